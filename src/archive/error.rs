@@ -1,0 +1,31 @@
+//! Why a use case did not succeed.
+
+use crate::{index, objects};
+
+/// Situations that adapters translate into their protocol's words.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database refused or failed; the caller may try again.
+    #[error(transparent)]
+    Index(#[from] index::Error),
+    /// The object store refused or failed; the caller may try again.
+    #[error(transparent)]
+    Objects(#[from] objects::Error),
+    /// There is no such thing, or the caller may not know of it.
+    #[error("not found")]
+    NotFound,
+    /// The caller may not do this.
+    #[error("not allowed")]
+    Denied,
+    /// The command itself is wrong; the text says how, without patient data.
+    #[error("{0}")]
+    Invalid(String),
+    /// Something is larger than its configured limit.
+    #[error("{what} is larger than the limit of {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// The limit, with its unit.
+        limit: String,
+    },
+}

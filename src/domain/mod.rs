@@ -1,0 +1,19 @@
+//! The words of the archive, pure: no I/O, no async, no SQL, no HTTP, no DICOM library.
+
+pub mod actor;
+pub mod ae_title;
+pub mod clock;
+pub mod date_time;
+pub mod exam_report;
+pub mod identity;
+pub mod lab_report;
+pub mod organization;
+pub mod place;
+pub mod record;
+pub mod token;
+pub mod uid;
+
+pub use actor::{Actor, ActorKind};
+pub use ae_title::AeTitle;
+pub use clock::Clock;
+pub use uid::Uid;

@@ -1,0 +1,290 @@
+//! The index: everything the archive knows about its objects and reports, in SQL.
+//!
+//! The only room that names sqlx. Two engines, SQLite and PostgreSQL, one schema and one dialect subset;
+//! the same functions serve both, and one conformance suite runs them on both.
+//! Writes go through [`Index::write`]: one operation, one transaction, committed durably before it returns.
+//! It knows nothing of files, protocols or pages.
+
+pub mod audit;
+mod node;
+mod select;
+mod tx;
+mod value;
+mod writer;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlSafeStr};
+use tokio::sync::{mpsc, oneshot};
+
+pub use node::Ids;
+pub use select::Select;
+pub use tx::Tx;
+pub use value::{Row, Value};
+
+use value::{bind_postgres, bind_sqlite};
+use writer::{Done, Operation};
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Where the index is kept.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseConfig {
+    /// `sqlite://path/to/file.db` (created when missing) or `postgres://user@host/database`.
+    pub url: String,
+    /// File that holds the password for PostgreSQL, so that it need not stand in `url`.
+    pub password_file: Option<PathBuf>,
+    /// Connections that read at the same time (on PostgreSQL: all connections).
+    pub max_connections: u32,
+    /// How long to wait for a free connection or for another process's lock, in milliseconds.
+    pub acquire_timeout_ms: u64,
+    /// Write operations that may share one commit (SQLite).
+    pub batch_limit: usize,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self {
+            url: "sqlite://storage/yingku.db".to_owned(),
+            password_file: None,
+            max_connections: 8,
+            acquire_timeout_ms: 10_000,
+            batch_limit: 200,
+        }
+    }
+}
+
+/// What can go wrong between the archive and its database.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The URL names no engine that we know.
+    #[error("database.url must begin with sqlite:// or postgres://")]
+    UnknownEngine,
+    /// The password file could not be read.
+    #[error("database.password_file: {0}")]
+    PasswordFile(Arc<std::io::Error>),
+    /// The engine refused or failed.
+    #[error("database: {0}")]
+    Engine(Arc<sqlx::Error>),
+    /// The schema could not be brought up to date.
+    #[error("database migration: {0}")]
+    Migration(Arc<MigrateError>),
+    /// The writer ended before it answered.
+    #[error("the database writer has stopped")]
+    WriterStopped,
+    /// All 1024 node numbers are held by other processes.
+    #[error("no free node number: 1024 processes hold a lease on this database")]
+    NoFreeNode,
+    /// A stored value is not what the program wrote.
+    #[error("stored value of {0} is damaged")]
+    Damaged(&'static str),
+}
+
+impl Error {
+    fn share(&self) -> Error {
+        self.clone()
+    }
+
+    /// Whether the statement failed because a row with the same key exists.
+    pub fn is_unique_violation(&self) -> bool {
+        match self {
+            Error::Engine(error) => error.as_database_error().is_some_and(|e| e.is_unique_violation()),
+            _ => false,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Error::Engine(Arc::new(error))
+    }
+}
+
+impl From<MigrateError> for Error {
+    fn from(error: MigrateError) -> Self {
+        Error::Migration(Arc::new(error))
+    }
+}
+
+/// A handle on the index; clones share one pool.
+#[derive(Debug, Clone)]
+pub struct Index {
+    engine: Engine,
+}
+
+#[derive(Debug, Clone)]
+enum Engine {
+    Sqlite { read: SqlitePool, write: mpsc::Sender<Operation> },
+    Postgres(PgPool),
+}
+
+impl Index {
+    /// Opens the database, brings its schema up to date and starts the writer.
+    pub async fn open(config: &DatabaseConfig) -> Result<Self, Error> {
+        let timeout = Duration::from_millis(config.acquire_timeout_ms);
+        if config.url.starts_with("sqlite:") {
+            Self::open_sqlite(config, timeout).await
+        } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
+            Self::open_postgres(config, timeout).await
+        } else {
+            Err(Error::UnknownEngine)
+        }
+    }
+
+    async fn open_sqlite(config: &DatabaseConfig, timeout: Duration) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::from_str(&config.url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: a commit is on the disk when it returns, also after a loss of power.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(timeout)
+            .pragma("journal_size_limit", "67108864")
+            .disable_statement_logging();
+        if let Some(folder) = options.get_filename().parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|e| Error::from(sqlx::Error::Io(e)))?;
+        }
+        let mut writer = options.connect().await?;
+        SQLITE_MIGRATIONS.run(&mut writer).await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(config.max_connections.max(1))
+            .acquire_timeout(timeout)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        let batch_limit = config.batch_limit.max(1);
+        let (write, waiting) = mpsc::channel(batch_limit * 4);
+        tokio::spawn(writer::run(writer, waiting, batch_limit));
+        Ok(Self { engine: Engine::Sqlite { read, write } })
+    }
+
+    async fn open_postgres(config: &DatabaseConfig, timeout: Duration) -> Result<Self, Error> {
+        let mut options = PgConnectOptions::from_str(&config.url)?.disable_statement_logging();
+        if let Some(file) = &config.password_file {
+            let password = std::fs::read_to_string(file).map_err(|e| Error::PasswordFile(Arc::new(e)))?;
+            options = options.password(password.trim_end());
+        }
+        let pool = PgPoolOptions::new()
+            .max_connections(config.max_connections.max(2))
+            .acquire_timeout(timeout)
+            .connect_with(options)
+            .await?;
+        POSTGRES_MIGRATIONS.run(&pool).await?;
+        Ok(Self { engine: Engine::Postgres(pool) })
+    }
+
+    /// Runs `operation` in one transaction and returns after it is committed durably, or undone.
+    ///
+    /// The operation must do nothing but talk to the transaction: no network, no files.
+    pub async fn write<T, E, F>(&self, operation: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &self.engine {
+            Engine::Sqlite { write, .. } => {
+                let (answer, answered) = oneshot::channel();
+                let queued: Operation = Box::new(move |tx| {
+                    Box::pin(async move {
+                        let result = operation(tx).await;
+                        Done {
+                            keep: result.is_ok(),
+                            deliver: Box::new(move |commit| {
+                                let _ = answer.send(match commit {
+                                    Ok(()) => result,
+                                    Err(error) => result.and(Err(E::from(error))),
+                                });
+                            }),
+                        }
+                    })
+                });
+                write.send(queued).await.map_err(|_| E::from(Error::WriterStopped))?;
+                answered.await.map_err(|_| E::from(Error::WriterStopped))?
+            }
+            Engine::Postgres(pool) => {
+                let transaction = pool.begin().await.map_err(|e| E::from(e.into()))?;
+                let mut tx = Tx { engine: tx::TxEngine::Postgres(transaction) };
+                let value = operation(&mut tx).await?;
+                if let tx::TxEngine::Postgres(transaction) = tx.engine {
+                    transaction.commit().await.map_err(|e| E::from(e.into()))?;
+                }
+                Ok(value)
+            }
+        }
+    }
+
+    /// Reads all rows of a statement.
+    pub async fn query(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
+        Ok(match &self.engine {
+            Engine::Sqlite { read, .. } => bind_sqlite(sqlx::query(sql), values)
+                .fetch_all(read)
+                .await?
+                .into_iter()
+                .map(Row::Sqlite)
+                .collect(),
+            Engine::Postgres(pool) => bind_postgres(sqlx::query(sql), values)
+                .fetch_all(pool)
+                .await?
+                .into_iter()
+                .map(Row::Postgres)
+                .collect(),
+        })
+    }
+
+    /// Reads the first row of a statement, if any.
+    pub async fn query_opt(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Option<Row>, Error> {
+        Ok(match &self.engine {
+            Engine::Sqlite { read, .. } => {
+                bind_sqlite(sqlx::query(sql), values).fetch_optional(read).await?.map(Row::Sqlite)
+            }
+            Engine::Postgres(pool) => {
+                bind_postgres(sqlx::query(sql), values).fetch_optional(pool).await?.map(Row::Postgres)
+            }
+        })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.query_opt("SELECT 1 AS one", Vec::new()).await.map(|_| ())
+    }
+
+    /// What to call the clause that locks a chosen job row, so that two nodes do not take the same one.
+    /// SQLite has a single writer and needs none.
+    pub(crate) fn skip_locked(&self) -> SkipLocked {
+        match &self.engine {
+            Engine::Sqlite { .. } => SkipLocked::NotNeeded,
+            Engine::Postgres(_) => SkipLocked::Supported,
+        }
+    }
+
+    /// Waits for queued writes to finish and closes all connections.
+    pub async fn close(self) {
+        match self.engine {
+            Engine::Sqlite { read, write } => {
+                drop(write);
+                read.close().await;
+            }
+            Engine::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Whether the engine can skip rows that another transaction has locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SkipLocked {
+    /// One writer at a time: nothing to skip.
+    NotNeeded,
+    /// `FOR UPDATE SKIP LOCKED`.
+    Supported,
+}

@@ -1,0 +1,5 @@
+//! The command `yingku`.
+
+fn main() -> std::process::ExitCode {
+    yingku::cli::main()
+}

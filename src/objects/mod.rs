@@ -1,0 +1,247 @@
+//! The object store: a local folder or an S3-compatible bucket.
+//!
+//! The only room that names object_store, and the only one that makes keys: a key is a kind, a day and a fresh id,
+//! never anything that came over the wire. An object is written once and never changed. When [`Objects::put`] or
+//! [`ObjectWriter::finish`] returns, its bytes survive a loss of power (file and folder are synced; a bucket has
+//! acknowledged). It knows nothing of what the bytes mean.
+
+mod folder;
+mod writer;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use writer::ObjectWriter;
+
+use crate::domain::place::Place;
+use folder::Folder;
+
+/// Where objects are kept.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectsConfig {
+    /// `file://path` (created when missing) or `s3://bucket/prefix`.
+    pub url: String,
+    /// Address of an S3-compatible service, e.g. `http://127.0.0.1:9000`; empty for AWS.
+    pub endpoint: String,
+    /// Region of the bucket.
+    pub region: String,
+    /// Access key of the bucket.
+    pub access_key_id: String,
+    /// Secret of the access key. Prefer `secret_access_key_file`.
+    pub secret_access_key: String,
+    /// File that holds the secret of the access key.
+    pub secret_access_key_file: Option<PathBuf>,
+    /// Bytes of one object held in memory before they are written, in bytes; also the part size on S3 (5 MiB at least there).
+    pub buffer_bytes: usize,
+}
+
+impl Default for ObjectsConfig {
+    fn default() -> Self {
+        Self {
+            url: "file://storage/objects".to_owned(),
+            endpoint: String::new(),
+            region: "us-east-1".to_owned(),
+            access_key_id: String::new(),
+            secret_access_key: String::new(),
+            secret_access_key_file: None,
+            buffer_bytes: 5 * 1024 * 1024,
+        }
+    }
+}
+
+/// What an object is; the first part of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A DICOM Part 10 file.
+    Instance,
+    /// A report file as the hospital gave it.
+    ReportOriginal,
+    /// A report file with its QR code.
+    ReportStamped,
+}
+
+impl Kind {
+    fn folder(self) -> &'static str {
+        match self {
+            Kind::Instance => "instance",
+            Kind::ReportOriginal => "report-original",
+            Kind::ReportStamped => "report-stamped",
+        }
+    }
+}
+
+/// What can go wrong with objects.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URL names no store that we know.
+    #[error("objects.url must begin with file:// or s3://")]
+    UnknownStore,
+    /// The file with the secret could not be read.
+    #[error("objects.secret_access_key_file: {0}")]
+    SecretFile(std::io::Error),
+    /// The folder refused or failed.
+    #[error("object folder: {0}")]
+    Folder(#[from] std::io::Error),
+    /// The store refused or failed.
+    #[error("object store: {0}")]
+    Store(#[from] object_store::Error),
+    /// The object is not there.
+    #[error("object is missing from the store")]
+    Missing,
+    /// A task of ours ended early.
+    #[error("object writer has stopped")]
+    Stopped,
+}
+
+/// One object in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The key.
+    pub key: String,
+    /// Bytes.
+    pub length: u64,
+    /// When it was written, milliseconds since 1970 UTC.
+    pub written_at: i64,
+}
+
+/// A handle on the store; clones share it.
+#[derive(Debug, Clone)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    folder: Option<Folder>,
+    buffer_bytes: usize,
+}
+
+impl Objects {
+    /// Opens the store; a folder is created when missing.
+    pub fn open(config: &ObjectsConfig) -> Result<Self, Error> {
+        if let Some(path) = config.url.strip_prefix("file://") {
+            let root = PathBuf::from(path);
+            std::fs::create_dir_all(&root)?;
+            let store = LocalFileSystem::new_with_prefix(&root)?;
+            let folder = Some(Folder::new(root));
+            return Ok(Self { store: Arc::new(store), folder, buffer_bytes: config.buffer_bytes.max(64 * 1024) });
+        }
+        let Some(place) = config.url.strip_prefix("s3://") else { return Err(Error::UnknownStore) };
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        let secret = match &config.secret_access_key_file {
+            Some(file) => std::fs::read_to_string(file).map_err(Error::SecretFile)?.trim_end().to_owned(),
+            None => config.secret_access_key.clone(),
+        };
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(bucket)
+            .with_region(&config.region)
+            .with_access_key_id(&config.access_key_id)
+            .with_secret_access_key(secret);
+        if !config.endpoint.is_empty() {
+            let plain = config.endpoint.starts_with("http://");
+            builder = builder.with_endpoint(&config.endpoint).with_allow_http(plain);
+        }
+        let store = PrefixStore::new(builder.build()?, Path::from(prefix));
+        Ok(Self { store: Arc::new(store), folder: None, buffer_bytes: config.buffer_bytes.max(5 * 1024 * 1024) })
+    }
+
+    /// Stores bytes under a fresh key; durable when it returns.
+    pub async fn put(&self, kind: Kind, bytes: Bytes) -> Result<Place, Error> {
+        let key = fresh_key(kind);
+        let length = bytes.len() as u64;
+        match &self.folder {
+            Some(folder) => folder.create(&key, vec![bytes]).await?,
+            None => {
+                let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+                self.store.put_opts(&Path::from(key.as_str()), PutPayload::from_bytes(bytes), options).await?;
+            }
+        }
+        Ok(Place { key, offset: 0, length })
+    }
+
+    /// Begins an object of unknown length under a fresh key. Memory is bounded by `objects.buffer_bytes`.
+    pub fn create(&self, kind: Kind) -> ObjectWriter {
+        ObjectWriter::new(self.store.clone(), self.folder.clone(), fresh_key(kind), self.buffer_bytes)
+    }
+
+    /// Reads a whole place into memory; the caller has checked that its length is bearable.
+    pub async fn read(&self, place: &Place) -> Result<Bytes, Error> {
+        self.read_range(place, 0..place.length).await
+    }
+
+    /// Reads part of a place; the range counts from the place's first byte.
+    pub async fn read_range(&self, place: &Place, range: Range<u64>) -> Result<Bytes, Error> {
+        let from = place.offset + range.start.min(place.length);
+        let to = place.offset + range.end.min(place.length);
+        if from >= to {
+            return Ok(Bytes::new());
+        }
+        self.store.get_range(&Path::from(place.key.as_str()), from..to).await.map_err(missing)
+    }
+
+    /// Streams a place in pieces.
+    pub async fn stream(&self, place: &Place) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        if place.length == 0 {
+            return Ok(futures_util::stream::empty().boxed());
+        }
+        let range = GetRange::Bounded(place.offset..place.offset + place.length);
+        let options = GetOptions { range: Some(range), ..GetOptions::default() };
+        let answer = self.store.get_opts(&Path::from(place.key.as_str()), options).await.map_err(missing)?;
+        Ok(answer.into_stream().map_err(Error::from).boxed())
+    }
+
+    /// Removes an object; one that is gone already is no error.
+    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        match self.store.delete(&Path::from(key)).await.map_err(missing) {
+            Err(Error::Missing) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Whether an object is there, and how long it is.
+    pub async fn length(&self, key: &str) -> Result<Option<u64>, Error> {
+        match self.store.head(&Path::from(key)).await.map_err(missing) {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(Error::Missing) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lists all objects, in no order.
+    pub fn list(&self) -> BoxStream<'static, Result<Listed, Error>> {
+        self.store
+            .list(None)
+            .map_ok(|meta| Listed {
+                key: meta.location.to_string(),
+                length: meta.size,
+                written_at: meta.last_modified.timestamp_millis(),
+            })
+            .map_err(Error::from)
+            .boxed()
+    }
+}
+
+fn missing(error: object_store::Error) -> Error {
+    match error {
+        object_store::Error::NotFound { .. } => Error::Missing,
+        other => Error::Store(other),
+    }
+}
+
+/// `instance/2026/11/21/14/<uuid v7>`: sorted by time, spread over folders by the hour.
+fn fresh_key(kind: Kind) -> String {
+    let id = uuid::Uuid::now_v7();
+    let seconds = id.get_timestamp().map_or(0, |t| t.to_unix().0);
+    let at = time::OffsetDateTime::from_unix_timestamp(seconds as i64).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = at.to_calendar_date();
+    format!("{}/{year:04}/{:02}/{day:02}/{:02}/{id}", kind.folder(), u8::from(month), at.hour())
+}

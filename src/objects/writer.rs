@@ -1,0 +1,116 @@
+//! Writing an object whose length is not known beforehand, in bounded memory.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+
+use super::folder::Folder;
+use super::{Error, Place};
+
+/// An object that is being written. Dropping it without [`ObjectWriter::finish`] leaves nothing that counts.
+pub struct ObjectWriter {
+    store: Arc<dyn ObjectStore>,
+    folder: Option<Folder>,
+    key: String,
+    buffer_bytes: usize,
+    buffer: BytesMut,
+    length: u64,
+    sink: Sink,
+}
+
+/// Small objects stay in memory until the end and are written at once; larger ones are opened here.
+enum Sink {
+    Memory,
+    File(File),
+    Multipart(Box<dyn MultipartUpload>),
+}
+
+impl ObjectWriter {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, folder: Option<Folder>, key: String, buffer_bytes: usize) -> Self {
+        let buffer = BytesMut::new();
+        Self { store, folder, key, buffer_bytes, buffer, length: 0, sink: Sink::Memory }
+    }
+
+    /// Bytes taken so far.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Takes the next bytes; may wait for the store.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        self.length += bytes.len() as u64;
+        while self.buffer.len() + bytes.len() >= self.buffer_bytes {
+            let (now, later) = bytes.split_at(self.buffer_bytes - self.buffer.len());
+            self.buffer.extend_from_slice(now);
+            bytes = later;
+            self.spill().await?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Makes the object durable and tells where it is.
+    pub async fn finish(mut self) -> Result<Place, Error> {
+        let rest = self.buffer.split().freeze();
+        match std::mem::replace(&mut self.sink, Sink::Memory) {
+            Sink::Memory => match &self.folder {
+                Some(folder) => folder.create(&self.key, vec![rest]).await?,
+                None => {
+                    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+                    let payload = PutPayload::from_bytes(rest);
+                    self.store.put_opts(&Path::from(self.key.as_str()), payload, options).await?;
+                }
+            },
+            Sink::File(file) => {
+                let file = append(file, rest).await?;
+                if let Some(folder) = &self.folder {
+                    folder.close(&self.key, file).await?;
+                }
+            }
+            Sink::Multipart(mut upload) => {
+                if !rest.is_empty() {
+                    upload.put_part(PutPayload::from_bytes(rest)).await?;
+                }
+                upload.complete().await?;
+            }
+        }
+        Ok(Place { key: self.key, offset: 0, length: self.length })
+    }
+
+    /// Gives up: what has been written is removed.
+    pub async fn abort(mut self) {
+        match std::mem::replace(&mut self.sink, Sink::Memory) {
+            Sink::Memory => {}
+            // An error is no harm: start-up removes what nobody names.
+            Sink::File(_) => drop(self.store.delete(&Path::from(self.key.as_str())).await),
+            Sink::Multipart(mut upload) => drop(upload.abort().await),
+        }
+    }
+
+    async fn spill(&mut self) -> Result<(), Error> {
+        let full = self.buffer.split().freeze();
+        self.sink = match (std::mem::replace(&mut self.sink, Sink::Memory), &self.folder) {
+            (Sink::Memory, Some(folder)) => Sink::File(append(folder.open(&self.key).await?, full).await?),
+            (Sink::Memory, None) => {
+                let mut upload = self.store.put_multipart(&Path::from(self.key.as_str())).await?;
+                upload.put_part(PutPayload::from_bytes(full)).await?;
+                Sink::Multipart(upload)
+            }
+            (Sink::File(file), _) => Sink::File(append(file, full).await?),
+            (Sink::Multipart(mut upload), _) => {
+                upload.put_part(PutPayload::from_bytes(full)).await?;
+                Sink::Multipart(upload)
+            }
+        };
+        Ok(())
+    }
+}
+
+async fn append(mut file: File, bytes: Bytes) -> Result<File, Error> {
+    let written = tokio::task::spawn_blocking(move || file.write_all(&bytes).map(|()| file));
+    written.await.map_err(|_| Error::Stopped)?.map_err(Error::Folder)
+}
