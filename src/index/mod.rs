@@ -6,6 +6,9 @@
 //! It knows nothing of files, protocols or pages.
 
 pub mod audit;
+pub mod conflicts;
+pub mod instances;
+pub mod links;
 mod node;
 mod select;
 mod tx;
