@@ -5,6 +5,9 @@
 
 mod error;
 pub mod link;
+pub mod store_instance;
+pub mod sweep;
+pub mod verify;
 
 use crate::domain::Clock;
 use crate::index::{Ids, Index};

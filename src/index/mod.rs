@@ -9,6 +9,7 @@ pub mod audit;
 pub mod conflicts;
 pub mod instances;
 pub mod links;
+pub mod places;
 mod node;
 mod select;
 mod tx;
