@@ -6,6 +6,7 @@
 //! It knows nothing of files, protocols or pages.
 
 pub mod audit;
+pub mod jobs;
 mod node;
 mod select;
 mod tx;
