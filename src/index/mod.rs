@@ -10,6 +10,7 @@ pub mod conflicts;
 pub mod instances;
 pub mod links;
 pub mod places;
+pub mod jobs;
 mod node;
 mod select;
 mod tx;
