@@ -3,6 +3,7 @@
 //! A method takes a command in words of the domain, authorises it, writes objects first, then one transaction
 //! {rows, job rows, audit row}, and returns an outcome. It knows nothing of protocols and pages.
 
+pub mod check_health;
 mod error;
 pub mod link;
 pub mod store_instance;
