@@ -31,7 +31,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, SqlSafeStr};
 use tokio::sync::{mpsc, oneshot};
 
-pub use node::Ids;
+pub use node::{Ids, LEASE};
 pub use select::Select;
 pub use tx::Tx;
 pub use value::{Row, Value};
