@@ -1,1 +1,5 @@
 //! To be written.
+
+pub mod elements;
+pub mod render;
+pub mod waveform;
