@@ -13,6 +13,18 @@ pub(super) enum Kind {
     Jpeg2000 { color_transform: bool },
 }
 
+impl Kind {
+    /// A transfer syntax whose decoder reads this kind.
+    pub(super) fn transfer_syntax(self) -> &'static str {
+        match self {
+            Kind::JpegDct => "1.2.840.10008.1.2.4.50",
+            Kind::JpegLossless => "1.2.840.10008.1.2.4.57",
+            Kind::JpegLs { .. } => "1.2.840.10008.1.2.4.81",
+            Kind::Jpeg2000 { .. } => "1.2.840.10008.1.2.4.91",
+        }
+    }
+}
+
 /// Size and depth of a compressed frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Codestream {

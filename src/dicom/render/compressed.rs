@@ -40,11 +40,16 @@ pub(super) fn decode(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig
 }
 
 fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<Raster<'static>, Error> {
-    let uid = header.transfer_syntax.as_str();
+    let stream = Codestream::read(&frame);
+    let uid = match (header.transfer_syntax.as_str(), stream) {
+        // Fragments under a transfer syntax without compression: some converters forget to change it.
+        ("1.2.840.10008.1.2" | "1.2.840.10008.1.2.1", Some(stream)) => stream.kind.transfer_syntax(),
+        (uid, _) => uid,
+    };
     let unsupported = || Error::UnsupportedTransferSyntax { uid: uid.to_owned() };
     let codec = TransferSyntaxRegistry.get(uid).and_then(|syntax| syntax.pixel_data_reader()).ok_or_else(unsupported)?;
     let failed = |reason: String| Error::Codec { transfer_syntax: uid.to_owned(), reason };
-    let stream = Codestream::read(&frame).ok_or_else(|| failed("no codestream".to_owned()))?;
+    let stream = stream.ok_or_else(|| failed("no codestream".to_owned()))?;
     config.check_pixels(u64::from(stream.width) * u64::from(stream.height))?;
     let deep = stream.kind == Kind::JpegDct && stream.precision != 8;
     if deep || stream.precision > 16 || stream.subsampled || ![1, 3].contains(&stream.components) {
