@@ -6,6 +6,11 @@
 //! It knows nothing of files, protocols or pages.
 
 pub mod audit;
+pub mod conflicts;
+pub mod instances;
+pub mod links;
+pub mod places;
+pub mod jobs;
 mod node;
 mod select;
 mod tx;
@@ -26,7 +31,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, SqlSafeStr};
 use tokio::sync::{mpsc, oneshot};
 
-pub use node::Ids;
+pub use node::{Ids, LEASE};
 pub use select::Select;
 pub use tx::Tx;
 pub use value::{Row, Value};
