@@ -5,12 +5,17 @@
 
 pub mod check_health;
 mod error;
+pub mod link;
+pub mod store_instance;
+pub mod sweep;
+pub mod verify;
 
 use crate::domain::Clock;
 use crate::index::{Ids, Index};
 use crate::objects::Objects;
 
 pub use error::Error;
+pub use link::LinkRules;
 
 /// The archive; a cheap clone, handed to every adapter.
 #[derive(Debug, Clone)]
@@ -19,11 +24,12 @@ pub struct Archive {
     pub(crate) objects: Objects,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
+    pub(crate) link_rules: LinkRules,
 }
 
 impl Archive {
     /// Puts the archive together from its open parts.
-    pub fn new(index: Index, objects: Objects, clock: Clock, ids: Ids) -> Self {
-        Self { index, objects, clock, ids }
+    pub fn new(index: Index, objects: Objects, clock: Clock, ids: Ids, link_rules: LinkRules) -> Self {
+        Self { index, objects, clock, ids, link_rules }
     }
 }

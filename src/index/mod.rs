@@ -6,6 +6,11 @@
 //! It knows nothing of files, protocols or pages.
 
 pub mod audit;
+pub mod conflicts;
+pub mod instances;
+pub mod links;
+pub mod places;
+pub mod jobs;
 mod node;
 mod select;
 mod tx;

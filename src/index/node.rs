@@ -2,7 +2,7 @@
 //!
 //! Each process leases a node number from the database, so that two processes never make the same id.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,20 +23,29 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Leases the smallest free node number for `holder` (host and process, for the operator's eyes).
+    /// Leases the smallest free node number for this process.
     ///
-    /// The lease is renewed by [`Ids::renew`] and ends by itself [`LEASE`] after the last renewal.
-    pub async fn lease(index: &Index, holder: String) -> Result<Self, Error> {
+    /// The lease is renewed by [`Ids::renew`] and ends by itself [`LEASE`] after the last renewal, or at once when
+    /// its holder ran on this host and is gone.
+    pub async fn lease(index: &Index) -> Result<Self, Error> {
+        let (host, process) = (host_name(), std::process::id());
+        let holder = format!("{host}/{process}/{}", start_mark());
         let now = now_ms();
         let until = now + LEASE.as_millis() as i64;
         let node = index
             .write(move |tx| {
                 Box::pin(async move {
-                    let taken = tx.query("SELECT id, lease_until FROM node ORDER BY id", Vec::new()).await?;
+                    let taken = tx.query("SELECT id, holder, lease_until FROM node ORDER BY id", Vec::new()).await?;
                     let mut held = Vec::with_capacity(taken.len());
                     for row in taken {
-                        if row.int("lease_until")? > now {
-                            held.push(row.int("id")?);
+                        let id = row.int("id")?;
+                        if row.int("lease_until")? <= now {
+                            continue;
+                        }
+                        if is_gone(&row.text("holder")?, &host, process) {
+                            tx.execute("UPDATE node SET lease_until = 0 WHERE id = $1", params![id]).await?;
+                        } else {
+                            held.push(id);
                         }
                     }
                     for node in (0..NODES).filter(|n| !held.contains(n)) {
@@ -65,6 +74,13 @@ impl Ids {
         self.set_lease(index, 0).await
     }
 
+    /// Whether no other process holds a lease on this database.
+    pub async fn is_alone(&self, index: &Index) -> Result<bool, Error> {
+        let sql = "SELECT COUNT(*) AS others FROM node WHERE id <> $1 AND lease_until > $2";
+        let row = index.query_opt(sql, params![self.node, now_ms()]).await?.ok_or(Error::Damaged("node"))?;
+        Ok(row.int("others")? == 0)
+    }
+
     async fn set_lease(&self, index: &Index, until: i64) -> Result<(), Error> {
         let node = self.node;
         index
@@ -89,6 +105,28 @@ impl Ids {
             }
         }
     }
+}
+
+/// Tells this start of the program from an earlier one with the same process number.
+fn start_mark() -> &'static str {
+    static MARK: OnceLock<String> = OnceLock::new();
+    MARK.get_or_init(|| uuid::Uuid::new_v4().simple().to_string())
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("COMPUTERNAME"));
+    name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
+
+/// Whether the holder of a lease was a process of this host that has ended. What cannot be told counts as alive.
+fn is_gone(holder: &str, host: &str, this_process: u32) -> bool {
+    let mut parts = holder.rsplitn(3, '/');
+    let (Some(mark), Some(process), Some(held_by)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    let Ok(process) = process.parse::<u32>() else { return false };
+    let processes = std::path::Path::new("/proc");
+    // Our number with another mark: an earlier start of a container, where process numbers begin anew.
+    let earlier_self = process == this_process && mark != start_mark();
+    held_by == host && processes.is_dir() && (earlier_self || !processes.join(process.to_string()).exists())
 }
 
 fn now_ms() -> i64 {

@@ -52,7 +52,7 @@ impl TestDatabase {
     /// Opens it and leases ids.
     pub async fn open_with_ids(&self) -> (Index, Ids) {
         let index = self.open().await;
-        let ids = Ids::lease(&index, "test".to_owned()).await.unwrap();
+        let ids = Ids::lease(&index).await.unwrap();
         (index, ids)
     }
 }

@@ -10,7 +10,7 @@ use crate::each_database;
 each_database! {
     async fn ids_of_many_tasks_and_two_leases_never_meet(database: TestDatabase) {
         let (index, one) = database.open_with_ids().await;
-        let two = Ids::lease(&index, "second".to_owned()).await.unwrap();
+        let two = Ids::lease(&index).await.unwrap();
 
         let mut makers = Vec::new();
         for ids in [one.clone(), one, two.clone(), two] {
@@ -28,10 +28,10 @@ each_database! {
 
     async fn a_node_number_that_was_given_back_is_leased_again(database: TestDatabase) {
         let (index, first) = database.open_with_ids().await;
-        let second = Ids::lease(&index, "second".to_owned()).await.unwrap();
+        let second = Ids::lease(&index).await.unwrap();
         first.release(&index).await.unwrap();
 
-        let third = Ids::lease(&index, "third".to_owned()).await.unwrap();
+        let third = Ids::lease(&index).await.unwrap();
 
         let node = |id: i64| (id >> 12) & 1023;
         assert_eq!(node(third.next()), node(first.next()));
@@ -48,9 +48,9 @@ each_database! {
         };
         end(index.clone()).await;
         first.renew(&index).await.unwrap();
-        let second = Ids::lease(&index, "second".to_owned()).await.unwrap();
+        let second = Ids::lease(&index).await.unwrap();
         end(index.clone()).await;
-        let third = Ids::lease(&index, "third".to_owned()).await.unwrap();
+        let third = Ids::lease(&index).await.unwrap();
 
         let node = |id: i64| (id >> 12) & 1023;
         assert_ne!(node(second.next()), node(first.next()));
