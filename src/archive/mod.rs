@@ -4,12 +4,14 @@
 //! {rows, job rows, audit row}, and returns an outcome. It knows nothing of protocols and pages.
 
 mod error;
+pub mod link;
 
 use crate::domain::Clock;
 use crate::index::{Ids, Index};
 use crate::objects::Objects;
 
 pub use error::Error;
+pub use link::LinkRules;
 
 /// The archive; a cheap clone, handed to every adapter.
 #[derive(Debug, Clone)]
@@ -18,11 +20,12 @@ pub struct Archive {
     pub(crate) objects: Objects,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
+    pub(crate) link_rules: LinkRules,
 }
 
 impl Archive {
     /// Puts the archive together from its open parts.
-    pub fn new(index: Index, objects: Objects, clock: Clock, ids: Ids) -> Self {
-        Self { index, objects, clock, ids }
+    pub fn new(index: Index, objects: Objects, clock: Clock, ids: Ids, link_rules: LinkRules) -> Self {
+        Self { index, objects, clock, ids, link_rules }
     }
 }

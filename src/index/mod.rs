@@ -6,7 +6,10 @@
 //! It knows nothing of files, protocols or pages.
 
 pub mod audit;
+pub mod conflicts;
+pub mod instances;
 pub mod jobs;
+pub mod links;
 mod node;
 mod select;
 mod tx;
