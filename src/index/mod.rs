@@ -11,6 +11,8 @@ pub mod instances;
 pub mod jobs;
 pub mod links;
 mod node;
+pub mod qr_links;
+pub mod report_files;
 mod select;
 mod tx;
 mod value;
@@ -231,18 +233,12 @@ impl Index {
     /// Reads all rows of a statement.
     pub async fn query(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         Ok(match &self.engine {
-            Engine::Sqlite { read, .. } => bind_sqlite(sqlx::query(sql), values)
-                .fetch_all(read)
-                .await?
-                .into_iter()
-                .map(Row::Sqlite)
-                .collect(),
-            Engine::Postgres(pool) => bind_postgres(sqlx::query(sql), values)
-                .fetch_all(pool)
-                .await?
-                .into_iter()
-                .map(Row::Postgres)
-                .collect(),
+            Engine::Sqlite { read, .. } => {
+                bind_sqlite(sqlx::query(sql), values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            Engine::Postgres(pool) => {
+                bind_postgres(sqlx::query(sql), values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
+            }
         })
     }
 
