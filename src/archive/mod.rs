@@ -3,12 +3,16 @@
 //! A method takes a command in words of the domain, authorises it, writes objects first, then one transaction
 //! {rows, job rows, audit row}, and returns an outcome. It knows nothing of protocols and pages.
 
+pub mod check_health;
 mod error;
 pub mod fetch_report_file;
 pub mod link;
 pub mod qr_link;
 pub mod queue;
 pub mod read_report_file;
+pub mod store_instance;
+pub mod sweep;
+pub mod verify;
 
 use std::sync::Arc;
 
@@ -65,5 +69,22 @@ impl Archive {
         let ArchiveParts { index, objects, clock, ids, link_rules, fetcher, stamp, documents } = parts;
         let documents = Documents::new(documents);
         Self { index, objects, clock, ids, link_rules, fetcher, stamp: Arc::new(stamp), documents }
+    }
+
+    /// Keeps this process's node number; call it well within [`crate::index::LEASE`].
+    pub async fn renew_lease(&self) -> Result<(), Error> {
+        Ok(self.ids.renew(&self.index).await?)
+    }
+
+    /// Gives this process's node number back.
+    pub async fn release(&self) -> Result<(), Error> {
+        Ok(self.ids.release(&self.index).await?)
+    }
+
+    /// Gives the node number back and closes the database; nothing may use the archive after it.
+    pub async fn close(self) -> Result<(), Error> {
+        self.release().await?;
+        self.index.close().await;
+        Ok(())
     }
 }

@@ -1,1 +1,12 @@
-//! To be written.
+//! Bytes of the DICOM standard ⇄ words of the domain.
+//!
+//! Pure work on bytes: nothing here waits, stores or listens. [`header`] reads a data set while it streams by,
+//! [`text`] turns its texts into UTF-8, [`attributes`] names what the index keeps, [`part10`] writes and reads the
+//! file meta information (PS3.10 section 7).
+
+pub mod attributes;
+pub mod header;
+pub mod part10;
+pub mod sop_class;
+pub mod text;
+pub mod transfer_syntax;

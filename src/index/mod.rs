@@ -11,6 +11,7 @@ pub mod instances;
 pub mod jobs;
 pub mod links;
 mod node;
+pub mod places;
 pub mod qr_links;
 pub mod report_files;
 mod select;
@@ -32,7 +33,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, SqlSafeStr};
 use tokio::sync::{mpsc, oneshot};
 
-pub use node::Ids;
+pub use node::{Ids, LEASE};
 pub use select::Select;
 pub use tx::Tx;
 pub use value::{Row, Value};

@@ -1,0 +1,245 @@
+use std::io::Write;
+
+use super::*;
+use crate::dicom::text::Charset;
+use crate::dicom::transfer_syntax::{
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
+};
+
+/// Writes elements in one of the three encodings.
+struct Builder {
+    encoding: ElementEncoding,
+    bytes: Vec<u8>,
+}
+
+impl Builder {
+    fn new(transfer_syntax_uid: &str) -> Self {
+        Self { encoding: ElementEncoding::of(transfer_syntax_uid), bytes: Vec::new() }
+    }
+
+    fn number(&mut self, value: u32, width: usize) {
+        let bytes = if self.encoding.big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+        let half = if self.encoding.big_endian { &bytes[4 - width..] } else { &bytes[..width] };
+        self.bytes.extend_from_slice(half);
+    }
+
+    fn head(mut self, tag: u32, vr: &str, length: u32) -> Self {
+        self.number(tag >> 16, 2);
+        self.number(tag & 0xFFFF, 2);
+        if !self.encoding.explicit_vr || tag >> 16 == 0xFFFE {
+            self.number(length, 4);
+        } else if matches!(vr, "OB" | "OW" | "SQ" | "UN" | "UT") {
+            self.bytes.extend_from_slice(vr.as_bytes());
+            self.bytes.extend_from_slice(&[0, 0]);
+            self.number(length, 4);
+        } else {
+            self.bytes.extend_from_slice(vr.as_bytes());
+            self.number(length, 2);
+        }
+        self
+    }
+
+    fn text(mut self, tag: u32, vr: &str, value: &str) -> Self {
+        let padded = if value.len() % 2 == 1 { format!("{value} ") } else { value.to_owned() };
+        self = self.head(tag, vr, padded.len() as u32);
+        self.bytes.extend_from_slice(padded.as_bytes());
+        self
+    }
+
+    fn short(mut self, tag: u32, value: u16) -> Self {
+        self = self.head(tag, "US", 2);
+        self.number(u32::from(value), 2);
+        self
+    }
+
+    fn raw(mut self, bytes: &[u8]) -> Self {
+        self.bytes.extend_from_slice(bytes);
+        self
+    }
+}
+
+const UNDEFINED: u32 = 0xFFFF_FFFF;
+
+fn image(transfer_syntax_uid: &str) -> Builder {
+    Builder::new(transfer_syntax_uid)
+        .text(0x0008_0005, "CS", "ISO_IR 192")
+        .text(0x0008_0016, "UI", "1.2.840.10008.5.1.4.1.1.2")
+        .text(0x0008_0060, "CS", "CT")
+        .head(0x0008_1140, "SQ", UNDEFINED)
+        .head(0xFFFE_E000, "", UNDEFINED)
+        .text(0x0008_0060, "CS", "MR")
+        .head(0xFFFE_E00D, "", 0)
+        .head(0xFFFE_E000, "", 10)
+        .raw(&[0xAA; 10])
+        .head(0xFFFE_E0DD, "", 0)
+        .text(0x0010_0010, "PN", "Wang^XiaoDong=王^小东==")
+        .text(0x0020_0013, "IS", "7")
+        .short(0x0028_0010, 512)
+        .short(0x0028_0011, 256)
+}
+
+fn scan(transfer_syntax_uid: &str, bytes: &[u8]) -> Header {
+    let mut scanner = HeaderScanner::new(transfer_syntax_uid, HeaderLimits::default());
+    scanner.push(bytes);
+    scanner.finish()
+}
+
+fn check_image(header: &Header) {
+    let attributes = header.instance_attributes(&Charset::gb18030());
+    assert_eq!(header.state, HeaderState::Complete);
+    assert_eq!(attributes.modality, "CT");
+    assert_eq!(attributes.patient_name, "Wang^XiaoDong=王^小东");
+    assert_eq!(attributes.instance_number, Some(7));
+    assert_eq!((attributes.rows, attributes.columns), (Some(512), Some(256)));
+    assert_eq!(attributes.number_of_frames, 1);
+    assert_eq!(attributes.sop_class_uid, "1.2.840.10008.5.1.4.1.1.2");
+}
+
+#[test]
+fn all_three_encodings_give_the_same_attributes_and_where_the_pixels_begin() {
+    for uid in [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN] {
+        let before = image(uid);
+        let expected = before.bytes.len() as u64;
+        let file = before.head(0x7FE0_0010, "OW", 0xFFFF_FFF0).raw(&[1, 2, 3, 4]);
+        let header = scan(uid, &file.bytes);
+        check_image(&header);
+        assert_eq!(header.pixel_data_offset, Some(expected), "{uid}");
+    }
+}
+
+#[test]
+fn a_mislabelled_encoding_is_told_by_the_first_element() {
+    check_image(&scan(EXPLICIT_VR_LITTLE_ENDIAN, &image(IMPLICIT_VR_LITTLE_ENDIAN).bytes));
+    check_image(&scan(IMPLICIT_VR_LITTLE_ENDIAN, &image(EXPLICIT_VR_LITTLE_ENDIAN).bytes));
+}
+
+#[test]
+fn a_deflated_data_set_is_inflated_as_far_as_needed() {
+    let file = image(EXPLICIT_VR_LITTLE_ENDIAN).head(0x7FE0_0010, "OW", 400_000).raw(&vec![9; 400_000]);
+    let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+    deflate.write_all(&file.bytes).unwrap();
+    let deflated = deflate.finish().unwrap();
+    let mut scanner = HeaderScanner::new(DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, HeaderLimits::default());
+    for byte in &deflated {
+        scanner.push(std::slice::from_ref(byte));
+    }
+    let header = scanner.finish();
+    check_image(&header);
+    assert_eq!(header.pixel_data_offset, None);
+}
+
+#[test]
+fn a_deflate_bomb_stops_at_the_limit() {
+    let file = Builder::new(EXPLICIT_VR_LITTLE_ENDIAN).head(0x0009_1001, "OB", 0x7FFF_FFFE).raw(&vec![0; 3_000_000]);
+    let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    deflate.write_all(&file.bytes).unwrap();
+    let limits = HeaderLimits { max_inflated_bytes: 100_000, ..HeaderLimits::default() };
+    let mut scanner = HeaderScanner::new(DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, limits);
+    scanner.push(&deflate.finish().unwrap());
+    assert!(scanner.is_done());
+    assert_eq!(scanner.finish().state.as_str(), "limit: inflated bytes");
+}
+
+#[test]
+fn unknown_of_undefined_length_is_read_as_implicit() {
+    let implicit = Builder::new(IMPLICIT_VR_LITTLE_ENDIAN)
+        .head(0xFFFE_E000, "", UNDEFINED)
+        .head(0x2005_1001, "", 4)
+        .raw(b"abcd")
+        .head(0x2005_1002, "", UNDEFINED)
+        .head(0xFFFE_E0DD, "", 0)
+        .head(0xFFFE_E00D, "", 0)
+        .head(0xFFFE_E0DD, "", 0);
+    let file = Builder::new(EXPLICIT_VR_LITTLE_ENDIAN)
+        .text(0x0008_0060, "CS", "MR")
+        .head(0x0009_1001, "UN", UNDEFINED)
+        .raw(&implicit.bytes)
+        .text(0x0010_0020, "LO", "P1");
+    let header = scan(EXPLICIT_VR_LITTLE_ENDIAN, &file.bytes);
+    assert_eq!(header.state, HeaderState::Complete);
+    assert_eq!(header.attributes.get(0x0010_0020), Some(b"P1".as_slice()));
+}
+
+#[test]
+fn absurd_lengths_are_neither_allocated_nor_fatal() {
+    let file = Builder::new(IMPLICIT_VR_LITTLE_ENDIAN)
+        .text(0x0008_0060, "", "CT")
+        .head(0x0010_0010, "", 0xFFFF_FFF0)
+        .raw(b"short");
+    let header = scan(IMPLICIT_VR_LITTLE_ENDIAN, &file.bytes);
+    assert_eq!(header.state.as_str(), "limit: value bytes");
+    assert_eq!(header.attributes.get(0x0008_0060), Some(b"CT".as_slice()));
+    let file = Builder::new(IMPLICIT_VR_LITTLE_ENDIAN).head(0x0010_0010, "", 60_000).raw(b"short");
+    assert_eq!(scan(IMPLICIT_VR_LITTLE_ENDIAN, &file.bytes).state, HeaderState::Truncated);
+}
+
+#[test]
+fn deep_nesting_stops_at_the_limit() {
+    let mut file = Builder::new(EXPLICIT_VR_LITTLE_ENDIAN).text(0x0008_0060, "CS", "CT");
+    for _ in 0..100_000 {
+        file = file.head(0x0008_1140, "SQ", UNDEFINED).head(0xFFFE_E000, "", UNDEFINED);
+    }
+    let header = scan(EXPLICIT_VR_LITTLE_ENDIAN, &file.bytes);
+    assert_eq!(header.state, HeaderState::LimitReached("limit: depth"));
+    assert_eq!(header.attributes.get(0x0008_0060), Some(b"CT".as_slice()));
+}
+
+#[test]
+fn what_is_no_data_set_is_malformed_and_a_bad_private_tail_is_not() {
+    let garbage =
+        Builder::new(EXPLICIT_VR_LITTLE_ENDIAN).text(0x0008_0060, "CS", "CT").raw(&[0x10, 0, 0, 0, 1, 2, 3, 4]);
+    assert_eq!(scan(EXPLICIT_VR_LITTLE_ENDIAN, &garbage.bytes).state.as_str(), "malformed: value representation");
+    let tail = image(EXPLICIT_VR_LITTLE_ENDIAN).text(0x0051_1001, "LO", "x").raw(&[0x51, 0, 2, 0x10, 1, 2, 3, 4]);
+    check_image(&scan(EXPLICIT_VR_LITTLE_ENDIAN, &tail.bytes));
+}
+
+#[test]
+fn a_data_set_cut_inside_an_element_is_truncated() {
+    let file = image(EXPLICIT_VR_LITTLE_ENDIAN);
+    assert_eq!(scan(EXPLICIT_VR_LITTLE_ENDIAN, &file.bytes[..file.bytes.len() - 1]).state, HeaderState::Truncated);
+    assert_eq!(scan(EXPLICIT_VR_LITTLE_ENDIAN, &file.bytes[..5]).state, HeaderState::Truncated);
+    assert_eq!(scan(EXPLICIT_VR_LITTLE_ENDIAN, &[]).state, HeaderState::Complete);
+}
+
+fn any_syntax() -> impl proptest::strategy::Strategy<Value = &'static str> {
+    proptest::sample::select(vec![
+        IMPLICIT_VR_LITTLE_ENDIAN,
+        EXPLICIT_VR_LITTLE_ENDIAN,
+        EXPLICIT_VR_BIG_ENDIAN,
+        DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    ])
+}
+
+/// A broken deflate stream may yield a little more or less of what came before the break, so it is not compared.
+fn plain_syntax() -> impl proptest::strategy::Strategy<Value = &'static str> {
+    proptest::sample::select(vec![IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN])
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_split_into_chunks_gives_the_same_header(
+        uid in plain_syntax(), damage in 0_usize..300, with in 0_u8..=255, cuts in proptest::collection::vec(1_usize..40, 1..60),
+    ) {
+        let mut bytes = image(uid).head(0x7FE0_0010, "OW", 8).raw(&[0; 8]).bytes;
+        let damage = damage % bytes.len();
+        bytes[damage] = with;
+        let whole = scan(uid, &bytes);
+        let mut scanner = HeaderScanner::new(uid, HeaderLimits::default());
+        let mut rest = bytes.as_slice();
+        for cut in cuts.iter().cycle() {
+            let (chunk, after) = rest.split_at((*cut).min(rest.len()));
+            scanner.push(chunk);
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        proptest::prop_assert_eq!(whole, scanner.finish());
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(uid in any_syntax(), bytes: Vec<u8>) {
+        let header = scan(uid, &bytes);
+        header.instance_attributes(&Charset::gb18030());
+    }
+}
