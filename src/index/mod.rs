@@ -12,6 +12,8 @@ pub mod jobs;
 pub mod links;
 mod node;
 pub mod places;
+pub mod qr_links;
+pub mod report_files;
 mod select;
 mod tx;
 mod value;
