@@ -32,4 +32,21 @@ impl Archive {
     pub fn new(index: Index, objects: Objects, clock: Clock, ids: Ids, link_rules: LinkRules) -> Self {
         Self { index, objects, clock, ids, link_rules }
     }
+
+    /// Keeps this process's node number; call it well within [`crate::index::LEASE`].
+    pub async fn renew_lease(&self) -> Result<(), Error> {
+        Ok(self.ids.renew(&self.index).await?)
+    }
+
+    /// Gives this process's node number back.
+    pub async fn release(&self) -> Result<(), Error> {
+        Ok(self.ids.release(&self.index).await?)
+    }
+
+    /// Gives the node number back and closes the database; nothing may use the archive after it.
+    pub async fn close(self) -> Result<(), Error> {
+        self.release().await?;
+        self.index.close().await;
+        Ok(())
+    }
 }

@@ -6,5 +6,6 @@
 mod harness;
 
 mod architecture;
+mod archive;
 mod index;
 mod objects;
