@@ -20,6 +20,9 @@ pub enum Error {
     /// The command itself is wrong; the text says how, without patient data.
     #[error("{0}")]
     Invalid(String),
+    /// What was sent is not what was announced, or cannot be placed; the text holds no patient data.
+    #[error("{0}")]
+    Mismatch(String),
     /// Something is larger than its configured limit.
     #[error("{what} is larger than the limit of {limit}")]
     TooLarge {

@@ -1,1 +1,57 @@
-//! To be written.
+//! PDF and picture work: the QR stamp on reports and pictures of their pages.
+//!
+//! Everything here is a pure function of bytes: the same input gives the same output, nothing is fetched or stored.
+//! All of it may take long or panic inside a parser on a hostile file, so callers run it with
+//! `tokio::task::spawn_blocking` behind a semaphore; panics are caught here and become errors.
+
+mod content;
+pub mod fonts;
+mod page;
+pub mod qr;
+pub mod raster;
+pub mod stamp;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Section `[documents]`: limits of the work on report files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DocumentsConfig {
+    /// Largest PDF that is stamped or shown as pictures, in bytes. Default 100 MiB.
+    pub max_bytes: usize,
+    /// Most pages of a PDF that is stamped or shown as pictures. Default 2000.
+    pub max_pages: usize,
+    /// Most bytes that one compressed stream of a PDF may unpack to, in bytes. Default 64 MiB.
+    pub max_stream_bytes: usize,
+    /// Most bytes that all object streams of a PDF together may unpack to, in bytes. Default 512 MiB.
+    pub max_unpacked_bytes: usize,
+    /// Most pixels of a page's picture. Default 16 million.
+    pub max_pixels: u64,
+    /// How long a request waits for a page's picture, in milliseconds. Default 20 s.
+    pub render_timeout_ms: u64,
+    /// Documents worked on at the same time. Default 2.
+    pub concurrency: usize,
+    /// Memory for page pictures that were made lately, in bytes. Default 64 MiB.
+    pub picture_cache_bytes: u64,
+}
+
+impl Default for DocumentsConfig {
+    fn default() -> Self {
+        Self {
+            max_bytes: 100 * 1024 * 1024,
+            max_pages: 2000,
+            max_stream_bytes: 64 * 1024 * 1024,
+            max_unpacked_bytes: 512 * 1024 * 1024,
+            max_pixels: 16_000_000,
+            render_timeout_ms: 20_000,
+            concurrency: 2,
+            picture_cache_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// Runs a parser of foreign bytes; a panic inside becomes `None`.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
+}

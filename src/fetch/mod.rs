@@ -1,1 +1,225 @@
-//! To be written.
+//! Report files from outside (R2.5.1.5-1…4, RD-16, D-I8): allow-list, address guard, limits, content sniffing.
+//!
+//! A registered report names an address; whoever registers must not be able to make the archive call anything else
+//! than the hospital's report servers. So an address is fetched only when an entry of `reports.allow` names its
+//! scheme, host, port and path, names are resolved here, and the connection goes to an address that was checked;
+//! redirects go through the same gate. What comes back must be a PDF, JPEG or PNG by its first bytes.
+
+mod address;
+mod allow;
+mod http;
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use allow::{AllowEntry, AllowEntryError, PathCase};
+pub use http::{Fetched, Fetcher};
+
+/// Section `[reports]`: where report files may be fetched, and how long that may take.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportsConfig {
+    /// Servers and folders that report files may come from, e.g. `http://127.0.0.1:*`, `https://rpt.example.test`,
+    /// `http://rpt.example.test:8080/reports`. `:*` means any port. Loopback, link-local and metadata addresses are
+    /// refused unless an entry names the very address (or `localhost`). Default: none.
+    pub allow: Vec<AllowEntry>,
+    /// Whether upper and lower case differ in the path of an entry: `sensitive` (default) or `insensitive`.
+    pub path_case: PathCase,
+    /// Largest report file, in bytes; it is held in memory while it is fetched. Default 100 MiB.
+    pub max_bytes: usize,
+    /// How long connecting may take, name resolution included, in milliseconds. Default 10 s.
+    pub connect_timeout_ms: u64,
+    /// How long the server may be silent, in milliseconds. Default 30 s.
+    pub read_timeout_ms: u64,
+    /// How long one file may take with all its redirects, in milliseconds. Default 5 min.
+    pub total_timeout_ms: u64,
+    /// Redirects that are followed. Default 5.
+    pub max_redirects: u32,
+    /// Files fetched at the same time. Default 8.
+    pub concurrency: usize,
+    /// Files fetched at the same time from one host. Default 4.
+    pub concurrency_per_host: usize,
+    /// Names and passwords for hosts that ask for them (HTTP Basic).
+    pub credential: Vec<Credential>,
+}
+
+impl Default for ReportsConfig {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            path_case: PathCase::default(),
+            max_bytes: 100 * 1024 * 1024,
+            connect_timeout_ms: 10_000,
+            read_timeout_ms: 30_000,
+            total_timeout_ms: 300_000,
+            max_redirects: 5,
+            concurrency: 8,
+            concurrency_per_host: 4,
+            credential: Vec::new(),
+        }
+    }
+}
+
+/// One `[[reports.credential]]`: what to say to one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// The host name or address, without port.
+    pub host: String,
+    /// The user's name.
+    pub user: String,
+    /// File that holds the password.
+    pub password_file: PathBuf,
+}
+
+/// What a file is, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaType {
+    /// `application/pdf`.
+    Pdf,
+    /// `image/jpeg`.
+    Jpeg,
+    /// `image/png`.
+    Png,
+}
+
+impl MediaType {
+    /// The media type's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MediaType::Pdf => "application/pdf",
+            MediaType::Jpeg => "image/jpeg",
+            MediaType::Png => "image/png",
+        }
+    }
+
+    /// Recognises a report file; names and headers are not asked.
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
+            return Some(MediaType::Jpeg);
+        }
+        if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+            return Some(MediaType::Png);
+        }
+        // Readers accept a header anywhere in the first kilobyte; a page that talks about PDF is none.
+        let head = &bytes[..bytes.len().min(1024)];
+        let markup = head.trim_ascii_start().first() == Some(&b'<');
+        (!markup && head.windows(5).any(|window| window == b"%PDF-")).then_some(MediaType::Pdf)
+    }
+}
+
+/// Why a report file could not be fetched. Texts name hosts, never whole addresses: those may hold numbers of patients.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address cannot be read.
+    #[error("the report's address is no URL")]
+    NotAnAddress,
+    /// The address has a scheme that this program cannot fetch.
+    #[error("report files are fetched over http and https only, not {0}")]
+    UnsupportedScheme(String),
+    /// No entry of `reports.allow` covers the address.
+    #[error("{0} is not covered by reports.allow")]
+    NotAllowed(String),
+    /// The host's name leads to an address that is never called.
+    #[error("{0} leads to a loopback, link-local or metadata address")]
+    AddressRefused(String),
+    /// More redirects than `reports.max_redirects`.
+    #[error("{0} redirects too often")]
+    TooManyRedirects(String),
+    /// A redirect without a usable target.
+    #[error("{0} redirects to nowhere")]
+    BadRedirect(String),
+    /// The server answered with an error.
+    #[error("{host} answered with status {status}")]
+    Status {
+        /// The host.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The file is larger than `reports.max_bytes`.
+    #[error("the report file of {0} is larger than reports.max_bytes")]
+    TooLarge(String),
+    /// Nothing came.
+    #[error("the report file of {0} is empty")]
+    Empty(String),
+    /// What came is no PDF, JPEG or PNG.
+    #[error("{host} sent {found}, not a PDF, JPEG or PNG")]
+    NotAReport {
+        /// The host.
+        host: String,
+        /// What it looks like.
+        found: &'static str,
+    },
+    /// It took longer than `reports.total_timeout_ms`.
+    #[error("{0} took longer than reports.total_timeout_ms")]
+    TooSlow(String),
+    /// The connection failed or broke.
+    #[error("no complete answer from {host}: {reason}")]
+    Connection {
+        /// The host.
+        host: String,
+        /// What failed.
+        reason: &'static str,
+    },
+    /// A file with a password could not be read.
+    #[error("reports.credential.password_file: {0}")]
+    PasswordFile(std::io::Error),
+    /// The client could not be made.
+    #[error("the HTTP client could not be made: {0}")]
+    Client(String),
+    /// The program is stopping.
+    #[error("fetching has stopped")]
+    Stopped,
+}
+
+impl Error {
+    /// Whether a later attempt may succeed without anybody changing anything.
+    ///
+    /// 404 counts: hospitals register a report before its file is written.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Error::Status { status, .. } => matches!(status, 404 | 408 | 425 | 429 | 500..=599),
+            Error::Empty(_) | Error::TooSlow(_) | Error::Connection { .. } | Error::Stopped => true,
+            _ => false,
+        }
+    }
+}
+
+/// The address as it is kept: without user name and password.
+pub fn without_user_info(source: &str) -> String {
+    let source = source.trim();
+    match url::Url::parse(source) {
+        Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
+            // An address that cannot carry user info has none.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.to_string()
+        }
+        _ => source.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_decide_what_a_file_is() {
+        assert_eq!(MediaType::sniff(b"%PDF-1.4\n"), Some(MediaType::Pdf));
+        assert_eq!(MediaType::sniff(b"\xEF\xBB\xBF\r\n%PDF-1.7"), Some(MediaType::Pdf));
+        assert_eq!(MediaType::sniff(&[0xFF, 0xD8, 0xFF, 0xE0]), Some(MediaType::Jpeg));
+        assert_eq!(MediaType::sniff(b"\x89PNG\r\n\x1a\n...."), Some(MediaType::Png));
+        assert_eq!(MediaType::sniff(b"<html>%PDF-1.4 not found</html>"), None);
+        assert_eq!(MediaType::sniff(b""), None);
+    }
+
+    #[test]
+    fn user_names_and_passwords_are_not_kept() {
+        assert_eq!(without_user_info("http://u:p@rpt.example.test/a.pdf"), "http://rpt.example.test/a.pdf");
+        assert_eq!(without_user_info(" http://rpt.example.test/报告.pdf "), "http://rpt.example.test/报告.pdf");
+        assert_eq!(without_user_info(r"\\host\share\a.pdf"), r"\\host\share\a.pdf");
+    }
+}

@@ -6,7 +6,14 @@
 //! It knows nothing of files, protocols or pages.
 
 pub mod audit;
+pub mod conflicts;
+pub mod instances;
+pub mod jobs;
+pub mod links;
 mod node;
+pub mod places;
+pub mod qr_links;
+pub mod report_files;
 mod select;
 mod tx;
 mod value;
@@ -26,7 +33,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, SqlSafeStr};
 use tokio::sync::{mpsc, oneshot};
 
-pub use node::Ids;
+pub use node::{Ids, LEASE};
 pub use select::Select;
 pub use tx::Tx;
 pub use value::{Row, Value};
@@ -227,18 +234,12 @@ impl Index {
     /// Reads all rows of a statement.
     pub async fn query(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         Ok(match &self.engine {
-            Engine::Sqlite { read, .. } => bind_sqlite(sqlx::query(sql), values)
-                .fetch_all(read)
-                .await?
-                .into_iter()
-                .map(Row::Sqlite)
-                .collect(),
-            Engine::Postgres(pool) => bind_postgres(sqlx::query(sql), values)
-                .fetch_all(pool)
-                .await?
-                .into_iter()
-                .map(Row::Postgres)
-                .collect(),
+            Engine::Sqlite { read, .. } => {
+                bind_sqlite(sqlx::query(sql), values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            Engine::Postgres(pool) => {
+                bind_postgres(sqlx::query(sql), values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
+            }
         })
     }
 

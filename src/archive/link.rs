@@ -1,0 +1,177 @@
+//! Links exam reports and studies, in either order of arrival (D-I2, D-I3).
+//!
+//! Within one organisation: by StudyInstanceUID; else by PatientID and AccessionNumber; else, if configured, by an
+//! AccessionNumber that is unique. Records whose birth date or sex contradict are never linked: they become a conflict.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::index::conflicts::{self, ConflictKind};
+use crate::index::links::{self, ExamKeys, StudyKeys};
+use crate::index::{self, Ids, Tx};
+
+/// How reports and images find each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LinkRules {
+    /// Link by AccessionNumber alone when exactly one report and one study of the organisation have it (D-I3).
+    pub accession_only: bool,
+}
+
+/// Links a study that has just become known.
+pub(crate) async fn study_arrived(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    rules: LinkRules,
+    study_pk: i64,
+) -> Result<(), index::Error> {
+    let Some(study) = links::study(tx, study_pk).await? else { return Ok(()) };
+    let named = links::exams_naming(tx, &study).await?;
+    for exam in &named {
+        join(tx, ids, now, exam, &study, "study_instance_uid").await?;
+    }
+    if !named.is_empty() || study.accession_number.is_empty() {
+        return Ok(());
+    }
+    let exams = links::exams_by_accession(tx, &study.org_code, &study.accession_number).await?;
+    let mut linked = false;
+    for exam in exams.iter().filter(|exam| same_patient_number(exam, &study)) {
+        linked = true;
+        join(tx, ids, now, exam, &study, "patient_and_accession").await?;
+    }
+    if let ([only], false, true) = (exams.as_slice(), linked, rules.accession_only) {
+        let studies = links::studies_by_accession(tx, &study.org_code, &study.accession_number).await?;
+        if studies.len() == 1 {
+            join(tx, ids, now, only, &study, "accession").await?;
+        }
+    }
+    Ok(())
+}
+
+/// Links an exam report that has just been registered or changed.
+pub(crate) async fn exam_registered(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    rules: LinkRules,
+    exam_report_pk: i64,
+) -> Result<(), index::Error> {
+    links::unlink_by_rule(tx, exam_report_pk).await?;
+    let Some(exam) = links::exam(tx, exam_report_pk).await? else { return Ok(()) };
+    for study in &links::studies_named(tx, &exam).await? {
+        join(tx, ids, now, &exam, study, "study_instance_uid").await?;
+    }
+    if exam.pacs_id.is_empty() {
+        return Ok(());
+    }
+    let studies = links::studies_by_accession(tx, &exam.org_code, &exam.pacs_id).await?;
+    let mut linked = false;
+    for study in studies.iter().filter(|study| same_patient_number(&exam, study)) {
+        linked = true;
+        join(tx, ids, now, &exam, study, "patient_and_accession").await?;
+    }
+    if let ([only], false, true) = (studies.as_slice(), linked, rules.accession_only) {
+        let exams = links::exams_by_accession(tx, &exam.org_code, &exam.pacs_id).await?;
+        if exams.len() == 1 {
+            join(tx, ids, now, &exam, only, "accession").await?;
+        }
+    }
+    Ok(())
+}
+
+fn same_patient_number(exam: &ExamKeys, study: &StudyKeys) -> bool {
+    !study.patient_id.is_empty() && (study.patient_id == exam.patient_local_id || study.patient_id == exam.patient_id)
+}
+
+async fn join(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    exam: &ExamKeys,
+    study: &StudyKeys,
+    rule: &'static str,
+) -> Result<(), index::Error> {
+    let contradicting = contradictions(exam, study);
+    if !contradicting.is_empty() {
+        let subject = format!("exam:{} study:{}", exam.exam_report_pk, study.study_pk);
+        let detail = json!({ "fields": contradicting, "rule": rule });
+        return conflicts::open(tx, ids, now, ConflictKind::Demographics, &exam.org_code, &subject, &detail).await;
+    }
+    links::link(tx, exam.exam_report_pk, study.study_pk, rule, now).await?;
+    links::add_uid(tx, exam.exam_report_pk, &study.study_instance_uid).await
+}
+
+/// The fields in which report and images clearly speak of different people.
+fn contradictions(exam: &ExamKeys, study: &StudyKeys) -> Vec<&'static str> {
+    let mut fields = Vec::new();
+    let exam_birth: String = exam.birth_date.chars().take(10).filter(char::is_ascii_digit).collect();
+    if exam_birth.len() == 8 && study.birth_date.len() == 8 && exam_birth != study.birth_date {
+        fields.push("birth_date");
+    }
+    if let (Some(registered), Some(imaged)) = (exam_sex(&exam.sex_code), dicom_sex(&study.sex))
+        && registered != imaged
+    {
+        fields.push("sex");
+    }
+    fields
+}
+
+fn exam_sex(code: &str) -> Option<char> {
+    match code {
+        "1" => Some('M'),
+        "2" => Some('F'),
+        _ => None,
+    }
+}
+
+fn dicom_sex(sex: &str) -> Option<char> {
+    match sex {
+        "M" => Some('M'),
+        "F" => Some('F'),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exam(birth_date: &str, sex_code: &str) -> ExamKeys {
+        ExamKeys {
+            exam_report_pk: 1,
+            org_code: "ORG-T01".into(),
+            pacs_id: "A1".into(),
+            patient_local_id: "L1".into(),
+            patient_id: "P1".into(),
+            birth_date: birth_date.into(),
+            sex_code: sex_code.into(),
+        }
+    }
+
+    fn study(birth_date: &str, sex: &str) -> StudyKeys {
+        StudyKeys {
+            study_pk: 2,
+            org_code: "ORG-T01".into(),
+            study_instance_uid: "1.2".into(),
+            accession_number: "A1".into(),
+            patient_id: "L1".into(),
+            birth_date: birth_date.into(),
+            sex: sex.into(),
+        }
+    }
+
+    #[test]
+    fn d_i3_a_different_birth_date_or_sex_contradicts() {
+        let registered = exam("1990-01-01 00:00:00", "2");
+        assert_eq!(contradictions(&registered, &study("19900101", "F")), Vec::<&str>::new());
+        assert_eq!(contradictions(&registered, &study("19900102", "M")), vec!["birth_date", "sex"]);
+    }
+
+    #[test]
+    fn d_i3_what_is_not_known_does_not_contradict() {
+        assert!(contradictions(&exam("", "9"), &study("19900102", "M")).is_empty());
+        assert!(contradictions(&exam("1990-01-01 00:00:00", "1"), &study("", "O")).is_empty());
+    }
+}

@@ -1,0 +1,48 @@
+//! Removes objects that no row names: what a crash or an aborted transfer left behind.
+//!
+//! An object is written before its row, so an object without a row may be one that is just arriving. A process that
+//! is alone on its database (by the node leases) removes everything unnamed that is older than its own start;
+//! beside others it leaves what is younger than a day.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use super::{Archive, Error};
+use crate::index::places;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const KEYS_AT_ONCE: usize = 500;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Objects looked at.
+    pub seen: u64,
+    /// Objects removed.
+    pub removed: u64,
+    /// Their bytes.
+    pub removed_bytes: u64,
+}
+
+impl Archive {
+    /// Removes leftovers written before `started_at` (milliseconds since 1970 UTC).
+    pub async fn sweep(&self, started_at: i64) -> Result<Swept, Error> {
+        let alone = self.ids.is_alone(&self.index).await?;
+        let before = if alone { started_at } else { self.clock.now_ms() - DAY.as_millis() as i64 };
+        let mut swept = Swept::default();
+        let mut listing = self.objects.list().chunks(KEYS_AT_ONCE);
+        while let Some(listed) = listing.next().await {
+            let listed = listed.into_iter().collect::<Result<Vec<_>, _>>()?;
+            swept.seen += listed.len() as u64;
+            let old: Vec<_> = listed.into_iter().filter(|object| object.written_at < before).collect();
+            let keys: Vec<String> = old.iter().map(|object| object.key.clone()).collect();
+            for key in places::unnamed(&self.index, &keys).await? {
+                self.objects.delete(&key).await?;
+                swept.removed += 1;
+                swept.removed_bytes += old.iter().find(|object| object.key == key).map_or(0, |object| object.length);
+            }
+        }
+        Ok(swept)
+    }
+}

@@ -1,0 +1,7 @@
+//! The font inside the program: Noto Sans SC Regular, under the SIL Open Font License 1.1 (`fonts/OFL.txt`).
+//!
+//! It draws Chinese text into the reports that the demonstration makes, and stands in for fonts that a
+//! sender's PDF names but does not embed, when page pictures are made.
+
+/// Noto Sans SC Regular (TrueType), with the Chinese characters of everyday reports.
+pub static CJK: &[u8] = include_bytes!("fonts/NotoSansSC-Regular.ttf");

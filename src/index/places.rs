@@ -1,0 +1,103 @@
+//! Which objects the index names: for the sweep of leftovers and for `yingku verify`.
+
+use super::{Error, Index, Select};
+use crate::domain::place::Place;
+use crate::params;
+
+/// What a row promises of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// The row, e.g. `instance:17`.
+    pub row: String,
+    /// Where the bytes must be.
+    pub place: Place,
+    /// First byte that the hash covers, counted from the place's first byte.
+    pub hash_from: u64,
+    /// SHA-256 of those bytes, hex.
+    pub content_hash: String,
+}
+
+/// The tables that name objects; each is walked in the order of its ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromiseKind {
+    /// Current contents of instances.
+    Instance,
+    /// Other contents under a taken UID.
+    InstanceVersion,
+    /// Report files as given.
+    ReportOriginal,
+    /// Report files with QR code.
+    ReportStamped,
+}
+
+impl PromiseKind {
+    /// All of them.
+    pub const ALL: [PromiseKind; 4] =
+        [PromiseKind::Instance, PromiseKind::InstanceVersion, PromiseKind::ReportOriginal, PromiseKind::ReportStamped];
+
+    fn name(self) -> &'static str {
+        match self {
+            PromiseKind::Instance => "instance",
+            PromiseKind::InstanceVersion => "instance_version",
+            PromiseKind::ReportOriginal => "report_file.original",
+            PromiseKind::ReportStamped => "report_file.stamped",
+        }
+    }
+
+    fn page(self) -> &'static str {
+        match self {
+            PromiseKind::Instance => {
+                "SELECT id, object_key AS k, object_offset AS o, object_length AS l, dataset_offset AS f, \
+                 content_hash AS h FROM instance WHERE id > $1 ORDER BY id LIMIT 1000"
+            }
+            PromiseKind::InstanceVersion => {
+                "SELECT id, object_key AS k, object_offset AS o, object_length AS l, dataset_offset AS f, \
+                 content_hash AS h FROM instance_version WHERE id > $1 ORDER BY id LIMIT 1000"
+            }
+            PromiseKind::ReportOriginal => {
+                "SELECT id, original_key AS k, 0 * id AS o, original_length AS l, 0 * id AS f, original_hash AS h \
+                 FROM report_file WHERE id > $1 ORDER BY id LIMIT 1000"
+            }
+            PromiseKind::ReportStamped => {
+                "SELECT id, stamped_key AS k, 0 * id AS o, stamped_length AS l, 0 * id AS f, stamped_hash AS h \
+                 FROM report_file WHERE id > $1 AND stamped_key IS NOT NULL ORDER BY id LIMIT 1000"
+            }
+        }
+    }
+}
+
+/// The next promises after a row id, and the id to go on from; empty at the end.
+pub async fn promises(index: &Index, kind: PromiseKind, after: i64) -> Result<(Vec<Promise>, i64), Error> {
+    let rows = index.query(kind.page(), params![after]).await?;
+    let mut last = after;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        last = row.int("id")?;
+        found.push(Promise {
+            row: format!("{}:{last}", kind.name()),
+            place: Place { key: row.text("k")?, offset: row.int("o")? as u64, length: row.int("l")? as u64 },
+            hash_from: row.int("f")? as u64,
+            content_hash: row.text("h")?,
+        });
+    }
+    Ok((found, last))
+}
+
+/// Those of the given keys that no row names.
+pub async fn unnamed(index: &Index, keys: &[String]) -> Result<Vec<String>, Error> {
+    let mut named = std::collections::HashSet::new();
+    let sources = [
+        ("SELECT object_key AS k FROM instance WHERE object_key"),
+        ("SELECT object_key AS k FROM instance_version WHERE object_key"),
+        ("SELECT original_key AS k FROM report_file WHERE original_key"),
+        ("SELECT stamped_key AS k FROM report_file WHERE stamped_key"),
+    ];
+    for source in sources {
+        let mut select = Select::new("");
+        select.push_in(source, keys.iter().flat_map(|key| params![key]).collect());
+        for row in index.query(select.sql(), select.values()).await? {
+            named.insert(row.text("k")?);
+        }
+    }
+    Ok(keys.iter().filter(|key| !named.contains(*key)).cloned().collect())
+}
