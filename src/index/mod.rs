@@ -7,11 +7,14 @@
 
 pub mod audit;
 pub mod conflicts;
+pub mod exam_details;
+pub mod exam_pages;
 pub mod instances;
 pub mod links;
 pub mod places;
 pub mod jobs;
 mod node;
+pub mod page_sessions;
 mod select;
 mod tx;
 mod value;
