@@ -1,1 +1,4 @@
-//! To be written.
+//! HTTP.
+
+pub mod health;
+pub mod pages;
