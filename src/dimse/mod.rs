@@ -161,7 +161,7 @@ impl Service {
                 return;
             }
         };
-        match self.admit(&request, address).await {
+        match self.admit(&request, address, shutdown).await {
             Ok(admitted) => self.serve_association(framing, &request, admitted, limits, shutdown).await,
             Err(rejection) => {
                 counter!("yingku_dimse_rejected_total", "reason" => rejection.as_str()).increment(1);
@@ -178,8 +178,16 @@ impl Service {
         }
     }
 
-    async fn admit(&self, request: &AssociationRQ, address: SocketAddr) -> Result<Admitted, Rejection> {
+    async fn admit(
+        &self,
+        request: &AssociationRQ,
+        address: SocketAddr,
+        shutdown: &CancellationToken,
+    ) -> Result<Admitted, Rejection> {
         negotiation::check_protocol(request)?;
+        if shutdown.is_cancelled() {
+            return Err(Rejection::ShuttingDown);
+        }
         self.admission.admit(&request.called_ae_title, &request.calling_ae_title, address).await
     }
 
