@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dicom_ul::pdu::{AssociationRQ, Pdu};
-use metrics::{counter, gauge};
+use metrics::counter;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -96,7 +96,12 @@ impl Listener {
             let accepted = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
+                Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "the task of a connection ended badly");
+                    }
+                    continue;
+                }
                 accepted = listener.accept() => accepted,
             };
             let (stream, address) = match accepted {
@@ -219,11 +224,8 @@ impl Service {
             contexts = agreement.contexts.len(),
             "an association is open"
         );
-        let open = gauge!("yingku_dimse_associations");
-        open.increment(1.0);
-        let mut association = Association::new(framing, agreement, caller, self.archive.clone(), limits);
+        let mut association = Association::new(framing, agreement, caller, self.archive.clone(), &self.config);
         let ended = association.serve(shutdown).await;
-        open.decrement(1.0);
         // The slot is free before the peer has closed: it may come again at once.
         drop(slot);
         log_end(&association, &ended);

@@ -43,7 +43,10 @@ async fn violations_on_an_open_association_are_aborted_with_a_reason() {
         (p_data(1, 2, b"data without a command"), UNEXPECTED_PARAMETER),
         (p_data(1, 3, b"no command set"), INVALID_PARAMETER),
         (p_data(1, 1, &[0; 100_000]), INVALID_PARAMETER),
-        ([p_data(1, 3, &store_request("2.25.1")), p_data(1, 3, &store_request("2.25.1"))].concat(), UNEXPECTED_PARAMETER),
+        (
+            [p_data(1, 3, &store_request("2.25.1")), p_data(1, 3, &store_request("2.25.1"))].concat(),
+            UNEXPECTED_PARAMETER,
+        ),
     ];
     for (bytes, reason) in table {
         let mut peer = RawPeer::associate(&listener).await;

@@ -41,8 +41,7 @@ async fn storescu_sends_a_folder_and_every_data_set_is_kept() {
     let port = listener.address.port().to_string();
     let path = folder.path().to_str().unwrap();
 
-    let sent =
-        dcmtk("storescu", &["+sd", "-xe", "-aet", "PACS01", "-aec", "YINGKU", "127.0.0.1", &port, path]).await;
+    let sent = dcmtk("storescu", &["+sd", "-xe", "-aet", "PACS01", "-aec", "YINGKU", "127.0.0.1", &port, path]).await;
 
     assert!(sent.status.success(), "{}", said(&sent));
     assert_eq!(listener.rows("SELECT id FROM instance").await.len(), 20);
