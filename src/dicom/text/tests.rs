@@ -1,3 +1,5 @@
+//! The examples of the standard, and what Chinese, Korean and Japanese devices really send.
+
 use super::*;
 
 struct Case {

@@ -1,3 +1,5 @@
+//! Messages in pieces of every size, and bytes that are no messages.
+
 use super::*;
 
 const LIMITS: FramingLimits =

@@ -1,3 +1,5 @@
+//! What is accepted, what is refused, and with which words.
+
 use dicom_ul::pdu::{Pdu, UserIdentity, UserIdentityType};
 
 use super::*;
