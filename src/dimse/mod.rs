@@ -229,11 +229,13 @@ impl Service {
         // The slot is free before the peer has closed: it may come again at once.
         drop(slot);
         log_end(&association, &ended);
-        if let Err(error) = ended
-            && let Some(reason) = error.abort_reason()
-        {
-            let stopping = matches!(error, AssociationError::Stopping);
-            association.abort(reason, if stopping { STOPPING_LINGER } else { limits.artim_timeout }).await;
+        match ended {
+            Ok(()) => association.close().await,
+            Err(error) => {
+                let Some(reason) = error.abort_reason() else { return };
+                let stopping = matches!(error, AssociationError::Stopping);
+                association.abort(reason, if stopping { STOPPING_LINGER } else { limits.artim_timeout }).await;
+            }
         }
     }
 

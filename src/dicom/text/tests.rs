@@ -96,6 +96,17 @@ fn extensions_without_escape_sequences_are_read_by_their_set() {
 }
 
 #[test]
+fn text_cut_inside_a_character_is_still_read() {
+    check(&[
+        case(b"\xE6\xB5\x8B\xE8\xAF\x95\xE7\x94\xB2\xE4\xB9", &["ISO_IR 192"], "测试甲"),
+        case(b"\xE6\xB5\x8B\xE8\xAF\x95\xE7\x94\xB2\xE4\xB9", &[], "测试甲"),
+        case(b"\xB2\xE2\xCA\xD4\xBC", &["GB18030"], "测试"),
+        case(b"\xB2\xE2\xCA\xD4\xBC", &[], "测试"),
+        case(b"\xE1\xBA\xBD\xAD", &[], "岷江"),
+    ]);
+}
+
+#[test]
 fn a_delimiter_puts_back_the_first_set() {
     check(&[
         case(b"\x1b$)C\xFB\xF3^J\xE9r\xF4me", &["ISO 2022 IR 100", "ISO 2022 IR 149"], "洪^Jérôme"),

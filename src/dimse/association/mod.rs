@@ -146,7 +146,6 @@ impl Association {
             match begun {
                 Begun::Release => {
                     self.framing.write(&RELEASE_REPLY).await?;
-                    self.framing.close(self.limits.artim_timeout).await;
                     return Ok(());
                 }
                 Begun::Command(context_id, request) => self.dispatch(context_id, &request).await?,
@@ -277,6 +276,11 @@ impl Association {
 
     pub(crate) fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// Closes the connection after a release; the requestor closes first, or ARTIM does.
+    pub(crate) async fn close(&mut self) {
+        self.framing.close(self.limits.artim_timeout).await;
     }
 
     /// Tells the peer that this is the end.
