@@ -230,7 +230,10 @@ impl Service {
         drop(slot);
         log_end(&association, &ended);
         match ended {
-            Ok(()) => association.close().await,
+            Ok(()) => tokio::select! {
+                () = association.close() => {}
+                () = shutdown.cancelled() => {}
+            },
             Err(error) => {
                 let Some(reason) = error.abort_reason() else { return };
                 let stopping = matches!(error, AssociationError::Stopping);

@@ -278,7 +278,7 @@ impl Association {
         self.tally
     }
 
-    /// Closes the connection after a release; the requestor closes first, or ARTIM does.
+    /// Closes the connection after a release and waits for the requestor to do so, at most ARTIM.
     pub(crate) async fn close(&mut self) {
         self.framing.close(self.limits.artim_timeout).await;
     }
