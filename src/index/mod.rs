@@ -7,11 +7,16 @@
 
 pub mod audit;
 pub mod conflicts;
+pub mod exam_details;
+pub mod exam_pages;
 pub mod instances;
-pub mod links;
-pub mod places;
 pub mod jobs;
+pub mod links;
 mod node;
+pub mod page_sessions;
+pub mod places;
+pub mod qr_links;
+pub mod report_files;
 mod select;
 mod tx;
 mod value;
@@ -232,18 +237,12 @@ impl Index {
     /// Reads all rows of a statement.
     pub async fn query(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         Ok(match &self.engine {
-            Engine::Sqlite { read, .. } => bind_sqlite(sqlx::query(sql), values)
-                .fetch_all(read)
-                .await?
-                .into_iter()
-                .map(Row::Sqlite)
-                .collect(),
-            Engine::Postgres(pool) => bind_postgres(sqlx::query(sql), values)
-                .fetch_all(pool)
-                .await?
-                .into_iter()
-                .map(Row::Postgres)
-                .collect(),
+            Engine::Sqlite { read, .. } => {
+                bind_sqlite(sqlx::query(sql), values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            Engine::Postgres(pool) => {
+                bind_postgres(sqlx::query(sql), values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
+            }
         })
     }
 
