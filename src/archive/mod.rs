@@ -5,7 +5,14 @@
 
 pub mod check_health;
 mod error;
+pub mod find_reports;
+pub mod keep_message;
 pub mod link;
+pub mod prepare_report;
+mod register_exam;
+mod register_lab;
+pub mod register_reports;
+pub mod report_codes;
 pub mod store_instance;
 pub mod sweep;
 pub mod verify;

@@ -7,11 +7,15 @@
 
 pub mod audit;
 pub mod conflicts;
+pub mod exam_reports;
+pub mod inbox;
 pub mod instances;
+pub mod lab_reports;
 pub mod links;
 pub mod places;
 pub mod jobs;
 mod node;
+mod record_columns;
 mod select;
 mod tx;
 mod value;
