@@ -90,6 +90,11 @@ impl Archive {
             .map_err(Error::from)
     }
 
+    /// The time by the archive's clock, milliseconds since 1970 UTC.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     /// A kept message's body and result.
     pub async fn get_message(&self, id: i64) -> Result<Option<(Vec<u8>, Option<String>)>, Error> {
         Ok(inbox::get(&self.index, id).await?)

@@ -45,12 +45,18 @@ pub struct RegistrationRules {
 }
 
 /// A record as it was read, with what the reader noticed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Submitted<F: Field> {
     /// The record.
     pub record: Record<F>,
     /// What the reader noticed.
     pub notes: Vec<Note>,
+}
+
+impl<F: Field> Default for Submitted<F> {
+    fn default() -> Self {
+        Self { record: Record::default(), notes: Vec::new() }
+    }
 }
 
 /// A record that is fit to be stored.
