@@ -234,13 +234,7 @@ async fn ensure_study(
     Ok((row.int("id")?, false, contradictions(&row, patient)?))
 }
 
-async fn ensure_patient(
-    tx: &mut Tx,
-    ids: &Ids,
-    now: i64,
-    org_code: &str,
-    patient: &PatientRow,
-) -> Result<i64, Error> {
+async fn ensure_patient(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, patient: &PatientRow) -> Result<i64, Error> {
     const FIND: &str = "SELECT id FROM patient WHERE org_code = $1 AND patient_id = $2 AND issuer = $3";
     let key = || params![org_code, &patient.patient_id, &patient.issuer];
     if let Some(row) = tx.query_opt(FIND, key()).await? {

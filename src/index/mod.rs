@@ -7,15 +7,20 @@
 
 pub mod audit;
 pub mod conflicts;
+pub mod exam_details;
+pub mod exam_pages;
 pub mod exam_reports;
 pub mod inbox;
 pub mod instances;
+pub mod jobs;
 pub mod lab_reports;
 pub mod links;
-pub mod places;
-pub mod jobs;
 mod node;
+pub mod page_sessions;
+pub mod places;
+pub mod qr_links;
 mod record_columns;
+pub mod report_files;
 mod select;
 mod tx;
 mod value;
@@ -236,18 +241,12 @@ impl Index {
     /// Reads all rows of a statement.
     pub async fn query(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         Ok(match &self.engine {
-            Engine::Sqlite { read, .. } => bind_sqlite(sqlx::query(sql), values)
-                .fetch_all(read)
-                .await?
-                .into_iter()
-                .map(Row::Sqlite)
-                .collect(),
-            Engine::Postgres(pool) => bind_postgres(sqlx::query(sql), values)
-                .fetch_all(pool)
-                .await?
-                .into_iter()
-                .map(Row::Postgres)
-                .collect(),
+            Engine::Sqlite { read, .. } => {
+                bind_sqlite(sqlx::query(sql), values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            Engine::Postgres(pool) => {
+                bind_postgres(sqlx::query(sql), values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
+            }
         })
     }
 

@@ -11,8 +11,8 @@ use sqlx::SqliteConnection;
 use std::panic::AssertUnwindSafe;
 use tokio::sync::mpsc;
 
-use super::tx::{Tx, TxEngine};
 use super::Error;
+use super::tx::{Tx, TxEngine};
 
 /// Tells the waiting caller how its operation ended, once the fate of the transaction is known.
 pub(super) type Deliver = Box<dyn FnOnce(Result<(), Error>) + Send>;
