@@ -2,11 +2,14 @@
 //!
 //! Pure work on bytes: nothing here waits, stores or listens. [`header`] reads a data set while it streams by,
 //! [`text`] turns its texts into UTF-8, [`attributes`] names what the index keeps, [`part10`] writes and reads the
-//! file meta information (PS3.10 section 7).
+//! file meta information (PS3.10 section 7). [`render`] and [`waveform`] make pictures, from what [`elements`] reads.
 
 pub mod attributes;
+pub mod elements;
 pub mod header;
 pub mod part10;
+pub mod render;
 pub mod sop_class;
 pub mod text;
 pub mod transfer_syntax;
+pub mod waveform;

@@ -3,13 +3,17 @@
 pub mod actor;
 pub mod ae_title;
 pub mod clock;
+pub mod criteria;
+pub mod customer;
 pub mod date_time;
 pub mod exam_report;
 pub mod identity;
 pub mod lab_report;
 pub mod organization;
+pub mod page;
 pub mod place;
 pub mod record;
+pub mod scope;
 pub mod token;
 pub mod uid;
 

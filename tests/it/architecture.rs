@@ -30,9 +30,10 @@ impl Source {
     /// Lines that are neither comments nor part of the tests beside the code.
     fn code(&self) -> String {
         let before_tests = self.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-        before_tests.lines().filter(|line| !line.trim_start().starts_with("//")).fold(String::new(), |code, line| {
-            code + line.split(" // ").next().unwrap_or_default() + "\n"
-        })
+        before_tests
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .fold(String::new(), |code, line| code + line.split(" // ").next().unwrap_or_default() + "\n")
     }
 }
 
@@ -217,7 +218,8 @@ fn every_file_says_what_it_is_for_and_is_short_enough_to_read() {
 #[test]
 fn nothing_is_left_undone_or_silently_allowed() {
     // Written in two halves, so that this file does not accuse itself.
-    let words = [concat!("todo", "!("), concat!("unimpl", "emented!("), concat!("#[al", "low("), concat!("#![al", "low(")];
+    let words =
+        [concat!("todo", "!("), concat!("unimpl", "emented!("), concat!("#[al", "low("), concat!("#![al", "low(")];
     let mut faults = Vec::new();
     for source in sources(&["src", "tests", "benches", "fuzz"]) {
         for word in words.iter().filter(|word| source.text.contains(**word)) {
@@ -268,7 +270,8 @@ fn both_engines_have_the_same_schema() {
 
 #[test]
 fn the_reading_of_imports_opens_groups() {
-    let code = "use crate::{archive::{Archive, Error}, domain::Uid};\nlet x = crate::params![1]; crate::index::audit::f();";
+    let code =
+        "use crate::{archive::{Archive, Error}, domain::Uid};\nlet x = crate::params![1]; crate::index::audit::f();";
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
     let expected = BTreeSet::from([
         pair("archive", "Archive"),

@@ -147,7 +147,8 @@ fn programs() -> PathBuf {
     let elsewhere = std::env::var_os("PATH").and_then(|path| {
         std::env::split_paths(&path).find(|folder| folder.join("initdb").is_file() && folder.join("psql").is_file())
     });
-    elsewhere.as_deref().map(Path::to_owned).unwrap_or_else(|| {
-        panic!("PostgreSQL is missing; install it with: apt-get install -y postgresql")
-    })
+    elsewhere
+        .as_deref()
+        .map(Path::to_owned)
+        .unwrap_or_else(|| panic!("PostgreSQL is missing; install it with: apt-get install -y postgresql"))
 }

@@ -3,7 +3,9 @@
 //! Whatever is started here ends with the test process, however that ends: a child waits on a pipe that only this
 //! process holds open ([`keeper`]). Nothing here sleeps for a fixed time.
 
+pub mod archive;
 mod database;
+pub mod dataset;
 mod keeper;
 mod python;
 mod storage;

@@ -35,7 +35,8 @@ pub(super) fn http(address: SocketAddr, method: &str, path: &str) -> Option<(u16
     let patience = Duration::from_secs(10);
     let mut connection = TcpStream::connect_timeout(&address, patience).ok()?;
     connection.set_read_timeout(Some(patience)).ok()?;
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).ok()?;
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).ok()?;

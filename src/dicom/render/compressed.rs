@@ -1,0 +1,213 @@
+//! Decoding one compressed frame: RLE by ourselves (PS3.5 annex G), the rest by the codecs of the registry.
+//!
+//! A codec sees one frame whose size was read from its own codestream and held against the limits. A codec that
+//! panics over damaged bytes gives an error.
+
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+
+use dicom_encoding::adapters::{PixelDataObject, RawPixelData};
+use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+
+use super::codestream::{Codestream, Kind};
+use super::header::{ImageHeader, inflate};
+use super::raster::{ColorSpace, Raster};
+use super::{Error, RenderConfig};
+
+const RLE_LOSSLESS: &str = "1.2.840.10008.1.2.5";
+const ENCAPSULATED_UNCOMPRESSED: &str = "1.2.840.10008.1.2.1.98";
+const DEFLATED_IMAGE_FRAME: &str = "1.2.840.10008.1.2.8.1";
+
+/// Decodes the bytes of one frame.
+pub(super) fn decode(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<Raster<'static>, Error> {
+    let frame = match header.transfer_syntax.as_str() {
+        RLE_LOSSLESS => run_lengths(header, &frame)?,
+        ENCAPSULATED_UNCOMPRESSED => frame,
+        DEFLATED_IMAGE_FRAME => inflate(&frame, header.native_frame_bits().div_ceil(8)),
+        _ => return by_codec(header, frame, config),
+    };
+    let mut plain = header.clone();
+    if header.transfer_syntax == RLE_LOSSLESS {
+        plain.planar = false;
+        if plain.photometric == "YBR_FULL_422" {
+            plain.photometric = "YBR_FULL".to_owned();
+        }
+    }
+    let raster = Raster::native(&plain, &frame, 0)?;
+    let bytes = Cow::Owned(raster.bytes.into_owned());
+    Ok(Raster { bytes, ..raster })
+}
+
+fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<Raster<'static>, Error> {
+    let stream = Codestream::read(&frame);
+    let uid = match (header.transfer_syntax.as_str(), stream) {
+        // Fragments under a transfer syntax without compression: some converters forget to change it.
+        ("1.2.840.10008.1.2" | "1.2.840.10008.1.2.1", Some(stream)) => stream.kind.transfer_syntax(),
+        (uid, _) => uid,
+    };
+    let unsupported = || Error::UnsupportedTransferSyntax { uid: uid.to_owned() };
+    let codec = TransferSyntaxRegistry.get(uid).and_then(|syntax| syntax.pixel_data_reader()).ok_or_else(unsupported)?;
+    let failed = |reason: String| Error::Codec { transfer_syntax: uid.to_owned(), reason };
+    let stream = stream.ok_or_else(|| failed("no codestream".to_owned()))?;
+    config.check_pixels(u64::from(stream.width) * u64::from(stream.height))?;
+    let deep = stream.kind == Kind::JpegDct && stream.precision != 8;
+    if deep || stream.precision > 16 || stream.subsampled || ![1, 3].contains(&stream.components) {
+        return Err(unsupported());
+    }
+    let rgb = match stream.adobe {
+        Some(transform) => transform == 0,
+        None => header.photometric == "RGB",
+    };
+    let recolored = stream.kind == Kind::JpegDct && stream.components == 3;
+    let frame = if recolored { stream.with_color_names(&frame, rgb) } else { frame };
+    let wide = stream.precision > 8;
+    let source = OneFrame { header, stream, wide, frame };
+    let mut bytes = Vec::new();
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| codec.decode_frame(&source, 0, &mut bytes)));
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(failed(error.to_string())),
+        Err(_) => return Err(failed("the decoder gave up".to_owned())),
+    }
+    let samples = usize::from(stream.components);
+    let pixels = stream.width as usize * stream.height as usize;
+    if bytes.len() < pixels * samples * (1 + usize::from(wide)) {
+        return Err(failed("the codestream is incomplete".to_owned()));
+    }
+    Ok(Raster {
+        width: stream.width,
+        height: stream.height,
+        samples,
+        bits_allocated: if wide { 16 } else { 8 },
+        bits_stored: stream.precision,
+        high_bit: stream.precision - 1,
+        signed: header.signed && samples == 1,
+        float: false,
+        planar: stream.kind == Kind::JpegLs { planar: true },
+        space: space(header, &stream),
+        bytes: Cow::Owned(bytes),
+        first_bit: 0,
+    })
+}
+
+fn space(header: &ImageHeader, stream: &Codestream) -> ColorSpace {
+    let ybr = header.photometric.starts_with("YBR_FULL");
+    match stream.kind {
+        _ if stream.components == 1 => ColorSpace::Single,
+        Kind::JpegLossless | Kind::JpegLs { .. } | Kind::Jpeg2000 { color_transform: false } if ybr => ColorSpace::Ybr,
+        _ => ColorSpace::Rgb,
+    }
+}
+
+/// Undoes the run lengths of annex G; the result has interleaved samples in little endian order.
+fn run_lengths(header: &ImageHeader, fragment: &[u8]) -> Result<Vec<u8>, Error> {
+    let damaged = || Error::Codec { transfer_syntax: RLE_LOSSLESS.to_owned(), reason: "damaged segments".to_owned() };
+    let word = |at: usize| {
+        let b = fragment.get(at..at + 4)?;
+        Some(u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize)
+    };
+    let samples = usize::from(header.samples);
+    let sample_bytes = usize::from(header.bits_allocated).div_ceil(8);
+    let count = word(0).ok_or_else(damaged)?;
+    if count != samples * sample_bytes || count > 15 {
+        return Err(damaged());
+    }
+    let pixels = usize::from(header.rows) * usize::from(header.columns);
+    let plane = if header.bits_allocated == 1 { pixels.div_ceil(8) } else { pixels };
+    let mut bytes = vec![0; plane * count];
+    for segment in 0..count {
+        let start = word(4 + 4 * segment).ok_or_else(damaged)?;
+        let end = if segment + 1 < count { word(8 + 4 * segment).ok_or_else(damaged)? } else { fragment.len() };
+        let packed = fragment.get(start..end).ok_or_else(damaged)?;
+        // Segments go from the highest byte of a sample to its lowest.
+        let (sample, byte) = (segment / sample_bytes, sample_bytes - 1 - segment % sample_bytes);
+        let places = bytes.iter_mut().skip(sample * sample_bytes + byte).step_by(count);
+        if !unpack(packed, places) {
+            return Err(damaged());
+        }
+    }
+    Ok(bytes)
+}
+
+/// Fills all places; `false` when the packed bytes end too early.
+fn unpack<'a>(packed: &[u8], mut places: impl ExactSizeIterator<Item = &'a mut u8>) -> bool {
+    let mut at = 0;
+    while places.len() > 0 {
+        let Some(&control) = packed.get(at) else { return false };
+        at += 1;
+        match control {
+            0..=127 => {
+                let Some(run) = packed.get(at..at + usize::from(control) + 1) else { return false };
+                at += run.len();
+                run.iter().zip(places.by_ref()).for_each(|(byte, place)| *place = *byte);
+            }
+            128 => {}
+            129..=255 => {
+                let Some(&byte) = packed.get(at) else { return false };
+                at += 1;
+                places.by_ref().take(257 - usize::from(control)).for_each(|place| *place = byte);
+            }
+        }
+    }
+    true
+}
+
+/// One frame as the codecs want to see an object.
+struct OneFrame<'a> {
+    header: &'a ImageHeader,
+    stream: Codestream,
+    wide: bool,
+    frame: Vec<u8>,
+}
+
+impl PixelDataObject for OneFrame<'_> {
+    fn transfer_syntax_uid(&self) -> &str {
+        &self.header.transfer_syntax
+    }
+
+    fn rows(&self) -> Option<u16> {
+        u16::try_from(self.stream.height).ok()
+    }
+
+    fn cols(&self) -> Option<u16> {
+        u16::try_from(self.stream.width).ok()
+    }
+
+    fn samples_per_pixel(&self) -> Option<u16> {
+        Some(self.stream.components)
+    }
+
+    fn bits_allocated(&self) -> Option<u16> {
+        Some(if self.wide { 16 } else { 8 })
+    }
+
+    fn bits_stored(&self) -> Option<u16> {
+        Some(self.stream.precision)
+    }
+
+    fn photometric_interpretation(&self) -> Option<&str> {
+        Some(&self.header.photometric)
+    }
+
+    fn number_of_frames(&self) -> Option<u32> {
+        Some(1)
+    }
+
+    fn number_of_fragments(&self) -> Option<u32> {
+        Some(1)
+    }
+
+    fn fragment(&self, fragment: usize) -> Option<Cow<'_, [u8]>> {
+        (fragment == 0).then_some(Cow::Borrowed(&self.frame))
+    }
+
+    fn offset_table(&self) -> Option<Cow<'_, [u32]>> {
+        None
+    }
+
+    fn raw_pixel_data(&self) -> Option<RawPixelData> {
+        let fragments = std::iter::once(self.frame.clone()).collect();
+        Some(RawPixelData { fragments, offset_table: std::iter::empty().collect() })
+    }
+}

@@ -1,0 +1,241 @@
+use image::GenericImageView as _;
+
+use super::*;
+
+const EXPLICIT: &str = "1.2.840.10008.1.2.1";
+
+/// Writes a Part 10 file in Explicit VR Little Endian from elements of short form and pixels.
+struct FileBuilder {
+    bytes: Vec<u8>,
+}
+
+impl FileBuilder {
+    fn new(transfer_syntax: &str) -> Self {
+        let mut file = Self { bytes: [vec![0; 128], b"DICM".to_vec()].concat() };
+        file.put((0x0002, 0x0010), b"UI", transfer_syntax.as_bytes());
+        file
+    }
+
+    fn put(&mut self, tag: (u16, u16), vr: &[u8; 2], value: &[u8]) -> &mut Self {
+        let padded = value.len().next_multiple_of(2);
+        self.bytes.extend_from_slice(&tag.0.to_le_bytes());
+        self.bytes.extend_from_slice(&tag.1.to_le_bytes());
+        self.bytes.extend_from_slice(vr);
+        if [b"OW", b"OB", b"SQ", b"UN"].contains(&vr) {
+            self.bytes.extend_from_slice(&[0, 0]);
+            self.bytes.extend_from_slice(&(padded as u32).to_le_bytes());
+        } else {
+            self.bytes.extend_from_slice(&(padded as u16).to_le_bytes());
+        }
+        self.bytes.extend_from_slice(value);
+        self.bytes.resize(self.bytes.len() + padded - value.len(), 0);
+        self
+    }
+
+    fn number(&mut self, element: u16, value: u16) -> &mut Self {
+        self.put((0x0028, element), b"US", &value.to_le_bytes())
+    }
+
+    /// Rows, Columns, Bits Allocated, Bits Stored, Pixel Representation.
+    fn image(&mut self, photometric: &str, samples: u16, shape: [u16; 5]) -> &mut Self {
+        self.number(0x0002, samples).put((0x0028, 0x0004), b"CS", photometric.as_bytes());
+        self.number(0x0010, shape[0]).number(0x0011, shape[1]).number(0x0100, shape[2]).number(0x0101, shape[3]);
+        self.number(0x0102, shape[3] - 1).number(0x0103, shape[4])
+    }
+
+    fn words(&mut self, pixels: &[i16]) -> Vec<u8> {
+        let bytes: Vec<u8> = pixels.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.put((0x7FE0, 0x0010), b"OW", &bytes).bytes.clone()
+    }
+}
+
+fn png() -> RenderOptions {
+    RenderOptions { format: PictureFormat::Png, ..RenderOptions::default() }
+}
+
+fn render(file: &[u8], frame: u32, options: &RenderOptions) -> Result<RenderedFrame, Error> {
+    let header = ImageHeader::parse(file)?;
+    render_frame(&header, FrameBytes::WholeFile(file), frame, options, &RenderConfig::default())
+}
+
+fn levels(file: &[u8], options: &RenderOptions) -> Vec<u8> {
+    let rendered = render(file, 1, options).unwrap();
+    image::load_from_memory(&rendered.bytes).unwrap().to_luma8().into_raw()
+}
+
+#[test]
+fn a_linear_window_is_applied_to_rescaled_signed_values() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("MONOCHROME2", 1, [1, 4, 16, 12, 1]);
+    file.put((0x0028, 0x1050), b"DS", b"100.5").put((0x0028, 0x1051), b"DS", b"101");
+    file.put((0x0028, 0x1052), b"DS", b"-1000").put((0x0028, 0x1053), b"DS", b"2");
+    // -1000 + 2x: 0, 50, 100, 150; from 50 to 150 the window is a ramp.
+    let file = file.words(&[500, 525, 550, 575]);
+
+    assert_eq!(levels(&file, &png()), [0, 0, 128, 255]);
+}
+
+#[test]
+fn monochrome1_is_drawn_inverted_and_inverting_again_gives_the_plain_picture() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("MONOCHROME1", 1, [1, 3, 16, 16, 0]);
+    let file = file.words(&[0, 100, 200]);
+
+    assert_eq!(levels(&file, &png()), [255, 127, 0]);
+    assert_eq!(levels(&file, &RenderOptions { invert: true, ..png() }), [0, 128, 255]);
+}
+
+#[test]
+fn the_automatic_window_leaves_pixel_padding_out() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("MONOCHROME2", 1, [1, 4, 16, 16, 1]);
+    file.put((0x0028, 0x0120), b"SS", &(-2000i16).to_le_bytes());
+    let file = file.words(&[-2000, 0, 10, 20]);
+
+    let rendered = render(&file, 1, &png()).unwrap();
+
+    assert_eq!(rendered.window, Some(Window { center: 10.5, width: 21.0 }));
+    assert_eq!(levels(&file, &png()), [0, 0, 128, 255]);
+}
+
+#[test]
+fn the_asked_window_wins_over_the_object_s_own() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("MONOCHROME2", 1, [1, 2, 16, 16, 0]);
+    file.put((0x0028, 0x1050), b"DS", b"10").put((0x0028, 0x1051), b"DS", b"5");
+    let file = file.words(&[0, 1000]);
+
+    let asked = Window { center: 1000.5, width: 2001.0 };
+    let rendered = render(&file, 1, &RenderOptions { window: Some(asked), ..png() }).unwrap();
+
+    assert_eq!(rendered.window, Some(asked));
+    assert_eq!(levels(&file, &RenderOptions { window: Some(asked), ..png() }), [0, 128]);
+}
+
+#[test]
+fn a_palette_gives_the_colours_of_its_tables() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("PALETTE COLOR", 1, [1, 2, 8, 8, 0]);
+    for channel in 0..3u16 {
+        let descriptor = [2u16, 5, 16].map(u16::to_le_bytes).concat();
+        file.put((0x0028, 0x1101 + channel), b"US", &descriptor);
+    }
+    for channel in 0..3u16 {
+        let entries = [0x1000u16 * (channel + 1), 0xFF00].map(u16::to_le_bytes).concat();
+        file.put((0x0028, 0x1201 + channel), b"OW", &entries);
+    }
+    let file = file.put((0x7FE0, 0x0010), b"OB", &[5, 6]).bytes.clone();
+
+    let picture = image::load_from_memory(&render(&file, 1, &png()).unwrap().bytes).unwrap().to_rgb8();
+
+    assert_eq!(picture.into_raw(), [0x10, 0x20, 0x30, 0xFF, 0xFF, 0xFF]);
+}
+
+#[test]
+fn planar_colour_and_rotation_land_where_they_belong() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("RGB", 3, [1, 2, 8, 8, 0]).number(0x0006, 1);
+    let file = file.put((0x7FE0, 0x0010), b"OB", &[255, 0, 0, 255, 0, 0]).bytes.clone();
+
+    let options = RenderOptions { rotate: Rotation::Quarter, ..png() };
+    let picture = image::load_from_memory(&render(&file, 1, &options).unwrap().bytes).unwrap();
+
+    assert_eq!(picture.dimensions(), (1, 2));
+    assert_eq!(picture.to_rgb8().into_raw(), [255, 0, 0, 0, 255, 0]);
+}
+
+#[test]
+fn one_frame_of_a_long_run_needs_only_its_own_bytes() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.put((0x0028, 0x0008), b"IS", b"3").image("MONOCHROME2", 1, [1, 2, 8, 8, 0]);
+    let header_length = file.bytes.len();
+    let file = file.put((0x7FE0, 0x0010), b"OB", &[0, 1, 0, 255, 9, 9]).bytes.clone();
+    let header = ImageHeader::parse(&file[..header_length]).unwrap();
+
+    let range = header.native_frame_range(2).unwrap();
+    let frame = &file[range.start as usize..range.end as usize];
+    let rendered = render_frame(&header, FrameBytes::Native(frame), 2, &png(), &RenderConfig::default()).unwrap();
+
+    assert_eq!(frame, [0, 255]);
+    assert_eq!(image::load_from_memory(&rendered.bytes).unwrap().to_luma8().into_raw(), [0, 255]);
+    assert_eq!(header.native_frame_range(4), None);
+}
+
+#[test]
+fn run_lengths_are_undone_with_the_high_byte_first() {
+    let mut file = FileBuilder::new("1.2.840.10008.1.2.5");
+    file.image("MONOCHROME2", 1, [1, 3, 16, 16, 0]);
+    let mut fragment = vec![0; 64];
+    fragment[0] = 2;
+    fragment[4] = 64;
+    fragment[8] = 66;
+    fragment.extend_from_slice(&[254, 1, 2, 0, 100, 200]);
+    file.bytes.extend_from_slice(&[0xE0, 0x7F, 0x10, 0, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+    file.bytes.extend_from_slice(&[0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0, 0xFE, 0xFF, 0, 0xE0, fragment.len() as u8, 0, 0, 0]);
+    file.bytes.extend_from_slice(&fragment);
+
+    let rendered = render(&file.bytes, 1, &png()).unwrap();
+
+    assert_eq!(rendered.window, Some(Window { center: 356.5, width: 201.0 }));
+    assert_eq!(levels(&file.bytes, &png()), [0, 128, 255]);
+}
+
+#[test]
+fn a_frame_of_absurd_size_is_refused_before_it_is_allocated() {
+    let mut file = FileBuilder::new("1.2.840.10008.1.2.5");
+    file.image("MONOCHROME2", 1, [65535, 65535, 16, 16, 0]);
+    file.bytes.extend_from_slice(&[0xE0, 0x7F, 0x10, 0, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+
+    assert!(matches!(render(&file.bytes, 1, &png()), Err(Error::TooLarge { what: "pixels", .. })));
+}
+
+#[test]
+fn twelve_bit_jpeg_is_refused_rather_than_drawn_wrongly() {
+    let mut file = FileBuilder::new("1.2.840.10008.1.2.4.51");
+    file.image("MONOCHROME2", 1, [1, 1, 16, 12, 0]);
+    file.bytes.extend_from_slice(&[0xE0, 0x7F, 0x10, 0, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+    let stream = [0xFF, 0xD8, 0xFF, 0xC1, 0, 11, 12, 0, 1, 0, 1, 1, 1, 0x11, 0, 0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0];
+    file.bytes.extend_from_slice(&[0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0, 0xFE, 0xFF, 0, 0xE0, stream.len() as u8, 0, 0, 0]);
+    file.bytes.extend_from_slice(&stream);
+
+    assert!(matches!(render(&file.bytes, 1, &png()), Err(Error::UnsupportedTransferSyntax { .. })));
+}
+
+#[test]
+fn bytes_that_are_cut_anywhere_give_an_error_and_no_panic() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("MONOCHROME2", 1, [2, 2, 16, 16, 0]);
+    let file = file.words(&[1, 2, 3, 4]);
+    for length in 0..file.len() {
+        assert!(render(&file[..length], 1, &png()).is_err(), "cut at {length}");
+    }
+}
+
+/// Every sample file of a folder gives a picture or a clear error; `YINGKU_DICOM_SAMPLES` names the folder.
+#[test]
+fn sample_files_are_drawn_or_refused() {
+    let Ok(folder) = std::env::var("YINGKU_DICOM_SAMPLES") else { return };
+    let out = std::env::var("YINGKU_OUT").ok();
+    let mut drawn = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "dcm") {
+            continue;
+        }
+        let file = std::fs::read(&path).unwrap();
+        let frames = ImageHeader::parse(&file).map_or(1, |header| header.frames);
+        for frame in [1, frames] {
+            let r = render(&file, frame, &png());
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            match &r {
+                Ok(r) => println!("{name} {frame} ok {}x{} {:?}", r.width, r.height, r.window),
+                Err(e) => println!("{name} {frame} ERR {e}"),
+            }
+            if let (Some(out), Ok(r)) = (&out, &r) {
+                std::fs::write(format!("{out}/{name}-{frame}.png"), &r.bytes).unwrap();
+            }
+            drawn += u32::from(r.is_ok());
+        }
+    }
+    assert!(drawn > 0, "the folder holds no file that can be drawn");
+}

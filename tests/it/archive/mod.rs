@@ -1,0 +1,3 @@
+//! The use cases, seen from their callers.
+
+mod store_instance;

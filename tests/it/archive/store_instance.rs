@@ -1,0 +1,214 @@
+//! Objects that come in: durable, indexed, idempotent, linked.
+
+use yingku::archive::Archive;
+use yingku::archive::store_instance::{ReceiveInstance, StoreOutcome};
+use yingku::archive::verify::{Depth, Fault};
+use yingku::dicom::text::Charset;
+use yingku::domain::place::Place;
+use yingku::domain::{Actor, Clock};
+use yingku::index::Row;
+use yingku::params;
+
+use crate::each_database;
+use crate::harness::TestStore;
+use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
+
+fn command(org_code: &str, sop_instance_uid: &str) -> ReceiveInstance {
+    ReceiveInstance {
+        org_code: org_code.to_owned(),
+        calling_ae_title: "PACS01".to_owned(),
+        default_charset: Charset::default(),
+        sop_class_uid: CT_IMAGE.to_owned(),
+        sop_instance_uid: sop_instance_uid.to_owned(),
+        transfer_syntax_uid: EXPLICIT_LE.to_owned(),
+        actor: Actor::system("test"),
+    }
+}
+
+async fn store(
+    archive: &Archive,
+    org_code: &str,
+    uid: &str,
+    set: &DataSet,
+) -> Result<StoreOutcome, yingku::archive::Error> {
+    let mut writer = archive.receive_instance(command(org_code, uid)).await?;
+    // In pieces of odd length, as a network cuts them.
+    for piece in set.encode().chunks(7) {
+        writer.write(piece).await?;
+    }
+    writer.commit().await
+}
+
+async fn only_row(archive: &TestArchive, sql: &'static str) -> Row {
+    let mut rows = archive.index.query(sql, Vec::new()).await.unwrap();
+    assert_eq!(rows.len(), 1, "{sql}");
+    rows.remove(0)
+}
+
+async fn count(archive: &TestArchive, sql: &'static str) -> i64 {
+    archive.index.query_opt(sql, Vec::new()).await.unwrap().unwrap().int("n").unwrap()
+}
+
+struct TestArchive {
+    archive: Archive,
+    index: yingku::index::Index,
+    objects: yingku::objects::Objects,
+    _store: TestStore,
+}
+
+async fn open(database: &crate::harness::TestDatabase) -> TestArchive {
+    let store = TestStore::folder();
+    let objects = store.open();
+    let (index, ids) = database.open_with_ids().await;
+    let archive = crate::harness::archive::build(index.clone(), objects.clone(), Clock::System, ids);
+    TestArchive { archive, index, objects, _store: store }
+}
+
+each_database! {
+    async fn an_object_comes_back_byte_by_byte_with_its_attributes_indexed(database: TestDatabase) {
+        let test = open(&database).await;
+        let mut set = DataSet::ct("2.25.1");
+        set.text(0x0008_0005, "CS", "GB18030").bytes(0x0010_0010, "PN", b"Wang^XiaoDong=\xCD\xF5^\xD0\xA1\xB6\xAB");
+
+        assert_eq!(store(&test.archive, "ORG-T01", "2.25.1", &set).await.unwrap(), StoreOutcome::Stored);
+
+        let row = only_row(&test, "SELECT * FROM instance").await;
+        let place = Place {
+            key: row.text("object_key").unwrap(),
+            offset: row.int("object_offset").unwrap() as u64,
+            length: row.int("object_length").unwrap() as u64,
+        };
+        let file = test.objects.read(&place).await.unwrap();
+        assert_eq!(&file[128..132], b"DICM");
+        assert_eq!(&file[row.int("dataset_offset").unwrap() as usize..], set.encode());
+        let pixels = row.get::<Option<i64>>("pixel_data_offset").unwrap().unwrap() as usize;
+        assert_eq!(file[pixels..pixels + 4], [0xE0, 0x7F, 0x10, 0x00]);
+        let study = only_row(&test, "SELECT * FROM study").await;
+        assert_eq!(study.text("patient_name").unwrap(), "Wang^XiaoDong=王^小东");
+        assert_eq!(study.text("accession_number").unwrap(), "A0001");
+        assert!(!place.key.contains("2.25"), "nothing from the wire in a key");
+    }
+
+    async fn d_i15_the_same_content_again_changes_nothing(database: TestDatabase) {
+        let test = open(&database).await;
+        let set = DataSet::ct("2.25.1");
+        store(&test.archive, "ORG-T01", "2.25.1", &set).await.unwrap();
+
+        assert_eq!(store(&test.archive, "ORG-T01", "2.25.1", &set).await.unwrap(), StoreOutcome::Duplicate);
+
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM instance").await, 1);
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM conflict").await, 0);
+        let verified = test.archive.verify(Depth::Content, |_| ()).await.unwrap();
+        assert_eq!((verified.checked, verified.fault_count, verified.unnamed), (1, 0, 0));
+    }
+
+    async fn d_i15_other_content_under_a_taken_uid_is_kept_as_a_version_and_flagged(database: TestDatabase) {
+        let test = open(&database).await;
+        let mut set = DataSet::ct("2.25.1");
+        store(&test.archive, "ORG-T01", "2.25.1", &set).await.unwrap();
+        let first = only_row(&test, "SELECT content_hash FROM instance").await.text("content_hash").unwrap();
+        set.text(0x0008_1030, "LO", "edited");
+
+        assert_eq!(store(&test.archive, "ORG-T01", "2.25.1", &set).await.unwrap(), StoreOutcome::NewVersion);
+        assert_eq!(store(&test.archive, "ORG-T01", "2.25.1", &set).await.unwrap(), StoreOutcome::Duplicate);
+
+        let current = only_row(&test, "SELECT content_hash FROM instance").await.text("content_hash").unwrap();
+        assert_eq!(current, first, "the first content stays the current one");
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM instance_version").await, 1);
+        assert_eq!(only_row(&test, "SELECT kind FROM conflict").await.text("kind").unwrap(), "duplicate_uid");
+        let verified = test.archive.verify(Depth::Content, |_| ()).await.unwrap();
+        assert_eq!((verified.checked, verified.fault_count, verified.unnamed), (2, 0, 0));
+    }
+
+    async fn one_uid_in_two_organizations_makes_two_studies_and_a_conflict(database: TestDatabase) {
+        let test = open(&database).await;
+        let set = DataSet::ct("2.25.1");
+        store(&test.archive, "ORG-T01", "2.25.1", &set).await.unwrap();
+
+        assert_eq!(store(&test.archive, "ORG-T02", "2.25.1", &set).await.unwrap(), StoreOutcome::Stored);
+
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM study").await, 2);
+        let kind = only_row(&test, "SELECT kind FROM conflict").await.text("kind").unwrap();
+        assert_eq!(kind, "uid_in_two_organizations");
+    }
+
+    async fn an_object_of_another_patient_in_a_study_is_kept_and_flagged(database: TestDatabase) {
+        let test = open(&database).await;
+        store(&test.archive, "ORG-T01", "2.25.1", &DataSet::ct("2.25.1")).await.unwrap();
+        let mut other = DataSet::ct("2.25.2");
+        other.text(0x0010_0020, "LO", "L9999");
+
+        assert_eq!(store(&test.archive, "ORG-T01", "2.25.2", &other).await.unwrap(), StoreOutcome::Stored);
+
+        let row = only_row(&test, "SELECT kind, detail FROM conflict").await;
+        assert_eq!(row.text("kind").unwrap(), "demographics");
+        assert_eq!(row.text("detail").unwrap(), r#"{"fields":["patient_id"]}"#);
+    }
+
+    async fn what_cannot_be_placed_is_refused_and_leaves_nothing(database: TestDatabase) {
+        let test = open(&database).await;
+        let announced_other = DataSet::ct("2.25.7");
+        let mut without_study = DataSet::ct("2.25.1");
+        without_study.without(0x0020_000D);
+
+        assert!(store(&test.archive, "ORG-T01", "2.25.1", &announced_other).await.is_err());
+        assert!(store(&test.archive, "ORG-T01", "2.25.1", &without_study).await.is_err());
+        assert!(test.archive.receive_instance(command("ORG-T01", "../../etc/passwd")).await.is_err());
+
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM instance").await, 0);
+        assert_eq!(test.archive.verify(Depth::Content, |_| ()).await.unwrap().unnamed, 0);
+    }
+
+    async fn verify_tells_missing_short_and_changed_objects_apart(database: TestDatabase) {
+        let test = open(&database).await;
+        for uid in ["2.25.1", "2.25.2", "2.25.3"] {
+            store(&test.archive, "ORG-T01", uid, &DataSet::ct(uid)).await.unwrap();
+        }
+        let rows = test.index.query("SELECT object_key FROM instance ORDER BY id", Vec::new()).await.unwrap();
+        let root = test._store.path().unwrap();
+        let paths: Vec<_> = rows.iter().map(|row| root.join(row.text("object_key").unwrap())).collect();
+        std::fs::remove_file(&paths[0]).unwrap();
+        let whole = std::fs::read(&paths[1]).unwrap();
+        std::fs::write(&paths[1], &whole[..whole.len() - 1]).unwrap();
+        let mut changed = std::fs::read(&paths[2]).unwrap();
+        *changed.last_mut().unwrap() ^= 1;
+        std::fs::write(&paths[2], changed).unwrap();
+
+        let verified = test.archive.verify(Depth::Content, |_| ()).await.unwrap();
+
+        let faults: Vec<Fault> = verified.faults.into_iter().map(|(_, _, fault)| fault).collect();
+        assert_eq!(faults, [Fault::Missing, Fault::Short, Fault::Changed]);
+    }
+
+    async fn a_sweep_removes_what_no_row_names_and_nothing_else(database: TestDatabase) {
+        let test = open(&database).await;
+        store(&test.archive, "ORG-T01", "2.25.1", &DataSet::ct("2.25.1")).await.unwrap();
+        test.objects.put(yingku::objects::Kind::Instance, vec![1, 2, 3].into()).await.unwrap();
+        let later = Clock::System.now_ms() + 60_000;
+
+        assert_eq!(test.archive.sweep(0).await.unwrap().removed, 0, "written after the start: it may be arriving");
+        let swept = test.archive.sweep(later).await.unwrap();
+
+        assert_eq!((swept.seen, swept.removed, swept.removed_bytes), (2, 1, 3));
+        let verified = test.archive.verify(Depth::Content, |_| ()).await.unwrap();
+        assert_eq!((verified.checked, verified.fault_count, verified.unnamed), (1, 0, 0));
+    }
+
+    async fn many_at_once_make_one_study_one_series_and_all_instances(database: TestDatabase) {
+        let test = open(&database).await;
+        let uids: Vec<String> = (1..=40).map(|i| format!("2.25.{i}")).collect();
+
+        let stores = uids.iter().map(|uid| {
+            let archive = test.archive.clone();
+            async move { store(&archive, "ORG-T01", uid, &DataSet::ct(uid)).await }
+        });
+        let outcomes = futures_util::future::join_all(stores).await;
+
+        assert!(outcomes.into_iter().all(|o| o.unwrap() == StoreOutcome::Stored));
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM study").await, 1);
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM series").await, 1);
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM instance").await, 40);
+        let audited = test.index.query("SELECT id FROM audit WHERE action = $1", params!["store_instance"]).await;
+        assert_eq!(audited.unwrap().len(), 1, "one entry a study");
+    }
+}

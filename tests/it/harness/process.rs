@@ -1,0 +1,151 @@
+//! The program itself, as an operator runs it: to be killed, starved, asked by signals.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::test_server::base_toml;
+use super::wait::{eventually, free_port, http_get};
+use super::{Package, StoredInstances, tool};
+
+/// A running `yingku serve`, with a folder of its own. Dropping it kills it and removes the folder.
+#[derive(Debug)]
+pub struct ServerProcess {
+    child: Option<Child>,
+    folder: TempDir,
+    http: SocketAddr,
+    dicom: SocketAddr,
+}
+
+/// What the process may use.
+#[derive(Debug, Clone, Copy)]
+pub enum Limit {
+    /// Whatever the machine has.
+    None,
+    /// No file may grow beyond so many bytes: what a full disk looks like to the program.
+    FileBytes(u64),
+}
+
+impl ServerProcess {
+    /// Writes a configuration, starts the server with SQLite and a folder, and waits until it is ready.
+    pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// The same with more lines of configuration.
+    pub async fn start_with(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let (http, dicom) = (local(free_port()), local(free_port()));
+        let database = format!("sqlite://{}/yingku.db", folder.path().display());
+        let objects = format!("file://{}/objects", folder.path().display());
+        let text = base_toml(http, dicom, &database, &objects) + more;
+        std::fs::write(folder.path().join("yingku.toml"), text).unwrap();
+        let mut server = Self { child: None, folder, http, dicom };
+        server.start_again(Limit::None).await;
+        server
+    }
+
+    /// Starts the stopped server again on what it left, and waits until it is ready.
+    pub async fn start_again(&mut self, limit: Limit) {
+        assert!(self.child.is_none(), "it runs");
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
+        let program = env!("CARGO_BIN_EXE_yingku");
+        let mut command = match limit {
+            Limit::None => Command::new(program),
+            Limit::FileBytes(bytes) => {
+                let prlimit = tool("prlimit", Package::Debian("util-linux"));
+                let mut command = Command::new("/bin/sh");
+                // The signal is ignored, so that the write fails as it does on a full disk.
+                command.arg("-c").arg("trap '' XFSZ; exec \"$@\"").arg("sh").arg(prlimit);
+                command.arg(format!("--fsize={bytes}")).arg("--").arg(program);
+                command
+            }
+        };
+        command.arg("serve").arg("--config").arg(self.config_path()).current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.child = Some(command.spawn().unwrap());
+        let (address, log) = (self.http, self.log_path());
+        let child = self.child.as_mut().unwrap();
+        eventually(Duration::from_secs(30), "the server is ready", || {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server ended: {ended:?}\n{}", read(&log));
+            async move { http_get(address, "/readyz").filter(|(status, _)| *status == 200) }
+        })
+        .await;
+    }
+
+    /// Where its pages are.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where it takes DICOM.
+    pub fn dicom(&self) -> SocketAddr {
+        self.dicom
+    }
+
+    /// Ends it at once, as a crash would (SIGKILL).
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Asks it to end (SIGTERM), waits for it, and tells how it ended.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        super::run(Command::new("kill").arg("-TERM").arg(child.id().to_string()));
+        eventually(Duration::from_secs(30), "the server ends", || {
+            let ended = child.try_wait().unwrap();
+            async move { ended }
+        })
+        .await
+    }
+
+    /// Runs another command of the program with the same configuration, e.g. `verify`.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yingku"));
+        command.args(arguments).arg("--config").arg(self.config_path()).current_dir(self.folder.path());
+        command.output().unwrap()
+    }
+
+    /// What the index and the folder hold right now.
+    pub async fn stored(&self) -> StoredInstances {
+        let database = format!("sqlite://{}/yingku.db", self.folder.path().display());
+        StoredInstances::read(&database, &self.folder.path().join("objects")).await
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        read(&self.log_path())
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.folder.path().join("yingku.toml")
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("log of the server:\n{}", self.log());
+        }
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}

@@ -1,0 +1,133 @@
+//! The real server in the test's own process, on free ports.
+
+use std::net::SocketAddr;
+
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use yingku::archive::Archive;
+use yingku::config::Config;
+use yingku::server::Server;
+
+use super::StoredInstances;
+
+/// A running server with SQLite and a folder of its own (unless the test changes that).
+#[derive(Debug)]
+pub struct TestServer {
+    http: SocketAddr,
+    dicom: SocketAddr,
+    archive: Archive,
+    config: Config,
+    stop: CancellationToken,
+    running: Option<JoinHandle<()>>,
+    folder: TempDir,
+}
+
+impl TestServer {
+    /// Starts with [`base_toml`].
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts with a configuration that the test has changed.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let database = format!("sqlite://{}/yingku.db", folder.path().display());
+        let objects = format!("file://{}/objects", folder.path().display());
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut config: Config = toml::from_str(&base_toml(any, any, &database, &objects)).unwrap();
+        change(&mut config);
+        let server = Server::open(config.clone()).await.unwrap();
+        let (http, dicom, archive) = (server.http_addr(), server.dicom_addr(), server.archive().clone());
+        let stop = CancellationToken::new();
+        let token = stop.clone();
+        let running = tokio::spawn(async move { server.run(token).await.unwrap() });
+        Self { http, dicom, archive, config, stop, running: Some(running), folder }
+    }
+
+    /// Where its pages are, e.g. for `format!("http://{}/livez", server.http())`.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where it takes DICOM.
+    pub fn dicom(&self) -> SocketAddr {
+        self.dicom
+    }
+
+    /// Its archive.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// What it was started with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What its index and its folder hold right now.
+    pub async fn stored(&self) -> StoredInstances {
+        StoredInstances::read(&self.config.database.url, &self.folder.path().join("objects")).await
+    }
+
+    /// Asks it to end and waits until it has; a server that ends with an error fails the test.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        self.running.take().expect("it runs").await.unwrap();
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// The configuration that tests start from: one organisation, and one of everybody who may call.
+pub fn base_toml(http: SocketAddr, dicom: SocketAddr, database: &str, objects: &str) -> String {
+    format!(
+        r#"
+[http]
+listen = "{http}"
+public_url = "http://{http}"
+
+[dicom]
+listen = "{dicom}"
+ae_title = "YINGKU"
+
+[database]
+url = "{database}"
+
+[objects]
+url = "{objects}"
+
+[reports]
+allow = ["http://127.0.0.1:*"]
+
+[[organization]]
+code = "ORG-T01"
+name = "示例医院"
+
+[[peer]]
+ae_title = "PACS01"
+host = "127.0.0.1"
+port = 11113
+organization = "ORG-T01"
+
+[[sender]]
+name = "ris"
+addresses = ["127.0.0.1/32"]
+organizations = ["ORG-T01"]
+
+[[client]]
+id = "region"
+key = "synthetic-region-key-0001"
+
+[[customer]]
+guid = "11111111-2222-4333-8444-555555555555"
+secret = "unit-test-secret-1"
+organization = "ORG-T01"
+"#
+    )
+}
