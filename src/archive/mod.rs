@@ -7,12 +7,16 @@ pub mod check_health;
 mod error;
 pub mod fetch_report_file;
 pub mod link;
+pub mod list_exams;
+pub mod open_link;
 pub mod qr_link;
 pub mod queue;
+pub mod read_image;
 pub mod read_report_file;
 pub mod store_instance;
 pub mod sweep;
 pub mod verify;
+pub mod view_exam;
 
 use std::sync::Arc;
 
