@@ -5,17 +5,50 @@
 
 pub mod check_health;
 mod error;
+pub mod fetch_report_file;
 pub mod link;
+pub mod qr_link;
+pub mod queue;
+pub mod read_report_file;
 pub mod store_instance;
 pub mod sweep;
 pub mod verify;
 
+use std::sync::Arc;
+
+use crate::documents::DocumentsConfig;
 use crate::domain::Clock;
+use crate::fetch::Fetcher;
 use crate::index::{Ids, Index};
 use crate::objects::Objects;
 
 pub use error::Error;
 pub use link::LinkRules;
+pub use qr_link::{QrConfig, StampSettings};
+pub use read_report_file::{ReportCopy, ReportFileState};
+
+use read_report_file::Documents;
+
+/// The open parts that an archive is put together from.
+#[derive(Debug)]
+pub struct ArchiveParts {
+    /// Everything that is known.
+    pub index: Index,
+    /// Everything that is kept.
+    pub objects: Objects,
+    /// The time.
+    pub clock: Clock,
+    /// Makes ids.
+    pub ids: Ids,
+    /// How reports and images find each other.
+    pub link_rules: LinkRules,
+    /// Fetches report files.
+    pub fetcher: Fetcher,
+    /// How PDF reports are stamped.
+    pub stamp: StampSettings,
+    /// Limits of the work on report files.
+    pub documents: DocumentsConfig,
+}
 
 /// The archive; a cheap clone, handed to every adapter.
 #[derive(Debug, Clone)]
@@ -25,12 +58,17 @@ pub struct Archive {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) link_rules: LinkRules,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) stamp: Arc<StampSettings>,
+    pub(crate) documents: Documents,
 }
 
 impl Archive {
     /// Puts the archive together from its open parts.
-    pub fn new(index: Index, objects: Objects, clock: Clock, ids: Ids, link_rules: LinkRules) -> Self {
-        Self { index, objects, clock, ids, link_rules }
+    pub fn new(parts: ArchiveParts) -> Self {
+        let ArchiveParts { index, objects, clock, ids, link_rules, fetcher, stamp, documents } = parts;
+        let documents = Documents::new(documents);
+        Self { index, objects, clock, ids, link_rules, fetcher, stamp: Arc::new(stamp), documents }
     }
 
     /// Keeps this process's node number; call it well within [`crate::index::LEASE`].

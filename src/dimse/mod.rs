@@ -1,1 +1,261 @@
-//! To be written.
+//! DICOM message exchange: the listener for associations, one file per verb, and our own [`scu`].
+//!
+//! The acceptor and the P-DATA framing are our own over tokio; association PDUs are read and written by `dicom-ul`.
+//! Who calls is known by AE title and address ([`PeerConfig`]), which also says whose data it brings. Adapters like
+//! this one hold no SQL, no object keys and no business rules.
+
+mod admission;
+pub(crate) mod association;
+mod c_echo;
+mod c_store;
+pub mod config;
+mod message;
+pub mod scu;
+pub mod status;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dicom_ul::pdu::{AssociationRQ, Pdu};
+use metrics::{counter, gauge};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::archive::Archive;
+use admission::{Admission, Admitted};
+use association::abort::AbortReason;
+use association::framing::{Framing, FramingError, FramingLimits};
+use association::negotiation::{self, Offer, Rejection};
+use association::{Association, AssociationError, Limits};
+pub use config::{DicomConfig, PeerConfig};
+pub use status::Status;
+
+/// Pause after the system refuses to accept, when it has no more file descriptors for example.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A stopping server does not wait long for peers to close after its A-ABORT.
+const STOPPING_LINGER: Duration = Duration::from_millis(500);
+
+/// Why the listener did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address cannot be listened on.
+    #[error("dicom.listen {address}: {source}")]
+    Bind {
+        /// The configured address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// A bound DICOM listener that does not accept yet.
+#[derive(Debug)]
+pub struct Listener {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    service: Arc<Service>,
+}
+
+/// What every connection shares.
+#[derive(Debug)]
+struct Service {
+    config: DicomConfig,
+    admission: Admission,
+    archive: Archive,
+}
+
+impl Listener {
+    /// Binds the address; connections wait in the system's queue until [`Listener::run`].
+    pub async fn bind(config: &DicomConfig, peers: Vec<PeerConfig>, archive: Archive) -> Result<Self, Error> {
+        let failed = |source| Error::Bind { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let local_addr = listener.local_addr().map_err(failed)?;
+        let admission = Admission::new(config, peers);
+        Ok(Self { listener, local_addr, service: Arc::new(Service { config: config.clone(), admission, archive }) })
+    }
+
+    /// The address in use, with the port that the system chose for port 0.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Serves until `shutdown`. Then nothing is accepted any more, a message that has begun is finished, everything
+    /// else is aborted, and after `dicom.shutdown_timeout_ms` what is left is dropped.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self { listener, service, .. } = self;
+        let config = &service.config;
+        let places = config.max_associations.saturating_add(config.max_waiting_connections);
+        let connections = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        let mut tasks = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
+                accepted = listener.accept() => accepted,
+            };
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    warn!(%error, "a DICOM connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(place) = connections.clone().try_acquire_owned() else {
+                counter!("yingku_dimse_rejected_total", "reason" => "connections").increment(1);
+                continue;
+            };
+            let (service, shutdown) = (service.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                service.serve_connection(stream, address, &shutdown).await;
+                drop(place);
+            });
+        }
+        drop(listener);
+        let limit = Duration::from_millis(config.shutdown_timeout_ms);
+        if timeout(limit, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
+            warn!(associations = tasks.len(), "associations did not end in time and are dropped");
+            tasks.shutdown().await;
+        }
+    }
+}
+
+impl Service {
+    async fn serve_connection(&self, stream: TcpStream, address: SocketAddr, shutdown: &CancellationToken) {
+        // Without it, Nagle and delayed acknowledgements cost 40 ms per message.
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(peer.addr = %address, %error, "TCP_NODELAY could not be set");
+        }
+        let limits = Limits::of(&self.config);
+        let framing_limits = FramingLimits {
+            max_received_pdu: self.config.max_pdu_length,
+            max_association_pdu: self.config.max_associate_request_bytes,
+            write_timeout: Duration::from_millis(self.config.write_timeout_ms),
+        };
+        let mut framing = Framing::new(stream, framing_limits);
+        let first = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            first = timeout(limits.artim_timeout, framing.read_association_pdu()) => first,
+        };
+        let request = match first {
+            Ok(Ok(Pdu::AssociationRQ(request))) => request,
+            // ARTIM expired: closed without a word (PS3.8 table 9-10, AA-2).
+            Err(_) => return self.log_broken(address, &FramingError::TimedOut("A-ASSOCIATE-RQ")),
+            Ok(Ok(_)) => {
+                let error = FramingError::protocol(AbortReason::UnexpectedPdu, "no A-ASSOCIATE-RQ");
+                self.log_broken(address, &error);
+                return framing.abort(&AbortReason::UnexpectedPdu.pdu(), limits.artim_timeout).await;
+            }
+            Ok(Err(error)) => {
+                self.log_broken(address, &error);
+                if let FramingError::Protocol { reason, .. } = error {
+                    framing.abort(&reason.pdu(), limits.artim_timeout).await;
+                }
+                return;
+            }
+        };
+        match self.admit(&request, address).await {
+            Ok(admitted) => self.serve_association(framing, &request, admitted, limits, shutdown).await,
+            Err(rejection) => {
+                counter!("yingku_dimse_rejected_total", "reason" => rejection.as_str()).increment(1);
+                warn!(
+                    peer.ae_title = %negotiation::unpadded(&request.calling_ae_title).escape_debug(),
+                    peer.addr = %address,
+                    reason = rejection.as_str(),
+                    "an association was rejected"
+                );
+                if framing.write_pdu(&Pdu::AssociationRJ(rejection.pdu())).await.is_ok() {
+                    framing.close(limits.artim_timeout).await;
+                }
+            }
+        }
+    }
+
+    async fn admit(&self, request: &AssociationRQ, address: SocketAddr) -> Result<Admitted, Rejection> {
+        negotiation::check_protocol(request)?;
+        self.admission.admit(&request.called_ae_title, &request.calling_ae_title, address).await
+    }
+
+    async fn serve_association(
+        &self,
+        mut framing: Framing<TcpStream>,
+        request: &AssociationRQ,
+        admitted: Admitted,
+        limits: Limits,
+        shutdown: &CancellationToken,
+    ) {
+        let Admitted { caller, slot } = admitted;
+        let offer = Offer {
+            max_pdu_length: self.config.max_pdu_length,
+            max_presentation_contexts: self.config.max_presentation_contexts,
+            private_classes: self.config.private_classes(),
+        };
+        let Some(agreement) = negotiation::negotiate(request, offer) else {
+            let error = FramingError::protocol(AbortReason::InvalidPduParameter, "presentation context ids");
+            self.log_broken(caller.address, &error);
+            return framing.abort(&AbortReason::InvalidPduParameter.pdu(), limits.artim_timeout).await;
+        };
+        if let Err(error) = framing.write_pdu(&Pdu::AssociationAC(agreement.answer.clone())).await {
+            return self.log_broken(caller.address, &error);
+        }
+        debug!(
+            peer.ae_title = %caller.ae_title,
+            peer.addr = %caller.address,
+            contexts = agreement.contexts.len(),
+            "an association is open"
+        );
+        let open = gauge!("yingku_dimse_associations");
+        open.increment(1.0);
+        let mut association = Association::new(framing, agreement, caller, self.archive.clone(), limits);
+        let ended = association.serve(shutdown).await;
+        open.decrement(1.0);
+        // The slot is free before the peer has closed: it may come again at once.
+        drop(slot);
+        log_end(&association, &ended);
+        if let Err(error) = ended
+            && let Some(reason) = error.abort_reason()
+        {
+            let stopping = matches!(error, AssociationError::Stopping);
+            association.abort(reason, if stopping { STOPPING_LINGER } else { limits.artim_timeout }).await;
+        }
+    }
+
+    fn log_broken(&self, address: SocketAddr, error: &FramingError) {
+        counter!("yingku_dimse_broken_total").increment(1);
+        info!(peer.addr = %address, %error, "a connection ended before an association was open");
+    }
+}
+
+fn log_end(association: &Association, ended: &Result<(), AssociationError>) {
+    let caller = &association.caller;
+    let tally = association.tally();
+    match ended {
+        Ok(()) => info!(
+            peer.ae_title = %caller.ae_title,
+            peer.addr = %caller.address,
+            stored = tally.stored,
+            refused = tally.refused,
+            bytes = tally.bytes,
+            "an association was released"
+        ),
+        Err(error) => {
+            counter!("yingku_dimse_broken_total").increment(1);
+            warn!(
+                peer.ae_title = %caller.ae_title,
+                peer.addr = %caller.address,
+                stored = tally.stored,
+                refused = tally.refused,
+                bytes = tally.bytes,
+                %error,
+                "an association broke"
+            );
+        }
+    }
+}

@@ -13,6 +13,7 @@ pub mod organization;
 pub mod page;
 pub mod place;
 pub mod record;
+pub mod scope;
 pub mod token;
 pub mod uid;
 

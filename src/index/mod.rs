@@ -7,11 +7,16 @@
 
 pub mod audit;
 pub mod conflicts;
+pub mod exam_details;
+pub mod exam_pages;
 pub mod instances;
 pub mod jobs;
 pub mod links;
 mod node;
+pub mod page_sessions;
 pub mod places;
+pub mod qr_links;
+pub mod report_files;
 mod select;
 mod tx;
 mod value;

@@ -7,5 +7,6 @@ mod harness;
 
 mod architecture;
 mod archive;
+mod files;
 mod index;
 mod objects;

@@ -1,0 +1,87 @@
+//! The durable queue as the workers see it: claim, run, and say how it ended.
+
+use super::{Archive, Error};
+use crate::index::jobs;
+
+pub use crate::index::jobs::{Job, JobCount, JobKind, JobState};
+
+/// Why a job did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobFailure {
+    /// For the operator; no patient data.
+    pub reason: String,
+    /// Whether another attempt makes sense.
+    pub retryable: bool,
+}
+
+impl Archive {
+    /// Does what a job says.
+    pub async fn run_job(&self, job: &Job) -> Result<(), JobFailure> {
+        match job.kind {
+            JobKind::FetchReportFile => {
+                let unreadable = |_| JobFailure { reason: "the key is no number".to_owned(), retryable: false };
+                let exam_report_pk = job.key.parse().map_err(unreadable)?;
+                let outcome = self.fetch_report_file(exam_report_pk).await;
+                let outcome = outcome
+                    .map_err(|error| JobFailure { reason: error.to_string(), retryable: error.is_retryable() })?;
+                tracing::info!(exam.id = exam_report_pk, outcome = ?outcome, "report file fetched");
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes a name for a worker that no other worker has.
+    pub fn worker_name(&self) -> String {
+        format!("worker-{}", self.ids.next())
+    }
+
+    /// Takes jobs that are due, for the time of the lease.
+    pub async fn claim_jobs(&self, owner: &str, lease_ms: u64, limit: u32) -> Result<Vec<Job>, Error> {
+        Ok(jobs::claim(&self.index, owner, self.clock.now_ms(), millis(lease_ms), limit).await?)
+    }
+
+    /// Keeps a job for another lease; false when somebody else has it now.
+    pub async fn renew_job(&self, job: &Job, lease_ms: u64) -> Result<bool, Error> {
+        Ok(jobs::heartbeat(&self.index, job, self.clock.now_ms(), millis(lease_ms)).await?)
+    }
+
+    /// Says that a job is done.
+    pub async fn finish_job(&self, job: &Job) -> Result<bool, Error> {
+        Ok(jobs::finish(&self.index, job, self.clock.now_ms()).await?)
+    }
+
+    /// Says that a job failed and is to be tried again after a while.
+    pub async fn retry_job(&self, job: &Job, reason: &str, delay_ms: u64) -> Result<bool, Error> {
+        let now = self.clock.now_ms();
+        Ok(jobs::retry_later(&self.index, job, now, reason, now.saturating_add(millis(delay_ms))).await?)
+    }
+
+    /// Gives a job up; it stays in the list of dead jobs with its reason.
+    pub async fn bury_job(&self, job: &Job, reason: &str) -> Result<bool, Error> {
+        Ok(jobs::bury(&self.index, job, self.clock.now_ms(), reason).await?)
+    }
+
+    /// Gives back what a stopping worker holds.
+    pub async fn release_jobs(&self, owner: &str) -> Result<u64, Error> {
+        Ok(jobs::release(&self.index, owner, self.clock.now_ms()).await?)
+    }
+
+    /// How many jobs of each kind are in each state.
+    pub async fn count_jobs(&self) -> Result<Vec<JobCount>, Error> {
+        Ok(jobs::counts(&self.index).await?)
+    }
+
+    /// Lists jobs in one state or in all, those that changed last first.
+    pub async fn list_jobs(&self, state: Option<JobState>, limit: u32) -> Result<Vec<Job>, Error> {
+        Ok(jobs::list(&self.index, state, limit).await?)
+    }
+
+    /// Runs a job again, also one that was given up.
+    pub async fn rerun_job(&self, id: i64) -> Result<bool, Error> {
+        Ok(jobs::rerun(&self.index, id, self.clock.now_ms()).await?)
+    }
+}
+
+fn millis(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX / 4)
+}

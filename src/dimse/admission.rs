@@ -1,0 +1,161 @@
+//! Who may open an association, and how many at once (RD-3).
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::association::Caller;
+use super::association::negotiation::{Rejection, unpadded};
+use super::config::{DicomConfig, PeerConfig};
+use crate::dicom::text::Charset;
+use crate::domain::AeTitle;
+
+/// The configured peers and the count of their associations.
+#[derive(Debug)]
+pub(super) struct Admission {
+    ae_title: AeTitle,
+    peers: Vec<PeerConfig>,
+    unknown_caller_organization: Option<String>,
+    default_charset: Charset,
+    max_associations: usize,
+    max_associations_per_peer: usize,
+    open: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// A caller that may come in, and its place.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) caller: Caller,
+    pub(super) slot: Slot,
+}
+
+/// One association's place; dropped, it is free again.
+#[derive(Debug)]
+pub(super) struct Slot {
+    ae_title: String,
+    open: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.ae_title) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.ae_title);
+            }
+        }
+    }
+}
+
+impl Admission {
+    pub(super) fn new(config: &DicomConfig, peers: Vec<PeerConfig>) -> Self {
+        Self {
+            ae_title: config.ae_title.clone(),
+            peers,
+            unknown_caller_organization: config.unknown_caller_organization.clone(),
+            default_charset: config.default_charset.clone(),
+            max_associations: config.max_associations,
+            max_associations_per_peer: config.max_associations_per_peer,
+            open: Arc::default(),
+        }
+    }
+
+    /// Decides on a request by the AE titles as they came and the connection's address.
+    pub(super) async fn admit(&self, called: &str, calling: &str, address: SocketAddr) -> Result<Admitted, Rejection> {
+        if unpadded(called) != self.ae_title.as_str() {
+            return Err(Rejection::CalledAeTitle);
+        }
+        let calling = AeTitle::parse(calling).map_err(|_| Rejection::CallingAeTitle)?;
+        let caller = self.caller(&calling, address).await.ok_or(Rejection::CallingAeTitle)?;
+        let slot = self.take_slot(calling.as_str()).ok_or(Rejection::LocalLimit)?;
+        Ok(Admitted { caller, slot })
+    }
+
+    async fn caller(&self, calling: &AeTitle, address: SocketAddr) -> Option<Caller> {
+        let mut is_known = false;
+        for peer in self.peers.iter().filter(|peer| peer.ae_title == *calling) {
+            is_known = true;
+            if peer.calls_from(address.ip()).await {
+                return Some(Caller {
+                    ae_title: calling.to_string(),
+                    organization: peer.organization.clone(),
+                    charset: peer.charset.clone().unwrap_or_else(|| self.default_charset.clone()),
+                    address,
+                });
+            }
+        }
+        // A known AE title from a strange address is somebody else's name, not an unknown caller.
+        let organization = self.unknown_caller_organization.clone().filter(|_| !is_known)?;
+        let charset = self.default_charset.clone();
+        Some(Caller { ae_title: calling.to_string(), organization, charset, address })
+    }
+
+    fn take_slot(&self, ae_title: &str) -> Option<Slot> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_peer = open.get(ae_title).copied().unwrap_or(0);
+        if of_peer >= self.max_associations_per_peer || open.values().sum::<usize>() >= self.max_associations {
+            return None;
+        }
+        *open.entry(ae_title.to_owned()).or_default() += 1;
+        Some(Slot { ae_title: ae_title.to_owned(), open: self.open.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 50000);
+
+    fn admission(config: DicomConfig) -> Admission {
+        let peers = [
+            "ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'",
+            "ae_title = 'PACS02'\nhost = '192.0.2.1'\norganization = 'ORG-T02'\ncharset = 'GBK'",
+            "ae_title = 'PACS02'\naddresses = ['127.0.0.0/8']\norganization = 'ORG-T03'\ncharset = 'UTF-8'",
+        ];
+        Admission::new(&config, peers.iter().map(|text| toml::from_str(text).unwrap()).collect())
+    }
+
+    #[tokio::test]
+    async fn a_caller_is_known_by_its_ae_title_and_address() {
+        let admission = admission(DicomConfig::default());
+        let first = admission.admit("YINGKU\0", "PACS01          ", LOCAL).await.unwrap();
+        assert_eq!(first.caller.organization, "ORG-T01");
+        let second = admission.admit("YINGKU", "PACS02", LOCAL).await.unwrap();
+        assert_eq!((second.caller.organization.as_str(), second.caller.charset.as_str()), ("ORG-T03", "UTF-8"));
+        let elsewhere = SocketAddr::from(([198, 51, 100, 1], 4000));
+        for (called, calling, address, expected) in [
+            ("OTHER", "PACS01", LOCAL, Rejection::CalledAeTitle),
+            ("YINGKU", "STRANGER", LOCAL, Rejection::CallingAeTitle),
+            ("YINGKU", "", LOCAL, Rejection::CallingAeTitle),
+            ("YINGKU", "PACS01", elsewhere, Rejection::CallingAeTitle),
+        ] {
+            assert_eq!(admission.admit(called, calling, address).await.err(), Some(expected), "{called} {calling}");
+        }
+    }
+
+    #[tokio::test]
+    async fn unknown_callers_come_in_only_where_configured_and_never_under_a_known_name() {
+        let config =
+            DicomConfig { unknown_caller_organization: Some("ORG-T09".to_owned()), ..DicomConfig::default() };
+        let admission = admission(config);
+        let stranger = admission.admit("YINGKU", "STRANGER", LOCAL).await.unwrap();
+        assert_eq!(stranger.caller.organization, "ORG-T09");
+        let elsewhere = SocketAddr::from(([198, 51, 100, 1], 4000));
+        assert_eq!(admission.admit("YINGKU", "PACS01", elsewhere).await.err(), Some(Rejection::CallingAeTitle));
+    }
+
+    #[tokio::test]
+    async fn places_are_limited_and_come_back() {
+        let config = DicomConfig { max_associations: 3, max_associations_per_peer: 2, ..DicomConfig::default() };
+        let admission = admission(config);
+        let one = admission.admit("YINGKU", "PACS01", LOCAL).await.unwrap();
+        let _two = admission.admit("YINGKU", "PACS01", LOCAL).await.unwrap();
+        assert_eq!(admission.admit("YINGKU", "PACS01", LOCAL).await.err(), Some(Rejection::LocalLimit));
+        let _three = admission.admit("YINGKU", "PACS02", LOCAL).await.unwrap();
+        assert_eq!(admission.admit("YINGKU", "PACS02", LOCAL).await.err(), Some(Rejection::LocalLimit));
+        drop(one);
+        assert!(admission.admit("YINGKU", "PACS01", LOCAL).await.is_ok());
+    }
+}

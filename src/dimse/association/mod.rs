@@ -1,0 +1,281 @@
+//! One association of a caller, from its first byte to its last (PS3.8 section 9.2, the acceptor's half).
+
+pub(crate) mod abort;
+pub(crate) mod framing;
+pub(crate) mod negotiation;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::config::DicomConfig;
+use super::message::{Command, CommandField};
+use super::status::Status;
+use super::{c_echo, c_store};
+use crate::archive::Archive;
+use crate::dicom::text::Charset;
+use abort::{AbortReason, RELEASE_REPLY};
+use framing::{Fragment, Framing, FramingError, Part, Received, put_message_part};
+use negotiation::{Agreement, Context};
+
+/// Why an association ended other than by a release.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AssociationError {
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+    #[error("aborted by the peer")]
+    AbortedByPeer,
+    #[error("object is longer than dicom.max_object_bytes")]
+    ObjectTooLarge,
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+impl AssociationError {
+    /// What to tell the peer; `None` when it cannot or need not hear anything.
+    pub(crate) fn abort_reason(&self) -> Option<AbortReason> {
+        match self {
+            AssociationError::Framing(FramingError::Protocol { reason, .. }) => Some(*reason),
+            AssociationError::Framing(FramingError::TimedOut("sending")) => None,
+            AssociationError::Framing(FramingError::TimedOut(_))
+            | AssociationError::ObjectTooLarge
+            | AssociationError::Stopping => Some(AbortReason::NotSpecified),
+            AssociationError::Framing(FramingError::Io(_) | FramingError::Closed)
+            | AssociationError::AbortedByPeer => None,
+        }
+    }
+}
+
+/// Who is at the other end, as the configuration knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) ae_title: String,
+    pub(crate) organization: String,
+    pub(crate) charset: Charset,
+    pub(crate) address: SocketAddr,
+}
+
+/// What one association may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) idle_timeout: Duration,
+    pub(crate) artim_timeout: Duration,
+    pub(crate) max_command_bytes: usize,
+    pub(crate) max_object_bytes: u64,
+    pub(crate) max_sent_pdu_length: u32,
+}
+
+impl Limits {
+    pub(crate) fn of(config: &DicomConfig) -> Self {
+        Self {
+            idle_timeout: Duration::from_millis(config.idle_timeout_ms),
+            artim_timeout: Duration::from_millis(config.artim_timeout_ms),
+            max_command_bytes: config.max_command_bytes,
+            max_object_bytes: config.max_object_bytes,
+            max_sent_pdu_length: config.max_sent_pdu_length,
+        }
+    }
+}
+
+/// What an association did, for its line in the log.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) stored: u64,
+    pub(crate) refused: u64,
+    pub(crate) bytes: u64,
+}
+
+/// An open association; we are the acceptor.
+pub(crate) struct Association {
+    pub(crate) caller: Caller,
+    pub(crate) archive: Archive,
+    pub(crate) limits: Limits,
+    framing: Framing<TcpStream>,
+    contexts: BTreeMap<u8, Context>,
+    max_sent_pdu: u32,
+    tally: Tally,
+}
+
+/// What the next message begins with.
+enum Begun {
+    Command(u8, Command),
+    Release,
+}
+
+impl Association {
+    pub(crate) fn new(
+        framing: Framing<TcpStream>,
+        agreement: Agreement,
+        caller: Caller,
+        archive: Archive,
+        limits: Limits,
+    ) -> Self {
+        let max_sent_pdu = match agreement.peer_max_pdu {
+            0 => limits.max_sent_pdu_length,
+            peer => peer.min(limits.max_sent_pdu_length),
+        };
+        Self {
+            caller,
+            archive,
+            limits,
+            framing,
+            contexts: agreement.contexts,
+            max_sent_pdu,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Serves messages until the peer releases, something breaks, or the server stops. A message that has begun when
+    /// the server stops is finished first.
+    pub(crate) async fn serve(&mut self, shutdown: &CancellationToken) -> Result<(), AssociationError> {
+        loop {
+            let begun = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Err(AssociationError::Stopping),
+                begun = self.next_command() => begun?,
+            };
+            match begun {
+                Begun::Release => {
+                    self.framing.write(&RELEASE_REPLY).await?;
+                    self.framing.close(self.limits.artim_timeout).await;
+                    return Ok(());
+                }
+                Begun::Command(context_id, request) => self.dispatch(context_id, &request).await?,
+            }
+        }
+    }
+
+    async fn dispatch(&mut self, context_id: u8, request: &Command) -> Result<(), AssociationError> {
+        match request.field() {
+            CommandField::EchoRequest => c_echo::serve(self, context_id, request).await,
+            CommandField::StoreRequest => c_store::serve(self, context_id, request).await,
+            // Nothing of ours can be cancelled; a cancel has no response (PS3.7 section 9.3.2.3).
+            CommandField::CancelRequest => Ok(()),
+            field if field.is_response() => {
+                Err(FramingError::protocol(AbortReason::UnexpectedPduParameter, "a response nobody asked for").into())
+            }
+            _ => {
+                self.drain_data_set(context_id, request).await?;
+                self.respond(context_id, &request.response(Status::UNRECOGNIZED_OPERATION, "not offered")).await
+            }
+        }
+    }
+
+    async fn next_command(&mut self) -> Result<Begun, AssociationError> {
+        let mut bytes = Vec::new();
+        let mut context_id = None;
+        loop {
+            let fragment = match self.receive().await? {
+                Received::ReleaseRequest if context_id.is_none() => return Ok(Begun::Release),
+                Received::Fragment(fragment) => fragment,
+                Received::Abort => return Err(AssociationError::AbortedByPeer),
+                Received::ReleaseRequest | Received::ReleaseReply => {
+                    return Err(FramingError::protocol(AbortReason::UnexpectedPdu, "release out of order").into());
+                }
+            };
+            let context_id = *context_id.get_or_insert(fragment.context_id);
+            self.check_fragment(&fragment, context_id, Part::Command)?;
+            if bytes.len() + fragment.bytes.len() > self.limits.max_command_bytes {
+                return Err(FramingError::protocol(AbortReason::InvalidPduParameter, "command set is too long").into());
+            }
+            bytes.extend_from_slice(&fragment.bytes);
+            if fragment.is_last {
+                let command = Command::parse(&bytes).map_err(|_| {
+                    FramingError::protocol(AbortReason::InvalidPduParameter, "command set does not parse")
+                })?;
+                return Ok(Begun::Command(context_id, command));
+            }
+        }
+    }
+
+    /// The accepted presentation context; [`Self::check_fragment`] has seen to it that there is one.
+    pub(crate) fn context(&self, context_id: u8) -> &Context {
+        &self.contexts[&context_id]
+    }
+
+    fn check_fragment(&self, fragment: &Fragment, context_id: u8, part: Part) -> Result<(), AssociationError> {
+        let what = if !self.contexts.contains_key(&fragment.context_id) {
+            "presentation context was not accepted"
+        } else if fragment.context_id != context_id {
+            "presentation context changes inside a message"
+        } else if fragment.part != part {
+            "command and data set out of order"
+        } else {
+            return Ok(());
+        };
+        Err(FramingError::protocol(AbortReason::UnexpectedPduParameter, what).into())
+    }
+
+    /// The next piece of the current message's data set.
+    pub(crate) async fn next_fragment(&mut self, context_id: u8, part: Part) -> Result<Fragment, AssociationError> {
+        match self.receive().await? {
+            Received::Fragment(fragment) => {
+                self.check_fragment(&fragment, context_id, part)?;
+                Ok(fragment)
+            }
+            Received::Abort => Err(AssociationError::AbortedByPeer),
+            Received::ReleaseRequest | Received::ReleaseReply => {
+                Err(FramingError::protocol(AbortReason::UnexpectedPdu, "release inside a message").into())
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Result<Received, AssociationError> {
+        match timeout(self.limits.idle_timeout, self.framing.next()).await {
+            Ok(received) => Ok(received?),
+            Err(_) => Err(FramingError::TimedOut("receiving").into()),
+        }
+    }
+
+    /// Reads and throws away the data set of a request, if it has one.
+    pub(crate) async fn drain_data_set(&mut self, context_id: u8, request: &Command) -> Result<(), AssociationError> {
+        if request.has_data_set() { self.drain(context_id, Part::DataSet).await } else { Ok(()) }
+    }
+
+    /// Reads and throws away the rest of a data set.
+    pub(crate) async fn drain(&mut self, context_id: u8, part: Part) -> Result<(), AssociationError> {
+        let mut length = 0_u64;
+        loop {
+            let fragment = self.next_fragment(context_id, part).await?;
+            length += fragment.bytes.len() as u64;
+            if length > self.limits.max_object_bytes {
+                return Err(AssociationError::ObjectTooLarge);
+            }
+            if fragment.is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends a response in one write.
+    pub(crate) async fn respond(&mut self, context_id: u8, response: &Command) -> Result<(), AssociationError> {
+        let mut bytes = Vec::with_capacity(512);
+        put_message_part(&mut bytes, context_id, Part::Command, &response.encode(), self.max_sent_pdu);
+        Ok(self.framing.write(&bytes).await?)
+    }
+
+    pub(crate) fn count_store(&mut self, is_stored: bool) {
+        if is_stored {
+            self.tally.stored += 1;
+        } else {
+            self.tally.refused += 1;
+        }
+    }
+
+    pub(crate) fn count_bytes(&mut self, length: u64) {
+        self.tally.bytes += length;
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Tells the peer that this is the end.
+    pub(crate) async fn abort(&mut self, reason: AbortReason, linger: Duration) {
+        self.framing.abort(&reason.pdu(), linger).await;
+    }
+}

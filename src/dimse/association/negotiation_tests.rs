@@ -1,0 +1,121 @@
+use dicom_ul::pdu::{Pdu, UserIdentity, UserIdentityType};
+
+use super::*;
+
+const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+const OFFER: Offer =
+    Offer { max_pdu_length: 131_072, max_presentation_contexts: 128, private_classes: PrivateClasses::Accepted };
+
+fn request(contexts: &[(u8, &str, &[&str])], user_variables: Vec<UserVariableItem>) -> AssociationRQ {
+    AssociationRQ {
+        protocol_version: 1,
+        calling_ae_title: "PACS01".to_owned(),
+        called_ae_title: "YINGKU".to_owned(),
+        application_context_name: APPLICATION_CONTEXT.to_owned(),
+        presentation_contexts: contexts
+            .iter()
+            .map(|(id, abstract_syntax, transfer_syntaxes)| PresentationContextProposed {
+                id: *id,
+                abstract_syntax: (*abstract_syntax).to_owned(),
+                transfer_syntaxes: transfer_syntaxes.iter().map(|uid| (*uid).to_owned()).collect(),
+            })
+            .collect(),
+        user_variables,
+    }
+}
+
+#[test]
+fn storage_is_accepted_with_the_first_transfer_syntax_known_or_not() {
+    let request = request(
+        &[
+            (1, "1.2.840.10008.1.1\0", &["1.2.840.10008.1.2"]),
+            (3, CT, &["1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.1"]),
+            (5, "1.3.6.1.4.1.99999.7", &["1.3.6.1.4.1.99999.8"]),
+            (7, "1.2.840.10008.5.1.4.1.2.2.1", &["1.2.840.10008.1.2"]),
+            (9, CT, &[]),
+        ],
+        vec![UserVariableItem::MaxLength(16384)],
+    );
+    let agreement = negotiate(&request, OFFER).unwrap();
+    let chosen: Vec<_> = agreement.contexts.iter().map(|(id, c)| (*id, c.transfer_syntax.as_str())).collect();
+    assert_eq!(
+        chosen,
+        [(1, "1.2.840.10008.1.2"), (3, "1.2.840.10008.1.2.4.90"), (5, "1.3.6.1.4.1.99999.8")]
+    );
+    let reasons: Vec<_> = agreement.answer.presentation_contexts.iter().map(|r| r.reason.clone() as u8).collect();
+    assert_eq!(reasons, [0, 0, 0, 3, 4]);
+    assert_eq!(agreement.peer_max_pdu, 16384);
+}
+
+#[test]
+fn private_classes_can_be_refused_and_contexts_limited() {
+    let request = request(&[(1, "1.3.6.1.4.1.99999.7", &["1.2.840.10008.1.2"]), (3, CT, &["1.2.840.10008.1.2"])], vec![]);
+    let refused = Offer { private_classes: PrivateClasses::Refused, max_presentation_contexts: 1, ..OFFER };
+    let agreement = negotiate(&request, refused).unwrap();
+    assert!(agreement.contexts.is_empty());
+    assert_eq!(agreement.answer.presentation_contexts[1].reason, PresentationContextResultReason::NoReason);
+}
+
+#[test]
+fn context_ids_are_odd_and_unique() {
+    assert!(negotiate(&request(&[(2, CT, &["1.2.840.10008.1.2"])], vec![]), OFFER).is_none());
+    assert!(negotiate(&request(&[(1, CT, &["1.2"]), (1, CT, &["1.2"])], vec![]), OFFER).is_none());
+}
+
+#[test]
+fn the_items_of_user_information_are_answered() {
+    let asked = vec![
+        UserVariableItem::Unknown(ASYNCHRONOUS_OPERATIONS, vec![0, 0, 0, 0]),
+        UserVariableItem::ScuScpRoleSelectionSubItem(CT.to_owned(), RequestorRoles { scu: true, scp: true }),
+        UserVariableItem::ScuScpRoleSelectionSubItem("1.2.9".to_owned(), RequestorRoles { scu: true, scp: true }),
+        UserVariableItem::SopClassExtendedNegotiationSubItem(CT.to_owned(), vec![2, 0, 0, 0, 0, 0]),
+        UserVariableItem::UserIdentityItem(UserIdentity::new(
+            true,
+            UserIdentityType::Username,
+            b"somebody".to_vec(),
+            vec![],
+        )),
+    ];
+    let agreement = negotiate(&request(&[(1, CT, &["1.2.840.10008.1.2"])], asked), OFFER).unwrap();
+    assert_eq!(
+        agreement.answer.user_variables[3..],
+        [
+            UserVariableItem::Unknown(ASYNCHRONOUS_OPERATIONS, vec![0, 1, 0, 1]),
+            UserVariableItem::ScuScpRoleSelectionSubItem(CT.to_owned(), RequestorRoles { scu: true, scp: false }),
+            UserVariableItem::SopClassExtendedNegotiationSubItem(CT.to_owned(), STORAGE_SUPPORT.to_vec()),
+            UserVariableItem::Unknown(USER_IDENTITY_RESPONSE, vec![0, 0]),
+        ]
+    );
+    // and the answer can be written
+    let mut wire = Vec::new();
+    dicom_ul::pdu::write_pdu(&mut wire, &Pdu::AssociationAC(agreement.answer)).unwrap();
+    assert_eq!(wire[0], 2);
+}
+
+#[test]
+fn what_is_not_dicom_version_1_is_rejected() {
+    let mut other = request(&[], vec![]);
+    other.protocol_version = 2;
+    assert_eq!(check_protocol(&other), Err(Rejection::ProtocolVersion));
+    other.protocol_version = 3;
+    assert_eq!(check_protocol(&other), Ok(()));
+    other.application_context_name = "1.2.3".to_owned();
+    assert_eq!(check_protocol(&other), Err(Rejection::ApplicationContext));
+}
+
+#[test]
+fn each_rejection_has_its_result_source_and_reason() {
+    let table = [
+        (Rejection::ProtocolVersion, [1, 2, 2]),
+        (Rejection::ApplicationContext, [1, 1, 2]),
+        (Rejection::CalledAeTitle, [1, 1, 7]),
+        (Rejection::CallingAeTitle, [1, 1, 3]),
+        (Rejection::LocalLimit, [2, 3, 2]),
+        (Rejection::ShuttingDown, [2, 3, 1]),
+    ];
+    for (rejection, expected) in table {
+        let mut wire = Vec::new();
+        dicom_ul::pdu::write_pdu(&mut wire, &Pdu::AssociationRJ(rejection.pdu())).unwrap();
+        assert_eq!(wire[7..10], expected, "{}", rejection.as_str());
+    }
+}

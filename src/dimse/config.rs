@@ -1,0 +1,197 @@
+//! `[dicom]` and `[[peer]]`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::dicom::sop_class::PrivateClasses;
+use crate::dicom::text::Charset;
+use crate::domain::AeTitle;
+
+/// The DICOM listener.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DicomConfig {
+    /// Address and port to listen on. Default `127.0.0.1:11112`.
+    pub listen: SocketAddr,
+    /// Our AE title; a caller that names another one is refused. Default `YINGKU`.
+    pub ae_title: AeTitle,
+    /// Associations at the same time; more are refused as a transient condition. Default 100.
+    pub max_associations: usize,
+    /// Associations of one calling AE title at the same time. Default 50.
+    pub max_associations_per_peer: usize,
+    /// Connections above `max_associations` that are still answered with a refusal; more are closed unread. Default 64.
+    pub max_waiting_connections: usize,
+    /// Longest P-DATA-TF PDU that we ask peers to send, in bytes. Default 131072.
+    pub max_pdu_length: u32,
+    /// Longest P-DATA-TF PDU that we send, in bytes, whatever more a peer takes. Default 131072.
+    pub max_sent_pdu_length: u32,
+    /// Longest A-ASSOCIATE-RQ that is read, in bytes. Default 262144.
+    pub max_associate_request_bytes: u32,
+    /// Presentation contexts of one association that are looked at; further ones are refused. Default 128.
+    pub max_presentation_contexts: usize,
+    /// Longest command set, in bytes. Default 16384.
+    pub max_command_bytes: usize,
+    /// Longest data set of one object, in bytes; a longer one ends the association. Default 17179869184 (16 GiB).
+    pub max_object_bytes: u64,
+    /// Time an association may stay without a byte from its peer, in milliseconds. Default 60000.
+    pub idle_timeout_ms: u64,
+    /// ARTIM: time for the A-ASSOCIATE-RQ to come and for the connection to close at the end, in milliseconds. Default 10000.
+    pub artim_timeout_ms: u64,
+    /// Time for one PDU of ours to be taken by the peer, in milliseconds. Default 30000.
+    pub write_timeout_ms: u64,
+    /// Time that associations have to finish their message when the server stops, in milliseconds. Default 10000.
+    pub shutdown_timeout_ms: u64,
+    /// Character set of data sets that declare none or a wrong one; a peer may have its own (D-I17). Default `GB18030`.
+    pub default_charset: Charset,
+    /// Organisation whose data callers without a `[[peer]]` bring; without it they are refused. Default none.
+    pub unknown_caller_organization: Option<String>,
+    /// Whether private SOP classes are stored (D-I16). Default true.
+    pub accept_private_sop_classes: bool,
+}
+
+impl Default for DicomConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 11112)),
+            #[expect(clippy::unwrap_used, reason = "a literal that a test parses too")]
+            ae_title: AeTitle::parse("YINGKU").unwrap(),
+            max_associations: 100,
+            max_associations_per_peer: 50,
+            max_waiting_connections: 64,
+            max_pdu_length: 128 * 1024,
+            max_sent_pdu_length: 128 * 1024,
+            max_associate_request_bytes: 256 * 1024,
+            max_presentation_contexts: 128,
+            max_command_bytes: 16 * 1024,
+            max_object_bytes: 16 * 1024 * 1024 * 1024,
+            idle_timeout_ms: 60_000,
+            artim_timeout_ms: 10_000,
+            write_timeout_ms: 30_000,
+            shutdown_timeout_ms: 10_000,
+            default_charset: Charset::gb18030(),
+            unknown_caller_organization: None,
+            accept_private_sop_classes: true,
+        }
+    }
+}
+
+impl DicomConfig {
+    /// What is wrong with these values, one sentence each; empty when nothing is.
+    pub fn faults(&self, peers: &[PeerConfig]) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (key, value) in
+            [("max_pdu_length", self.max_pdu_length), ("max_sent_pdu_length", self.max_sent_pdu_length)]
+        {
+            if !(4096..=4 * 1024 * 1024).contains(&value) {
+                faults.push(format!("dicom.{key} is {value}; it must be 4096 to 4194304"));
+            }
+        }
+        if self.max_associate_request_bytes < 16 * 1024 {
+            faults.push("dicom.max_associate_request_bytes must be 16384 at least".to_owned());
+        }
+        if self.max_associations == 0 || self.max_associations_per_peer == 0 {
+            faults.push("dicom.max_associations and dicom.max_associations_per_peer must be 1 at least".to_owned());
+        }
+        if !self.listen.ip().is_loopback() && self.unknown_caller_organization.is_some() {
+            faults.push("dicom.unknown_caller_organization lets anybody store; use it on loopback only".to_owned());
+        }
+        for peer in peers.iter().filter(|peer| peer.host.is_empty() && peer.addresses.is_empty()) {
+            faults.push(format!("peer {} has neither host nor addresses, so it can never call", peer.ae_title));
+        }
+        faults
+    }
+
+    pub(super) fn private_classes(&self) -> PrivateClasses {
+        if self.accept_private_sop_classes { PrivateClasses::Accepted } else { PrivateClasses::Refused }
+    }
+}
+
+/// A DICOM application that may call us and can be called.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PeerConfig {
+    /// Its AE title. Several entries may share one when their addresses differ.
+    pub ae_title: AeTitle,
+    /// Where it listens: a name or an address. Empty when it is never called.
+    #[serde(default)]
+    pub host: String,
+    /// Port it listens on. Default 104.
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// Code of the organisation that its objects belong to.
+    pub organization: String,
+    /// Character set of its data sets that declare none or a wrong one. Default `dicom.default_charset`.
+    #[serde(default)]
+    pub charset: Option<Charset>,
+    /// Addresses (CIDR) it may call from. Default: those of `host`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub addresses: Vec<IpNet>,
+}
+
+fn default_port() -> u16 {
+    104
+}
+
+impl PeerConfig {
+    /// Whether a connection from `address` can be this peer. A host name is resolved each time.
+    pub(super) async fn calls_from(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        if !self.addresses.is_empty() {
+            return self.addresses.iter().any(|network| network.contains(&address));
+        }
+        if let Ok(host) = self.host.parse::<IpAddr>() {
+            let host = host.to_canonical();
+            return host == address || (host.is_loopback() && address.is_loopback());
+        }
+        if self.host.is_empty() {
+            return false;
+        }
+        match tokio::net::lookup_host((self.host.as_str(), self.port)).await {
+            Ok(mut found) => found.any(|at| at.ip().to_canonical() == address),
+            Err(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(text: &str) -> PeerConfig {
+        toml::from_str(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_peer_calls_from_its_host_unless_addresses_say_otherwise() {
+        let by_host = peer("ae_title = 'PACS01'\nhost = '192.0.2.7'\norganization = 'ORG-T01'");
+        assert!(by_host.calls_from("192.0.2.7".parse().unwrap()).await);
+        assert!(by_host.calls_from("::ffff:192.0.2.7".parse().unwrap()).await);
+        assert!(!by_host.calls_from("192.0.2.8".parse().unwrap()).await);
+        let by_net = peer(
+            "ae_title = 'PACS01'\nhost = '192.0.2.7'\norganization = 'ORG-T01'\naddresses = ['198.51.100.0/24']",
+        );
+        assert!(by_net.calls_from("198.51.100.9".parse().unwrap()).await);
+        assert!(!by_net.calls_from("192.0.2.7".parse().unwrap()).await);
+        let nowhere = peer("ae_title = 'PACS01'\norganization = 'ORG-T01'");
+        assert!(!nowhere.calls_from("127.0.0.1".parse().unwrap()).await);
+    }
+
+    #[test]
+    fn defaults_have_no_fault_and_open_doors_do() {
+        let mut config = DicomConfig::default();
+        assert_eq!(config.faults(&[]), Vec::<String>::new());
+        config.listen = "0.0.0.0:104".parse().unwrap();
+        config.unknown_caller_organization = Some("ORG-T01".to_owned());
+        config.max_pdu_length = 16;
+        assert_eq!(config.faults(&[]).len(), 2);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        assert!(toml::from_str::<DicomConfig>("ae_titel = 'X'").is_err());
+    }
+}

@@ -1,0 +1,90 @@
+//! What an opened link may see: criteria, organisations and rights, resolved once and kept with the session.
+
+use serde::{Deserialize, Serialize};
+
+use super::criteria::{Criteria, ShowType, Span};
+use super::page::Page;
+
+/// Whose and which exams a session may see (D-P5, D-P22 to D-P24, D-R22).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scope {
+    /// What the link asked for.
+    pub criteria: Criteria,
+    /// Whether the session may look beyond the criteria (D-P22).
+    pub free_search: bool,
+    /// The organisations whose data may be seen; `None` means all.
+    pub organizations: Option<Vec<String>>,
+    /// The organisation that counts as the session's own; `""` means none.
+    pub home: String,
+    /// Whether unreviewed reports and images without a report of the own organisation are shown.
+    pub unreviewed: bool,
+    /// Whether VIP and restricted reports of other organisations are shown.
+    pub vip: bool,
+    /// For related exams: the patients that step one found (D-P16); their exams are what may be seen.
+    pub patients: Option<Vec<PatientKey>>,
+}
+
+/// A patient as one organisation knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatientKey {
+    /// The organisation.
+    pub org_code: String,
+    /// Its patient number; `""` when not known.
+    pub patient_id: String,
+    /// The imaging system's patient number; `""` when not known.
+    pub patient_local_id: String,
+}
+
+/// What is kept with a page session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionScope {
+    /// The page that was opened.
+    pub page: Page,
+    /// What may be seen.
+    pub scope: Scope,
+    /// What the exam page shows first.
+    pub show_type: ShowType,
+    /// Whether pages have a close button (D-P19).
+    pub show_close: bool,
+    /// Sites that may frame the pages (D-P21).
+    pub frame_ancestors: Vec<String>,
+    /// Whether somebody with a printed code opened it (D-I10).
+    pub visitor: bool,
+}
+
+/// What the query form adds to the scope; every field narrows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Patient's whole name.
+    pub name: String,
+    /// When the exam was done.
+    pub observed: Span,
+    /// Exam types in upper case.
+    pub types: Vec<String>,
+    /// Accession number or report number.
+    pub accession: String,
+    /// One exam only.
+    pub observation_uid: String,
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paging {
+    /// Newest or oldest first.
+    pub order: Order,
+    /// Time and id of the last entry of the part before.
+    pub after: Option<(String, String)>,
+    /// Most entries.
+    pub limit: i64,
+}
+
+/// Order of a list by the time of the exams.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Newest first.
+    #[default]
+    Newest,
+    /// Oldest first.
+    Oldest,
+}

@@ -1,0 +1,246 @@
+//! What the page of one exam shows: the report's fields, its series and instances, lab results.
+//!
+//! Callers have checked with [`super::exam_pages::get`] that the session may see the exam.
+
+use super::exam_pages::{Entry, EntryKind};
+use super::{Error, Index, Row, Select};
+use crate::domain::place::Place;
+use crate::params;
+
+/// The texts of a report; absent ones are empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields carry the names of the registration interface")]
+pub struct ReportText {
+    pub report_form_no: String,
+    pub apply_form_no: String,
+    pub order_id: String,
+    pub event_no: String,
+    pub id_no: String,
+    pub card_no: String,
+    pub sex_name: String,
+    pub participant_dept: String,
+    pub participant_name: String,
+    pub participant_dtime: String,
+    pub performer_dept_name: String,
+    pub performer_doctor: String,
+    pub performer_dtime: String,
+    pub author_name: String,
+    pub author_dtime: String,
+    pub authenticator_name: String,
+    pub authenticator_dtime: String,
+    pub playing_device: String,
+    pub outpat_diag_name: String,
+    pub patient_condition_descr: String,
+    pub exam_purpose: String,
+    pub image_descr: String,
+    pub conclusion: String,
+    pub specimen_name: String,
+}
+
+/// One series, with what its strip shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesRow {
+    /// Its row.
+    pub pk: i64,
+    /// Series Number.
+    pub number: Option<i64>,
+    /// Modality.
+    pub modality: String,
+    /// image, film, waveform, document, video, presentation, other.
+    pub kind: String,
+    /// Series Description, or the protocol's name.
+    pub description: String,
+    /// Number of instances.
+    pub instances: i64,
+    /// Number of frames over all instances.
+    pub frames: i64,
+    /// The instance that stands for the series.
+    pub first_instance: i64,
+}
+
+/// One instance of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InstanceRow {
+    /// Its row.
+    pub pk: i64,
+    /// Number of frames, at least 1.
+    pub frames: i64,
+}
+
+/// Where an instance's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceBytes {
+    /// Its row.
+    pub pk: i64,
+    /// The file.
+    pub place: Place,
+    /// Hash of the data set.
+    pub content_hash: String,
+    /// Where (7FE0,0010) begins in the file, when there is one.
+    pub pixel_data_offset: Option<u64>,
+    /// Modality of its series.
+    pub modality: String,
+}
+
+/// One result of a lab report.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields carry the names of the registration interface")]
+pub struct LabItem {
+    pub name: String,
+    pub result_value: String,
+    pub result_unit: String,
+    pub norm_lower_limit: String,
+    pub norm_upper_limit: String,
+    pub norm_value_notes: String,
+    pub result_interpre: String,
+    pub result_interpre_descr: String,
+    pub examine_way: String,
+}
+
+/// The texts of an entry's report.
+pub async fn report_text(index: &Index, entry: &Entry) -> Result<ReportText, Error> {
+    let sql = match entry.kind {
+        EntryKind::Exam => "SELECT *, '' AS specimen_name FROM exam_report WHERE id = $1",
+        EntryKind::Lab => {
+            "SELECT *, COALESCE(specimen_determiner_name, specimen_class_code) AS specimen_name, \
+             '' AS outpat_diag_name, '' AS patient_condition_descr, '' AS exam_purpose, '' AS image_descr, \
+             '' AS conclusion FROM lab_report WHERE id = $1"
+        }
+        EntryKind::Study => return Ok(ReportText::default()),
+    };
+    let Some(row) = index.query_opt(sql, params![entry.pk]).await? else { return Ok(ReportText::default()) };
+    let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
+    Ok(ReportText {
+        report_form_no: text("report_form_no")?,
+        apply_form_no: text("apply_form_no")?,
+        order_id: text("order_id")?,
+        event_no: text("event_no")?,
+        id_no: text("id_no")?,
+        card_no: text("card_no")?,
+        sex_name: text("sex_name")?,
+        participant_dept: text("participant_dept")?,
+        participant_name: text("participant_name")?,
+        participant_dtime: text("participant_dtime")?,
+        performer_dept_name: text("performer_dept_name")?,
+        performer_doctor: text("performer_doctor")?,
+        performer_dtime: text("performer_dtime")?,
+        author_name: text("author_name")?,
+        author_dtime: text("author_dtime")?,
+        authenticator_name: text("authenticator_name")?,
+        authenticator_dtime: text("authenticator_dtime")?,
+        playing_device: text("playing_device")?,
+        outpat_diag_name: text("outpat_diag_name")?,
+        patient_condition_descr: text("patient_condition_descr")?,
+        exam_purpose: text("exam_purpose")?,
+        image_descr: text("image_descr")?,
+        conclusion: text("conclusion")?,
+        specimen_name: text("specimen_name")?,
+    })
+}
+
+/// The series of an entry's studies, in the order of their numbers.
+pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<SeriesRow>, Error> {
+    let mut select = Select::new(
+        "SELECT r.id AS pk, r.series_number, r.modality, r.kind, \
+         CASE WHEN r.series_description = '' THEN r.protocol_name ELSE r.series_description END AS description, \
+         COUNT(i.id) AS instances, CAST(SUM(i.number_of_frames) AS BIGINT) AS frames, MIN(i.id) AS any_instance, \
+         (SELECT f.id FROM instance f WHERE f.series_pk = r.id ORDER BY f.instance_number, f.id LIMIT 1) AS first_instance \
+         FROM series r JOIN instance i ON i.series_pk = r.id WHERE ",
+    );
+    push_studies(&mut select, entry);
+    select.push(
+        " GROUP BY r.id, r.series_number, r.modality, r.kind, r.series_description, r.protocol_name \
+         ORDER BY COALESCE(r.series_number, 999999), r.id LIMIT ?",
+        params![limit],
+    );
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(SeriesRow {
+                pk: row.int("pk")?,
+                number: row.get("series_number")?,
+                modality: row.text("modality")?,
+                kind: row.text("kind")?,
+                description: row.text("description")?,
+                instances: row.int("instances")?,
+                frames: row.int("frames")?,
+                first_instance: row.get::<Option<i64>>("first_instance")?.unwrap_or(row.int("any_instance")?),
+            })
+        })
+        .collect()
+}
+
+/// The instances of a series in the order of their numbers.
+pub async fn instances_of(index: &Index, series_pk: i64, limit: i64) -> Result<Vec<InstanceRow>, Error> {
+    let sql = "SELECT id, number_of_frames FROM instance WHERE series_pk = $1 \
+               ORDER BY COALESCE(instance_number, 2147483647), id LIMIT $2";
+    let rows = index.query(sql, params![series_pk, limit]).await?;
+    rows.iter()
+        .map(|row| Ok(InstanceRow { pk: row.int("id")?, frames: row.int("number_of_frames")?.max(1) }))
+        .collect()
+}
+
+/// An instance, when it belongs to one of the entry's studies.
+pub async fn instance_of(index: &Index, entry: &Entry, instance_pk: i64) -> Result<Option<InstanceBytes>, Error> {
+    let mut select = Select::new(
+        "SELECT i.id, i.object_key, i.object_offset, i.object_length, i.content_hash, i.pixel_data_offset, r.modality \
+         FROM instance i JOIN series r ON r.id = i.series_pk WHERE ",
+    );
+    push_studies(&mut select, entry);
+    select.push(" AND i.id = ?", params![instance_pk]);
+    let row = index.query_opt(select.sql(), select.values()).await?;
+    row.as_ref().map(instance_from).transpose()
+}
+
+/// The results of a lab report in the order of their numbers.
+pub async fn lab_items(index: &Index, lab_report_pk: i64, limit: i64) -> Result<Vec<LabItem>, Error> {
+    let sql = "SELECT * FROM lab_item WHERE lab_report_pk = $1 AND withdrawn = 0 \
+               ORDER BY LENGTH(serial_no), serial_no, received_at LIMIT $2";
+    let rows = index.query(sql, params![lab_report_pk, limit]).await?;
+    rows.iter()
+        .map(|row| {
+            let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
+            let names = [text("class_local_name")?, text("class_name")?, text("class_code")?];
+            Ok(LabItem {
+                name: names.into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
+                result_value: text("result_value")?,
+                result_unit: text("result_unit")?,
+                norm_lower_limit: text("norm_lower_limit")?,
+                norm_upper_limit: text("norm_upper_limit")?,
+                norm_value_notes: text("norm_value_notes")?,
+                result_interpre: text("result_interpre")?,
+                result_interpre_descr: text("result_interpre_descr")?,
+                examine_way: text("examine_way")?,
+            })
+        })
+        .collect()
+}
+
+/// The key that opens an exam behind a printed code: its id in addresses, and the patient's id number.
+pub async fn exam_of_link(index: &Index, exam_report_pk: i64) -> Result<Option<(String, String)>, Error> {
+    let sql = "SELECT observation_uid, id_no FROM exam_report WHERE id = $1 AND withdrawn = 0";
+    let Some(row) = index.query_opt(sql, params![exam_report_pk]).await? else { return Ok(None) };
+    Ok(Some((row.text("observation_uid")?, row.get::<Option<String>>("id_no")?.unwrap_or_default())))
+}
+
+fn push_studies(select: &mut Select, entry: &Entry) {
+    match entry.kind {
+        EntryKind::Exam => select.push(
+            "r.study_pk IN (SELECT x.study_pk FROM exam_study x WHERE x.exam_report_pk = ?)",
+            params![entry.pk],
+        ),
+        EntryKind::Study => select.push("r.study_pk = ?", params![entry.pk]),
+        EntryKind::Lab => select.push("1 = 0", params![]),
+    };
+}
+
+fn instance_from(row: &Row) -> Result<InstanceBytes, Error> {
+    let size = |column| row.int(column).and_then(|v| u64::try_from(v).map_err(|_| Error::Damaged("instance.object")));
+    Ok(InstanceBytes {
+        pk: row.int("id")?,
+        place: Place { key: row.text("object_key")?, offset: size("object_offset")?, length: size("object_length")? },
+        content_hash: row.text("content_hash")?,
+        pixel_data_offset: row.get::<Option<i64>>("pixel_data_offset")?.and_then(|v| u64::try_from(v).ok()),
+        modality: row.text("modality")?,
+    })
+}

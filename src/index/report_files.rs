@@ -1,0 +1,166 @@
+//! The report files of exam reports: one row for each different content, one of them current (D-I11, D-I13).
+
+use super::{Error, Index, Row, Tx};
+use crate::domain::place::Place;
+use crate::params;
+
+/// Whether a report file carries a QR code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StampState {
+    /// There is a stamped copy.
+    Stamped,
+    /// The file's kind is not stamped, or stamping is switched off.
+    NotApplicable,
+    /// The file could not be stamped; the reason is kept.
+    Unstampable,
+}
+
+impl StampState {
+    /// The word kept in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StampState::Stamped => "stamped",
+            StampState::NotApplicable => "not_applicable",
+            StampState::Unstampable => "unstampable",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [StampState::Stamped, StampState::NotApplicable, StampState::Unstampable]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+    }
+}
+
+/// The copy that carries the QR code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StampedCopy {
+    /// Where it is.
+    pub place: Place,
+    /// SHA-256, hex.
+    pub hash: String,
+}
+
+/// One content of a report file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportFile {
+    /// The row's id.
+    pub id: i64,
+    /// The exam report it belongs to.
+    pub exam_report_pk: i64,
+    /// 1, 2, … one for each different content.
+    pub revision: i64,
+    /// The address it came from, without user info.
+    pub source: String,
+    /// `application/pdf`, `image/jpeg` or `image/png`.
+    pub media_type: String,
+    /// Where the hospital's own bytes are.
+    pub original: Place,
+    /// SHA-256 of the original, hex.
+    pub original_hash: String,
+    /// Whether it is stamped.
+    pub stamp_state: StampState,
+    /// Why it is not, e.g. `encrypted`; empty when it is.
+    pub stamp_reason: String,
+    /// The stamped copy.
+    pub stamped: Option<StampedCopy>,
+    /// Pages, when they could be counted.
+    pub page_count: Option<i64>,
+    /// When it was fetched, milliseconds since 1970 UTC.
+    pub fetched_at: i64,
+}
+
+const CURRENT: &str = "SELECT id, exam_report_pk, revision, source, media_type, original_key, original_length, \
+                       original_hash, stamp_state, stamp_reason, stamped_key, stamped_length, stamped_hash, page_count, \
+                       fetched_at FROM report_file WHERE exam_report_pk = $1 AND is_current = 1";
+const HISTORY: &str = "SELECT id, exam_report_pk, revision, source, media_type, original_key, original_length, \
+                       original_hash, stamp_state, stamp_reason, stamped_key, stamped_length, stamped_hash, page_count, \
+                       fetched_at FROM report_file WHERE exam_report_pk = $1 ORDER BY revision DESC";
+
+/// The current file of an exam report.
+pub async fn current(index: &Index, exam_report_pk: i64) -> Result<Option<ReportFile>, Error> {
+    index.query_opt(CURRENT, params![exam_report_pk]).await?.as_ref().map(file_from).transpose()
+}
+
+/// All files an exam report ever had, newest first.
+pub async fn history(index: &Index, exam_report_pk: i64) -> Result<Vec<ReportFile>, Error> {
+    index.query(HISTORY, params![exam_report_pk]).await?.iter().map(file_from).collect()
+}
+
+/// Adds a content and makes it the current one; gives its revision. `file.revision` is not read.
+pub async fn add(tx: &mut Tx, file: &ReportFile) -> Result<i64, Error> {
+    let sql = "UPDATE report_file SET is_current = 0 WHERE exam_report_pk = $1";
+    tx.execute(sql, params![file.exam_report_pk]).await?;
+    let sql = "SELECT COALESCE(MAX(revision), 0) AS newest FROM report_file WHERE exam_report_pk = $1";
+    let newest = tx.query_opt(sql, params![file.exam_report_pk]).await?.map_or(Ok(0), |row| row.int("newest"))?;
+    let sql = "INSERT INTO report_file (id, exam_report_pk, revision, is_current, source, media_type, original_key, \
+               original_length, original_hash, stamp_state, stamp_reason, stamped_key, stamped_length, stamped_hash, \
+               page_count, fetched_at) VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    let stamped = file.stamped.as_ref();
+    let values = params![
+        file.id,
+        file.exam_report_pk,
+        newest + 1,
+        &file.source,
+        &file.media_type,
+        &file.original.key,
+        file.original.length as i64,
+        &file.original_hash,
+        file.stamp_state.as_str(),
+        &file.stamp_reason,
+        stamped.map(|copy| copy.place.key.clone()),
+        stamped.map(|copy| copy.place.length as i64),
+        stamped.map(|copy| copy.hash.clone()),
+        file.page_count,
+        file.fetched_at,
+    ];
+    tx.execute(sql, values).await?;
+    Ok(newest + 1)
+}
+
+/// Notes that the current content was found again, perhaps under another address.
+pub async fn found_again(tx: &mut Tx, id: i64, source: &str) -> Result<(), Error> {
+    tx.execute("UPDATE report_file SET source = $1 WHERE id = $2", params![source, id]).await.map(|_| ())
+}
+
+/// What fetching needs to know of an exam report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSource {
+    /// The organisation it belongs to.
+    pub org_code: String,
+    /// `ReportFilePath` as registered, if any.
+    pub address: Option<String>,
+}
+
+/// Where the report file of an exam report is to be fetched; `None` when there is no such exam report.
+pub async fn source(index: &Index, exam_report_pk: i64) -> Result<Option<ReportSource>, Error> {
+    let sql = "SELECT org_code, reportfilepath FROM exam_report WHERE id = $1";
+    let Some(row) = index.query_opt(sql, params![exam_report_pk]).await? else { return Ok(None) };
+    let address = row.get::<Option<String>>("reportfilepath")?.filter(|address| !address.trim().is_empty());
+    Ok(Some(ReportSource { org_code: row.text("org_code")?, address }))
+}
+
+fn file_from(row: &Row) -> Result<ReportFile, Error> {
+    let place = |key: String, length: i64| Place { key, offset: 0, length: length.unsigned_abs() };
+    let key = row.get::<Option<String>>("stamped_key")?;
+    let length = row.get::<Option<i64>>("stamped_length")?;
+    let hash = row.get::<Option<String>>("stamped_hash")?;
+    let stamped = match (key, length, hash) {
+        (Some(key), Some(length), Some(hash)) => Some(StampedCopy { place: place(key, length), hash }),
+        _ => None,
+    };
+    Ok(ReportFile {
+        id: row.int("id")?,
+        exam_report_pk: row.int("exam_report_pk")?,
+        revision: row.int("revision")?,
+        source: row.text("source")?,
+        media_type: row.text("media_type")?,
+        original: place(row.text("original_key")?, row.int("original_length")?),
+        original_hash: row.text("original_hash")?,
+        stamp_state: StampState::parse(&row.text("stamp_state")?).ok_or(Error::Damaged("report_file.stamp_state"))?,
+        stamp_reason: row.text("stamp_reason")?,
+        stamped,
+        page_count: row.get("page_count")?,
+        fetched_at: row.int("fetched_at")?,
+    })
+}
