@@ -15,6 +15,7 @@ const PULSE_MM: f64 = 10.0;
 const ROW_MM: f64 = 30.0;
 const FOOT_MM: f64 = 8.0;
 const MAX_CHANNELS: usize = 64;
+const MAX_GROUPS: usize = 32;
 
 /// How the paper looks, and how much is drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +68,7 @@ pub fn ecg_svg(file: &[u8], options: &EcgOptions) -> Result<String, Error> {
     let part10 = Part10::read(file);
     let encoding = Encoding::of_transfer_syntax(part10.transfer_syntax);
     let elements = Elements::read(file.get(part10.dataset_offset..).unwrap_or_default(), encoding);
-    let groups = elements.items((0x5400, 0x0100));
+    let groups: Vec<Elements<'_>> = elements.items((0x5400, 0x0100)).take(MAX_GROUPS).collect();
     let channels = |group: &&Elements<'_>| group.unsigned((0x003A, 0x0005)).unwrap_or(0);
     // The rhythm comes first, averaged beats follow: max_by_key would take the last of equals.
     let group = groups.iter().rev().max_by_key(channels).ok_or(Error::NoWaveform)?;
@@ -75,7 +76,7 @@ pub fn ecg_svg(file: &[u8], options: &EcgOptions) -> Result<String, Error> {
 }
 
 fn recording(group: &Elements<'_>, encoding: Encoding, options: &EcgOptions) -> Result<Recording, Error> {
-    let definitions = group.items((0x003A, 0x0200));
+    let definitions: Vec<Elements<'_>> = group.items((0x003A, 0x0200)).take(MAX_CHANNELS).collect();
     let count = usize::from(group.unsigned((0x003A, 0x0005)).unwrap_or(0));
     if count == 0 || count > MAX_CHANNELS || definitions.len() < count {
         return Err(Error::Malformed("channels"));
@@ -226,7 +227,7 @@ impl Pen<'_> {
     fn foot(&mut self, y: f64) {
         let EcgOptions { speed_mm_per_s, gain_mm_per_mv, .. } = *self.options;
         let frequency = self.recording.frequency;
-        self.text(MARGIN_MM, y, &format!("{speed_mm_per_s} mm/s   {gain_mm_per_mv} mm/mV   {frequency} Hz"));
+        self.text(MARGIN_MM, y, &format!("{speed_mm_per_s} mm/s · {gain_mm_per_mv} mm/mV · {frequency} Hz"));
     }
 
     fn trace(&mut self, path: &str) {
