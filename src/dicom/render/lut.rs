@@ -126,3 +126,31 @@ fn entries(element: &Element<'_>, count: usize) -> Option<Vec<u16>> {
     entries.truncate(count);
     (!entries.is_empty()).then_some(entries)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn linear_takes_half_a_step_off_and_linear_exact_does_not() {
+        let window = Window { center: 50.0, width: 100.0 };
+        assert_eq!(VoiFunction::Linear.apply(window, 0.0), 0.0);
+        assert_eq!(VoiFunction::Linear.apply(window, 99.0), 1.0);
+        assert_eq!(VoiFunction::LinearExact.apply(window, 0.0), 0.0);
+        assert_eq!(VoiFunction::LinearExact.apply(window, 100.0), 1.0);
+        assert_eq!(VoiFunction::LinearExact.apply(window, 50.0), 0.5);
+    }
+
+    #[test]
+    fn a_linear_window_of_width_one_is_a_threshold() {
+        let window = Window { center: 10.0, width: 1.0 };
+        assert_eq!([9.0, 9.5, 10.0].map(|value| VoiFunction::Linear.apply(window, value)), [0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn a_sigmoid_is_a_half_at_its_centre_and_never_flat() {
+        let window = Window { center: 100.0, width: 50.0 };
+        assert_eq!(VoiFunction::Sigmoid.apply(window, 100.0), 0.5);
+        assert!((VoiFunction::Sigmoid.apply(window, 125.0) - 0.880_797).abs() < 1e-6);
+    }
+}
