@@ -10,3 +10,4 @@ mod archive;
 mod files;
 mod index;
 mod objects;
+mod registry;
