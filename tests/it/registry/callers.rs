@@ -1,12 +1,11 @@
 //! Who may register and who may ask.
 
-use super::{Service, exam, form};
+use super::{Service, Settings, exam, form};
 use crate::each_database;
-use crate::harness::TestDatabase;
 
 each_database! {
     async fn d_r28_an_unknown_sender_registers_nothing_and_is_noted(database: TestDatabase) {
-        let elsewhere = |settings: &mut super::Settings| settings.senders[0].addresses = vec!["10.0.0.0/8".to_owned()];
+        let elsewhere = |settings: &mut Settings| settings.senders[0].addresses = vec!["10.0.0.0/8".to_owned()];
         let service = Service::start_with(database, elsewhere).await;
 
         let acknowledgement = service.register(&exam(&[])).await;
@@ -18,7 +17,7 @@ each_database! {
     }
 
     async fn d_r28_a_sender_with_a_header_is_known_by_it(database: TestDatabase) {
-        let by_header = |settings: &mut super::Settings| {
+        let by_header = |settings: &mut Settings| {
             settings.senders[0].addresses.clear();
             settings.senders[0].app_id = "unit-test-app-01".to_owned();
         };
@@ -43,7 +42,7 @@ each_database! {
 
     async fn d_r3_an_acknowledgement_has_the_form_that_its_sender_expects(database: TestDatabase) {
         use yingku::integrations::report_registry::Acknowledgement;
-        let one = |settings: &mut super::Settings| settings.senders[0].ack = Acknowledgement::One;
+        let one = |settings: &mut Settings| settings.senders[0].ack = Acknowledgement::One;
         let service = Service::start_with(database, one).await;
 
         let answer = service.post("", "text/xml", exam(&[])).await;

@@ -2,7 +2,6 @@
 
 use super::{Service, lab, line, root};
 use crate::each_database;
-use crate::harness::TestDatabase;
 use yingku::params;
 
 each_database! {

@@ -27,7 +27,6 @@ struct Service {
     url: String,
     archive: Archive,
     index: Index,
-    clock: Clock,
     http: reqwest::Client,
     _database: TestDatabase,
     _store: TestStore,
@@ -64,9 +63,8 @@ impl Service {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (index, ids) = database.open_with_ids().await;
         let store = TestStore::folder();
-        let clock = Clock::fixed(NOW);
         let objects = Objects::open(&store.config()).unwrap();
-        let archive = archive::build(index.clone(), objects, clock.clone(), ids);
+        let archive = archive::build(index.clone(), objects, Clock::fixed(NOW), ids);
         let mut settings = settings();
         change(&mut settings);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -76,7 +74,7 @@ impl Service {
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         let url = format!("http://{address}/sehr.service.auto/IAutoReport.asmx");
-        Self { url, archive, index, clock, http: reqwest::Client::new(), _database: database, _store: store }
+        Self { url, archive, index, http: reqwest::Client::new(), _database: database, _store: store }
     }
 
     async fn post(&self, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {

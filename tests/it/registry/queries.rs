@@ -1,8 +1,7 @@
 //! GetLabInfo and GetExamInfo.
 
-use super::{Service, exam, lab, line, root};
+use super::{KEY, Service, Settings, exam, lab, line, root};
 use crate::each_database;
-use crate::harness::TestDatabase;
 use yingku::integrations::report_registry::ErrorStyle;
 
 const ID_NO: (&str, &str) = ("strSSID", "990101199001010019");
@@ -106,7 +105,7 @@ each_database! {
     }
 
     async fn d_p24_an_organisation_sees_its_own_reports_whatever_their_state(database: TestDatabase) {
-        let own = |settings: &mut super::Settings| settings.clients[0].organizations = vec!["ORG-T01".to_owned()];
+        let own = |settings: &mut Settings| settings.clients[0].organizations = vec!["ORG-T01".to_owned()];
         let service = Service::start_with(database, own).await;
         service.register(&exam(&[("report_form_no", "EX-DRAFT"), ("state", "2")])).await;
         service.register(&exam(&[("report_form_no", "EX-VIP"), ("xman_type", "1")])).await;
@@ -136,7 +135,7 @@ each_database! {
         assert!(detail.contains("\"result\":\"1\"") && !detail.contains(ID_NO.1), "{detail}");
         let message = service.row("SELECT * FROM inbox_message WHERE channel = 'IAutoReport/GetExamInfo'").await;
         let body: Vec<u8> = message.get("body").unwrap();
-        assert!(!String::from_utf8(body).unwrap().contains(super::KEY));
+        assert!(!String::from_utf8(body).unwrap().contains(KEY));
     }
 
     async fn d_q11_newest_first_and_a_cut_is_told(database: TestDatabase) {

@@ -3,9 +3,8 @@
 use encoding_rs::GB18030;
 use yingku::archive::Archive;
 
-use super::{Service, exam, form};
+use super::{Service, Settings, exam, form};
 use crate::each_database;
-use crate::harness::TestDatabase;
 
 fn envelope(namespace: &str, parameter: &str) -> String {
     format!(
@@ -77,7 +76,7 @@ each_database! {
     }
 
     async fn d_r33_what_is_too_large_is_refused(database: TestDatabase) {
-        let small = |settings: &mut super::Settings| settings.registry.max_body_bytes = 1000;
+        let small = |settings: &mut Settings| settings.registry.max_body_bytes = 1000;
         let service = Service::start_with(database, small).await;
 
         let answer = service.post("", "text/xml", "x".repeat(1001)).await;
