@@ -230,7 +230,8 @@ impl Visit<'_> {
         let Some(sender) = self.sender() else {
             let message = self.message("ArchiveAutoReport", "", self.excerpt());
             let actor = self.actor(ActorKind::Sender, "");
-            if let Err(error) = self.registry.archive.refuse_message(message, actor, Code::UnknownSender.as_str()).await {
+            if let Err(error) = self.registry.archive.refuse_message(message, actor, Code::UnknownSender.as_str()).await
+            {
                 tracing::error!(%error, "refused message not kept");
             }
             tracing::warn!(peer.address = %self.address, "registration from an unknown sender refused");
@@ -268,13 +269,18 @@ impl Visit<'_> {
         let Batch { exams, labs, items, .. } = batch;
         let actor = self.actor(ActorKind::Sender, &sender.config.name);
         let rules = sender.rules.clone();
-        archive.register_reports(RegisterReports { message_pk, actor, rules, exams, labs, items }).await.map_err(not_kept)
+        archive
+            .register_reports(RegisterReports { message_pk, actor, rules, exams, labs, items })
+            .await
+            .map_err(not_kept)
     }
 
     fn acknowledge(&self, sender: Option<&Sender>, outcome: Result<BatchOutcome, Code>) -> Response {
         let (profile, template) = match sender.map(|sender| &sender.config) {
             // Who sends JSON reads JSON, unless something else was agreed.
-            Some(config) if config.ack == Acknowledgement::Xml && self.wire == Wire::Json => (Acknowledgement::Json, ""),
+            Some(config) if config.ack == Acknowledgement::Xml && self.wire == Wire::Json => {
+                (Acknowledgement::Json, "")
+            }
             Some(config) => (config.ack, config.ack_template.as_str()),
             None if self.wire == Wire::Json => (Acknowledgement::Json, ""),
             None => (Acknowledgement::Xml, ""),
