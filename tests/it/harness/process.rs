@@ -120,6 +120,13 @@ impl ServerProcess {
         StoredInstances::read(&database, &self.folder.path().join("objects")).await
     }
 
+    /// Adds lines to the configuration; the running server does not see them.
+    pub fn append_config(&self, more: &str) {
+        let mut text = std::fs::read_to_string(self.config_path()).unwrap();
+        text.push_str(more);
+        std::fs::write(self.config_path(), text).unwrap();
+    }
+
     /// All that it has logged.
     pub fn log(&self) -> String {
         read(&self.log_path())

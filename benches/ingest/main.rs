@@ -1,0 +1,85 @@
+//! How fast objects are taken in by C-STORE: Yingku and its peers in turn, in one run, by the same sender.
+//!
+//! `cargo bench --bench ingest` prints the table, then the memory that one large object needs;
+//! `cargo bench --bench ingest -- memory` prints only the latter. Variables are described in `docs/performance.md`.
+//! Only ratios of one run count.
+
+mod load;
+mod memory;
+mod objects;
+mod servers;
+
+use std::time::Duration;
+
+use load::{Measured, measure};
+use objects::ObjectKind;
+use servers::Server;
+
+const ASSOCIATIONS: [usize; 3] = [1, 4, 16];
+
+#[tokio::main]
+async fn main() {
+    let seconds = number("YINGKU_BENCH_SECONDS", 10);
+    let large_mb = number("YINGKU_BENCH_LARGE_MB", 2048);
+    let only_memory = std::env::args().any(|argument| argument == "memory");
+    let folder = std::env::var_os("YINGKU_BENCH_FOLDER")
+        .map_or_else(|| std::path::PathBuf::from("target/bench"), std::path::PathBuf::from);
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    let mut servers = servers::start_all(&folder).await;
+    for server in &servers {
+        println!("{:<14} idle {:>6.1} MB   {}", server.name, server.idle_mb(), server.promise);
+    }
+    if !only_memory {
+        for kind in [ObjectKind::Ct, ObjectKind::Small] {
+            for associations in ASSOCIATIONS {
+                compare(&mut servers, kind, associations, Duration::from_secs(seconds)).await;
+            }
+        }
+    }
+    large(&mut servers, large_mb).await;
+    drop(servers);
+    std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+}
+
+/// One line of the table for each server; the ratio is Yingku's pace over the peer's.
+async fn compare(servers: &mut [Server], kind: ObjectKind, associations: usize, time: Duration) {
+    println!("\n{} × {associations}", kind.name());
+    println!("{:<14} {:>10} {:>8} {:>9} {:>9} {:>8} {:>7}", "", "per s", "MB/s", "p99 ms", "peak MB", "failed", "ratio");
+    let mut own: Option<f64> = None;
+    for server in servers {
+        server.memory.reset();
+        let measured: Measured = measure(server, kind, associations, time).await;
+        let pace = measured.stored as f64 / measured.elapsed.as_secs_f64();
+        let own = *own.get_or_insert(pace);
+        println!(
+            "{:<14} {:>10.0} {:>8.1} {:>9.1} {:>9.1} {:>8} {:>6.1}×",
+            server.name,
+            pace,
+            measured.bytes as f64 / 1e6 / measured.elapsed.as_secs_f64(),
+            measured.p99.as_secs_f64() * 1000.0,
+            server.memory.peak_mb(),
+            measured.failed,
+            own / pace,
+        );
+    }
+}
+
+async fn large(servers: &mut [Server], megabytes: u64) {
+    println!("\none multi-frame object of {megabytes} MB");
+    println!("{:<14} {:>8} {:>10} {:>12}", "", "s", "peak MB", "above before");
+    for server in servers {
+        let before = server.memory.now_mb();
+        server.memory.reset();
+        match load::store_large(server, megabytes * 1024 * 1024).await {
+            Ok(time) => {
+                let peak = server.memory.peak_mb();
+                println!("{:<14} {:>8.1} {:>10.1} {:>12.1}", server.name, time.as_secs_f64(), peak, peak - before);
+            }
+            Err(why) => println!("{:<14} failed: {why}", server.name),
+        }
+    }
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a whole number"))
+}

@@ -1,0 +1,167 @@
+//! The servers that are compared, each with a folder and a port of its own.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::memory::Memory;
+
+/// A running server.
+pub struct Server {
+    /// For the table.
+    pub name: &'static str,
+    /// What a success means there.
+    pub promise: &'static str,
+    /// Its AE title.
+    pub ae_title: &'static str,
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    /// Its memory.
+    pub memory: Memory,
+    idle_mb: f64,
+    child: Child,
+}
+
+impl Server {
+    /// Its memory before any load.
+    pub fn idle_mb(&self) -> f64 {
+        self.idle_mb
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Yingku first, then every peer that is installed (or named in `YINGKU_BENCH_PEERS`).
+pub async fn start_all(folder: &Path) -> Vec<Server> {
+    let wanted = std::env::var("YINGKU_BENCH_PEERS").unwrap_or_else(|_| "storescp,dcmqrscp,orthanc".to_owned());
+    let mut servers = vec![yingku(&folder.join("yingku"))];
+    for peer in wanted.split(',').map(str::trim).filter(|peer| *peer != "yingku") {
+        let folder = folder.join(peer);
+        servers.push(match peer {
+            "storescp" => storescp(&folder),
+            "dcmqrscp" => dcmqrscp(&folder),
+            "orthanc" => orthanc(&folder),
+            other => panic!("YINGKU_BENCH_PEERS: {other} is none of yingku, storescp, dcmqrscp, orthanc"),
+        });
+    }
+    servers
+}
+
+fn yingku(folder: &Path) -> Server {
+    let (dicom, http) = (free_port(), free_port());
+    let folder = fresh(folder);
+    let config = folder.join("yingku.toml");
+    let text = format!(
+        r#"
+[http]
+listen = "127.0.0.1:{http}"
+public_url = "http://127.0.0.1:{http}"
+[dicom]
+listen = "127.0.0.1:{dicom}"
+[database]
+url = "sqlite://{folder}/yingku.db"
+[objects]
+url = "file://{folder}/objects"
+[[organization]]
+code = "ORG-T01"
+name = "示例医院"
+[[peer]]
+ae_title = "BENCH"
+host = "127.0.0.1"
+port = 11113
+organization = "ORG-T01"
+"#,
+        folder = folder.display()
+    );
+    std::fs::write(&config, text).expect("the folder takes a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yingku"));
+    command.arg("serve").arg("--config").arg(config);
+    start("yingku", "object and rows synced", "YINGKU", dicom, command)
+}
+
+fn storescp(folder: &Path) -> Server {
+    let port = free_port();
+    let folder = fresh(folder);
+    let mut command = installed("storescp", "dcmtk");
+    command.arg("--fork").args(["-pdu", "131072", "-od"]).arg(folder).arg(port.to_string());
+    start("storescp", "no sync, no index", "STORESCP", port, without_delay(command))
+}
+
+fn dcmqrscp(folder: &Path) -> Server {
+    let port = free_port();
+    let folder = fresh(folder);
+    let data = fresh(&folder.join("data"));
+    let config = folder.join("dcmqrscp.cfg");
+    let text = format!(
+        "NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 64\nHostTable BEGIN\nHostTable END\n\
+         VendorTable BEGIN\nVendorTable END\nAETable BEGIN\nDCMQRSCP {} RW (100000, 1000000mb) ANY\nAETable END\n",
+        data.display()
+    );
+    std::fs::write(&config, text).expect("the folder takes a file");
+    let mut command = installed("dcmqrscp", "dcmtk");
+    command.arg("-c").arg(config);
+    start("dcmqrscp", "no sync, file index", "DCMQRSCP", port, without_delay(command))
+}
+
+fn orthanc(folder: &Path) -> Server {
+    let port = free_port();
+    let folder = fresh(folder);
+    let config = folder.join("orthanc.json");
+    let data = folder.join("data").display().to_string();
+    let text = serde_json::json!({
+        "Name": "bench", "StorageDirectory": data, "IndexDirectory": data, "Plugins": [],
+        "HttpServerEnabled": false, "DicomPort": port, "DicomAet": "ORTHANC", "DicomCheckCalledAet": false,
+        "DicomAlwaysAllowStore": true, "SyncStorageArea": true, "MaximumPduLength": 131_072,
+    });
+    std::fs::write(&config, text.to_string()).expect("the folder takes a file");
+    let mut command = installed("Orthanc", "orthanc");
+    command.arg(config);
+    start("orthanc", "file synced, rows not", "ORTHANC", port, without_delay(command))
+}
+
+fn start(name: &'static str, promise: &'static str, ae_title: &'static str, port: u16, mut command: Command) -> Server {
+    let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = silent.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+    let began = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(child.try_wait().expect("it is a child").is_none(), "{name} has ended");
+        assert!(began.elapsed() < Duration::from_secs(30), "{name} does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let memory = Memory::watch(child.id());
+    let idle_mb = memory.now_mb();
+    Server { name, promise, ae_title, port, memory, idle_mb, child }
+}
+
+/// DCMTK answers in two segments; with Nagle's algorithm each answer then waits for a delayed acknowledgement.
+fn without_delay(mut command: Command) -> Command {
+    command.env("TCP_NODELAY", "1");
+    command
+}
+
+fn installed(program: &str, package: &str) -> Command {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file());
+    Command::new(found.unwrap_or_else(|| panic!("{program} is missing; install it with: apt-get install -y {package}")))
+}
+
+fn fresh(folder: &Path) -> PathBuf {
+    // What an earlier run left would count as duplicates.
+    let _ = std::fs::remove_dir_all(folder);
+    std::fs::create_dir_all(folder).expect("the folder can be made");
+    folder.canonicalize().expect("it is there")
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
+}
