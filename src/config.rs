@@ -1,1 +1,144 @@
-//! Configuration.
+//! The configuration: one TOML file, every key overridable by `YINGKU__SECTION__KEY`.
+//!
+//! Each section's struct lives with its owner. Unknown keys are errors. [`Config::faults`] names everything that
+//! would make a start unsafe or impossible, all at once, so that an operator mends it in one go.
+
+mod environment;
+mod faults;
+pub mod reference;
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::archive::{LinkRules, QrConfig};
+use crate::dicom::render::RenderConfig;
+use crate::dimse::{DicomConfig, PeerConfig};
+use crate::documents::DocumentsConfig;
+use crate::domain::customer::Customer;
+use crate::domain::organization::Organization;
+use crate::fetch::ReportsConfig;
+use crate::index::DatabaseConfig;
+use crate::jobs::JobsConfig;
+use crate::objects::ObjectsConfig;
+use crate::telemetry::LogConfig;
+
+pub use faults::Fault;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The HTTP server.
+    pub http: HttpConfig,
+    /// The DICOM listener.
+    pub dicom: DicomConfig,
+    /// The index.
+    pub database: DatabaseConfig,
+    /// The object store.
+    pub objects: ObjectsConfig,
+    /// Institutions whose data is kept.
+    pub organization: Vec<Organization>,
+    /// DICOM applications that may call us and can be called.
+    pub peer: Vec<PeerConfig>,
+    /// Hospital systems whose users may open signed pages.
+    pub customer: Vec<Customer>,
+    /// Where and how report files are fetched.
+    pub reports: ReportsConfig,
+    /// The QR code on reports.
+    pub qr: QrConfig,
+    /// Limits of the work on report files.
+    pub documents: DocumentsConfig,
+    /// How reports and images find each other.
+    pub link: LinkRules,
+    /// Rendering of images.
+    pub render: RenderConfig,
+    /// Background work.
+    pub jobs: JobsConfig,
+    /// Logs.
+    pub log: LogConfig,
+}
+
+/// Why the configuration could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be read.
+    #[error("{path}: {error}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The text is no TOML, or has a key or a value that we do not know.
+    #[error("{origin}: {message}")]
+    Parse {
+        /// The file, or the environment.
+        origin: String,
+        /// Where and why.
+        message: String,
+    },
+    /// A variable of the environment names no place in the configuration.
+    #[error("environment variable {0}: names no section and key (YINGKU__SECTION__KEY)")]
+    Variable(String),
+    /// Everything that must be mended before a start.
+    #[error("{}", faults::listing(.0))]
+    Faults(Vec<Fault>),
+}
+
+impl Config {
+    /// Reads the file (none: the defaults), then the environment.
+    pub fn load(path: Option<&Path>) -> Result<Self, Error> {
+        let text = match path {
+            Some(path) => {
+                std::fs::read_to_string(path).map_err(|error| Error::Read { path: path.to_owned(), error })?
+            }
+            None => String::new(),
+        };
+        let origin = path.map_or_else(|| "configuration".to_owned(), |p| p.display().to_string());
+        Self::parse(&text, &origin, std::env::vars())
+    }
+
+    /// Reads a text and variables; `origin` is named in errors.
+    pub fn parse(
+        text: &str,
+        origin: &str,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        // Read the file by itself first: its errors then point at its lines.
+        toml::from_str::<Config>(text)
+            .map_err(|e| Error::Parse { origin: origin.to_owned(), message: e.to_string() })?;
+        let mut table: toml::Table =
+            text.parse().map_err(|e: toml::de::Error| Error::Parse { origin: origin.to_owned(), message: e.to_string() })?;
+        environment::apply(&mut table, variables)?;
+        table.try_into().map_err(|e: toml::de::Error| Error::Parse {
+            origin: format!("{origin} with environment"),
+            message: e.to_string(),
+        })
+    }
+
+    /// Everything that makes a start unsafe or impossible.
+    pub fn faults(&self) -> Vec<Fault> {
+        faults::find(self)
+    }
+
+    /// The configuration itself, if it has no faults.
+    pub fn checked(self) -> Result<Self, Error> {
+        let faults = self.faults();
+        if faults.is_empty() { Ok(self) } else { Err(Error::Faults(faults)) }
+    }
+}
+
+/// temporary
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// x
+    pub listen: std::net::SocketAddr,
+    /// x
+    pub public_url: String,
+    /// x
+    pub drain_timeout_ms: u64,
+}
+impl Default for HttpConfig { fn default() -> Self { Self { listen: ([127,0,0,1],8080).into(), public_url: "http://127.0.0.1:8080".into(), drain_timeout_ms: 10000 } } }

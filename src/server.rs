@@ -1,1 +1,190 @@
-//! Composition root.
+//! The composition root: opens the parts, wires them, mounts the doors, listens, drains.
+//!
+//! [`Server::open`] binds both ports, so that addresses are known and a taken port is an error before anything runs;
+//! [`Server::run`] serves until its token is cancelled, then lets associations and requests finish, gives jobs back
+//! and returns.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::{self, Archive, ArchiveParts, StampSettings};
+use crate::fetch::{self, Fetcher};
+use crate::config::Config;
+use crate::domain::Clock;
+use crate::index::{self, Ids, Index};
+use crate::jobs::Workers;
+use crate::objects::{self, Objects};
+use crate::web::health::{self, HealthState, Readiness};
+use crate::{dimse, telemetry};
+
+const SWEEP_EVERY: Duration = Duration::from_secs(24 * 3600);
+const METRICS_EVERY: Duration = Duration::from_secs(5);
+
+/// Why the server could not start or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Index(#[from] index::Error),
+    /// The object store cannot be used.
+    #[error(transparent)]
+    Objects(#[from] objects::Error),
+    /// A part of the archive cannot be used.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// Report files could not be fetched with this configuration.
+    #[error("[reports]: {0}")]
+    Fetch(#[from] fetch::Error),
+    /// Metrics cannot be kept.
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::Error),
+    /// The DICOM port cannot be used.
+    #[error("DICOM listener: {0}")]
+    Dimse(#[from] dimse::Error),
+    /// The HTTP port cannot be used.
+    #[error("http.listen {listen}: {error}")]
+    Http {
+        /// The configured address.
+        listen: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// A server whose ports are open.
+pub struct Server {
+    config: Config,
+    archive: Archive,
+    metrics: PrometheusHandle,
+    dimse: dimse::Listener,
+    http: TcpListener,
+    http_addr: SocketAddr,
+}
+
+impl Server {
+    /// Opens database, store and ports.
+    pub async fn open(config: Config) -> Result<Self, Error> {
+        let metrics = telemetry::metrics_handle()?;
+        let archive = open_archive(&config).await?;
+        let dimse = dimse::Listener::bind(&config.dicom, config.peer.clone(), archive.clone()).await?;
+        let failed = |error| Error::Http { listen: config.http.listen, error };
+        let http = TcpListener::bind(config.http.listen).await.map_err(failed)?;
+        let http_addr = http.local_addr().map_err(failed)?;
+        Ok(Self { config, archive, metrics, dimse, http, http_addr })
+    }
+
+    /// Where HTTP is served.
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Where DICOM is served.
+    pub fn dicom_addr(&self) -> SocketAddr {
+        self.dimse.local_addr()
+    }
+
+    /// The archive behind the doors.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// Serves until `shutdown` is cancelled, then drains: a message or request that has begun is finished within its
+    /// limit, jobs that cannot finish are given back.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let Self { config, archive, metrics, dimse, http, http_addr } = self;
+        let readiness = Arc::new(Readiness::default());
+        let workers = Workers::start(archive.clone(), config.jobs.clone());
+        readiness.set_working(true);
+        let upkeep = tokio::spawn(upkeep(archive.clone(), metrics.clone(), shutdown.clone()));
+        let associations = tokio::spawn(dimse.run(shutdown.clone()));
+        let health = HealthState { archive: archive.clone(), metrics, readiness: Arc::clone(&readiness) };
+        let router = router(&config, &archive, health);
+        let listener = http.tap_io(|stream| {
+            // Answers are small; waiting for more to send only adds delay.
+            let _ = stream.set_nodelay(true);
+        });
+        let stop = shutdown.clone();
+        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(async move { stop.cancelled().await });
+        let drain = async {
+            shutdown.cancelled().await;
+            readiness.set_accepting(false);
+            tokio::time::sleep(Duration::from_millis(config.http.drain_timeout_ms)).await;
+        };
+        readiness.set_accepting(true);
+        let served = tokio::select! {
+            served = async { serving.await } => served,
+            () = drain => Ok(()),
+        };
+        // Also when HTTP ended by an error, everything else ends in order.
+        shutdown.cancel();
+        let _ = associations.await;
+        workers.stop().await;
+        let _ = upkeep.await;
+        archive.close().await?;
+        served.map_err(|error| Error::Http { listen: http_addr, error })
+    }
+}
+
+/// Opens the archive's parts; also for commands that work without the server.
+pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
+    let index = Index::open(&config.database).await?;
+    let objects = Objects::open(&config.objects)?;
+    let ids = Ids::lease(&index).await?;
+    Ok(Archive::new(ArchiveParts {
+        index,
+        objects,
+        clock: Clock::System,
+        ids,
+        link_rules: config.link,
+        fetcher: Fetcher::new(config.reports.clone())?,
+        stamp: StampSettings { public_url: config.http.public_url.clone(), qr: config.qr.clone() },
+        documents: config.documents.clone(),
+    }))
+}
+
+fn router(_config: &Config, _archive: &Archive, state: HealthState) -> Router {
+    Router::new().merge(health::router(state))
+}
+
+/// Keeps the node's lease, removes what a crash left behind, and keeps the metrics small.
+async fn upkeep(archive: Archive, metrics: PrometheusHandle, shutdown: CancellationToken) {
+    let started_at = Clock::System.now_ms();
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let mut renew = tokio::time::interval(index::LEASE / 5);
+    let mut measure = tokio::time::interval(METRICS_EVERY);
+    let mut before = started_at;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = measure.tick() => metrics.run_upkeep(),
+            _ = renew.tick() => {
+                if let Err(error) = archive.renew_lease().await {
+                    tracing::error!(%error, "the node's lease could not be renewed");
+                }
+            }
+            _ = sweep.tick() => {
+                let (archive, written_before) = (archive.clone(), before);
+                tokio::spawn(async move { remove_leftovers(&archive, written_before).await });
+                before = Clock::System.now_ms();
+            }
+        }
+    }
+}
+
+async fn remove_leftovers(archive: &Archive, written_before: i64) {
+    match archive.sweep(written_before).await {
+        Ok(swept) if swept.removed > 0 => {
+            tracing::info!(swept.removed, swept.removed_bytes, "removed objects that no row names");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "leftovers could not be removed; the next round tries again"),
+    }
+}

@@ -6,13 +6,24 @@
 pub mod check_health;
 mod error;
 pub mod fetch_report_file;
+pub mod find_reports;
+pub mod keep_message;
 pub mod link;
+pub mod prepare_report;
+pub mod list_exams;
+pub mod open_link;
 pub mod qr_link;
 pub mod queue;
+pub mod read_image;
 pub mod read_report_file;
+mod register_exam;
+mod register_lab;
+pub mod register_reports;
+pub mod report_codes;
 pub mod store_instance;
 pub mod sweep;
 pub mod verify;
+pub mod view_exam;
 
 use std::sync::Arc;
 

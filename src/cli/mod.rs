@@ -1,5 +1,80 @@
-//! Commands.
+//! The command line: reads arguments, calls one function, prints what an operator needs.
+
+mod check_config;
+mod import;
+mod migrate;
+mod serve;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Config;
+
+/// Yingku (影库): the imaging and report archive between hospitals and their region.
+#[derive(Debug, Parser)]
+#[command(name = "yingku", version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: DICOM, report registry, pages and background work.
+    Serve(serve::Serve),
+    /// Read the configuration and explain each fault.
+    CheckConfig(check_config::CheckConfig),
+    /// Bring the database's schema up to date and stop.
+    Migrate(ConfigFile),
+    /// Take in DICOM files and folders.
+    Import(import::Import),
+    /// Hold objects and index against each other, both ways.
+    Verify(verify::Verify),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Default, Args)]
+struct ConfigFile {
+    /// The configuration file; without it the defaults and the environment (YINGKU__SECTION__KEY) count.
+    #[arg(long, short, value_name = "FILE", env = "YINGKU_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn load(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(self.config.as_deref())?.checked()?)
+    }
+}
+
 /// Runs the command line.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // One TLS provider for the whole process; a second call would be a programming error and changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("yingku: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(async {
+        match arguments.command {
+            Command::Serve(command) => command.run().await,
+            Command::CheckConfig(command) => command.run(),
+            Command::Migrate(config) => migrate::run(&config).await,
+            Command::Import(command) => command.run().await,
+            Command::Verify(command) => command.run().await,
+        }
+    });
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("yingku: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

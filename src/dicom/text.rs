@@ -80,7 +80,9 @@ pub fn decode<S: AsRef<str>>(bytes: &[u8], terms: &[S], default_charset: &Charse
     } else {
         decode_plain(bytes, terms, default_charset)
     };
-    if text.chars().any(char::is_control) { text.chars().filter(|c| !c.is_control()).collect() } else { text }
+    // A value cut to its maximum length by a device ends inside a character.
+    let text = text.trim_end_matches(char::REPLACEMENT_CHARACTER);
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// Bytes without escape sequences.
@@ -93,7 +95,9 @@ fn decode_plain<S: AsRef<str>>(bytes: &[u8], terms: &[S], default_charset: &Char
     let fallback = default_charset.encoding();
     match declared {
         None => undeclared(bytes, fallback),
-        Some(Repertoire::Utf8) => strict(UTF_8, bytes).unwrap_or_else(|| undeclared(bytes, fallback)),
+        Some(Repertoire::Utf8) => {
+            strict(UTF_8, bytes).or_else(|| mostly_utf8(bytes, 1)).unwrap_or_else(|| undeclared(bytes, fallback))
+        }
         Some(repertoire) if repertoire.is_single_byte() => single_byte(bytes, repertoire, fallback),
         Some(repertoire) => {
             let encoding = repertoire.encoding();
@@ -110,8 +114,16 @@ fn undeclared(bytes: &[u8], fallback: &'static Encoding) -> String {
             strict(fallback, bytes).filter(|other| other.chars().any(is_han)).unwrap_or(text)
         }
         Some(text) => text,
-        None => strict(fallback, bytes).unwrap_or_else(|| lossy(fallback, bytes)),
+        None => mostly_utf8(bytes, 2).unwrap_or_else(|| lossy(fallback, bytes)),
     }
+}
+
+/// Damaged UTF-8 whose Chinese characters outnumber the damage by more than `weight` to one; GBK never looks like that.
+fn mostly_utf8(bytes: &[u8], weight: usize) -> Option<String> {
+    let text = lossy(UTF_8, bytes);
+    let damage = text.chars().filter(|c| *c == char::REPLACEMENT_CHARACTER).count();
+    let good = text.chars().filter(|c| *c >= '\u{800}' && *c != char::REPLACEMENT_CHARACTER).count();
+    (good > damage * weight).then_some(text)
 }
 
 /// A single-byte set was declared; Chinese under the label of Latin-1 is told by its look.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use metrics::gauge;
+
 use super::association::Caller;
 use super::association::negotiation::{Rejection, unpadded};
 use super::config::{DicomConfig, PeerConfig};
@@ -38,6 +40,7 @@ pub(super) struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        gauge!("yingku_dimse_associations").decrement(1.0);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.ae_title) {
             *count -= 1;
@@ -98,6 +101,7 @@ impl Admission {
             return None;
         }
         *open.entry(ae_title.to_owned()).or_default() += 1;
+        gauge!("yingku_dimse_associations").increment(1.0);
         Some(Slot { ae_title: ae_title.to_owned(), open: self.open.clone() })
     }
 }
@@ -137,8 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_callers_come_in_only_where_configured_and_never_under_a_known_name() {
-        let config =
-            DicomConfig { unknown_caller_organization: Some("ORG-T09".to_owned()), ..DicomConfig::default() };
+        let config = DicomConfig { unknown_caller_organization: Some("ORG-T09".to_owned()), ..DicomConfig::default() };
         let admission = admission(config);
         let stranger = admission.admit("YINGKU", "STRANGER", LOCAL).await.unwrap();
         assert_eq!(stranger.caller.organization, "ORG-T09");

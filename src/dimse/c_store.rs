@@ -14,12 +14,17 @@ use super::association::{Association, AssociationError};
 use super::message::Command;
 use super::status::{self, Status};
 use crate::archive::store_instance::{InstanceWriter, ReceiveInstance, StoreOutcome};
+use crate::dicom::sop_class;
 use crate::domain::{Actor, ActorKind, Uid};
 
 type Refusal = (Status, &'static str);
 
 /// Answers a C-STORE-RQ.
-pub(super) async fn serve(association: &mut Association, context_id: u8, request: &Command) -> Result<(), AssociationError> {
+pub(super) async fn serve(
+    association: &mut Association,
+    context_id: u8,
+    request: &Command,
+) -> Result<(), AssociationError> {
     let started = Instant::now();
     let result = match begin(association, context_id, request).await {
         Ok(writer) => receive(association, context_id, writer).await?,
@@ -56,8 +61,10 @@ async fn begin(association: &Association, context_id: u8, request: &Command) -> 
     if !request.has_data_set() {
         return Err((Status::CANNOT_UNDERSTAND, "C-STORE without a data set"));
     }
-    if sop_class_uid != context.abstract_syntax || sop_class_uid == crate::dicom::sop_class::VERIFICATION {
-        return Err((Status::SOP_CLASS_NOT_SUPPORTED, "SOP class is not that of the context"));
+    // Not compared with the context's: a class may come over the context of its related general one (PS3.7 D.3.3.6).
+    let private = association.private_classes;
+    if !sop_class::is_storage(&context.abstract_syntax, private) || !sop_class::is_storage(&sop_class_uid, private) {
+        return Err((Status::SOP_CLASS_NOT_SUPPORTED, "SOP class is not one of storage"));
     }
     let command = ReceiveInstance {
         org_code: association.caller.organization.clone(),

@@ -82,8 +82,7 @@ impl DicomConfig {
     /// What is wrong with these values, one sentence each; empty when nothing is.
     pub fn faults(&self, peers: &[PeerConfig]) -> Vec<String> {
         let mut faults = Vec::new();
-        for (key, value) in
-            [("max_pdu_length", self.max_pdu_length), ("max_sent_pdu_length", self.max_sent_pdu_length)]
+        for (key, value) in [("max_pdu_length", self.max_pdu_length), ("max_sent_pdu_length", self.max_sent_pdu_length)]
         {
             if !(4096..=4 * 1024 * 1024).contains(&value) {
                 faults.push(format!("dicom.{key} is {value}; it must be 4096 to 4194304"));
@@ -97,6 +96,9 @@ impl DicomConfig {
         }
         if !self.listen.ip().is_loopback() && self.unknown_caller_organization.is_some() {
             faults.push("dicom.unknown_caller_organization lets anybody store; use it on loopback only".to_owned());
+        }
+        if !self.listen.ip().is_loopback() && peers.is_empty() && self.unknown_caller_organization.is_none() {
+            faults.push("dicom.listen is open to the network but no [[peer]] may call".to_owned());
         }
         for peer in peers.iter().filter(|peer| peer.host.is_empty() && peer.addresses.is_empty()) {
             faults.push(format!("peer {} has neither host nor addresses, so it can never call", peer.ae_title));
@@ -171,9 +173,8 @@ mod tests {
         assert!(by_host.calls_from("192.0.2.7".parse().unwrap()).await);
         assert!(by_host.calls_from("::ffff:192.0.2.7".parse().unwrap()).await);
         assert!(!by_host.calls_from("192.0.2.8".parse().unwrap()).await);
-        let by_net = peer(
-            "ae_title = 'PACS01'\nhost = '192.0.2.7'\norganization = 'ORG-T01'\naddresses = ['198.51.100.0/24']",
-        );
+        let by_net =
+            peer("ae_title = 'PACS01'\nhost = '192.0.2.7'\norganization = 'ORG-T01'\naddresses = ['198.51.100.0/24']");
         assert!(by_net.calls_from("198.51.100.9".parse().unwrap()).await);
         assert!(!by_net.calls_from("192.0.2.7".parse().unwrap()).await);
         let nowhere = peer("ae_title = 'PACS01'\norganization = 'ORG-T01'");

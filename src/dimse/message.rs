@@ -251,4 +251,17 @@ mod tests {
         assert!(Command::parse(&[0, 0, 0, 1, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0]).is_err());
         assert!(Command::parse(&[0, 0, 0x10, 1, 2, 0, 0, 0, 1, 0]).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic_and_what_parses_is_written_alike(bytes: Vec<u8>) {
+            if let Ok(command) = Command::parse(&bytes) {
+                let mut again = Command::parse(&command.encode()).unwrap();
+                again.elements.remove(&GROUP_LENGTH);
+                let mut command = command;
+                command.elements.remove(&GROUP_LENGTH);
+                proptest::prop_assert_eq!(command, again);
+            }
+        }
+    }
 }

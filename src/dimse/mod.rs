@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dicom_ul::pdu::{AssociationRQ, Pdu};
-use metrics::{counter, gauge};
+use metrics::counter;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -96,7 +96,12 @@ impl Listener {
             let accepted = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
+                Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "the task of a connection ended badly");
+                    }
+                    continue;
+                }
                 accepted = listener.accept() => accepted,
             };
             let (stream, address) = match accepted {
@@ -161,7 +166,7 @@ impl Service {
                 return;
             }
         };
-        match self.admit(&request, address).await {
+        match self.admit(&request, address, shutdown).await {
             Ok(admitted) => self.serve_association(framing, &request, admitted, limits, shutdown).await,
             Err(rejection) => {
                 counter!("yingku_dimse_rejected_total", "reason" => rejection.as_str()).increment(1);
@@ -178,8 +183,16 @@ impl Service {
         }
     }
 
-    async fn admit(&self, request: &AssociationRQ, address: SocketAddr) -> Result<Admitted, Rejection> {
+    async fn admit(
+        &self,
+        request: &AssociationRQ,
+        address: SocketAddr,
+        shutdown: &CancellationToken,
+    ) -> Result<Admitted, Rejection> {
         negotiation::check_protocol(request)?;
+        if shutdown.is_cancelled() {
+            return Err(Rejection::ShuttingDown);
+        }
         self.admission.admit(&request.called_ae_title, &request.calling_ae_title, address).await
     }
 
@@ -211,19 +224,21 @@ impl Service {
             contexts = agreement.contexts.len(),
             "an association is open"
         );
-        let open = gauge!("yingku_dimse_associations");
-        open.increment(1.0);
-        let mut association = Association::new(framing, agreement, caller, self.archive.clone(), limits);
+        let mut association = Association::new(framing, agreement, caller, self.archive.clone(), &self.config);
         let ended = association.serve(shutdown).await;
-        open.decrement(1.0);
         // The slot is free before the peer has closed: it may come again at once.
         drop(slot);
         log_end(&association, &ended);
-        if let Err(error) = ended
-            && let Some(reason) = error.abort_reason()
-        {
-            let stopping = matches!(error, AssociationError::Stopping);
-            association.abort(reason, if stopping { STOPPING_LINGER } else { limits.artim_timeout }).await;
+        match ended {
+            Ok(()) => tokio::select! {
+                () = association.close() => {}
+                () = shutdown.cancelled() => {}
+            },
+            Err(error) => {
+                let Some(reason) = error.abort_reason() else { return };
+                let stopping = matches!(error, AssociationError::Stopping);
+                association.abort(reason, if stopping { STOPPING_LINGER } else { limits.artim_timeout }).await;
+            }
         }
     }
 

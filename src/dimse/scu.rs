@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResultReason, UserVariableItem};
+use dicom_ul::pdu::{
+    AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResultReason, UserVariableItem,
+};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::association::abort::{ABORT_BY_USER, AbortReason, RELEASE_REQUEST};
+use super::association::abort::{ABORT_BY_USER, RELEASE_REQUEST};
 use super::association::framing::{Framing, FramingLimits, Part, Received, put_fragment, put_message_part};
 use super::association::negotiation::{APPLICATION_CONTEXT, Context, own_user_information, unpadded};
 use super::message::{Command, CommandField};
@@ -21,7 +23,7 @@ use crate::dicom::sop_class::VERIFICATION;
 use crate::dicom::transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
 use crate::domain::AeTitle;
 
-pub use super::association::abort::AbortReason as ScuAbortReason;
+pub use super::association::abort::AbortReason;
 pub use super::association::framing::FramingError;
 
 const MAX_ASSOCIATION_PDU_BYTES: u32 = 256 * 1024;
@@ -234,7 +236,16 @@ impl Association {
             transfer_syntax_uid: meta.transfer_syntax_uid,
         };
         let dataset = usize::try_from(meta.dataset_offset).unwrap_or(file.len());
-        self.store_stream(&request, &file[dataset.min(file.len())..]).await
+        let (context_id, message_id) = self.begin_store(&request)?;
+        let mut rest = &file[dataset.min(file.len())..];
+        loop {
+            let (piece, after) = rest.split_at(self.room().min(rest.len()));
+            rest = after;
+            self.send_fragment(context_id, piece, rest.is_empty()).await?;
+            if rest.is_empty() {
+                return self.answer(CommandField::StoreResponse, message_id).await;
+            }
+        }
     }
 
     /// C-STORE of a data set from a stream, which must end.
@@ -243,36 +254,46 @@ impl Association {
         request: &StoreRequest,
         mut dataset: impl AsyncRead + Unpin,
     ) -> Result<Answer, Error> {
-        let context_id = self
-            .context_for(&request.sop_class_uid, Some(&request.transfer_syntax_uid))
-            .ok_or_else(|| Error::NoContext {
-                sop_class_uid: request.sop_class_uid.clone(),
-                transfer_syntax_uid: request.transfer_syntax_uid.clone(),
-            })?;
-        let message_id = self.next_message_id();
-        let command = Command::store_request(message_id, &request.sop_class_uid, &request.sop_instance_uid).encode();
-        let room = (self.max_sent_pdu - FRAGMENT_HEADER_BYTES) as usize;
-        let mut out = std::mem::take(&mut self.buffer);
-        out.clear();
-        // The command travels in the segment of the first data.
-        put_message_part(&mut out, context_id, Part::Command, &command, self.max_sent_pdu);
+        let (context_id, message_id) = self.begin_store(request)?;
+        let room = self.room();
         let mut piece = vec![0; room];
         let mut have = read_full(&mut dataset, &mut piece).await?;
         let mut next = vec![0; room];
         loop {
             // Only the next read tells whether this piece is the last.
             let following = if have == room { read_full(&mut dataset, &mut next).await? } else { 0 };
-            put_fragment(&mut out, context_id, Part::DataSet, &piece[..have], following == 0);
-            self.framing.write(&out).await?;
-            out.clear();
+            self.send_fragment(context_id, &piece[..have], following == 0).await?;
             if following == 0 {
-                break;
+                return self.answer(CommandField::StoreResponse, message_id).await;
             }
             std::mem::swap(&mut piece, &mut next);
             have = following;
         }
-        self.buffer = out;
-        self.answer(CommandField::StoreResponse, message_id).await
+    }
+
+    /// Puts the command into the buffer: it travels in the segment of the first data.
+    fn begin_store(&mut self, request: &StoreRequest) -> Result<(u8, u16), Error> {
+        let StoreRequest { sop_class_uid, sop_instance_uid, transfer_syntax_uid } = request;
+        let context_id = self.context_for(sop_class_uid, Some(transfer_syntax_uid)).ok_or_else(|| {
+            Error::NoContext { sop_class_uid: sop_class_uid.clone(), transfer_syntax_uid: transfer_syntax_uid.clone() }
+        })?;
+        let message_id = self.next_message_id();
+        let command = Command::store_request(message_id, sop_class_uid, sop_instance_uid).encode();
+        self.buffer.clear();
+        put_message_part(&mut self.buffer, context_id, Part::Command, &command, self.max_sent_pdu);
+        Ok((context_id, message_id))
+    }
+
+    async fn send_fragment(&mut self, context_id: u8, piece: &[u8], is_last: bool) -> Result<(), Error> {
+        put_fragment(&mut self.buffer, context_id, Part::DataSet, piece, is_last);
+        self.framing.write(&self.buffer).await?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Bytes of a data set that fit in one P-DATA-TF.
+    fn room(&self) -> usize {
+        (self.max_sent_pdu - FRAGMENT_HEADER_BYTES) as usize
     }
 
     /// A-RELEASE and close.
@@ -295,8 +316,7 @@ impl Association {
     }
 
     async fn answer(&mut self, field: CommandField, message_id: u16) -> Result<Answer, Error> {
-        let unexpected =
-            |what| Error::Framing(FramingError::protocol(AbortReason::UnexpectedPduParameter, what));
+        let unexpected = |what| Error::Framing(FramingError::protocol(AbortReason::UnexpectedPduParameter, what));
         let mut bytes = Vec::new();
         loop {
             let fragment = match self.receive().await? {
@@ -329,7 +349,8 @@ impl Association {
 
     fn context_for(&self, abstract_syntax: &str, transfer_syntax: Option<&str>) -> Option<u8> {
         let fits = |context: &Context| {
-            context.abstract_syntax == abstract_syntax && transfer_syntax.is_none_or(|uid| uid == context.transfer_syntax)
+            context.abstract_syntax == abstract_syntax
+                && transfer_syntax.is_none_or(|uid| uid == context.transfer_syntax)
         };
         self.contexts.iter().find(|(_, context)| fits(context)).map(|(id, _)| *id)
     }

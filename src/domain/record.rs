@@ -133,6 +133,16 @@ pub fn observation_uid(kind: &str, parts: &[&str]) -> String {
     Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
 }
 
+/// Splits `name/staff number`, when the part after the last slash looks like a number (D-R26).
+pub fn split_participant(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once('/') {
+        Some((name, number)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            (name, Some(number))
+        }
+        _ => (text, None),
+    }
+}
+
 /// Declares an enum of fields with its table.
 macro_rules! fields {
     (
@@ -203,6 +213,13 @@ mod tests {
         let mut report = ExamReport::default();
         report.set(ExamField::CardNo, "  ");
         assert_eq!(report.get(ExamField::CardNo), None);
+    }
+
+    #[test]
+    fn d_r26_a_staff_number_is_split_from_a_name() {
+        assert_eq!(split_participant("测试医生/D0017"), ("测试医生", Some("D0017")));
+        assert_eq!(split_participant("测试医生/内科"), ("测试医生/内科", None));
+        assert_eq!(split_participant("测试医生"), ("测试医生", None));
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl SignedQuery {
         Ok(Self { pairs })
     }
 
+    /// The GUID of the customer that the link says it is from, when there is such a customer; nothing is verified yet.
+    pub fn customer(&self, customers: &Customers) -> Option<String> {
+        customers.get(self.value(Parameter::CustomerGuid)).map(|customer| customer.guid.clone())
+    }
+
     fn find(&self, parameter: Parameter) -> Option<&Pair> {
         self.pairs.iter().find(|pair| pair.parameter == Some(parameter))
     }

@@ -45,6 +45,10 @@ impl Fetcher {
     /// Reads the passwords and prepares the client; connects to nobody.
     pub fn new(config: ReportsConfig) -> Result<Self, Error> {
         let localhost = config.allow.iter().any(|entry| entry.names_localhost());
+        Self::with_resolver(config, GuardedResolver { localhost })
+    }
+
+    fn with_resolver(config: ReportsConfig, resolver: GuardedResolver) -> Result<Self, Error> {
         let mut passwords = HashMap::new();
         for credential in &config.credential {
             let password = std::fs::read_to_string(&credential.password_file).map_err(Error::PasswordFile)?;
@@ -60,7 +64,7 @@ impl Fetcher {
             .redirect(redirect::Policy::none())
             .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
             .read_timeout(Duration::from_millis(config.read_timeout_ms))
-            .dns_resolver(Arc::new(GuardedResolver { localhost }))
+            .dns_resolver(Arc::new(resolver))
             .build()
             .map_err(|error| Error::Client(chain(&error)))?;
         let all = Semaphore::new(config.concurrency.max(1));
@@ -206,4 +210,21 @@ fn chain(error: &dyn StdError) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::AllowEntry;
+    use super::*;
+
+    /// `localhost` stands for any name in the list that turns out to lead to this machine.
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_refused() {
+        let allow = vec![AllowEntry::parse("http://localhost:*").unwrap()];
+        let config = ReportsConfig { allow, ..ReportsConfig::default() };
+        let fetcher = Fetcher::with_resolver(config, GuardedResolver { localhost: false }).unwrap();
+        let error = fetcher.fetch("http://localhost:9/report.pdf").await.unwrap_err();
+        assert!(matches!(error, Error::AddressRefused(ref host) if host == "localhost"), "{error}");
+        assert!(!error.is_retryable());
+    }
 }

@@ -175,9 +175,7 @@ pub async fn instances_of(index: &Index, series_pk: i64, limit: i64) -> Result<V
     let sql = "SELECT id, number_of_frames FROM instance WHERE series_pk = $1 \
                ORDER BY COALESCE(instance_number, 2147483647), id LIMIT $2";
     let rows = index.query(sql, params![series_pk, limit]).await?;
-    rows.iter()
-        .map(|row| Ok(InstanceRow { pk: row.int("id")?, frames: row.int("number_of_frames")?.max(1) }))
-        .collect()
+    rows.iter().map(|row| Ok(InstanceRow { pk: row.int("id")?, frames: row.int("number_of_frames")?.max(1) })).collect()
 }
 
 /// An instance, when it belongs to one of the entry's studies.
@@ -225,10 +223,8 @@ pub async fn exam_of_link(index: &Index, exam_report_pk: i64) -> Result<Option<(
 
 fn push_studies(select: &mut Select, entry: &Entry) {
     match entry.kind {
-        EntryKind::Exam => select.push(
-            "r.study_pk IN (SELECT x.study_pk FROM exam_study x WHERE x.exam_report_pk = ?)",
-            params![entry.pk],
-        ),
+        EntryKind::Exam => select
+            .push("r.study_pk IN (SELECT x.study_pk FROM exam_study x WHERE x.exam_report_pk = ?)", params![entry.pk]),
         EntryKind::Study => select.push("r.study_pk = ?", params![entry.pk]),
         EntryKind::Lab => select.push("1 = 0", params![]),
     };

@@ -137,18 +137,6 @@ pub async fn get(index: &Index, scope: &Scope, observation_uid: &str) -> Result<
     Ok(find(index, scope, &filter, &paging).await?.pop())
 }
 
-/// How many reports the session may not see only because they are restricted (D-P23).
-pub async fn count_restricted(index: &Index, scope: &Scope) -> Result<i64, Error> {
-    let mut select = Select::new("SELECT COUNT(*) AS hidden FROM exam_report e WHERE e.withdrawn = 0");
-    select.push(" AND (e.vip = 1 OR e.restricted = 1) AND e.org_code <> ?", params![&scope.home]);
-    if let Some(codes) = &scope.organizations {
-        select.push_in(" AND e.org_code", codes.iter().map(Value::from).collect());
-    }
-    push_criteria(&mut select, &EXAM_BRANCH, &scope.criteria);
-    let row = index.query_opt(select.sql(), select.values()).await?;
-    row.map_or(Ok(0), |row| row.int("hidden"))
-}
-
 /// A condition and how many times it binds the same value.
 type Piece = (&'static str, usize);
 const NEVER: Piece = ("1 = 0", 0);
@@ -298,9 +286,11 @@ fn push_person(select: &mut Select, kind: EntryKind, criteria: &Criteria) {
     let department = &criteria.department;
     push(department, " AND e.participant_dept = ?", " AND l.participant_dept = ?", never, department.clone());
     let (from, to) = (&criteria.registered.from, &criteria.registered.to);
-    let (first, lab) = (" AND COALESCE(e.create_time, e.retrieve_at) >= ?", " AND COALESCE(l.create_time, l.retrieve_at) >= ?");
+    let (first, lab) =
+        (" AND COALESCE(e.create_time, e.retrieve_at) >= ?", " AND COALESCE(l.create_time, l.retrieve_at) >= ?");
     push(from, first, lab, never, from.clone());
-    let (last, lab) = (" AND COALESCE(e.create_time, e.retrieve_at) <= ?", " AND COALESCE(l.create_time, l.retrieve_at) <= ?");
+    let (last, lab) =
+        (" AND COALESCE(e.create_time, e.retrieve_at) <= ?", " AND COALESCE(l.create_time, l.retrieve_at) <= ?");
     push(to, last, lab, never, to.clone());
 }
 
@@ -320,10 +310,8 @@ fn push_types(select: &mut Select, kind: EntryKind, types: &[String]) {
             select.push_in(" AND UPPER(COALESCE(l.class_code, ''))", values());
         }
         EntryKind::Study => {
-            select.push_in(
-                " AND EXISTS (SELECT 1 FROM series r WHERE r.study_pk = s.id AND UPPER(r.modality)",
-                values(),
-            );
+            select
+                .push_in(" AND EXISTS (SELECT 1 FROM series r WHERE r.study_pk = s.id AND UPPER(r.modality)", values());
             select.push(")", params![]);
         }
     }

@@ -1,1 +1,3 @@
-//! To be written.
+//! Neighbour systems, one folder each. What is not in the configuration is not mounted, and no integration knows another.
+
+pub mod report_registry;

@@ -76,8 +76,9 @@ impl Element {
 
     /// The last attribute of that name, whatever its case, that is not empty.
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        let mut found = self.attributes.iter().rev().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str()).find(|value| !value.trim().is_empty())
+        let found = self.attributes.iter().rev().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let mut values = found.map(|(_, value)| value.as_str());
+        values.find(|value| !value.trim().is_empty())
     }
 
     /// The named values: attributes, then elements within that hold text alone.

@@ -1,1 +1,18 @@
-//! To be written.
+//! HTTP.
+
+pub mod health;
+pub mod pages;
+//! The HTTP side: what every request passes through, health, and the signed pages.
+//!
+//! [`app`] is the one place where routers are joined and the outer layers put on: client address, limits, time-outs,
+//! caught panics, security headers, the access log. Errors are Chinese pages for people and RFC 9457 problems for programs.
+
+mod assets;
+mod error_page;
+pub mod health;
+mod http;
+mod layers;
+pub mod pages;
+
+pub use http::HttpConfig;
+pub use layers::app;

@@ -7,6 +7,7 @@ mod harness;
 
 mod architecture;
 mod archive;
+mod dimse;
 mod files;
 mod index;
 mod objects;

@@ -1,3 +1,5 @@
+//! Data sets in every encoding, whole, cut, mislabelled, nested, damaged.
+
 use std::io::Write;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The examples of the standard, and what Chinese, Korean and Japanese devices really send.
+
 use super::*;
 
 struct Case {
@@ -90,6 +92,17 @@ fn extensions_without_escape_sequences_are_read_by_their_set() {
         case(b"\xD5\xC5^\xD0\xA1\xB6\xAB", &["ISO 2022 IR 6", "ISO 2022 IR 58"], "张^小东"),
         case(b"\xD4\xCF\xC0\xDE", &["ISO_IR 13"], "ﾔﾏﾀﾞ"),
         case(b"\xD5\xC5", &["GBK"], "张"),
+    ]);
+}
+
+#[test]
+fn text_cut_inside_a_character_is_still_read() {
+    check(&[
+        case(b"\xE6\xB5\x8B\xE8\xAF\x95\xE7\x94\xB2\xE4\xB9", &["ISO_IR 192"], "测试甲"),
+        case(b"\xE6\xB5\x8B\xE8\xAF\x95\xE7\x94\xB2\xE4\xB9", &[], "测试甲"),
+        case(b"\xB2\xE2\xCA\xD4\xBC", &["GB18030"], "测试"),
+        case(b"\xB2\xE2\xCA\xD4\xBC", &[], "测试"),
+        case(b"\xE1\xBA\xBD\xAD", &[], "岷江"),
     ]);
 }
 

@@ -203,7 +203,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Framing<S> {
             0x06 => Received::ReleaseReply,
             0x07 => Received::Abort,
             0x01..=0x03 => {
-                return Err(FramingError::protocol(AbortReason::UnexpectedPdu, "association PDU on an open association"));
+                return Err(FramingError::protocol(
+                    AbortReason::UnexpectedPdu,
+                    "association PDU on an open association",
+                ));
             }
             _ => return Err(FramingError::protocol(AbortReason::UnrecognizedPdu, "unknown PDU type")),
         };

@@ -1,3 +1,5 @@
+//! Messages in pieces of every size, and bytes that are no messages.
+
 use super::*;
 
 const LIMITS: FramingLimits =
@@ -66,6 +68,65 @@ async fn violations_are_told_apart() {
         match receive_all(wire, 64).await {
             Err(FramingError::Protocol { reason, .. }) => assert_eq!(reason, expected, "{wire:02X?}"),
             other => panic!("{wire:02X?} gave {other:?}"),
+        }
+    }
+}
+
+fn opening() -> Vec<u8> {
+    let request = dicom_ul::pdu::AssociationRQ {
+        protocol_version: 1,
+        calling_ae_title: "PACS01".to_owned(),
+        called_ae_title: "YINGKU".to_owned(),
+        application_context_name: "1.2.840.10008.3.1.1.1".to_owned(),
+        presentation_contexts: vec![dicom_ul::pdu::PresentationContextProposed {
+            id: 1,
+            abstract_syntax: "1.2.840.10008.1.1".to_owned(),
+            transfer_syntaxes: vec!["1.2.840.10008.1.2".to_owned()],
+        }],
+        user_variables: vec![
+            dicom_ul::pdu::UserVariableItem::MaxLength(16384),
+            dicom_ul::pdu::UserVariableItem::SopClassExtendedNegotiationSubItem("1.2.840.10008.1.1".into(), vec![1; 9]),
+            dicom_ul::pdu::UserVariableItem::Unknown(0x53, vec![0, 1, 0, 1]),
+        ],
+    };
+    let mut bytes = Vec::new();
+    dicom_ul::pdu::write_pdu(&mut bytes, &Pdu::AssociationRQ(request)).unwrap();
+    bytes
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+proptest::proptest! {
+    #[test]
+    fn arbitrary_bytes_end_without_a_panic(wire in proptest::collection::vec(0_u8..=255, 0..300), step in 1_usize..100) {
+        let _ = block_on(receive_all(&wire, step));
+    }
+
+    #[test]
+    fn a_damaged_opening_ends_without_a_panic(
+        damage in proptest::collection::vec((6_usize..200, 0_u8..=255), 1..5), cut in 0_usize..40,
+    ) {
+        let mut wire = opening();
+        for (at, with) in damage {
+            let at = at % wire.len();
+            wire[at] = with;
+        }
+        wire.truncate(wire.len() - cut);
+        let length = (wire.len() - 6) as u32;
+        wire[2..6].copy_from_slice(&length.to_be_bytes());
+        let offer = super::super::negotiation::Offer {
+            max_pdu_length: 16384,
+            max_presentation_contexts: 4,
+            private_classes: crate::dicom::sop_class::PrivateClasses::Accepted,
+        };
+        let read = block_on(Framing::new(std::io::Cursor::new(wire), LIMITS).read_association_pdu());
+        if let Ok(Pdu::AssociationRQ(request)) = read
+            && let Some(agreement) = super::super::negotiation::negotiate(&request, offer)
+        {
+            let mut answer = Vec::new();
+            let _ = dicom_ul::pdu::write_pdu(&mut answer, &Pdu::AssociationAC(agreement.answer));
         }
     }
 }

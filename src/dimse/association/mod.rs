@@ -17,6 +17,7 @@ use super::message::{Command, CommandField};
 use super::status::Status;
 use super::{c_echo, c_store};
 use crate::archive::Archive;
+use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
 use abort::{AbortReason, RELEASE_REPLY};
 use framing::{Fragment, Framing, FramingError, Part, Received, put_message_part};
@@ -44,8 +45,9 @@ impl AssociationError {
             AssociationError::Framing(FramingError::TimedOut(_))
             | AssociationError::ObjectTooLarge
             | AssociationError::Stopping => Some(AbortReason::NotSpecified),
-            AssociationError::Framing(FramingError::Io(_) | FramingError::Closed)
-            | AssociationError::AbortedByPeer => None,
+            AssociationError::Framing(FramingError::Io(_) | FramingError::Closed) | AssociationError::AbortedByPeer => {
+                None
+            }
         }
     }
 }
@@ -94,6 +96,7 @@ pub(crate) struct Association {
     pub(crate) caller: Caller,
     pub(crate) archive: Archive,
     pub(crate) limits: Limits,
+    pub(crate) private_classes: PrivateClasses,
     framing: Framing<TcpStream>,
     contexts: BTreeMap<u8, Context>,
     max_sent_pdu: u32,
@@ -112,8 +115,9 @@ impl Association {
         agreement: Agreement,
         caller: Caller,
         archive: Archive,
-        limits: Limits,
+        config: &DicomConfig,
     ) -> Self {
+        let limits = Limits::of(config);
         let max_sent_pdu = match agreement.peer_max_pdu {
             0 => limits.max_sent_pdu_length,
             peer => peer.min(limits.max_sent_pdu_length),
@@ -122,6 +126,7 @@ impl Association {
             caller,
             archive,
             limits,
+            private_classes: config.private_classes(),
             framing,
             contexts: agreement.contexts,
             max_sent_pdu,
@@ -141,7 +146,6 @@ impl Association {
             match begun {
                 Begun::Release => {
                     self.framing.write(&RELEASE_REPLY).await?;
-                    self.framing.close(self.limits.artim_timeout).await;
                     return Ok(());
                 }
                 Begun::Command(context_id, request) => self.dispatch(context_id, &request).await?,
@@ -272,6 +276,11 @@ impl Association {
 
     pub(crate) fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// Closes the connection after a release and waits for the requestor to do so, at most ARTIM.
+    pub(crate) async fn close(&mut self) {
+        self.framing.close(self.limits.artim_timeout).await;
     }
 
     /// Tells the peer that this is the end.

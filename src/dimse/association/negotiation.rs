@@ -55,10 +55,9 @@ impl Rejection {
         use AssociationRJServiceUserReason as User;
         use AssociationRJSource::{ServiceProviderASCE, ServiceProviderPresentation, ServiceUser};
         let (result, source) = match self {
-            Rejection::ProtocolVersion => (
-                Permanent,
-                ServiceProviderASCE(AssociationRJServiceProviderASCEReason::ProtocolVersionNotSupported),
-            ),
+            Rejection::ProtocolVersion => {
+                (Permanent, ServiceProviderASCE(AssociationRJServiceProviderASCEReason::ProtocolVersionNotSupported))
+            }
             Rejection::ApplicationContext => (Permanent, ServiceUser(User::ApplicationContextNameNotSupported)),
             Rejection::CalledAeTitle => (Permanent, ServiceUser(User::CalledAETitleNotRecognized)),
             Rejection::CallingAeTitle => (Permanent, ServiceUser(User::CallingAETitleNotRecognized)),
@@ -162,11 +161,7 @@ fn choose(
     Ok(Context { abstract_syntax: abstract_syntax.to_owned(), transfer_syntax: transfer_syntax.to_owned() })
 }
 
-fn user_information(
-    request: &AssociationRQ,
-    contexts: &BTreeMap<u8, Context>,
-    offer: Offer,
-) -> Vec<UserVariableItem> {
+fn user_information(request: &AssociationRQ, contexts: &BTreeMap<u8, Context>, offer: Offer) -> Vec<UserVariableItem> {
     let accepted = |uid: &str| contexts.values().any(|context| context.abstract_syntax == uid);
     let mut items = own_user_information(offer.max_pdu_length);
     let mut answered = BTreeSet::new();

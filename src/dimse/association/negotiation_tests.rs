@@ -1,3 +1,5 @@
+//! What is accepted, what is refused, and with which words.
+
 use dicom_ul::pdu::{Pdu, UserIdentity, UserIdentityType};
 
 use super::*;
@@ -38,10 +40,7 @@ fn storage_is_accepted_with_the_first_transfer_syntax_known_or_not() {
     );
     let agreement = negotiate(&request, OFFER).unwrap();
     let chosen: Vec<_> = agreement.contexts.iter().map(|(id, c)| (*id, c.transfer_syntax.as_str())).collect();
-    assert_eq!(
-        chosen,
-        [(1, "1.2.840.10008.1.2"), (3, "1.2.840.10008.1.2.4.90"), (5, "1.3.6.1.4.1.99999.8")]
-    );
+    assert_eq!(chosen, [(1, "1.2.840.10008.1.2"), (3, "1.2.840.10008.1.2.4.90"), (5, "1.3.6.1.4.1.99999.8")]);
     let reasons: Vec<_> = agreement.answer.presentation_contexts.iter().map(|r| r.reason.clone() as u8).collect();
     assert_eq!(reasons, [0, 0, 0, 3, 4]);
     assert_eq!(agreement.peer_max_pdu, 16384);
@@ -49,7 +48,8 @@ fn storage_is_accepted_with_the_first_transfer_syntax_known_or_not() {
 
 #[test]
 fn private_classes_can_be_refused_and_contexts_limited() {
-    let request = request(&[(1, "1.3.6.1.4.1.99999.7", &["1.2.840.10008.1.2"]), (3, CT, &["1.2.840.10008.1.2"])], vec![]);
+    let request =
+        request(&[(1, "1.3.6.1.4.1.99999.7", &["1.2.840.10008.1.2"]), (3, CT, &["1.2.840.10008.1.2"])], vec![]);
     let refused = Offer { private_classes: PrivateClasses::Refused, max_presentation_contexts: 1, ..OFFER };
     let agreement = negotiate(&request, refused).unwrap();
     assert!(agreement.contexts.is_empty());

@@ -1,1 +1,44 @@
-//! To be written.
+//! The signed pages (source 002 §5.1.6): a link opens a session, the session's pages have clean addresses.
+//!
+//! Everything works without JavaScript: each control is a link or a form, the state is in the query. Handlers extract,
+//! enter the session, call the archive and fill a typed context; every context has a `sample()`.
+
+mod config;
+mod exam;
+mod exam_page;
+mod files;
+mod images_tab;
+mod limits;
+mod list;
+mod list_page;
+mod open;
+mod qr;
+mod state;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+
+pub use config::{PagesConfig, SecretError, read_secrets};
+pub use state::PagesState;
+
+/// Largest form, in bytes.
+const MOST_FORM_BYTES: usize = 64 << 10;
+
+/// The pages' routes. Its fallback opens signed links in any spelling of their path (D-P4) and answers 404 to the rest.
+pub fn router(state: PagesState) -> Router {
+    Router::new()
+        .route("/t/{session}/exams", get(list::show))
+        .route("/t/{session}/exam/{exam}", get(exam::show))
+        .route("/t/{session}/exam/{exam}/frame/{instance}/{frame}", get(files::frame))
+        .route("/t/{session}/exam/{exam}/ecg/{instance}", get(files::waveform))
+        .route("/t/{session}/exam/{exam}/report/page/{page}", get(files::report_page))
+        .route("/t/{session}/exam/{exam}/report/{copy}", get(files::report))
+        .route("/q/{link}", get(qr::ask).post(qr::answer))
+        .fallback(open::open)
+        .layer(DefaultBodyLimit::max(MOST_FORM_BYTES))
+        .with_state(state)
+}

@@ -1,10 +1,11 @@
 //! Report files: stamping, page pictures, fetching, and the jobs that do it.
 
-mod archive;
+mod bench;
 mod fetch;
+mod fetch_report_file;
 mod pdf;
 mod queue;
 mod raster;
-mod reports;
+mod server;
 mod stamp;
 mod workers;

@@ -111,3 +111,19 @@ pub fn codes_on(bytes: &[u8], page: usize, width_mm: f64) -> Vec<Seen> {
         })
         .collect()
 }
+
+/// Reads the QR code in the top right corner of a page's picture.
+///
+/// The reader wants few, large modules: on a whole page at the scale of a screen it misses codes that phones read.
+pub fn code_in_corner(picture: &[u8]) -> String {
+    let picture = image::load_from_memory(picture).unwrap().to_luma8();
+    let side = picture.width() / 4;
+    let corner = image::imageops::crop_imm(&picture, picture.width() - side, 0, side, side).to_image();
+    let corner = image::imageops::resize(&corner, side * 2, side * 2, image::imageops::FilterType::Triangle);
+    let side = 2 * side as usize;
+    let mut prepared =
+        rqrr::PreparedImage::prepare_from_greyscale(side, side, |x, y| corner.get_pixel(x as u32, y as u32).0[0]);
+    let grids = prepared.detect_grids();
+    assert_eq!(grids.len(), 1, "one code is seen");
+    grids[0].decode().unwrap().1
+}

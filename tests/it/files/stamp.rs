@@ -188,11 +188,9 @@ fn contents_may_be_missing_or_an_array_that_is_referred_to() {
 
 #[test]
 fn object_streams_and_linearised_files_are_updated_in_place() {
-    for arguments in [
-        &["--object-streams=generate"][..],
-        &["--linearize"],
-        &["--linearize", "--object-streams=generate"],
-    ] {
+    for arguments in
+        [&["--object-streams=generate"][..], &["--linearize"], &["--linearize", "--object-streams=generate"]]
+    {
         let original = qpdf(&pdf::report_of_pages(3), arguments);
         let stamped = stamp(&original).unwrap();
         assert!(stamped.bytes.starts_with(&original), "{arguments:?}");
@@ -279,10 +277,8 @@ fn signed_files_are_refused() {
 fn what_is_no_pdf_or_has_no_page_is_refused() {
     assert_eq!(stamp(b"<html>%not a report</html>"), Err(StampRefusal::NotAPdf));
     assert_eq!(stamp(b""), Err(StampRefusal::NotAPdf));
-    let empty = pdf::file(&[
-        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
-        "<< /Type /Pages /Kids [] /Count 0 >>".to_owned(),
-    ]);
+    let empty =
+        pdf::file(&["<< /Type /Catalog /Pages 2 0 R >>".to_owned(), "<< /Type /Pages /Kids [] /Count 0 >>".to_owned()]);
     assert_eq!(stamp(&empty), Err(StampRefusal::NoPages));
     assert!(matches!(stamp(b"%PDF-1.4\nnothing follows"), Err(StampRefusal::Damaged(_))));
 }

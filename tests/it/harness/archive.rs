@@ -1,11 +1,23 @@
 //! An archive put together for a test.
 
-use yingku::archive::{Archive, LinkRules};
+use yingku::archive::{Archive, ArchiveParts, LinkRules, QrConfig, StampSettings};
+use yingku::documents::DocumentsConfig;
 use yingku::domain::Clock;
+use yingku::fetch::{Fetcher, ReportsConfig};
 use yingku::index::{Ids, Index};
 use yingku::objects::Objects;
 
 /// An archive over open parts.
 pub fn build(index: Index, objects: Objects, clock: Clock, ids: Ids) -> Archive {
-    Archive::new(index, objects, clock, ids, LinkRules::default())
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Archive::new(ArchiveParts {
+        index,
+        objects,
+        clock,
+        ids,
+        link_rules: LinkRules::default(),
+        fetcher: Fetcher::new(ReportsConfig::default()).unwrap(),
+        stamp: StampSettings { qr: QrConfig::default(), public_url: "http://127.0.0.1:8080".to_owned() },
+        documents: DocumentsConfig::default(),
+    })
 }

@@ -1,0 +1,217 @@
+//! `yingku import`: DICOM files and folders, through the same use case as C-STORE.
+//!
+//! A journal remembers the files that are done, so that an import that was cut off goes on where it was; a file that
+//! comes twice changes nothing anyway.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use futures_util::StreamExt;
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+
+use super::ConfigFile;
+use crate::archive::Archive;
+use crate::archive::store_instance::{ReceiveInstance, StoreOutcome};
+use crate::dicom::part10;
+use crate::dicom::text::Charset;
+use crate::domain::{Actor, ActorKind};
+
+const FILES_AT_ONCE: usize = 8;
+const PIECE: usize = 1024 * 1024;
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Organisation that the objects belong to; may be left out when only one is configured.
+    #[arg(long)]
+    organization: Option<String>,
+    /// Charset of objects that declare none; `dicom.default_charset` without it.
+    #[arg(long)]
+    charset: Option<String>,
+    /// Remembers finished files, so that an import can go on where it was cut off.
+    #[arg(long, default_value = "yingku-import.journal")]
+    journal: PathBuf,
+    /// Files and folders; folders are walked to their ends, links are not followed.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Default)]
+struct Summary {
+    stored: u64,
+    duplicates: u64,
+    versions: u64,
+    skipped: u64,
+    not_dicom: u64,
+    failed: u64,
+    bytes: u64,
+}
+
+enum Imported {
+    Done(StoreOutcome, u64),
+    NotDicom,
+}
+
+impl Import {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let config = self.file.load()?;
+        let org_code = match (&self.organization, config.organization.as_slice()) {
+            (Some(code), known) if known.iter().any(|o| o.code == *code) => code.clone(),
+            (Some(code), _) => bail!("`{code}` is no [[organization]] code"),
+            (None, [only]) => only.code.clone(),
+            (None, _) => bail!("say whose objects these are: --organization CODE"),
+        };
+        let charset = match &self.charset {
+            Some(name) => Charset::try_from(name.clone())?,
+            None => config.dicom.default_charset.clone(),
+        };
+        let archive = crate::server::open_archive(&config).await?;
+        let done = read_journal(&self.journal)?;
+        let mut journal = OpenOptions::new().create(true).append(true).open(&self.journal)?;
+        let mut files = Vec::new();
+        for path in &self.paths {
+            collect(path, &mut files).with_context(|| path.display().to_string())?;
+        }
+        let bar = ProgressBar::new(files.len() as u64);
+        bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left {wide_msg}")?);
+        let mut summary = Summary::default();
+        let (known, fresh): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| done.contains(&mark(file)));
+        summary.skipped = known.len() as u64;
+        bar.inc(summary.skipped);
+        let mut imports = futures_util::stream::iter(fresh)
+            .map(|file| {
+                let (archive, org_code, charset) = (archive.clone(), org_code.clone(), charset.clone());
+                async move {
+                    let result = import_file(&archive, &org_code, &charset, &file).await;
+                    (file, result)
+                }
+            })
+            .buffer_unordered(FILES_AT_ONCE);
+        while let Some((file, result)) = imports.next().await {
+            bar.inc(1);
+            match result {
+                Ok(Imported::Done(outcome, bytes)) => {
+                    summary.bytes += bytes;
+                    match outcome {
+                        StoreOutcome::Stored => summary.stored += 1,
+                        StoreOutcome::Duplicate => summary.duplicates += 1,
+                        StoreOutcome::NewVersion => summary.versions += 1,
+                    }
+                    writeln!(journal, "{}", mark(&file))?;
+                }
+                Ok(Imported::NotDicom) => summary.not_dicom += 1,
+                Err(error) => {
+                    summary.failed += 1;
+                    bar.suspend(|| eprintln!("{}: {error:#}", file.display()));
+                }
+            }
+        }
+        drop(imports);
+        bar.finish_and_clear();
+        archive.release().await?;
+        println!(
+            "{} stored, {} already there, {} kept as another version, {} done earlier, {} not DICOM, {} failed; {} read",
+            summary.stored,
+            summary.duplicates,
+            summary.versions,
+            summary.skipped,
+            summary.not_dicom,
+            summary.failed,
+            HumanBytes(summary.bytes)
+        );
+        Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn read_journal(path: &Path) -> anyhow::Result<HashSet<String>> {
+    match File::open(path) {
+        Ok(file) => Ok(BufReader::new(file).lines().collect::<Result<_, _>>()?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(HashSet::new()),
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+/// A file is known again by its path, length and time of change.
+fn mark(path: &Path) -> String {
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let meta = path.metadata().ok();
+    let changed = meta.as_ref().and_then(|m| m.modified().ok()).and_then(|t| t.elapsed_since_1970());
+    format!("{}\t{}\t{}", meta.map_or(0, |m| m.len()), changed.unwrap_or(0), full.display())
+}
+
+trait ElapsedSince1970 {
+    fn elapsed_since_1970(&self) -> Option<u128>;
+}
+
+impl ElapsedSince1970 for std::time::SystemTime {
+    fn elapsed_since_1970(&self) -> Option<u128> {
+        self.duration_since(std::time::UNIX_EPOCH).ok().map(|d| d.as_millis())
+    }
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let meta = path.symlink_metadata()?;
+    if meta.is_file() {
+        files.push(path.to_owned());
+    } else if meta.is_dir() {
+        let mut entries = std::fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            collect(&entry.path(), files)?;
+        }
+    }
+    Ok(())
+}
+
+async fn import_file(
+    archive: &Archive,
+    org_code: &str,
+    charset: &Charset,
+    path: &Path,
+) -> anyhow::Result<Imported> {
+    let mut file = File::open(path)?;
+    let mut piece = vec![0; PIECE];
+    let mut read = fill(&mut file, &mut piece)?;
+    let Ok(meta) = part10::read_meta(&piece[..read]) else { return Ok(Imported::NotDicom) };
+    let mut writer = archive
+        .receive_instance(ReceiveInstance {
+            org_code: org_code.to_owned(),
+            calling_ae_title: String::new(),
+            default_charset: charset.clone(),
+            sop_class_uid: meta.media_storage_sop_class_uid,
+            sop_instance_uid: meta.media_storage_sop_instance_uid,
+            transfer_syntax_uid: meta.transfer_syntax_uid,
+            actor: Actor {
+                kind: ActorKind::Operator,
+                name: "import".to_owned(),
+                user_id: String::new(),
+                remote_addr: String::new(),
+            },
+        })
+        .await?;
+    let mut from = meta.dataset_offset as usize;
+    while read > 0 {
+        writer.write(&piece[from..read]).await?;
+        from = 0;
+        read = fill(&mut file, &mut piece)?;
+    }
+    let bytes = writer.length();
+    Ok(Imported::Done(writer.commit().await?, bytes))
+}
+
+fn fill(file: &mut File, piece: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < piece.len() {
+        match file.read(&mut piece[filled..])? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    Ok(filled)
+}

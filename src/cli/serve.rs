@@ -1,0 +1,74 @@
+//! `yingku serve`
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::ConfigFile;
+use crate::server::Server;
+use crate::telemetry;
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Begin with a synthetic hospital when the archive is empty, and print signed links that open.
+    ///
+    /// Without --config a configuration with fresh secrets is written to storage/demo.toml and used.
+    #[arg(long)]
+    demo: bool,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let started = Instant::now();
+        let config = match (&self.file.config, self.demo) {
+            _ => self.file.load()?,
+        };
+        telemetry::init_log(&config.log)?;
+        let server = Server::open(config.clone()).await?;
+        tracing::info!(
+            http.addr = %server.http_addr(),
+            dicom.addr = %server.dicom_addr(),
+            dicom.ae_title = %config.dicom.ae_title,
+            took_ms = started.elapsed().as_millis() as u64,
+            "ready"
+        );
+        let shutdown = CancellationToken::new();
+        tokio::spawn(cancel_on_signal(shutdown.clone()));
+        server.run(shutdown).await?;
+        tracing::info!("stopped");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The first signal asks for a graceful stop; a second one ends the process at once.
+async fn cancel_on_signal(shutdown: CancellationToken) {
+    wait_for_signal().await;
+    tracing::info!("stopping: finishing what is under way; another signal stops at once");
+    shutdown.cancel();
+    wait_for_signal().await;
+    std::process::exit(130);
+}
+
+async fn wait_for_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = tokio::signal::ctrl_c() => {}
+                }
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "SIGTERM cannot be caught; only ctrl-c stops gracefully"),
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

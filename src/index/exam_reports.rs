@@ -1,0 +1,244 @@
+//! Exam reports: one row for each key, replaced in place, earlier contents in `report_version` (D-R8).
+
+use std::sync::LazyLock;
+
+use super::record_columns::{insert_sql, keep_version, record_of, update_sql, values};
+use super::{Error, Ids, Index, Row, Select, Tx, Value};
+use crate::domain::exam_report::{ExamField, ExamReport};
+use crate::params;
+
+/// What the archive has worked out about a report, beside its fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExamFacts {
+    /// By which pages name it (D-P20).
+    pub observation_uid: String,
+    /// Of the fields.
+    pub content_hash: String,
+    /// Who sent it.
+    pub sender: String,
+    /// The message that brought it.
+    pub message_pk: Option<i64>,
+    /// D-R23.
+    pub reviewed: bool,
+    /// D-R22.
+    pub vip: bool,
+    /// D-R22.
+    pub restricted: bool,
+    /// D-R18.
+    pub withdrawn: bool,
+    /// D-R8.
+    pub identity_conflict: bool,
+    /// DICOM Modality, empty when unknown.
+    pub modality: String,
+    /// D-Q4.
+    pub retrieve_at: String,
+    /// D-P8.
+    pub observed_at: String,
+}
+
+/// What decides whether a stored report is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownReport {
+    /// Its id.
+    pub id: i64,
+    /// Of the fields.
+    pub content_hash: String,
+    /// Its stamp.
+    pub last_update_dtime: String,
+    /// Patient, event type and event number: the rest of the key.
+    pub identity: [String; 3],
+    /// D-R8.
+    pub identity_conflict: bool,
+}
+
+impl KnownReport {
+    pub(super) fn of(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.int("id")?,
+            content_hash: row.text("content_hash")?,
+            last_update_dtime: row.get::<Option<String>>("last_update_dtime")?.unwrap_or_default(),
+            identity: [row.text("patient_id")?, row.text("event_type")?, row.text("event_no")?],
+            identity_conflict: row.flag("identity_conflict")?,
+        })
+    }
+}
+
+const OWN: [&str; 13] = [
+    "version",
+    "updated_at",
+    "observation_uid",
+    "content_hash",
+    "sender",
+    "message_pk",
+    "reviewed",
+    "vip",
+    "restricted",
+    "withdrawn",
+    "modality",
+    "retrieve_at",
+    "observed_at",
+];
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let own: Vec<&str> = OWN.into_iter().chain(["identity_conflict", "id", "received_at"]).collect();
+    insert_sql::<ExamField>("exam_report", &own)
+});
+static UPDATE: LazyLock<String> = LazyLock::new(|| update_sql::<ExamField>("exam_report", &OWN));
+
+fn own_values(version: i64, now: i64, facts: &ExamFacts) -> Vec<Value> {
+    params![
+        version,
+        now,
+        &facts.observation_uid,
+        &facts.content_hash,
+        &facts.sender,
+        facts.message_pk,
+        facts.reviewed,
+        facts.vip,
+        facts.restricted,
+        facts.withdrawn,
+        &facts.modality,
+        &facts.retrieve_at,
+        &facts.observed_at,
+    ]
+}
+
+/// All reports of an organisation with that number, whoever the patient is.
+pub async fn with_number(tx: &mut Tx, org_code: &str, report_form_no: &str) -> Result<Vec<KnownReport>, Error> {
+    let sql = "SELECT id, content_hash, last_update_dtime, patient_id, event_type, event_no, identity_conflict \
+               FROM exam_report WHERE org_code = $1 AND report_form_no = $2 ORDER BY id";
+    let rows = tx.query(sql, params![org_code, report_form_no]).await?;
+    rows.iter().map(KnownReport::of).collect()
+}
+
+/// Adds a report as version 1.
+pub async fn insert(tx: &mut Tx, id: i64, now: i64, facts: &ExamFacts, report: &ExamReport) -> Result<(), Error> {
+    let mut all = own_values(1, now, facts);
+    all.extend(params![facts.identity_conflict, id, now]);
+    all.extend(values(report));
+    tx.execute(INSERT.as_str(), all).await.map(|_| ())
+}
+
+/// Replaces a report, keeps its content so far as a version, and gives that content.
+pub async fn replace(
+    tx: &mut Tx,
+    ids: &Ids,
+    id: i64,
+    now: i64,
+    facts: &ExamFacts,
+    report: &mut ExamReport,
+) -> Result<ExamReport, Error> {
+    let row = tx.query_opt("SELECT * FROM exam_report WHERE id = $1", params![id]).await?;
+    let row = row.ok_or(Error::Damaged("exam_report"))?;
+    keep_version::<ExamField>(tx, ids.next(), "exam", now, id, &row).await?;
+    let former: ExamReport = record_of(&row)?;
+    if let Some(created) = former.get(ExamField::CreateTime) {
+        report.set(ExamField::CreateTime, created);
+    }
+    let mut all = own_values(row.int("version")? + 1, now, facts);
+    all.extend(values(report));
+    all.push(Value::from(id));
+    tx.execute(UPDATE.as_str(), all).await?;
+    Ok(former)
+}
+
+/// Marks a report whose number came for another patient or event as well.
+pub async fn mark_identity_conflict(tx: &mut Tx, id: i64) -> Result<(), Error> {
+    tx.execute("UPDATE exam_report SET identity_conflict = 1 WHERE id = $1", params![id]).await.map(|_| ())
+}
+
+/// Notes the Study Instance UIDs that a report names; what the images brought stays (D-I3).
+pub async fn set_study_uids(tx: &mut Tx, id: i64, uids: &[String], replaced: bool) -> Result<(), Error> {
+    if replaced {
+        let sql = "DELETE FROM exam_study_uid WHERE exam_report_pk = $1 AND origin = 'registered'";
+        tx.execute(sql, params![id]).await?;
+    }
+    for uid in uids {
+        let sql = "INSERT INTO exam_study_uid (exam_report_pk, study_instance_uid, origin) \
+                   VALUES ($1, $2, 'registered') \
+                   ON CONFLICT (exam_report_pk, study_instance_uid) DO UPDATE SET origin = excluded.origin";
+        tx.execute(sql, params![id, uid]).await?;
+    }
+    Ok(())
+}
+
+/// Which reports are asked for by patient and time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSearch {
+    /// Values, any of which is the identity number or the card number.
+    pub identities: Vec<String>,
+    /// First moment, in the kept form.
+    pub from: String,
+    /// Last moment, in the kept form.
+    pub to: String,
+    /// Only these organisations; all when `None`.
+    pub organizations: Option<Vec<String>>,
+    /// Also reports that are not reviewed.
+    pub unreviewed: bool,
+    /// Also VIP and restricted reports.
+    pub confidential: bool,
+    /// At most so many.
+    pub limit: i64,
+}
+
+impl ReportSearch {
+    pub(super) fn narrow(&self, select: &mut Select) {
+        let identities = || self.identities.iter().map(Value::from).collect();
+        select.push_in(" AND (id_no", identities()).push_in(" OR card_no", identities());
+        select.push(") AND retrieve_at >= ? AND retrieve_at <= ?", params![&self.from, &self.to]);
+        if let Some(organizations) = &self.organizations {
+            select.push_in(" AND org_code", organizations.iter().map(Value::from).collect());
+        }
+    }
+
+    pub(super) fn order(&self, select: &mut Select) {
+        select.push(" ORDER BY retrieve_at DESC, id DESC LIMIT ?", params![self.limit]);
+    }
+}
+
+/// A report that was found.
+#[derive(Debug, Clone)]
+pub struct FoundExam {
+    /// Its id.
+    pub id: i64,
+    /// Its fields.
+    pub report: ExamReport,
+    /// Whether images are linked to it.
+    pub has_images: bool,
+    /// The opaque link behind its QR code, if there is one.
+    pub link: Option<String>,
+}
+
+/// Finds reports that are not withdrawn, newest first.
+pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundExam>, Error> {
+    let mut select = Select::new(
+        "SELECT exam_report.*, \
+         CASE WHEN EXISTS (SELECT 1 FROM exam_study WHERE exam_study.exam_report_pk = exam_report.id) \
+         THEN 1 ELSE 0 END AS has_images, \
+         (SELECT qr_link.id FROM qr_link WHERE qr_link.exam_report_pk = exam_report.id AND revoked_at IS NULL) AS link \
+         FROM exam_report WHERE withdrawn = 0",
+    );
+    search.narrow(&mut select);
+    if !search.unreviewed {
+        select.push(
+            " AND (reviewed = 1 OR (state IS NULL AND checked_status IS NULL AND authenticator_dtime IS NULL))",
+            Vec::new(),
+        );
+    }
+    if !search.confidential {
+        select.push(" AND vip = 0 AND restricted = 0", Vec::new());
+    }
+    search.order(&mut select);
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(FoundExam {
+                id: row.int("id")?,
+                report: record_of(row)?,
+                // PostgreSQL gives CASE of two figures as a four-byte number, which `int` refuses.
+                has_images: row.get::<i64>("has_images").or_else(|_| row.get::<i32>("has_images").map(i64::from))? != 0,
+                link: row.get("link")?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,285 @@
+//! Lab reports and their lines. A line may come before its report, or without it (D-R9, D-R10).
+
+use std::sync::LazyLock;
+
+use super::exam_reports::{KnownReport, ReportSearch};
+use super::record_columns::{insert_sql, keep_version, record_of, update_sql, values};
+use super::{Error, Ids, Index, Select, Tx, Value};
+use crate::domain::lab_report::{LabField, LabItem, LabItemField, LabReport};
+use crate::params;
+
+/// What the archive has worked out about a report, beside its fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabFacts {
+    /// By which pages name it (D-P20).
+    pub observation_uid: String,
+    /// Of the fields.
+    pub content_hash: String,
+    /// Who sent it.
+    pub sender: String,
+    /// The message that brought it.
+    pub message_pk: Option<i64>,
+    /// D-R18.
+    pub withdrawn: bool,
+    /// D-R8.
+    pub identity_conflict: bool,
+    /// D-Q4.
+    pub retrieve_at: String,
+    /// D-P8.
+    pub observed_at: String,
+}
+
+/// What the archive has worked out about a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemFacts {
+    /// Of the fields.
+    pub content_hash: String,
+    /// Who sent it.
+    pub sender: String,
+    /// The message that brought it.
+    pub message_pk: Option<i64>,
+    /// D-R18.
+    pub withdrawn: bool,
+}
+
+/// What decides whether a stored line is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownItem {
+    /// Its id.
+    pub id: i64,
+    /// Its number within the report.
+    pub serial_no: String,
+    /// Of the fields.
+    pub content_hash: String,
+    /// Its stamp.
+    pub last_update_dtime: String,
+    /// Whether it is withdrawn.
+    pub withdrawn: bool,
+}
+
+const OWN: [&str; 9] = [
+    "version",
+    "updated_at",
+    "observation_uid",
+    "content_hash",
+    "sender",
+    "message_pk",
+    "withdrawn",
+    "retrieve_at",
+    "observed_at",
+];
+const ITEM_OWN: [&str; 6] = ["version", "updated_at", "content_hash", "sender", "message_pk", "withdrawn"];
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let own: Vec<&str> = OWN.into_iter().chain(["identity_conflict", "id", "received_at"]).collect();
+    insert_sql::<LabField>("lab_report", &own)
+});
+static UPDATE: LazyLock<String> = LazyLock::new(|| update_sql::<LabField>("lab_report", &OWN));
+static INSERT_ITEM: LazyLock<String> = LazyLock::new(|| {
+    let own: Vec<&str> = ITEM_OWN.into_iter().chain(["lab_report_pk", "id", "received_at"]).collect();
+    insert_sql::<LabItemField>("lab_item", &own)
+});
+static UPDATE_ITEM: LazyLock<String> = LazyLock::new(|| update_sql::<LabItemField>("lab_item", &ITEM_OWN));
+
+fn own_values(version: i64, now: i64, facts: &LabFacts) -> Vec<Value> {
+    params![
+        version,
+        now,
+        &facts.observation_uid,
+        &facts.content_hash,
+        &facts.sender,
+        facts.message_pk,
+        facts.withdrawn,
+        &facts.retrieve_at,
+        &facts.observed_at,
+    ]
+}
+
+fn item_values(version: i64, now: i64, facts: &ItemFacts) -> Vec<Value> {
+    params![version, now, &facts.content_hash, &facts.sender, facts.message_pk, facts.withdrawn]
+}
+
+/// All reports of an organisation with that number, whoever the patient is.
+pub async fn with_number(tx: &mut Tx, org_code: &str, report_form_no: &str) -> Result<Vec<KnownReport>, Error> {
+    let sql = "SELECT id, content_hash, last_update_dtime, patient_id, event_type, event_no, identity_conflict \
+               FROM lab_report WHERE org_code = $1 AND report_form_no = $2 ORDER BY id";
+    let rows = tx.query(sql, params![org_code, report_form_no]).await?;
+    rows.iter().map(KnownReport::of).collect()
+}
+
+/// Adds a report as version 1.
+pub async fn insert(tx: &mut Tx, id: i64, now: i64, facts: &LabFacts, report: &LabReport) -> Result<(), Error> {
+    let mut all = own_values(1, now, facts);
+    all.extend(params![facts.identity_conflict, id, now]);
+    all.extend(values(report));
+    tx.execute(INSERT.as_str(), all).await.map(|_| ())
+}
+
+/// Replaces a report and keeps its content so far as a version.
+pub async fn replace(
+    tx: &mut Tx,
+    ids: &Ids,
+    id: i64,
+    now: i64,
+    facts: &LabFacts,
+    report: &mut LabReport,
+) -> Result<(), Error> {
+    let row = tx.query_opt("SELECT * FROM lab_report WHERE id = $1", params![id]).await?;
+    let row = row.ok_or(Error::Damaged("lab_report"))?;
+    keep_version::<LabField>(tx, ids.next(), "lab", now, id, &row).await?;
+    if let Some(created) = row.get::<Option<String>>("create_time")? {
+        report.set(LabField::CreateTime, created);
+    }
+    let mut all = own_values(row.int("version")? + 1, now, facts);
+    all.extend(values(report));
+    all.push(Value::from(id));
+    tx.execute(UPDATE.as_str(), all).await.map(|_| ())
+}
+
+/// Marks a report whose number came for another patient or event as well.
+pub async fn mark_identity_conflict(tx: &mut Tx, id: i64) -> Result<(), Error> {
+    tx.execute("UPDATE lab_report SET identity_conflict = 1 WHERE id = $1", params![id]).await.map(|_| ())
+}
+
+/// The newest report to which lines with these keys can belong (D-R9).
+pub async fn report_of_items(
+    tx: &mut Tx,
+    org_code: &str,
+    event_no: &str,
+    report_form_no: &str,
+) -> Result<Option<i64>, Error> {
+    let sql = "SELECT id FROM lab_report WHERE org_code = $1 AND event_no = $2 AND report_form_no = $3 \
+               ORDER BY updated_at DESC, id DESC LIMIT 1";
+    tx.query_opt(sql, params![org_code, event_no, report_form_no]).await?.map(|row| row.int("id")).transpose()
+}
+
+/// Gives lines that wait for a report to it; the number of lines.
+pub async fn adopt_orphans(
+    tx: &mut Tx,
+    report: i64,
+    org_code: &str,
+    event_no: &str,
+    report_form_no: &str,
+) -> Result<u64, Error> {
+    let sql = "UPDATE lab_item SET lab_report_pk = $1 WHERE org_code = $2 AND event_no = $3 AND report_form_no = $4 \
+               AND lab_report_pk IS NULL";
+    tx.execute(sql, params![report, org_code, event_no, report_form_no]).await
+}
+
+/// All stored lines with these keys.
+pub async fn items(
+    tx: &mut Tx,
+    org_code: &str,
+    event_no: &str,
+    report_form_no: &str,
+) -> Result<Vec<KnownItem>, Error> {
+    let sql = "SELECT id, serial_no, content_hash, last_update_dtime, withdrawn FROM lab_item \
+               WHERE org_code = $1 AND event_no = $2 AND report_form_no = $3";
+    let rows = tx.query(sql, params![org_code, event_no, report_form_no]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(KnownItem {
+                id: row.int("id")?,
+                serial_no: row.text("serial_no")?,
+                content_hash: row.text("content_hash")?,
+                last_update_dtime: row.get::<Option<String>>("last_update_dtime")?.unwrap_or_default(),
+                withdrawn: row.flag("withdrawn")?,
+            })
+        })
+        .collect()
+}
+
+/// Adds a line as version 1.
+pub async fn insert_item(
+    tx: &mut Tx,
+    id: i64,
+    report: Option<i64>,
+    now: i64,
+    facts: &ItemFacts,
+    item: &LabItem,
+) -> Result<(), Error> {
+    let mut all = item_values(1, now, facts);
+    all.extend(params![report, id, now]);
+    all.extend(values(item));
+    tx.execute(INSERT_ITEM.as_str(), all).await.map(|_| ())
+}
+
+/// Replaces a line and keeps its content so far as a version.
+pub async fn replace_item(
+    tx: &mut Tx,
+    ids: &Ids,
+    id: i64,
+    now: i64,
+    facts: &ItemFacts,
+    item: &mut LabItem,
+) -> Result<(), Error> {
+    let row = tx.query_opt("SELECT * FROM lab_item WHERE id = $1", params![id]).await?;
+    let row = row.ok_or(Error::Damaged("lab_item"))?;
+    keep_version::<LabItemField>(tx, ids.next(), "item", now, id, &row).await?;
+    if let Some(created) = row.get::<Option<String>>("create_time")? {
+        item.set(LabItemField::CreateTime, created);
+    }
+    let mut all = item_values(row.int("version")? + 1, now, facts);
+    all.extend(values(item));
+    all.push(Value::from(id));
+    tx.execute(UPDATE_ITEM.as_str(), all).await.map(|_| ())
+}
+
+/// Gives a line to a report.
+pub async fn link_item(tx: &mut Tx, id: i64, report: i64) -> Result<(), Error> {
+    tx.execute("UPDATE lab_item SET lab_report_pk = $1 WHERE id = $2", params![report, id]).await.map(|_| ())
+}
+
+/// Withdraws a line that a newer full set no longer has; its content so far is kept as a version (D-R11).
+pub async fn withdraw_item(tx: &mut Tx, ids: &Ids, id: i64, now: i64) -> Result<(), Error> {
+    let row = tx.query_opt("SELECT * FROM lab_item WHERE id = $1", params![id]).await?;
+    let row = row.ok_or(Error::Damaged("lab_item"))?;
+    keep_version::<LabItemField>(tx, ids.next(), "item", now, id, &row).await?;
+    let sql = "UPDATE lab_item SET withdrawn = 1, data_status = '0', version = version + 1, updated_at = $1 \
+               WHERE id = $2";
+    tx.execute(sql, params![now, id]).await.map(|_| ())
+}
+
+/// A report that was found, with its lines.
+#[derive(Debug, Clone)]
+pub struct FoundLab {
+    /// Its id.
+    pub id: i64,
+    /// Its fields.
+    pub report: LabReport,
+    /// Its lines that are not withdrawn, by number, then by arrival (D-R36).
+    pub items: Vec<LabItem>,
+}
+
+/// Finds reports that are not withdrawn, newest first.
+pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundLab>, Error> {
+    let mut select = Select::new("SELECT * FROM lab_report WHERE withdrawn = 0");
+    search.narrow(&mut select);
+    search.order(&mut select);
+    let rows = index.query(select.sql(), select.values()).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        found.push(FoundLab { id: row.int("id")?, report: record_of(row)?, items: Vec::new() });
+    }
+    // SQLite allows 32766 values in a statement; a page of reports asks for its lines in pieces.
+    for reports in found.chunks_mut(500) {
+        let mut select = Select::new("SELECT * FROM lab_item WHERE withdrawn = 0");
+        select.push_in(" AND lab_report_pk", reports.iter().map(|r| Value::from(r.id)).collect());
+        select.push(" ORDER BY id", Vec::new());
+        for row in index.query(select.sql(), select.values()).await? {
+            let owner = row.int("lab_report_pk")?;
+            if let Some(report) = reports.iter_mut().find(|r| r.id == owner) {
+                report.items.push(record_of(&row)?);
+            }
+        }
+        for report in reports {
+            report.items.sort_by_key(|item| by_number(item.text(LabItemField::SerialNo)));
+        }
+    }
+    Ok(found)
+}
+
+/// Numbers first, by value; the rest keeps its order of arrival (D-R36).
+fn by_number(serial_no: &str) -> u64 {
+    serial_no.trim().parse().unwrap_or(u64::MAX)
+}

@@ -1,0 +1,228 @@
+//! Who calls: senders by address, header or password (D-R28), clients by id and key (D-Q5).
+//!
+//! All comparisons of secrets take the same time whether they match or not. Nothing here is logged.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use base64::Engine;
+use ipnet::IpNet;
+use md5::Md5;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::config::{ClientConfig, ConfigError, KeyMode, RegistryConfig, SenderConfig, networks, secret};
+use crate::archive::prepare_report::RegistrationRules;
+use crate::domain::date_time::Moment;
+
+/// A configured sender.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub(super) config: SenderConfig,
+    pub(super) rules: Arc<RegistrationRules>,
+    networks: Vec<IpNet>,
+    app_id: String,
+    basic: Option<String>,
+}
+
+impl Sender {
+    pub(super) fn new(
+        config: SenderConfig,
+        registry: &RegistryConfig,
+        known: &BTreeSet<String>,
+    ) -> Result<Self, ConfigError> {
+        let owner = format!("sender {}", config.name);
+        let networks = networks(&owner, &config.addresses)?;
+        let app_id = secret(&owner, &config.app_id, config.app_id_file.as_ref())?;
+        let password = secret(&owner, &config.basic_password, config.basic_password_file.as_ref())?;
+        let basic = (!config.basic_user.is_empty()).then(|| format!("{}:{password}", config.basic_user));
+        if networks.is_empty() && app_id.is_empty() && basic.is_none() {
+            return Err(ConfigError::OpenSender(config.name));
+        }
+        if config.organizations.is_empty() {
+            return Err(ConfigError::NoOrganization(config.name));
+        }
+        let everywhere = config.organizations.iter().any(|org| org == "*");
+        let rules = RegistrationRules {
+            validation: config.validation.unwrap_or(registry.validation),
+            organizations: known.clone(),
+            auto_org: registry.auto_org,
+            allowed: (!everywhere).then(|| config.organizations.iter().cloned().collect()),
+            restricted: registry.restricted_confidentiality.clone(),
+            modalities: registry.modalities(),
+            replace_items: config.subitems_replace,
+        };
+        Ok(Self { config, rules: Arc::new(rules), networks, app_id, basic })
+    }
+
+    /// Whether the request comes from this sender: everything that is configured must fit.
+    pub(super) fn is_caller(&self, address: IpAddr, headers: &HeaderMap) -> bool {
+        let from_here = self.networks.is_empty() || contains(&self.networks, address);
+        let app_id = headers.get("x-app-id").map(|value| value.as_bytes()).unwrap_or_default();
+        let app_id_fits = self.app_id.is_empty() || same(app_id, self.app_id.as_bytes());
+        let basic_fits = self.basic.as_ref().is_none_or(|expected| same(&basic_of(headers), expected.as_bytes()));
+        from_here && app_id_fits && basic_fits
+    }
+}
+
+fn basic_of(headers: &HeaderMap) -> Vec<u8> {
+    let text = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let encoded = match text.split_once(' ') {
+        Some((scheme, encoded)) if scheme.eq_ignore_ascii_case("basic") => encoded.trim(),
+        _ => return Vec::new(),
+    };
+    base64::engine::general_purpose::STANDARD.decode(encoded).unwrap_or_default()
+}
+
+/// A configured client.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) config: ClientConfig,
+    networks: Vec<IpNet>,
+    key: String,
+}
+
+impl Client {
+    pub(super) fn new(config: ClientConfig) -> Result<Self, ConfigError> {
+        let owner = format!("client {}", config.id);
+        let networks = networks(&owner, &config.addresses)?;
+        let key = secret(&owner, &config.key, config.key_file.as_ref())?;
+        if key.is_empty() {
+            return Err(ConfigError::NoKey(config.id));
+        }
+        Ok(Self { config, networks, key })
+    }
+
+    fn accepts(&self, key: &str, now: Moment) -> bool {
+        match self.config.key_mode {
+            KeyMode::Plain => same(key.as_bytes(), self.key.as_bytes()),
+            // Clocks around midnight: yesterday's and tomorrow's date are good too.
+            KeyMode::Md5Date | KeyMode::HmacDate => [-1, 0, 1].into_iter().fold(false, |found, days| {
+                let day = Moment::from_epoch_ms(now.epoch_ms() + days * 86_400_000).compact_date();
+                found | same(key.to_lowercase().as_bytes(), self.proof(&day).as_bytes())
+            }),
+        }
+    }
+
+    fn proof(&self, day: &str) -> String {
+        let id = &self.config.id;
+        match self.config.key_mode {
+            KeyMode::HmacDate => hex::encode(hmac_sha256(self.key.as_bytes(), format!("{id}{day}").as_bytes())),
+            _ => hex::encode(Md5::digest(format!("{id}{day}{}", self.key))),
+        }
+    }
+}
+
+/// The client that a query comes from. No credentials at all are good enough for a known address when so configured.
+pub(super) fn client_of<'c>(
+    clients: &'c [Client],
+    anonymous: bool,
+    address: IpAddr,
+    (id, key): (&str, &str),
+    now: Moment,
+) -> Option<&'c Client> {
+    if anonymous && id.is_empty() && key.is_empty() {
+        return clients.iter().find(|client| contains(&client.networks, address));
+    }
+    let client = clients.iter().find(|client| client.config.id == id)?;
+    let from_here = client.networks.is_empty() || contains(&client.networks, address);
+    (client.accepts(key, now) && from_here).then_some(client)
+}
+
+fn contains(networks: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
+}
+
+/// Compares digests, so that neither content nor length shows in the time taken.
+fn same(given: &[u8], expected: &[u8]) -> bool {
+    Sha256::digest(given).ct_eq(&Sha256::digest(expected)).into()
+}
+
+/// RFC 2104.
+fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let mut block = [0u8; 64];
+    match key.len() {
+        0..=64 => block[..key.len()].copy_from_slice(key),
+        _ => block[..32].copy_from_slice(&Sha256::digest(key)),
+    }
+    let inner = Sha256::new().chain_update(block.map(|b| b ^ 0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(block.map(|b| b ^ 0x5C)).chain_update(inner).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(config: ClientConfig) -> Vec<Client> {
+        vec![Client::new(ClientConfig { id: "region".into(), key: "unit-test-key-0001".into(), ..config }).unwrap()]
+    }
+
+    fn knows(clients: &[Client], anonymous: bool, credentials: (&str, &str)) -> bool {
+        let now = crate::domain::date_time::parse("2024-03-24 12:00:00").unwrap().unwrap();
+        client_of(clients, anonymous, "10.1.2.3".parse().unwrap(), credentials, now).is_some()
+    }
+
+    #[test]
+    fn d_q5_id_and_key_must_fit() {
+        let clients = client(ClientConfig::default());
+        assert!(knows(&clients, false, ("region", "unit-test-key-0001")));
+        assert!(!knows(&clients, false, ("region", "unit-test-key-0002")));
+        assert!(!knows(&clients, false, ("other", "unit-test-key-0001")));
+        assert!(!knows(&clients, true, ("", "")));
+    }
+
+    #[test]
+    fn d_q5_a_known_address_may_ask_without_credentials_only_when_configured() {
+        let clients = client(ClientConfig { addresses: vec!["10.1.0.0/16".into()], ..ClientConfig::default() });
+        assert!(knows(&clients, true, ("", "")));
+        assert!(!knows(&clients, false, ("", "")));
+        assert!(!knows(&clients, true, ("region", "")));
+    }
+
+    #[test]
+    fn d_q5_dated_proofs_are_accepted_for_the_day_and_its_neighbours() {
+        let md5 = client(ClientConfig { key_mode: KeyMode::Md5Date, ..ClientConfig::default() });
+        let hmac = client(ClientConfig { key_mode: KeyMode::HmacDate, ..ClientConfig::default() });
+        for clients in [md5, hmac] {
+            assert!(knows(&clients, false, ("region", &clients[0].proof("20240324").to_uppercase())));
+            assert!(knows(&clients, false, ("region", &clients[0].proof("20240323"))));
+            assert!(!knows(&clients, false, ("region", &clients[0].proof("20240320"))));
+            assert!(!knows(&clients, false, ("region", "unit-test-key-0001")));
+        }
+    }
+
+    #[test]
+    fn the_hmac_is_that_of_rfc_4231() {
+        let made = hex::encode(hmac_sha256(b"Jefe", b"what do ya want for nothing?"));
+        assert_eq!(made, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+
+    #[test]
+    fn d_r28_address_header_and_password_must_all_fit() {
+        let config = SenderConfig {
+            name: "ris".into(),
+            addresses: vec!["10.1.2.3".into()],
+            organizations: vec!["ORG-T01".into()],
+            app_id: "unit-test-app-01".into(),
+            basic_user: "ris".into(),
+            basic_password: "unit-test-pass".into(),
+            ..SenderConfig::default()
+        };
+        let sender = Sender::new(config, &RegistryConfig::default(), &BTreeSet::new()).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("X-App-Id", "unit-test-app-01".parse().unwrap());
+        let here: IpAddr = "::ffff:10.1.2.3".parse().unwrap();
+        assert!(!sender.is_caller(here, &headers));
+        let basic = base64::engine::general_purpose::STANDARD.encode("ris:unit-test-pass");
+        headers.insert(AUTHORIZATION, format!("Basic {basic}").parse().unwrap());
+        assert!(sender.is_caller(here, &headers));
+        assert!(!sender.is_caller("10.1.2.4".parse().unwrap(), &headers));
+        let open = SenderConfig { name: "open".into(), organizations: vec!["*".into()], ..SenderConfig::default() };
+        let refused = Sender::new(open, &RegistryConfig::default(), &BTreeSet::new());
+        assert!(matches!(refused, Err(ConfigError::OpenSender(_))));
+    }
+}

@@ -1,0 +1,67 @@
+//! Errors: a calm Chinese page for people, `application/problem+json` (RFC 9457) for programs.
+
+use askama::Template;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::assets;
+
+/// What a person is told.
+#[derive(Debug, Clone, Template)]
+#[template(path = "message.html")]
+pub(super) struct MessagePage {
+    pub(super) base: String,
+    pub(super) css: &'static str,
+    pub(super) title: &'static str,
+    pub(super) text: String,
+    pub(super) details: Vec<(&'static str, String)>,
+}
+
+impl MessagePage {
+    pub(super) fn new(base: &str, title: &'static str, text: impl Into<String>) -> Self {
+        let css = assets::CSS_NAME.as_str();
+        Self { base: base.to_owned(), css, title, text: text.into(), details: Vec::new() }
+    }
+
+    pub(super) fn response(&self, status: StatusCode) -> Response {
+        html(status, self)
+    }
+}
+
+/// A page with the headers that every page has.
+pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(text) => {
+            let headers = [
+                (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+                (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            ];
+            (status, headers, text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "a page could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// An error before or beside any page: HTML for browsers, a problem for everything else.
+pub(super) fn plain_error(base: &str, headers: &HeaderMap, status: StatusCode) -> Response {
+    let (title, text) = match status {
+        StatusCode::NOT_FOUND => ("未找到页面", "您访问的地址不存在。"),
+        StatusCode::METHOD_NOT_ALLOWED => ("请求方式不支持", "该地址不支持这种请求方式。"),
+        StatusCode::URI_TOO_LONG => ("地址过长", "请求的地址超过了长度限制。"),
+        StatusCode::GATEWAY_TIMEOUT => ("处理超时", "服务器未能及时完成处理，请稍后重试。"),
+        StatusCode::TOO_MANY_REQUESTS => ("访问过于频繁", "请稍后再试。"),
+        _ => ("服务异常", "服务器处理请求时发生错误，请稍后重试。"),
+    };
+    let accepts_html =
+        headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"));
+    if accepts_html {
+        return MessagePage::new(base, title, text).response(status);
+    }
+    let problem = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": text });
+    let media_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    (status, [media_type], problem.to_string()).into_response()
+}

@@ -1,0 +1,102 @@
+//! `[http]`: where the server listens and what it accepts of a request.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The HTTP listener.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Address and port to listen on. Default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// The address by which browsers and other systems reach the server, without a slash at its end; a path in it is
+    /// put in front of every link. Default `http://127.0.0.1:8080`.
+    pub public_url: String,
+    /// Longest address (path and query) of a request, in bytes. Default 8192.
+    pub max_uri_bytes: usize,
+    /// Largest body where a service has no limit of its own, in bytes. Default 33554432 (32 MiB).
+    pub max_body_bytes: usize,
+    /// How long a request may take until its answer begins, in milliseconds. Default 60000.
+    pub request_timeout_ms: u64,
+    /// Proxies whose `X-Forwarded-For` is believed, as networks. Default none.
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            max_uri_bytes: 8192,
+            max_body_bytes: 32 << 20,
+            request_timeout_ms: 60_000,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl HttpConfig {
+    /// The path of `public_url`, without a slash at its end: what links begin with.
+    pub fn base_path(&self) -> String {
+        url::Url::parse(&self.public_url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+    }
+
+    /// What is wrong with the section; empty when it is fit for use.
+    pub fn faults(&self) -> Vec<String> {
+        match url::Url::parse(&self.public_url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Vec::new(),
+            _ => vec!["http.public_url must be an http or https address".to_owned()],
+        }
+    }
+
+    /// Whose request it is: the last address in `X-Forwarded-For` that is no trusted proxy, when a trusted proxy sent it.
+    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let trusted = |address: &IpAddr| self.trusted_proxies.iter().any(|net| net.contains(address));
+        let mut client = peer;
+        let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
+        for hop in hops.into_iter().rev() {
+            if !trusted(&client) {
+                break;
+            }
+            match hop.parse() {
+                Ok(address) => client = address,
+                Err(_) => break,
+            }
+        }
+        client
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn headers(forwarded: &str) -> HeaderMap {
+        HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), forwarded.parse().unwrap())])
+    }
+
+    #[test]
+    fn forwarded_addresses_are_believed_from_trusted_proxies_only() {
+        let config = HttpConfig { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..HttpConfig::default() };
+        let forwarded = headers("1.1.1.1, 192.0.2.7, 10.0.0.2");
+        assert_eq!(config.client_address(address("10.0.0.1"), &forwarded), address("192.0.2.7"));
+        assert_eq!(config.client_address(address("192.0.2.1"), &forwarded), address("192.0.2.1"));
+    }
+
+    #[test]
+    fn links_begin_with_the_path_of_the_public_url() {
+        let config = HttpConfig { public_url: "https://img.example.test/cloud/".to_owned(), ..HttpConfig::default() };
+        assert_eq!(config.base_path(), "/cloud");
+        assert_eq!(HttpConfig::default().base_path(), "");
+    }
+}

@@ -1,0 +1,283 @@
+//! What the page of one exam shows.
+
+use askama::Template;
+
+use super::images_tab::{Control, ImagesTab};
+use super::state::Shell;
+use super::text;
+use crate::archive::list_exams::EntryKind;
+use crate::archive::view_exam::{ExamView, LabItem};
+use crate::domain::criteria::mask;
+
+/// The exam page.
+#[derive(Debug, Clone, Template)]
+#[template(path = "exam.html")]
+pub(super) struct ExamPage {
+    pub(super) shell: Shell,
+    pub(super) header: ExamHeader,
+    pub(super) tabs: Vec<Control>,
+    pub(super) notice: Option<&'static str>,
+    pub(super) content: Content,
+}
+
+/// Who and what: above every tab.
+#[derive(Debug, Clone)]
+pub(super) struct ExamHeader {
+    pub(super) name: String,
+    pub(super) person: String,
+    pub(super) title: String,
+    pub(super) organization: String,
+    pub(super) unreviewed: bool,
+    pub(super) state: &'static str,
+    pub(super) facts: Vec<(&'static str, String)>,
+}
+
+/// A tab of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tab {
+    Report,
+    Text,
+    Lab,
+    Images,
+    Film,
+    Waveform,
+    Request,
+}
+
+impl Tab {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Tab::Report => "report",
+            Tab::Text => "text",
+            Tab::Lab => "lab",
+            Tab::Images => "images",
+            Tab::Film => "film",
+            Tab::Waveform => "waveform",
+            Tab::Request => "request",
+        }
+    }
+
+    pub(super) fn link(self, current: Option<Tab>) -> Control {
+        let label = match self {
+            Tab::Report => "图文报告",
+            Tab::Text => "文字报告",
+            Tab::Lab => "检验结果",
+            Tab::Images => "影像",
+            Tab::Film => "电子胶片",
+            Tab::Waveform => "心电波形",
+            Tab::Request => "申请单",
+        };
+        Control { label: label.to_owned(), href: format!("?tab={}", self.name()), current: current == Some(self) }
+    }
+}
+
+/// What the chosen tab shows.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    Report(ReportTab),
+    Text(Vec<Section>),
+    Lab(Vec<LabRow>),
+    Images(Box<ImagesTab>),
+    Waveform(WaveformTab),
+    Request(Vec<Section>),
+    Nothing,
+}
+
+/// A heading with its paragraphs.
+#[derive(Debug, Clone)]
+pub(super) struct Section {
+    pub(super) heading: &'static str,
+    pub(super) paragraphs: Vec<String>,
+}
+
+/// The report as pictures.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ReportTab {
+    pub(super) message: Option<&'static str>,
+    pub(super) reason: Option<String>,
+    pub(super) pages: Vec<String>,
+    pub(super) original: Option<String>,
+    pub(super) stamped: Option<String>,
+    pub(super) unstamped: bool,
+}
+
+impl ReportTab {
+    pub(super) fn message(text: &'static str) -> Self {
+        Self { message: Some(text), ..Self::default() }
+    }
+}
+
+/// Electrocardiograms.
+#[derive(Debug, Clone)]
+pub(super) struct WaveformTab {
+    pub(super) drawings: Vec<String>,
+    pub(super) scales: Vec<Control>,
+}
+
+impl WaveformTab {
+    pub(super) fn new(drawings: Vec<String>, speed: f64, gain: f64) -> Self {
+        let scale = |label: String, s: f64, g: f64| Control {
+            label,
+            href: format!("?tab=waveform&speed={s}&gain={g}"),
+            current: s == speed && g == gain,
+        };
+        let speeds = [25.0, 50.0].map(|s| scale(format!("{s} mm/s"), s, gain));
+        let gains = [5.0, 10.0, 20.0].map(|g| scale(format!("{g} mm/mV"), speed, g));
+        Self { drawings, scales: speeds.into_iter().chain(gains).collect() }
+    }
+}
+
+/// One result.
+#[derive(Debug, Clone)]
+pub(super) struct LabRow {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) unit: String,
+    pub(super) reference: String,
+    pub(super) method: String,
+    /// ↑, ↓, 异常 or nothing.
+    pub(super) flag: &'static str,
+}
+
+impl LabRow {
+    fn of(item: &LabItem) -> Self {
+        let (low, high) = (&item.norm_lower_limit, &item.norm_upper_limit);
+        let reference = match (low.is_empty(), high.is_empty()) {
+            _ if !item.norm_value_notes.is_empty() => item.norm_value_notes.clone(),
+            (false, false) => format!("{low} – {high}"),
+            (false, true) => format!("≥ {low}"),
+            (true, false) => format!("≤ {high}"),
+            (true, true) => String::new(),
+        };
+        Self {
+            name: item.name.clone(),
+            value: item.result_value.clone(),
+            unit: item.result_unit.clone(),
+            reference,
+            method: item.examine_way.clone(),
+            flag: flag(item),
+        }
+    }
+}
+
+/// The laboratory's own word first; else the value against its limits, when all are plain numbers (D-R40).
+fn flag(item: &LabItem) -> &'static str {
+    let word = format!("{} {}", item.result_interpre, item.result_interpre_descr).to_uppercase();
+    let says = |words: &[&str]| word.split_whitespace().any(|part| words.contains(&part));
+    if says(&["H", "HH", "↑", "偏高", "高"]) {
+        return "↑";
+    }
+    if says(&["L", "LL", "↓", "偏低", "低"]) {
+        return "↓";
+    }
+    if says(&["A", "AA", "异常", "阳性"]) {
+        return "异常";
+    }
+    if says(&["N", "M", "正常"]) {
+        return "";
+    }
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    match (number(&item.result_value), number(&item.norm_lower_limit), number(&item.norm_upper_limit)) {
+        (Some(value), _, Some(high)) if value > high => "↑",
+        (Some(value), Some(low), _) if value < low => "↓",
+        _ => "",
+    }
+}
+
+impl ExamHeader {
+    pub(super) fn of(found: &ExamView, organization: &str) -> Self {
+        let (entry, report) = (&found.entry, &found.text);
+        let number = if entry.accession.is_empty() { &report.report_form_no } else { &entry.accession };
+        let patient = if entry.patient_local_id.is_empty() { &entry.patient_id } else { &entry.patient_local_id };
+        let id_no = if report.id_no.is_empty() { String::new() } else { mask(&report.id_no) };
+        let number_label = if entry.kind == EntryKind::Lab { "报告单号" } else { "检查号" };
+        let done = if entry.kind == EntryKind::Lab { "检验时间" } else { "检查时间" };
+        let facts = [
+            (number_label, number.clone()),
+            ("病人号", patient.clone()),
+            ("身份证号", id_no),
+            (done, text::to_the_minute(&entry.observed_at)),
+            ("部位", entry.body_part.clone()),
+            ("标本", report.specimen_name.clone()),
+            ("申请科室", report.participant_dept.clone()),
+            ("申请医生", report.participant_name.clone()),
+            ("报告医生", report.author_name.clone()),
+            ("报告时间", text::to_the_minute(&report.author_dtime)),
+            ("审核医生", report.authenticator_name.clone()),
+            ("审核时间", text::to_the_minute(&report.authenticator_dtime)),
+        ];
+        let sex = if report.sex_name.is_empty() { &entry.sex } else { &report.sex_name };
+        Self {
+            name: text::person_name(&entry.name),
+            person: text::person(sex, &entry.birth_date, &entry.observed_at),
+            title: if entry.title.is_empty() { text::exam_kind(entry) } else { entry.title.clone() },
+            organization: organization.to_owned(),
+            unreviewed: text::is_unreviewed(entry),
+            state: text::state_label(entry),
+            facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+        }
+    }
+}
+
+impl Content {
+    pub(super) fn text(found: &ExamView) -> Self {
+        let report = &found.text;
+        Content::Text(sections([
+            ("检查项目", &found.entry.title),
+            ("临床诊断", &report.outpat_diag_name),
+            ("影像所见", &report.image_descr),
+            ("影像结论", &report.conclusion),
+        ]))
+    }
+
+    pub(super) fn request(found: &ExamView) -> Self {
+        let report = &found.text;
+        let when = text::to_the_minute(&report.participant_dtime);
+        Content::Request(sections([
+            ("申请单号", &report.apply_form_no),
+            ("医嘱号", &report.order_id),
+            ("申请科室", &report.participant_dept),
+            ("申请医生", &report.participant_name),
+            ("申请时间", &when),
+            ("检查项目", &found.entry.title),
+            ("临床诊断", &report.outpat_diag_name),
+            ("病情描述", &report.patient_condition_descr),
+            ("检查目的", &report.exam_purpose),
+            ("执行科室", &report.performer_dept_name),
+            ("设备", &report.playing_device),
+        ]))
+    }
+
+    pub(super) fn lab(found: &ExamView) -> Self {
+        Content::Lab(found.items.iter().map(LabRow::of).collect())
+    }
+}
+
+fn sections<const N: usize>(texts: [(&'static str, &String); N]) -> Vec<Section> {
+    let section = |(heading, text): (&'static str, &String)| Section { heading, paragraphs: text::paragraphs(text) };
+    texts.into_iter().map(section).filter(|section| !section.paragraphs.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(value: &str, low: &str, high: &str, word: &str) -> LabItem {
+        LabItem {
+            result_value: value.to_owned(),
+            norm_lower_limit: low.to_owned(),
+            norm_upper_limit: high.to_owned(),
+            result_interpre: word.to_owned(),
+            ..LabItem::default()
+        }
+    }
+
+    #[test]
+    fn the_laboratorys_word_counts_before_the_limits() {
+        assert_eq!(flag(&item("5", "1", "10", "H")), "↑");
+        assert_eq!(flag(&item("50", "1", "10", "N")), "");
+        assert_eq!(flag(&item("50", "1", "10", "")), "↑");
+        assert_eq!(flag(&item("0.5", "1", "10", "")), "↓");
+        assert_eq!(flag(&item("3/HP", "", "2/HP", "")), "", "limits with units are not numbers");
+    }
+}

@@ -1,0 +1,171 @@
+//! Pictures and files under `/t/{session}/exam/{exam}/`: frames, electrocardiograms, report pages, the report itself.
+
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::images_tab::{View, window_of};
+use super::state::{PagesState, Peer};
+use crate::archive::read_image::{FrameLook, Picture};
+use crate::archive::{Error, ReportCopy};
+use crate::domain::criteria::ShowType;
+
+const LONGEST_EDGE: u32 = 4096;
+const DEFAULT_PAGE_WIDTH: u32 = 1200;
+
+/// How a picture is asked for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PictureQuery {
+    c: String,
+    w: String,
+    r: String,
+    inv: String,
+    e: String,
+    download: String,
+}
+
+/// `frame/{instance}/{frame}.jpg`
+pub(super) async fn frame(
+    State(PagesState(pages)): State<PagesState>,
+    ConnectInfo(peer): Peer,
+    Path((id, exam, instance, frame)): Path<(String, String, String, String)>,
+    Query(query): Query<PictureQuery>,
+) -> Response {
+    let session = match pages.enter(&id).await {
+        Ok(session) => session,
+        Err(response) => return *response,
+    };
+    let number = frame.strip_suffix(".jpg").and_then(|text| text.parse().ok()).filter(|n| *n > 0);
+    let (Ok(instance), Some(number)) = (instance.parse::<i64>(), number) else {
+        return pages.failed(&Error::NotFound);
+    };
+    let look = FrameLook {
+        frame: number,
+        window: window_of(&query.c, &query.w),
+        quarter_turns: (query.r.parse().unwrap_or(0u32) / 90 % 4) as u8,
+        invert: query.inv == "1",
+        max_edge: Some(query.e.parse().unwrap_or(LONGEST_EDGE).clamp(32, LONGEST_EDGE)),
+    };
+    let client = peer.ip().to_string();
+    match pages.archive.rendered_frame(&pages.viewer, &session, &client, (&exam, instance), look).await {
+        Ok(picture) => picture_response(picture),
+        Err(error) => pages.failed(&error),
+    }
+}
+
+/// `ecg/{instance}.svg`
+pub(super) async fn waveform(
+    State(PagesState(pages)): State<PagesState>,
+    ConnectInfo(peer): Peer,
+    Path((id, exam, instance)): Path<(String, String, String)>,
+    Query(view): Query<View>,
+) -> Response {
+    let session = match pages.enter(&id).await {
+        Ok(session) => session,
+        Err(response) => return *response,
+    };
+    let Some(instance) = instance.strip_suffix(".svg").and_then(|text| text.parse::<i64>().ok()) else {
+        return pages.failed(&Error::NotFound);
+    };
+    let (client, scale) = (peer.ip().to_string(), (view.ecg_speed(), view.ecg_gain()));
+    match pages.archive.drawn_waveform(&pages.viewer, &session, &client, (&exam, instance), scale).await {
+        Ok(picture) => {
+            let mut response = picture_response(picture);
+            let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+            response
+        }
+        Err(error) => pages.failed(&error),
+    }
+}
+
+/// `report/page/{n}.png`
+pub(super) async fn report_page(
+    State(PagesState(pages)): State<PagesState>,
+    ConnectInfo(peer): Peer,
+    Path((id, exam, page)): Path<(String, String, String)>,
+    Query(query): Query<PictureQuery>,
+) -> Response {
+    let session = match pages.enter(&id).await {
+        Ok(session) => session,
+        Err(response) => return *response,
+    };
+    let number = page.strip_suffix(".png").and_then(|text| text.parse::<usize>().ok());
+    let (Some(number), true) = (number, session.scope.show_type != ShowType::DataOnly) else {
+        return pages.failed(&Error::NotFound);
+    };
+    let client = peer.ip().to_string();
+    let width = query.e.parse().unwrap_or(DEFAULT_PAGE_WIDTH);
+    let file = pages.archive.viewed_report_file(&pages.viewer, &session, &client, &exam).await;
+    let file = match file {
+        Ok(file) => file,
+        Err(error) => return pages.failed(&error),
+    };
+    match pages.archive.report_page_picture(&file, number, width).await {
+        Ok(bytes) => {
+            let media_type = picture_type(&file.media_type);
+            picture_response(Picture { bytes, media_type })
+        }
+        Err(error) => pages.failed(&error),
+    }
+}
+
+/// `report/original` and `report/stamped`
+pub(super) async fn report(
+    State(PagesState(pages)): State<PagesState>,
+    ConnectInfo(peer): Peer,
+    Path((id, exam, copy)): Path<(String, String, String)>,
+    Query(query): Query<PictureQuery>,
+) -> Response {
+    let session = match pages.enter(&id).await {
+        Ok(session) => session,
+        Err(response) => return *response,
+    };
+    let copy = match copy.as_str() {
+        "original" => ReportCopy::Original,
+        "stamped" => ReportCopy::Stamped,
+        _ => return pages.failed(&Error::NotFound),
+    };
+    if session.scope.show_type == ShowType::DataOnly {
+        return pages.failed(&Error::NotFound);
+    }
+    let client = peer.ip().to_string();
+    match pages.archive.download_report_file(&pages.viewer, &session, &client, &exam, copy).await {
+        Ok((file, bytes)) => {
+            let (media_type, extension) = match file.media_type.as_str() {
+                "application/pdf" => ("application/pdf", "pdf"),
+                "image/jpeg" => ("image/jpeg", "jpg"),
+                "image/png" => ("image/png", "png"),
+                _ => ("application/octet-stream", "bin"),
+            };
+            let disposition = if query.download == "1" { "attachment" } else { "inline" };
+            let disposition = format!("{disposition}; filename=\"report-{}.{extension}\"", file.revision);
+            let mut response = picture_response(Picture { bytes, media_type });
+            if let Ok(value) = HeaderValue::from_str(&disposition) {
+                response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+            }
+            // The browser's own PDF view needs its style; nothing else may be loaded.
+            let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; object-src 'self'");
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(error) => pages.failed(&error),
+    }
+}
+
+/// A PDF's pages are drawn as PNG; other reports are pictures already.
+fn picture_type(report: &str) -> &'static str {
+    if report == "image/jpeg" { "image/jpeg" } else { "image/png" }
+}
+
+fn picture_response(picture: Picture) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(picture.media_type)),
+        // Going back and forth in a series costs nothing; nothing outlives the session by much.
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=300")),
+    ];
+    (StatusCode::OK, headers, picture.bytes).into_response()
+}

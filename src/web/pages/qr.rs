@@ -1,0 +1,82 @@
+//! `/q/{link}`: where a printed code leads (D-I10). The last four characters of the id number open the one exam.
+//!
+//! Unknown, ended and revoked links ask the same question as good ones and say the same thing afterwards.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::open::redirect;
+use super::state::{PagesState, Peer};
+use crate::archive::open_link::Visit;
+use crate::web::assets;
+use crate::web::error_page::{MessagePage, html};
+
+/// The page that asks.
+#[derive(Debug, Clone, Template)]
+#[template(path = "qr.html")]
+pub(super) struct QrPage {
+    pub(super) base: String,
+    pub(super) css: &'static str,
+    pub(super) wrong: bool,
+}
+
+/// What a visitor types.
+#[derive(Debug, Deserialize)]
+pub(super) struct Factor {
+    #[serde(default)]
+    factor: String,
+}
+
+impl QrPage {
+    fn new(base: &str, wrong: bool) -> Self {
+        Self { base: base.to_owned(), css: assets::CSS_NAME.as_str(), wrong }
+    }
+
+    #[cfg(test)]
+    pub(super) fn sample() -> Self {
+        Self::new("", true)
+    }
+}
+
+/// Asks for the factor.
+pub(super) async fn ask(State(PagesState(pages)): State<PagesState>) -> Response {
+    html(StatusCode::OK, &QrPage::new(&pages.base, false))
+}
+
+/// Checks the factor.
+pub(super) async fn answer(
+    State(PagesState(pages)): State<PagesState>,
+    ConnectInfo(peer): Peer,
+    Path(link): Path<String>,
+    Form(form): Form<Factor>,
+) -> Response {
+    let link = link.to_ascii_lowercase();
+    let plausible = link.len() <= 64 && form.factor.len() <= 64;
+    // Both are counted, whatever the first says.
+    let by_address = pages.qr_by_address.allows(&peer.ip());
+    let by_link = plausible && by_address && pages.qr_by_link.allows(&link);
+    if plausible && !(by_address && by_link) {
+        let page = MessagePage::new(&pages.base, "尝试次数过多", "请稍后再试。");
+        return page.response(StatusCode::TOO_MANY_REQUESTS);
+    }
+    let visit = if plausible {
+        pages.archive.visit_qr_link(&link, &form.factor, peer.ip().to_string(), pages.config.policy()).await
+    } else {
+        Ok(Visit::Unavailable)
+    };
+    match visit {
+        Ok(Visit::Session { session, observation_uid }) => {
+            redirect(&format!("{}/t/{session}/exam/{observation_uid}", pages.base), &Method::POST)
+        }
+        Ok(Visit::WrongFactor) => html(StatusCode::FORBIDDEN, &QrPage::new(&pages.base, true)),
+        Ok(Visit::Unavailable) => {
+            let text = "该报告链接不可用。可能已过期或已撤销，请联系出具报告的医疗机构。";
+            MessagePage::new(&pages.base, "链接不可用", text).response(StatusCode::NOT_FOUND)
+        }
+        Err(error) => pages.failed(&error),
+    }
+}

@@ -1,0 +1,1 @@
+//! Every page renders from its sample, and nothing that a hospital sends comes out unescaped.

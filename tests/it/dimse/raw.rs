@@ -1,0 +1,110 @@
+//! Bytes on a socket, as a hostile or broken peer would send them.
+
+use std::time::Duration;
+
+use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed, UserVariableItem};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::TestListener;
+use crate::harness::dataset::{CT_IMAGE, EXPLICIT_LE};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A peer that knows no rules.
+pub(super) struct RawPeer {
+    stream: TcpStream,
+}
+
+impl RawPeer {
+    pub(super) async fn connect(listener: &TestListener) -> Self {
+        Self { stream: TcpStream::connect(listener.address).await.unwrap() }
+    }
+
+    /// Opens a proper association with context 1 for CT images.
+    pub(super) async fn associate(listener: &TestListener) -> Self {
+        let mut peer = Self::connect(listener).await;
+        peer.send(&association_request()).await;
+        assert_eq!(peer.receive_pdu().await.unwrap()[0], 2, "accepted");
+        peer
+    }
+
+    pub(super) async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// One PDU, or `None` when the connection was closed.
+    pub(super) async fn receive_pdu(&mut self) -> Option<Vec<u8>> {
+        let mut head = [0; 6];
+        let read = timeout(PATIENCE, self.stream.read_exact(&mut head)).await.expect("an answer in time");
+        read.ok()?;
+        let length = u32::from_be_bytes([head[2], head[3], head[4], head[5]]) as usize;
+        let mut pdu = head.to_vec();
+        pdu.resize(6 + length, 0);
+        timeout(PATIENCE, self.stream.read_exact(&mut pdu[6..])).await.expect("an answer in time").unwrap();
+        Some(pdu)
+    }
+
+    /// The peer's A-ABORT must come; its reason is given.
+    pub(super) async fn abort_reason(&mut self) -> u8 {
+        let pdu = self.receive_pdu().await.expect("an A-ABORT before the end");
+        assert_eq!((pdu[0], pdu[8]), (7, 2), "A-ABORT by the provider: {pdu:02X?}");
+        pdu[9]
+    }
+
+    /// The connection ends without another word.
+    pub(super) async fn is_closed(&mut self) -> bool {
+        self.receive_pdu().await.is_none()
+    }
+}
+
+pub(super) fn association_request() -> Vec<u8> {
+    let request = AssociationRQ {
+        protocol_version: 1,
+        calling_ae_title: "PACS01".to_owned(),
+        called_ae_title: "YINGKU".to_owned(),
+        application_context_name: "1.2.840.10008.3.1.1.1".to_owned(),
+        presentation_contexts: vec![PresentationContextProposed {
+            id: 1,
+            abstract_syntax: CT_IMAGE.to_owned(),
+            transfer_syntaxes: vec![EXPLICIT_LE.to_owned()],
+        }],
+        user_variables: vec![UserVariableItem::MaxLength(16384)],
+    };
+    let mut bytes = Vec::new();
+    dicom_ul::pdu::write_pdu(&mut bytes, &Pdu::AssociationRQ(request)).unwrap();
+    bytes
+}
+
+/// A P-DATA-TF with one value.
+pub(super) fn p_data(context_id: u8, flags: u8, data: &[u8]) -> Vec<u8> {
+    let mut pdu = vec![4, 0];
+    pdu.extend_from_slice(&(data.len() as u32 + 6).to_be_bytes());
+    pdu.extend_from_slice(&(data.len() as u32 + 2).to_be_bytes());
+    pdu.extend_from_slice(&[context_id, flags]);
+    pdu.extend_from_slice(data);
+    pdu
+}
+
+/// A C-STORE-RQ for a CT image.
+pub(super) fn store_request(sop_instance_uid: &str) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut put = |element: u16, value: &[u8]| {
+        let mut value = value.to_vec();
+        if value.len() % 2 == 1 {
+            value.push(0);
+        }
+        body.extend_from_slice(&[0, 0]);
+        body.extend_from_slice(&element.to_le_bytes());
+        body.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        body.extend_from_slice(&value);
+    };
+    put(0x0002, CT_IMAGE.as_bytes());
+    put(0x0100, &[1, 0]);
+    put(0x0110, &[9, 0]);
+    put(0x0700, &[0, 0]);
+    put(0x0800, &[0, 0]);
+    put(0x1000, sop_instance_uid.as_bytes());
+    body
+}
