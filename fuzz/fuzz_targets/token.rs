@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use yingku::domain::criteria::Criteria;
-use yingku::domain::customer::{Customer, Customers};
+use yingku::domain::customer::{Customer, Customers, Secret};
 use yingku::domain::page::{Page, Parameter};
 use yingku::domain::token::{SignedQuery, sign, verify};
 
@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
     let text = String::from_utf8_lossy(input);
     let customer = Customer {
         guid: GUID.to_owned(),
-        secret: SECRET.to_owned().into(),
+        secret: Secret(SECRET.to_owned()),
         organization: "ORG-T01".to_owned(),
         ..Customer::default()
     };
