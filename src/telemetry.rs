@@ -5,9 +5,10 @@
 //! Metrics are kept in memory and shown by `/metrics`; nothing is sent anywhere.
 
 use std::io::IsTerminal;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
+use std::time::Duration;
 
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
@@ -39,7 +40,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Why logs or metrics could not be started.
+/// Why the log could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The filter is not in the form that is expected.
@@ -48,9 +49,6 @@ pub enum Error {
     /// The process has a log already.
     #[error("the log has been started already")]
     AlreadyStarted,
-    /// The metrics recorder refused.
-    #[error("metrics: {0}")]
-    Metrics(#[from] BuildError),
 }
 
 impl LogConfig {
@@ -72,25 +70,37 @@ pub fn init_log(config: &LogConfig) -> Result<(), Error> {
     started.map_err(|_| Error::AlreadyStarted)
 }
 
-/// Starts the metrics of this process, or gives the handle of those already started: several servers of one process
-/// (tests) share their counters.
-///
-/// The caller lets [`PrometheusHandle::run_upkeep`] run every few seconds, so that histograms stay small.
-pub fn metrics_handle() -> Result<PrometheusHandle, Error> {
+/// The metrics of this process; the first call starts them. Several servers of one process (tests) share their counters.
+pub fn metrics() -> PrometheusHandle {
     static STARTED: OnceLock<PrometheusHandle> = OnceLock::new();
-    static STARTING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(handle) = STARTED.get() {
-        return Ok(handle.clone());
-    }
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
-        .set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &BYTES)?
-        .set_buckets_for_metric(Matcher::Suffix("_operations".to_owned()), &COUNTS)?
-        .install_recorder()?;
-    Ok(STARTED.get_or_init(|| handle).clone())
+    STARTED.get_or_init(start_metrics).clone()
 }
 
+fn start_metrics() -> PrometheusHandle {
+    let buckets = [("_seconds", &SECONDS[..]), ("_bytes", &BYTES[..]), ("_operations", &COUNTS[..])];
+    let builder = buckets.into_iter().fold(PrometheusBuilder::new(), |builder, (suffix, values)| {
+        builder.set_buckets_for_metric(Matcher::Suffix(suffix.to_owned()), values).expect("there are buckets")
+    });
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    if ::metrics::set_global_recorder(recorder).is_err() {
+        tracing::warn!("another recorder takes the metrics of this process; /metrics stays empty");
+    }
+    // Histograms gather in memory until somebody reads them, and perhaps nobody ever does.
+    let upkeep = handle.clone();
+    let started = std::thread::Builder::new().name("metrics-upkeep".to_owned()).spawn(move || {
+        loop {
+            std::thread::sleep(UPKEEP);
+            upkeep.run_upkeep();
+        }
+    });
+    if let Err(error) = started {
+        tracing::warn!(%error, "histograms are only condensed when /metrics is read");
+    }
+    handle
+}
+
+const UPKEEP: Duration = Duration::from_secs(5);
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 const BYTES: [f64; 8] = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
 const COUNTS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
@@ -108,9 +118,9 @@ mod tests {
 
     #[test]
     fn a_recorded_time_is_shown_in_buckets_also_to_a_second_asker() {
-        let handle = metrics_handle().unwrap();
-        metrics::histogram!("yingku_test_wait_seconds").record(0.003);
-        let text = metrics_handle().unwrap().render();
+        let handle = metrics();
+        ::metrics::histogram!("yingku_test_wait_seconds").record(0.003);
+        let text = metrics().render();
         assert!(text.contains("yingku_test_wait_seconds_bucket{le=\"0.005\"} 1"), "{text}");
         assert!(!handle.render().is_empty());
     }

@@ -11,3 +11,4 @@ mod dimse;
 mod files;
 mod index;
 mod objects;
+mod server;
