@@ -39,6 +39,28 @@ pub struct Settings {
     pub public_url: String,
 }
 
+impl Settings {
+    /// Whether the service can be offered with these settings.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.callers().map(|_| ())
+    }
+
+    fn callers(&self) -> Result<(Vec<Sender>, Vec<Client>), ConfigError> {
+        let config = &self.registry;
+        let known: BTreeSet<String> = self.organizations.iter().map(|organization| organization.code.clone()).collect();
+        unique(self.senders.iter().map(|sender| ("sender", sender.name.as_str())))?;
+        unique(self.clients.iter().map(|client| ("client", client.id.as_str())))?;
+        for path in config.aliases.iter().chain([&config.path_prefix]) {
+            if !path.starts_with('/') || path.contains(['{', '}', '*']) {
+                return Err(ConfigError::Path(path.clone()));
+            }
+        }
+        let senders = self.senders.iter().cloned().map(|s| Sender::new(s, config, &known)).collect::<Result<_, _>>()?;
+        let clients = self.clients.iter().cloned().map(Client::new).collect::<Result<_, _>>()?;
+        Ok((senders, clients))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Registry {
     pub(super) archive: Archive,
@@ -52,18 +74,9 @@ pub(super) struct Registry {
 
 /// The service's routes. The listener must tell the peer's address (`into_make_service_with_connect_info`).
 pub fn router(archive: Archive, settings: Settings) -> Result<Router, ConfigError> {
-    let Settings { registry: config, senders, clients, organizations, public_url } = settings;
-    let known: BTreeSet<String> = organizations.into_iter().map(|organization| organization.code).collect();
-    unique(senders.iter().map(|sender| ("sender", sender.name.as_str())))?;
-    unique(clients.iter().map(|client| ("client", client.id.as_str())))?;
-    let senders = senders.into_iter().map(|s| Sender::new(s, &config, &known)).collect::<Result<Vec<_>, _>>()?;
-    let clients = clients.into_iter().map(Client::new).collect::<Result<Vec<_>, _>>()?;
+    let (senders, clients) = settings.callers()?;
+    let Settings { registry: config, public_url, .. } = settings;
     let prefix = config.path_prefix.trim_end_matches('/').to_owned();
-    for path in config.aliases.iter().chain([&config.path_prefix]) {
-        if !path.starts_with('/') || path.contains(['{', '}', '*']) {
-            return Err(ConfigError::Path(path.clone()));
-        }
-    }
     let location = format!("{}{prefix}/{FILE}", public_url.trim_end_matches('/'));
     let turns = Semaphore::new(config.max_concurrent.max(1));
     // Callers were made for IIS, which does not mind case: the file is compared without it, the folder has three spellings.
