@@ -11,3 +11,5 @@ mod dimse;
 mod files;
 mod index;
 mod objects;
+mod registry;
+mod pages;
