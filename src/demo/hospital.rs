@@ -32,7 +32,13 @@ pub struct Patient {
 }
 
 impl Patient {
-    fn new(number: usize, name: &'static str, pinyin: &'static str, sex_code: &'static str, birth: &'static str) -> Self {
+    fn new(
+        number: usize,
+        name: &'static str,
+        pinyin: &'static str,
+        sex_code: &'static str,
+        birth: &'static str,
+    ) -> Self {
         let ids = [("P0001", "L0001", "C00000001"), ("P0002", "L0002", "C00000002"), ("P0003", "L0003", "C00000003")];
         let (patient_id, patient_local_id, card_no) =
             ids.get(number).copied().unwrap_or(("P0004", "L0004", "C00000004"));
@@ -128,6 +134,19 @@ pub struct Exam {
 }
 
 impl Exam {
+    /// What the examination shows, for lists of links.
+    pub fn title(&self) -> String {
+        let images = match self.kind {
+            Kind::CtWithFilm => "24幅图像和电子胶片",
+            Kind::Mr => "16幅图像",
+            Kind::Dx => "1幅图像",
+            Kind::Us => "24帧动态图像",
+            Kind::Ecg => "心电波形",
+        };
+        let report = if self.report_format == ReportFormat::Pdf { "PDF报告" } else { "JPG报告" };
+        format!("{} {}：{}，{images}，{report}", self.patient.name, self.modality, self.item)
+    }
+
     /// The name of the report's file.
     pub fn report_file(&self) -> String {
         let ending = if self.report_format == ReportFormat::Pdf { "pdf" } else { "jpg" };

@@ -52,10 +52,8 @@ fn attenuation() -> Vec<f32> {
 }
 
 fn soft_tissue() -> Vec<Ellipse> {
-    let mut shapes = vec![
-        ellipse(0.0, 70.0, 168.0, 250.0, 2050.0).soft(14.0),
-        ellipse(0.0, -150.0, 44.0, 90.0, 2200.0).soft(18.0),
-    ];
+    let mut shapes =
+        vec![ellipse(0.0, 70.0, 168.0, 250.0, 2050.0).soft(14.0), ellipse(0.0, -150.0, 44.0, 90.0, 2200.0).soft(18.0)];
     for side in [-1.0, 1.0] {
         shapes.push(ellipse(side * 150.0, -60.0, 46.0, 80.0, 1900.0).turned(side * 30.0).soft(20.0));
         shapes.push(ellipse(side * 72.0, 2.0, 56.0, 112.0, 900.0).turned(side * -4.0).soft(16.0));

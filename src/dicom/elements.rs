@@ -144,14 +144,14 @@ impl<'a> Elements<'a> {
         self.get(tag).filter(|e| e.value.len() >= 2).map(|e| self.encoding.u16(e.value))
     }
 
-    /// The items of a sequence; empty when it is absent.
-    pub fn items(&self, tag: Tag) -> Vec<Elements<'a>> {
-        self.get(tag).map(Element::items).unwrap_or_default()
+    /// The items of a sequence, each read when it is asked for; none when the sequence is absent.
+    pub fn items(&self, tag: Tag) -> impl Iterator<Item = Elements<'a>> + use<'a> {
+        self.get(tag).copied().into_iter().flat_map(Element::items)
     }
 
     /// The first item of a sequence.
     pub fn first_item(&self, tag: Tag) -> Option<Elements<'a>> {
-        self.items(tag).into_iter().next()
+        self.items(tag).next()
     }
 }
 
@@ -190,16 +190,16 @@ impl<'a> Element<'a> {
         text.split('\\').map_while(|part| part.trim_matches([' ', '\0']).parse::<f64>().ok()).collect()
     }
 
-    fn items(&self) -> Vec<Elements<'a>> {
-        let (mut items, mut at) = (Vec::new(), 0);
-        while items.len() < MAX_ELEMENTS {
-            let Some(head) = head(&self.value[at..], self.encoding).filter(|head| head.tag == ITEM) else { break };
+    fn items(self) -> impl Iterator<Item = Elements<'a>> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let head = head(&self.value[at..], self.encoding).filter(|head| head.tag == ITEM)?;
             let start = at + head.size;
-            let Some((end, next)) = extent(self.value, start, head.length, self.encoding, 1) else { break };
-            items.push(Elements::read(&self.value[start..end], self.encoding));
+            let (end, next) = extent(self.value, start, head.length, self.encoding, 1)?;
             at = next;
-        }
-        items
+            Some(Elements::read(&self.value[start..end], self.encoding))
+        })
+        .take(MAX_ELEMENTS)
     }
 }
 

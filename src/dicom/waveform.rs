@@ -15,6 +15,7 @@ const PULSE_MM: f64 = 10.0;
 const ROW_MM: f64 = 30.0;
 const FOOT_MM: f64 = 8.0;
 const MAX_CHANNELS: usize = 64;
+const MAX_GROUPS: usize = 32;
 
 /// How the paper looks, and how much is drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,20 @@ pub struct EcgOptions {
 impl Default for EcgOptions {
     fn default() -> Self {
         Self { speed_mm_per_s: 25.0, gain_mm_per_mv: 10.0, max_seconds: 10.0, max_samples: 4 << 20 }
+    }
+}
+
+impl EcgOptions {
+    /// Speeds and gains that no paper has become the usual ones.
+    fn on_paper(&self) -> Self {
+        let usual = Self::default();
+        let within =
+            |value: f64, low: f64, high: f64, usual: f64| if (low..=high).contains(&value) { value } else { usual };
+        Self {
+            speed_mm_per_s: within(self.speed_mm_per_s, 5.0, 200.0, usual.speed_mm_per_s),
+            gain_mm_per_mv: within(self.gain_mm_per_mv, 1.0, 80.0, usual.gain_mm_per_mv),
+            ..self.clone()
+        }
     }
 }
 
@@ -67,15 +82,15 @@ pub fn ecg_svg(file: &[u8], options: &EcgOptions) -> Result<String, Error> {
     let part10 = Part10::read(file);
     let encoding = Encoding::of_transfer_syntax(part10.transfer_syntax);
     let elements = Elements::read(file.get(part10.dataset_offset..).unwrap_or_default(), encoding);
-    let groups = elements.items((0x5400, 0x0100));
+    let groups: Vec<Elements<'_>> = elements.items((0x5400, 0x0100)).take(MAX_GROUPS).collect();
     let channels = |group: &&Elements<'_>| group.unsigned((0x003A, 0x0005)).unwrap_or(0);
     // The rhythm comes first, averaged beats follow: max_by_key would take the last of equals.
     let group = groups.iter().rev().max_by_key(channels).ok_or(Error::NoWaveform)?;
-    Ok(draw(&recording(group, encoding, options)?, options))
+    Ok(draw(&recording(group, encoding, options)?, &options.on_paper()))
 }
 
 fn recording(group: &Elements<'_>, encoding: Encoding, options: &EcgOptions) -> Result<Recording, Error> {
-    let definitions = group.items((0x003A, 0x0200));
+    let definitions: Vec<Elements<'_>> = group.items((0x003A, 0x0200)).take(MAX_CHANNELS).collect();
     let count = usize::from(group.unsigned((0x003A, 0x0005)).unwrap_or(0));
     if count == 0 || count > MAX_CHANNELS || definitions.len() < count {
         return Err(Error::Malformed("channels"));
@@ -226,7 +241,7 @@ impl Pen<'_> {
     fn foot(&mut self, y: f64) {
         let EcgOptions { speed_mm_per_s, gain_mm_per_mv, .. } = *self.options;
         let frequency = self.recording.frequency;
-        self.text(MARGIN_MM, y, &format!("{speed_mm_per_s} mm/s   {gain_mm_per_mv} mm/mV   {frequency} Hz"));
+        self.text(MARGIN_MM, y, &format!("{speed_mm_per_s} mm/s · {gain_mm_per_mv} mm/mV · {frequency} Hz"));
     }
 
     fn trace(&mut self, path: &str) {
@@ -263,6 +278,12 @@ mod tests {
     fn an_object_without_waveforms_is_told_apart() {
         assert_eq!(ecg_svg(&[0; 200], &EcgOptions::default()), Err(Error::NoWaveform));
         assert_eq!(ecg_svg(&[], &EcgOptions::default()), Err(Error::NoWaveform));
+    }
+
+    #[test]
+    fn speeds_that_no_paper_has_become_the_usual_one() {
+        let asked = EcgOptions { speed_mm_per_s: f64::NAN, gain_mm_per_mv: 20.0, ..EcgOptions::default() };
+        assert_eq!(asked.on_paper(), EcgOptions { gain_mm_per_mv: 20.0, ..EcgOptions::default() });
     }
 
     #[test]

@@ -1,7 +1,3 @@
-//! HTTP.
-
-pub mod health;
-pub mod pages;
 //! The HTTP side: what every request passes through, health, and the signed pages.
 //!
 //! [`app`] is the one place where routers are joined and the outer layers put on: client address, limits, time-outs,

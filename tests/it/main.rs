@@ -11,4 +11,6 @@ mod dimse;
 mod files;
 mod index;
 mod objects;
+mod pages;
+mod registry;
 mod server;

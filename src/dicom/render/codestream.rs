@@ -8,9 +8,13 @@ pub(super) enum Kind {
     JpegDct,
     JpegLossless,
     /// JPEG-LS; each component in a scan of its own (no interleaving) or not.
-    JpegLs { planar: bool },
+    JpegLs {
+        planar: bool,
+    },
     /// JPEG 2000 and HTJ2K; with the decoder's own colour transform or not.
-    Jpeg2000 { color_transform: bool },
+    Jpeg2000 {
+        color_transform: bool,
+    },
 }
 
 impl Kind {

@@ -47,7 +47,8 @@ fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Resu
         (uid, _) => uid,
     };
     let unsupported = || Error::UnsupportedTransferSyntax { uid: uid.to_owned() };
-    let codec = TransferSyntaxRegistry.get(uid).and_then(|syntax| syntax.pixel_data_reader()).ok_or_else(unsupported)?;
+    let codec =
+        TransferSyntaxRegistry.get(uid).and_then(|syntax| syntax.pixel_data_reader()).ok_or_else(unsupported)?;
     let failed = |reason: String| Error::Codec { transfer_syntax: uid.to_owned(), reason };
     let stream = stream.ok_or_else(|| failed("no codestream".to_owned()))?;
     config.check_pixels(u64::from(stream.width) * u64::from(stream.height))?;
@@ -61,7 +62,8 @@ fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Resu
     };
     let recolored = stream.kind == Kind::JpegDct && stream.components == 3;
     let frame = if recolored { stream.with_color_names(&frame, rgb) } else { frame };
-    let wide = stream.precision > 8;
+    // The decoder of JPEG Lossless gives bytes for exactly 8 bits, words for fewer as for more.
+    let wide = stream.precision > 8 || (stream.kind == Kind::JpegLossless && stream.precision != 8);
     let source = OneFrame { header, stream, wide, frame };
     let mut bytes = Vec::new();
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| codec.decode_frame(&source, 0, &mut bytes)));

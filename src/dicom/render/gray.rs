@@ -23,7 +23,11 @@ pub(super) fn draw(
         Some(table) => table[table_index(raster, raw)],
         None => modality.apply(raster.stored(raw)),
     };
-    let function = group.function.unwrap_or(if raster.float { VoiFunction::LinearExact } else { VoiFunction::Linear });
+    let function = match group.function {
+        // LINEAR counts in whole steps; floating point has none.
+        None | Some(VoiFunction::Linear) if raster.float => VoiFunction::LinearExact,
+        function => function.unwrap_or(VoiFunction::Linear),
+    };
     let (window, function) = match (asked.or(group.window), &header.voi_lut) {
         (Some(window), _) => (Some(window), function),
         (None, Some(_)) => (None, function),

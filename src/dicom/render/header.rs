@@ -165,7 +165,7 @@ impl ImageHeader {
             modality_lut: elements.first_item((0x0028, 0x3000)).and_then(|item| Table::read(&item, signed)),
             voi_lut: elements.first_item((0x0028, 0x3010)).and_then(|item| Table::read(&item, signed)),
             base,
-            per_frame: elements.items((0x5200, 0x9230)).iter().map(frame_group).collect(),
+            per_frame: elements.items((0x5200, 0x9230)).map(|item| frame_group(&item)).collect(),
             inverse_presentation: elements.text((0x2050, 0x0020)) == Some("INVERSE"),
             palette: Palette::read(&elements)?,
             overlays: Overlay::read_all(&elements),
@@ -197,12 +197,7 @@ fn pixel_start(elements: &Elements<'_>, length: usize, transfer_syntax: &str) ->
     }
     let native = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"].contains(&transfer_syntax);
     let head = if transfer_syntax == "1.2.840.10008.1.2" { 8 } else { 12 };
-    Ok(PixelStart {
-        tag: (0x7FE0, 0x0010),
-        value_offset: length + head,
-        vr: *b"OW",
-        length: native.then_some(0),
-    })
+    Ok(PixelStart { tag: (0x7FE0, 0x0010), value_offset: length + head, vr: *b"OW", length: native.then_some(0) })
 }
 
 fn frame_group(item: &Elements<'_>) -> FrameGroup {

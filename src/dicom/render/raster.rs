@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::header::ImageHeader;
 use super::Error;
+use super::header::ImageHeader;
 use crate::dicom::elements::Encoding;
 
 /// What three samples mean.
@@ -105,11 +105,7 @@ impl<'a> Raster<'a> {
     /// The stored value behind the allocated bits.
     pub(super) fn stored(&self, raw: u64) -> f64 {
         if self.float {
-            return if self.bits_allocated == 32 {
-                f64::from(f32::from_bits(raw as u32))
-            } else {
-                f64::from_bits(raw)
-            };
+            return if self.bits_allocated == 32 { f64::from(f32::from_bits(raw as u32)) } else { f64::from_bits(raw) };
         }
         let bits = u32::from(self.bits_stored);
         let value = (raw >> (u32::from(self.high_bit) + 1 - bits)) & ((1u64 << bits) - 1);

@@ -281,3 +281,64 @@ mod tests {
         assert_eq!(flag(&item("3/HP", "", "2/HP", "")), "", "limits with units are not numbers");
     }
 }
+
+#[cfg(test)]
+impl ExamPage {
+    /// One page for each kind of content, with `text` in every field that comes from outside.
+    pub(super) fn samples(text: &str) -> Vec<ExamPage> {
+        use crate::archive::ReportFileState;
+        use crate::archive::view_exam::{InstanceRow, ReportText, SeriesRow};
+
+        let series = SeriesRow {
+            pk: 1,
+            number: Some(1),
+            modality: "CT".to_owned(),
+            kind: "image".to_owned(),
+            description: text.to_owned(),
+            instances: 1,
+            frames: 1,
+            first_instance: 7,
+        };
+        let mut entry = super::text::sample_entry();
+        for field in [&mut entry.name, &mut entry.title, &mut entry.body_part, &mut entry.accession] {
+            *field = text.to_owned();
+        }
+        let report = ReportText {
+            image_descr: format!("1、{text}    2、{text}"),
+            conclusion: text.to_owned(),
+            participant_dept: text.to_owned(),
+            ..ReportText::default()
+        };
+        let found = ExamView {
+            entry,
+            text: report,
+            series: vec![series.clone()],
+            file: ReportFileState::Absent,
+            items: vec![LabItem { name: text.to_owned(), result_value: text.to_owned(), ..LabItem::default() }],
+        };
+        let report_tab = ReportTab {
+            pages: vec!["/p/1.png".to_owned()],
+            original: Some("/p/original".to_owned()),
+            ..ReportTab::message("获取中")
+        };
+        let view = super::images_tab::View::default();
+        let images = ImagesTab::new("images", "/e", &[&series], &[InstanceRow { pk: 7, frames: 1 }], &view);
+        let contents = [
+            Content::Report(report_tab),
+            Content::text(&found),
+            Content::request(&found),
+            Content::lab(&found),
+            Content::Images(Box::new(images)),
+            Content::Waveform(WaveformTab::new(vec!["/e/ecg/1.svg".to_owned()], 25.0, 10.0)),
+            Content::Nothing,
+        ];
+        let page = |content| ExamPage {
+            shell: Shell::sample(),
+            header: ExamHeader::of(&found, text),
+            tabs: vec![Tab::Report.link(Some(Tab::Report)), Tab::Images.link(None)],
+            notice: Some("提示"),
+            content,
+        };
+        contents.into_iter().map(page).collect()
+    }
+}

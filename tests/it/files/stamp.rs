@@ -328,3 +328,40 @@ fn cut_and_scratched_files_are_stamped_or_refused_but_never_end_the_program() {
     }
     assert!(kept > 0, "some scratches do no harm");
 }
+
+/// Three ways to nest without end: arrays, dictionaries, nodes of the page tree.
+fn deep_files() -> Vec<Vec<u8>> {
+    let depth = 100_000;
+    let with_value = |value: String| {
+        pdf::file(&[
+            "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+            "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+            format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Deep {value} >>"),
+            pdf::stream(&format!("{} 0 0 m", "[".repeat(depth))),
+        ])
+    };
+    let mut chain = vec!["<< /Type /Catalog /Pages 2 0 R >>".to_owned()];
+    for node in 0..20_000 {
+        chain.push(format!("<< /Type /Pages /Kids [{} 0 R] /Count 1 /Parent {} 0 R >>", node + 3, node + 1));
+    }
+    chain.push("<< /Type /Page /Parent 20001 0 R /MediaBox [0 0 595 842] >>".to_owned());
+    vec![
+        with_value("[".repeat(depth) + &"]".repeat(depth)),
+        with_value("<</A".repeat(depth) + " 1" + &">>".repeat(depth)),
+        with_value("1".to_owned()),
+        pdf::file(&chain),
+    ]
+}
+
+#[tokio::test]
+async fn files_that_nest_without_end_do_not_end_the_program() {
+    for original in deep_files() {
+        // The stack of the threads that do this work in the server.
+        let work = tokio::task::spawn_blocking(move || {
+            let _ = stamp(&original);
+            let _ = yingku::documents::raster::page_count(&original, &DocumentsConfig::default());
+            let _ = yingku::documents::raster::render_page(&original, 1, 100, &DocumentsConfig::default());
+        });
+        work.await.unwrap();
+    }
+}

@@ -1,0 +1,7 @@
+//! The signed pages over HTTP: links, sessions, lists, exams, pictures, printed codes.
+
+mod links;
+mod looking;
+mod printed_codes;
+mod visibility;
+mod world;

@@ -1,0 +1,101 @@
+//! Who may see what: scopes, organisations, unreviewed, VIP and withdrawn reports (D-P22 to D-P24, D-R18, D-R22).
+
+use yingku::domain::customer::{Customer, VisibleScope};
+
+use super::world::{Exam, World, customer, link};
+use crate::harness::TestDatabase;
+
+const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
+
+#[tokio::test]
+async fn a_session_cannot_leave_its_scope() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    world.exam(Exam { id_no: "990101198505050036", ..Exam::new(2) }).await;
+    world.report_file(2, "image/jpeg", vec![0xFF, 0xD8, 0xFF], 1).await;
+    let root = world.open("ClinicExamView", &[("AccessionNumber", "A0001")]).await.replace("/exams", "");
+    let other = Exam::new(2).uid();
+    assert_eq!(world.get(&format!("{root}/exam/{}", Exam::new(1).uid())).await.status, 200);
+    for path in ["", "/frame/1/1.jpg", "/ecg/1.svg", "/report/page/1.png", "/report/original"] {
+        assert_eq!(world.get(&format!("{root}/exam/{other}{path}")).await.status, 404, "{path}");
+    }
+    let list = world.get(&format!("{root}/exams?accession=A0002")).await;
+    assert!(list.text().contains("没有符合条件的检查"));
+    assert_eq!(world.get(&format!("/t/{}/exams", "0".repeat(32))).await.status, 403);
+}
+
+async fn region(customer: Customer, database: TestDatabase) -> (World, String) {
+    let world = World::with(database, customer, Default::default()).await;
+    let other = |id| Exam { organization: "ORG-T02", ..Exam::new(id) };
+    world.exam(Exam { reviewed: false, ..Exam::new(1) }).await;
+    world.exam(Exam { vip: true, ..Exam::new(2) }).await;
+    world.exam(Exam { withdrawn: true, ..Exam::new(3) }).await;
+    world.exam(other(4)).await;
+    world.exam(Exam { reviewed: false, ..other(5) }).await;
+    world.exam(Exam { vip: true, ..other(6) }).await;
+    let target = world.open("ClinicExamView", &[ID]).await;
+    let text = world.get(&target).await.text();
+    (world, text)
+}
+
+fn shown(text: &str) -> Vec<i64> {
+    (1..=6).filter(|id| text.contains(&format!("A{id:04}"))).collect()
+}
+
+#[tokio::test]
+async fn reports_are_shown_as_their_state_and_the_customers_rights_allow() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let (_world, text) = region(Customer { scope: VisibleScope::Region, ..customer() }, database).await;
+        assert_eq!(shown(&text), [1, 2, 4]);
+        assert_eq!(text.matches("未审核").count(), 1);
+    }
+    let (_world, text) = region(customer(), TestDatabase::sqlite()).await;
+    assert_eq!(shown(&text), [1, 2]);
+    let vip = Customer { scope: VisibleScope::Region, vip: true, ..customer() };
+    let (_world, text) = region(vip, TestDatabase::sqlite()).await;
+    assert_eq!(shown(&text), [1, 2, 4, 6]);
+    let unreviewed = yingku::domain::customer::Unreviewed::Hidden;
+    let (_world, text) = region(Customer { unreviewed, ..customer() }, TestDatabase::sqlite()).await;
+    assert_eq!(shown(&text), [2]);
+}
+
+#[tokio::test]
+async fn related_exams_are_everything_of_the_patients_found() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    world.exam(Exam { id_no: "", ..Exam::new(2) }).await;
+    let target = world.open("RelatedExamList", &[("AccessionNumber", "A0001")]).await;
+    assert_eq!(shown(&world.get(&target).await.text()), [1, 2]);
+}
+
+#[tokio::test]
+async fn the_form_narrows_and_the_list_goes_on_where_it_ended() {
+    let config = yingku::web::pages::PagesConfig { page_size: 2, ..Default::default() };
+    let world = World::with(TestDatabase::sqlite(), customer(), config).await;
+    for id in 1..=5 {
+        world.exam(Exam::new(id)).await;
+    }
+    let target = world.open("ClinicExamView", &[ID]).await;
+    let first = world.get(&target).await.text();
+    assert_eq!(shown(&first), [4, 5]);
+    let next = first.split("href=\"").find(|part| part.contains("after=")).unwrap();
+    let next = next.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
+    assert_eq!(shown(&world.get(&format!("{target}{next}")).await.text()), [2, 3]);
+    assert_eq!(shown(&world.get(&format!("{target}?order=asc")).await.text()), [1, 2]);
+    assert_eq!(shown(&world.get(&format!("{target}?from=2026-09-04&to=2026-09-04")).await.text()), [3]);
+    assert_eq!(shown(&world.get(&format!("{target}?accession=A0002")).await.text()), [2]);
+    assert_eq!(shown(&world.get(&format!("{target}?type=MR")).await.text()), Vec::<i64>::new());
+    assert!(world.get(&format!("{target}?from=yesterday")).await.text().contains("格式不正确"));
+}
+
+#[tokio::test]
+async fn sites_of_the_customer_may_frame_the_pages() {
+    let frame_ancestors = vec!["https://his.example.test".to_owned()];
+    let world = World::for_customer(Customer { frame_ancestors, ..customer() }).await;
+    world.exam(Exam::new(1)).await;
+    let target = world.open("ClinicExamView", &[ID]).await;
+    let policy = world.get(&target).await.header("content-security-policy").to_owned();
+    assert!(policy.ends_with("frame-ancestors https://his.example.test"), "{policy}");
+    let refused = world.get(&link("ClinicExamView", &[ID]).replace("token=", "token=0")).await;
+    assert!(refused.header("content-security-policy").contains("frame-ancestors 'none'"));
+}
