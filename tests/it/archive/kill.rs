@@ -9,9 +9,9 @@ use super::sender::{Answer, Sender, send_all};
 use crate::harness::{Limit, ServerProcess, data_set_of, small_instance};
 
 /// After so many acknowledgements in a round the server is killed: early, in the middle, late.
-const KILLS_AFTER: [usize; 7] = [1, 3, 10, 25, 40, 60, 90];
+const KILLS_AFTER: [usize; 5] = [1, 7, 20, 45, 80];
 const SENDERS: usize = 4;
-const FILES_IN_A_ROUND: usize = 160;
+const FILES_IN_A_ROUND: usize = 120;
 
 /// Small objects, slices, and now and then one that is larger than the buffer of the object store.
 fn size_of(number: usize) -> usize {
