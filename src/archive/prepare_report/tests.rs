@@ -1,3 +1,5 @@
+//! What is kept, noted and rejected, decision by decision.
+
 use super::*;
 
 const NOW: &str = "2024-03-24 14:40:00";
