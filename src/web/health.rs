@@ -1,8 +1,11 @@
 //! `/livez`, `/readyz` and `/metrics`, for the people and programs that watch the server (D-X12, RD-29).
 //!
-//! `/livez` says that the process answers at all. `/readyz` says 200 when database and object store answer, else 503,
-//! and the body names the part; a server that drains has closed its listener. `/metrics` is Prometheus text. None of
-//! them shows anything of patients; a proxy should keep them inside all the same.
+//! `/livez` says that the process answers at all. `/readyz` says 200 when the archive can take work: listeners are
+//! open, workers run, database and object store answer; else 503, and the body names the part. `/metrics` is
+//! Prometheus text. None of them shows anything of patients; a proxy should keep `/metrics` inside all the same.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -15,20 +18,43 @@ use serde_json::json;
 use crate::archive::Archive;
 use crate::archive::check_health::Answer;
 
-/// What the answers are made from.
+/// What the three answers are made from.
 #[derive(Clone)]
-struct HealthState {
-    archive: Archive,
-    metrics: PrometheusHandle,
+pub struct HealthState {
+    /// The archive whose parts are asked.
+    pub archive: Archive,
+    /// The counters to show.
+    pub metrics: PrometheusHandle,
+    /// What the server's own tasks say of themselves.
+    pub readiness: Arc<Readiness>,
+}
+
+/// Flags that the server keeps about itself.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    accepting: AtomicBool,
+    working: AtomicBool,
+}
+
+impl Readiness {
+    /// Listeners are open (`true`), or the server drains (`false`).
+    pub fn set_accepting(&self, accepting: bool) {
+        self.accepting.store(accepting, Ordering::Release);
+    }
+
+    /// The workers of the job queue run (`true`), or one has ended (`false`).
+    pub fn set_working(&self, working: bool) {
+        self.working.store(working, Ordering::Release);
+    }
 }
 
 /// The three routes.
-pub fn router(archive: Archive, metrics: PrometheusHandle) -> Router {
+pub fn router(state: HealthState) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(render_metrics))
-        .with_state(HealthState { archive, metrics })
+        .route("/metrics", get(metrics))
+        .with_state(state)
 }
 
 async fn livez() -> &'static str {
@@ -39,13 +65,17 @@ async fn readyz(State(state): State<HealthState>) -> Response {
     let health = state.archive.check_health().await;
     let database = health.database == Answer::Up;
     let objects = health.objects == Answer::Up;
-    let ready = database && objects;
+    let listeners = state.readiness.accepting.load(Ordering::Acquire);
+    let workers = state.readiness.working.load(Ordering::Acquire);
+    let ready = database && objects && listeners && workers;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({ "ready": ready, "database": database, "objects": objects });
+    let body = json!({
+        "ready": ready, "database": database, "objects": objects, "listeners": listeners, "workers": workers,
+    });
     (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-async fn render_metrics(State(state): State<HealthState>) -> Response {
+async fn metrics(State(state): State<HealthState>) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, state.metrics.render()).into_response()
 }

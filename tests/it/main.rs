@@ -12,3 +12,4 @@ mod files;
 mod index;
 mod objects;
 mod pages;
+mod server;

@@ -1,3 +1,7 @@
 //! The use cases, seen from their callers.
 
+mod byte_equal;
+mod disk_full;
+mod kill;
+pub mod sender;
 mod store_instance;
