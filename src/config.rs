@@ -6,6 +6,7 @@
 mod environment;
 mod faults;
 pub mod reference;
+mod secrets;
 
 use std::path::{Path, PathBuf};
 
@@ -21,8 +22,11 @@ use crate::domain::organization::Organization;
 use crate::fetch::ReportsConfig;
 use crate::index::DatabaseConfig;
 use crate::jobs::JobsConfig;
+use crate::integrations::report_registry::{self, ClientConfig, RegistryConfig, SenderConfig};
 use crate::objects::ObjectsConfig;
 use crate::telemetry::LogConfig;
+use crate::web::HttpConfig;
+use crate::web::pages::PagesConfig;
 
 pub use faults::Fault;
 
@@ -42,14 +46,22 @@ pub struct Config {
     pub organization: Vec<Organization>,
     /// DICOM applications that may call us and can be called.
     pub peer: Vec<PeerConfig>,
+    /// Systems that may register reports.
+    pub sender: Vec<SenderConfig>,
+    /// Systems that may query reports.
+    pub client: Vec<ClientConfig>,
     /// Hospital systems whose users may open signed pages.
     pub customer: Vec<Customer>,
+    /// Registration and query of reports.
+    pub registry: RegistryConfig,
     /// Where and how report files are fetched.
     pub reports: ReportsConfig,
     /// The QR code on reports.
     pub qr: QrConfig,
     /// Limits of the work on report files.
     pub documents: DocumentsConfig,
+    /// The signed pages.
+    pub pages: PagesConfig,
     /// How reports and images find each other.
     pub link: LinkRules,
     /// Rendering of images.
@@ -88,7 +100,7 @@ pub enum Error {
 }
 
 impl Config {
-    /// Reads the file (none: the defaults), then the environment.
+    /// Reads the file (none: the defaults), then the environment, then the files that hold secrets.
     pub fn load(path: Option<&Path>) -> Result<Self, Error> {
         let text = match path {
             Some(path) => {
@@ -97,7 +109,9 @@ impl Config {
             None => String::new(),
         };
         let origin = path.map_or_else(|| "configuration".to_owned(), |p| p.display().to_string());
-        Self::parse(&text, &origin, std::env::vars())
+        let mut config = Self::parse(&text, &origin, std::env::vars())?;
+        secrets::read(&mut config)?;
+        Ok(config)
     }
 
     /// Reads a text and variables; `origin` is named in errors.
@@ -118,6 +132,17 @@ impl Config {
         })
     }
 
+    /// The report registry's part.
+    pub fn registry_settings(&self) -> report_registry::Settings {
+        report_registry::Settings {
+            registry: self.registry.clone(),
+            senders: self.sender.clone(),
+            clients: self.client.clone(),
+            organizations: self.organization.clone(),
+            public_url: self.http.public_url.clone(),
+        }
+    }
+
     /// Everything that makes a start unsafe or impossible.
     pub fn faults(&self) -> Vec<Fault> {
         faults::find(self)
@@ -129,16 +154,3 @@ impl Config {
         if faults.is_empty() { Ok(self) } else { Err(Error::Faults(faults)) }
     }
 }
-
-/// temporary
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct HttpConfig {
-    /// x
-    pub listen: std::net::SocketAddr,
-    /// x
-    pub public_url: String,
-    /// x
-    pub drain_timeout_ms: u64,
-}
-impl Default for HttpConfig { fn default() -> Self { Self { listen: ([127,0,0,1],8080).into(), public_url: "http://127.0.0.1:8080".into(), drain_timeout_ms: 10000 } } }

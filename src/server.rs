@@ -5,12 +5,10 @@
 //! and returns.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -21,11 +19,12 @@ use crate::domain::Clock;
 use crate::index::{self, Ids, Index};
 use crate::jobs::Workers;
 use crate::objects::{self, Objects};
-use crate::web::health::{self, HealthState, Readiness};
-use crate::{dimse, telemetry};
+use crate::integrations::report_registry;
+use crate::web::health;
+use crate::web::pages::{self, PagesState};
+use crate::{dimse, telemetry, web};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(24 * 3600);
-const METRICS_EVERY: Duration = Duration::from_secs(5);
 
 /// Why the server could not start or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +41,9 @@ pub enum Error {
     /// Report files could not be fetched with this configuration.
     #[error("[reports]: {0}")]
     Fetch(#[from] fetch::Error),
-    /// Metrics cannot be kept.
+    /// The report registry cannot be offered with this configuration.
     #[error(transparent)]
-    Telemetry(#[from] telemetry::Error),
+    Registry(#[from] report_registry::ConfigError),
     /// The DICOM port cannot be used.
     #[error("DICOM listener: {0}")]
     Dimse(#[from] dimse::Error),
@@ -62,22 +61,22 @@ pub enum Error {
 pub struct Server {
     config: Config,
     archive: Archive,
-    metrics: PrometheusHandle,
     dimse: dimse::Listener,
     http: TcpListener,
+    router: Router,
     http_addr: SocketAddr,
 }
 
 impl Server {
     /// Opens database, store and ports.
     pub async fn open(config: Config) -> Result<Self, Error> {
-        let metrics = telemetry::metrics_handle()?;
         let archive = open_archive(&config).await?;
         let dimse = dimse::Listener::bind(&config.dicom, config.peer.clone(), archive.clone()).await?;
         let failed = |error| Error::Http { listen: config.http.listen, error };
         let http = TcpListener::bind(config.http.listen).await.map_err(failed)?;
         let http_addr = http.local_addr().map_err(failed)?;
-        Ok(Self { config, archive, metrics, dimse, http, http_addr })
+        let router = router(&config, &archive)?;
+        Ok(Self { config, archive, dimse, http, router, http_addr })
     }
 
     /// Where HTTP is served.
@@ -98,14 +97,10 @@ impl Server {
     /// Serves until `shutdown` is cancelled, then drains: a message or request that has begun is finished within its
     /// limit, jobs that cannot finish are given back.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { config, archive, metrics, dimse, http, http_addr } = self;
-        let readiness = Arc::new(Readiness::default());
+        let Self { config, archive, dimse, http, router, http_addr } = self;
         let workers = Workers::start(archive.clone(), config.jobs.clone());
-        readiness.set_working(true);
-        let upkeep = tokio::spawn(upkeep(archive.clone(), metrics.clone(), shutdown.clone()));
+        let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
-        let health = HealthState { archive: archive.clone(), metrics, readiness: Arc::clone(&readiness) };
-        let router = router(&config, &archive, health);
         let listener = http.tap_io(|stream| {
             // Answers are small; waiting for more to send only adds delay.
             let _ = stream.set_nodelay(true);
@@ -115,10 +110,8 @@ impl Server {
             .with_graceful_shutdown(async move { stop.cancelled().await });
         let drain = async {
             shutdown.cancelled().await;
-            readiness.set_accepting(false);
-            tokio::time::sleep(Duration::from_millis(config.http.drain_timeout_ms)).await;
+            tokio::time::sleep(Duration::from_millis(config.http.request_timeout_ms)).await;
         };
-        readiness.set_accepting(true);
         let served = tokio::select! {
             served = async { serving.await } => served,
             () = drain => Ok(()),
@@ -150,21 +143,31 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
     }))
 }
 
-fn router(_config: &Config, _archive: &Archive, state: HealthState) -> Router {
-    Router::new().merge(health::router(state))
+fn router(config: &Config, archive: &Archive) -> Result<Router, Error> {
+    let pages = PagesState::new(
+        archive.clone(),
+        &config.http,
+        config.pages.clone(),
+        config.render.clone(),
+        config.customer.clone(),
+        &config.organization,
+    );
+    let mut routers = vec![health::router(archive.clone(), telemetry::metrics()), pages::router(pages)];
+    if !config.sender.is_empty() || !config.client.is_empty() {
+        routers.push(report_registry::router(archive.clone(), config.registry_settings())?);
+    }
+    Ok(web::app(&config.http, routers))
 }
 
-/// Keeps the node's lease, removes what a crash left behind, and keeps the metrics small.
-async fn upkeep(archive: Archive, metrics: PrometheusHandle, shutdown: CancellationToken) {
+/// Keeps the node's lease and removes what a crash left behind.
+async fn upkeep(archive: Archive, shutdown: CancellationToken) {
     let started_at = Clock::System.now_ms();
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut renew = tokio::time::interval(index::LEASE / 5);
-    let mut measure = tokio::time::interval(METRICS_EVERY);
     let mut before = started_at;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            _ = measure.tick() => metrics.run_upkeep(),
             _ = renew.tick() => {
                 if let Err(error) = archive.renew_lease().await {
                     tracing::error!(%error, "the node's lease could not be renewed");

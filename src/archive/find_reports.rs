@@ -173,11 +173,7 @@ fn window(from: &str, to: &str, now: Moment) -> Result<[Moment; 2], Code> {
 }
 
 /// Leaves out what contradicts, and what is more than the limit.
-fn cut<T, F: Field>(
-    command: &FindReports,
-    mut reports: Vec<T>,
-    fields: impl Fn(&T) -> (&Record<F>, F, F),
-) -> Found<T> {
+fn cut<T, F: Field>(command: &FindReports, mut reports: Vec<T>, fields: impl Fn(&T) -> (&Record<F>, F, F)) -> Found<T> {
     let cut = reports.len() > command.rules.max_reports;
     reports.truncate(command.rules.max_reports);
     if cut {

@@ -68,7 +68,12 @@ impl Archive {
     }
 
     /// Keeps a message of a caller who may not do this, and says so in the audit trail.
-    pub async fn refuse_message(&self, message: InboundMessage, actor: Actor, reason: &'static str) -> Result<(), Error> {
+    pub async fn refuse_message(
+        &self,
+        message: InboundMessage,
+        actor: Actor,
+        reason: &'static str,
+    ) -> Result<(), Error> {
         let (id, audit_id, now) = (self.ids.next(), self.ids.next(), self.clock.now_ms());
         let record = AuditRecord {
             action: "refuse_message",

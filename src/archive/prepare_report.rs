@@ -321,14 +321,19 @@ pub(super) fn modality(report: &ExamReport, rules: &RegistrationRules) -> String
 fn is_modality(text: &str) -> bool {
     const TERMS: [&str; 38] = [
         "CR", "CT", "MR", "US", "DX", "MG", "NM", "PT", "XA", "RF", "ES", "ECG", "EPS", "EEG", "EMG", "IO", "PX", "OP",
-        "OPT", "OPV", "OAM", "GM", "SM", "XC", "OT", "DOC", "BDUS", "BMD", "IVUS", "IVOCT", "RG", "RTIMAGE", "DG", "HD",
-        "LS", "RESP", "TG", "AR",
+        "OPT", "OPV", "OAM", "GM", "SM", "XC", "OT", "DOC", "BDUS", "BMD", "IVUS", "IVOCT", "RG", "RTIMAGE", "DG",
+        "HD", "LS", "RESP", "TG", "AR",
     ];
     TERMS.contains(&text)
 }
 
 /// The retrieval date and the observation time with their substitutes (D-Q4, D-P8).
-pub(super) fn moments(retrieve: Option<&str>, effective: Option<&str>, performer: Option<&str>, now: &str) -> [String; 2] {
+pub(super) fn moments(
+    retrieve: Option<&str>,
+    effective: Option<&str>,
+    performer: Option<&str>,
+    now: &str,
+) -> [String; 2] {
     let retrieve_at = retrieve.or(effective).or(performer).unwrap_or(now).to_owned();
     let observed_at = performer.or(effective).or(retrieve).unwrap_or(now).to_owned();
     [retrieve_at, observed_at]

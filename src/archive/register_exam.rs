@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::link::{self, LinkRules};
 use super::prepare_report::{self, Prepared};
-use super::register_reports::{Context, RecordKind, RecordOutcome, Standing, Status, outcome_of, record_audit, standing};
+use super::register_reports::{
+    Context, RecordKind, RecordOutcome, Standing, Status, outcome_of, record_audit, standing,
+};
 use super::report_codes::{Code, Note};
 use crate::domain::date_time::local_text;
 use crate::domain::exam_report::{self, ExamField, ExamReport, ExamState};
@@ -45,11 +47,8 @@ pub(super) async fn write(
         }
         Some(stored) => {
             let stamp = record.text(ExamField::LastUpdateDateTime);
-            let stand = standing(
-                (stamp, stamped, &facts.content_hash),
-                &stored.last_update_dtime,
-                &stored.content_hash,
-            );
+            let stand =
+                standing((stamp, stamped, &facts.content_hash), &stored.last_update_dtime, &stored.content_hash);
             if !matches!(stand, Standing::Newer | Standing::Changed) {
                 let records = vec![outcome_of(RecordKind::Exam, &record, stand.status(), None, notes)];
                 record_audit(tx, ids, context, "register_exam", format!("exam:{}", stored.id), &records).await?;

@@ -14,11 +14,11 @@ use super::prepare_report::{self, Prepared, RegistrationRules, Rejected, Submitt
 use super::register_lab::LabUnit;
 use super::report_codes::{Code, Note};
 use super::{Archive, Error};
+use crate::domain::Actor;
 use crate::domain::date_time::local_text;
 use crate::domain::exam_report::ExamField;
 use crate::domain::lab_report::{LabField, LabItemField};
 use crate::domain::record::{Field, Record};
-use crate::domain::Actor;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::{Tx, inbox};
 
@@ -264,9 +264,12 @@ impl Archive {
 impl Unit {
     fn rejected(self, code: Code) -> Vec<RecordOutcome> {
         match self {
-            Unit::Exam(exam) => vec![outcome_of(RecordKind::Exam, &exam.record, Status::Rejected, Some(code), exam.notes)],
+            Unit::Exam(exam) => {
+                vec![outcome_of(RecordKind::Exam, &exam.record, Status::Rejected, Some(code), exam.notes)]
+            }
             Unit::Lab(lab) => {
-                let head = lab.head.map(|p| outcome_of(RecordKind::Lab, &p.record, Status::Rejected, Some(code), p.notes));
+                let head =
+                    lab.head.map(|p| outcome_of(RecordKind::Lab, &p.record, Status::Rejected, Some(code), p.notes));
                 let items = lab
                     .items
                     .into_iter()

@@ -38,9 +38,11 @@ impl CheckConfig {
 
 fn summary(config: &Config) -> String {
     format!(
-        "{} organization(s), {} peer(s), {} customer(s); HTTP {}, DICOM {} as {}",
+        "{} organization(s), {} peer(s), {} sender(s), {} client(s), {} customer(s); HTTP {}, DICOM {} as {}",
         config.organization.len(),
         config.peer.len(),
+        config.sender.len(),
+        config.client.len(),
         config.customer.len(),
         config.http.listen,
         config.dicom.listen,

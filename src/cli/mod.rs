@@ -1,9 +1,11 @@
 //! The command line: reads arguments, calls one function, prints what an operator needs.
 
 mod check_config;
+mod demo;
 mod import;
 mod migrate;
 mod serve;
+mod sign_link;
 mod verify;
 
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Bring the database's schema up to date and stop.
     Migrate(ConfigFile),
+    /// Print a signed link to a page.
+    SignLink(sign_link::SignLink),
     /// Take in DICOM files and folders.
     Import(import::Import),
     /// Hold objects and index against each other, both ways.
@@ -66,6 +70,7 @@ pub fn main() -> ExitCode {
             Command::Serve(command) => command.run().await,
             Command::CheckConfig(command) => command.run(),
             Command::Migrate(config) => migrate::run(&config).await,
+            Command::SignLink(command) => command.run(),
             Command::Import(command) => command.run().await,
             Command::Verify(command) => command.run().await,
         }

@@ -6,7 +6,8 @@ use std::time::Instant;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::ConfigFile;
+use super::{ConfigFile, demo};
+use crate::config::Config;
 use crate::server::Server;
 use crate::telemetry;
 
@@ -25,6 +26,7 @@ impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
         let config = match (&self.file.config, self.demo) {
+            (None, true) => Config::load(Some(&demo::configuration_file()?))?.checked()?,
             _ => self.file.load()?,
         };
         telemetry::init_log(&config.log)?;
@@ -38,6 +40,21 @@ impl Serve {
         );
         let shutdown = CancellationToken::new();
         tokio::spawn(cancel_on_signal(shutdown.clone()));
+        if self.demo {
+            let stop = shutdown.clone();
+            let (http, dicom) = (server.http_addr(), server.dicom_addr());
+            let archive = server.archive().clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    shown = demo::show(&config, &archive, http, dicom) => {
+                        if let Err(error) = shown {
+                            tracing::error!(error = format!("{error:#}"), "the demo hospital could not be loaded");
+                        }
+                    }
+                }
+            });
+        }
         server.run(shutdown).await?;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)

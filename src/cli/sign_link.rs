@@ -61,7 +61,7 @@ pub(super) fn signed_link(
     let mut signed = vec![(guid, customer.guid.as_str()), ("UserID", user)];
     signed.extend_from_slice(parameters);
     signed.push(("Timestamp", &timestamp));
-    let query = token::sign(&signed, &customer.current_secret()?);
+    let query = token::sign(&signed, customer.secrets().first().copied().context("the customer has no secret")?);
     let base = config.http.public_url.trim_end_matches('/');
     Ok(format!("{base}{}{page}?{query}", config.pages.prefix))
 }

@@ -205,32 +205,30 @@ async fn store(targets: &DemoTargets, exam: &Exam) -> Result<usize, Error> {
     let host = targets.dicom.ip().to_string();
     let calling = targets.calling_ae_title.clone();
     let target = scu::ScuTarget::new(&host, targets.dicom.port(), calling, targets.called_ae_title.clone());
-    let mut association: Option<scu::Association> = None;
-    let mut proposed = std::collections::BTreeSet::new();
+    let mut current: Option<(scu::Proposal, scu::Association)> = None;
     let count = object_count(exam);
     for number in 1..=count {
         let own = exam.clone();
         let made = tokio::task::spawn_blocking(move || object(&own, number)).await.map_err(|_| Error::Stopped)??;
         let proposal = scu::Proposal::storage(&made.sop_class_uid, made.transfer_syntax_uid);
         // The film is of another SOP class than the slices: a new association proposes it.
-        let open = match association.take() {
-            Some(open) if proposed.contains(&proposal) => open,
+        let association = match current.take() {
+            Some((proposed, association)) if proposed == proposal => association,
             earlier => {
-                if let Some(earlier) = earlier {
-                    earlier.release().await?;
+                if let Some((_, association)) = earlier {
+                    association.release().await?;
                 }
-                proposed.insert(proposal.clone());
-                scu::Association::connect(&target, &[proposal]).await?
+                scu::Association::connect(&target, std::slice::from_ref(&proposal)).await?
             }
         };
-        let open = association.insert(open);
-        let answer = open.store(&made.to_file()).await?;
+        let (_, association) = current.insert((proposal, association));
+        let answer = association.store(&made.to_file()).await?;
         if !answer.status.is_done() {
             return Err(Error::NotStored { status: format!("{:?}", answer.status) });
         }
     }
-    if let Some(open) = association {
-        open.release().await?;
+    if let Some((_, association)) = current {
+        association.release().await?;
     }
     Ok(count as usize)
 }

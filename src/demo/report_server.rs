@@ -51,3 +51,22 @@ async fn report(State(files): State<Files>, Path(name): Path<String>) -> Respons
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn known_files_are_served_with_their_type_and_others_are_not_found() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let files = BTreeMap::from([("EX0001.pdf".to_owned(), Bytes::from_static(b"%PDF-1.7"))]);
+        let server = ReportServer::start(SocketAddr::from(([127, 0, 0, 1], 0)), files).await.unwrap();
+
+        let found = reqwest::get(server.url("EX0001.pdf")).await.unwrap();
+        let missing = reqwest::get(server.url("EX9999.pdf")).await.unwrap();
+
+        assert_eq!(found.headers()["content-type"], "application/pdf");
+        assert_eq!(found.bytes().await.unwrap(), "%PDF-1.7");
+        assert_eq!(missing.status(), 404);
+    }
+}

@@ -36,6 +36,20 @@ impl Default for EcgOptions {
     }
 }
 
+impl EcgOptions {
+    /// Speeds and gains that no paper has become the usual ones.
+    fn on_paper(&self) -> Self {
+        let usual = Self::default();
+        let within =
+            |value: f64, low: f64, high: f64, usual: f64| if (low..=high).contains(&value) { value } else { usual };
+        Self {
+            speed_mm_per_s: within(self.speed_mm_per_s, 5.0, 200.0, usual.speed_mm_per_s),
+            gain_mm_per_mv: within(self.gain_mm_per_mv, 1.0, 80.0, usual.gain_mm_per_mv),
+            ..self.clone()
+        }
+    }
+}
+
 /// Why there is no drawing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -72,7 +86,7 @@ pub fn ecg_svg(file: &[u8], options: &EcgOptions) -> Result<String, Error> {
     let channels = |group: &&Elements<'_>| group.unsigned((0x003A, 0x0005)).unwrap_or(0);
     // The rhythm comes first, averaged beats follow: max_by_key would take the last of equals.
     let group = groups.iter().rev().max_by_key(channels).ok_or(Error::NoWaveform)?;
-    Ok(draw(&recording(group, encoding, options)?, options))
+    Ok(draw(&recording(group, encoding, options)?, &options.on_paper()))
 }
 
 fn recording(group: &Elements<'_>, encoding: Encoding, options: &EcgOptions) -> Result<Recording, Error> {
@@ -264,6 +278,12 @@ mod tests {
     fn an_object_without_waveforms_is_told_apart() {
         assert_eq!(ecg_svg(&[0; 200], &EcgOptions::default()), Err(Error::NoWaveform));
         assert_eq!(ecg_svg(&[], &EcgOptions::default()), Err(Error::NoWaveform));
+    }
+
+    #[test]
+    fn speeds_that_no_paper_has_become_the_usual_one() {
+        let asked = EcgOptions { speed_mm_per_s: f64::NAN, gain_mm_per_mv: 20.0, ..EcgOptions::default() };
+        assert_eq!(asked.on_paper(), EcgOptions { gain_mm_per_mv: 20.0, ..EcgOptions::default() });
     }
 
     #[test]

@@ -74,13 +74,8 @@ fields! {
 }
 
 /// The fields that together tell one exam report from another (D-R8).
-pub const KEY: [ExamField; 5] = [
-    ExamField::OrgCode,
-    ExamField::ReportFormNo,
-    ExamField::PatientId,
-    ExamField::EventType,
-    ExamField::EventNo,
-];
+pub const KEY: [ExamField; 5] =
+    [ExamField::OrgCode, ExamField::ReportFormNo, ExamField::PatientId, ExamField::EventType, ExamField::EventNo];
 
 /// How far an examination has got (D-R21).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

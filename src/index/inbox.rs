@@ -32,8 +32,7 @@ pub async fn insert(
                received_at, result, finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let finished = result.as_ref().map(|_| now);
     let InboxMessage { channel, sender, remote_addr, content_type, body, content_hash } = message;
-    let values =
-        params![id, channel, sender, remote_addr, content_type, body, content_hash, now, result, finished];
+    let values = params![id, channel, sender, remote_addr, content_type, body, content_hash, now, result, finished];
     tx.execute(sql, values).await.map(|_| ())
 }
 

@@ -167,12 +167,7 @@ pub async fn adopt_orphans(
 }
 
 /// All stored lines with these keys.
-pub async fn items(
-    tx: &mut Tx,
-    org_code: &str,
-    event_no: &str,
-    report_form_no: &str,
-) -> Result<Vec<KnownItem>, Error> {
+pub async fn items(tx: &mut Tx, org_code: &str, event_no: &str, report_form_no: &str) -> Result<Vec<KnownItem>, Error> {
     let sql = "SELECT id, serial_no, content_hash, last_update_dtime, withdrawn FROM lab_item \
                WHERE org_code = $1 AND event_no = $2 AND report_form_no = $3";
     let rows = tx.query(sql, params![org_code, event_no, report_form_no]).await?;

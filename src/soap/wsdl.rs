@@ -83,7 +83,8 @@ impl Service<'_> {
     pub fn page(&self) -> String {
         let mut list = String::new();
         for Operation { name, parameters, summary } in self.operations {
-            let _ = writeln!(list, "<li><code>string {name}({})</code> {}</li>", parameters.join(", "), escape(summary));
+            let _ =
+                writeln!(list, "<li><code>string {name}({})</code> {}</li>", parameters.join(", "), escape(summary));
         }
         let (name, location, namespace) = (escape(self.name), escape(self.location), escape(self.namespace));
         format!(
@@ -99,7 +100,8 @@ impl Operation {
         let name = self.name;
         let _ = write!(types, "<s:element name=\"{name}\"><s:complexType><s:sequence>");
         for parameter in self.parameters {
-            let _ = write!(types, "<s:element minOccurs=\"0\" maxOccurs=\"1\" name=\"{parameter}\" type=\"s:string\"/>");
+            let _ =
+                write!(types, "<s:element minOccurs=\"0\" maxOccurs=\"1\" name=\"{parameter}\" type=\"s:string\"/>");
         }
         let _ = write!(
             types,
@@ -135,7 +137,10 @@ mod tests {
         let ports = &root.children.last().unwrap().children;
         assert_eq!(ports[0].attribute("name"), Some("IThingSoap"));
         assert_eq!(ports[1].children[0].attribute("location"), Some(location));
-        parse(&service.page().replace("<!doctype html>", "").replace("<meta charset=\"utf-8\">", ""), &XmlLimits::default())
-            .unwrap();
+        parse(
+            &service.page().replace("<!doctype html>", "").replace("<meta charset=\"utf-8\">", ""),
+            &XmlLimits::default(),
+        )
+        .unwrap();
     }
 }

@@ -217,7 +217,8 @@ impl Tree<'_> {
 
     /// The five entities and character references; anything else stays as written.
     fn unescape(&mut self, raw: &str) -> String {
-        let raw = if raw.contains('\r') { Cow::Owned(raw.replace("\r\n", "\n").replace('\r', "\n")) } else { raw.into() };
+        let raw =
+            if raw.contains('\r') { Cow::Owned(raw.replace("\r\n", "\n").replace('\r', "\n")) } else { raw.into() };
         let mut out = String::with_capacity(raw.len());
         let mut rest = raw.as_ref();
         while let Some(at) = rest.find('&') {

@@ -11,5 +11,4 @@ mod dimse;
 mod files;
 mod index;
 mod objects;
-mod pages;
-mod server;
+mod registry;

@@ -95,7 +95,8 @@ fn d_r14_strict_validation_rejects_what_lenient_only_notes() {
 #[test]
 fn d_r15_long_text_is_kept_whole_and_odd_numbers_are_emptied() {
     let long = "长".repeat(4001);
-    let report = prepared(&[(ExamField::ImageDescr, &long), (ExamField::Recognition, "一"), (ExamField::IsCorrect, "01")]);
+    let report =
+        prepared(&[(ExamField::ImageDescr, &long), (ExamField::Recognition, "一"), (ExamField::IsCorrect, "01")]);
     assert_eq!(report.record.get(ExamField::ImageDescr), Some(long.as_str()));
     assert_eq!(report.record.get(ExamField::Recognition), None);
     assert_eq!(report.record.get(ExamField::IsCorrect), Some("1"));

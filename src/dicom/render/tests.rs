@@ -170,31 +170,94 @@ fn run_lengths_are_undone_with_the_high_byte_first() {
     fragment[4] = 64;
     fragment[8] = 66;
     fragment.extend_from_slice(&[254, 1, 2, 0, 100, 200]);
-    file.bytes.extend_from_slice(&[0xE0, 0x7F, 0x10, 0, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
-    file.bytes.extend_from_slice(&[
-        0xFE,
-        0xFF,
-        0,
-        0xE0,
-        0,
-        0,
-        0,
-        0,
-        0xFE,
-        0xFF,
-        0,
-        0xE0,
-        fragment.len() as u8,
-        0,
-        0,
-        0,
-    ]);
-    file.bytes.extend_from_slice(&fragment);
+    encapsulate(&mut file, &[], &[&fragment]);
 
     let rendered = render(&file.bytes, 1, &png()).unwrap();
 
     assert_eq!(rendered.window, Some(Window { center: 356.5, width: 201.0 }));
     assert_eq!(levels(&file.bytes, &png()), [0, 128, 255]);
+}
+
+/// Appends pixel data of undefined length: an offset table and fragments.
+fn encapsulate(file: &mut FileBuilder, offsets: &[u32], fragments: &[&[u8]]) {
+    file.bytes.extend_from_slice(&[0xE0, 0x7F, 0x10, 0, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+    let table: Vec<u8> = offsets.iter().flat_map(|offset| offset.to_le_bytes()).collect();
+    for value in std::iter::once(table.as_slice()).chain(fragments.iter().copied()) {
+        file.bytes.extend_from_slice(&[0xFE, 0xFF, 0x00, 0xE0]);
+        file.bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        file.bytes.extend_from_slice(value);
+    }
+    file.bytes.extend_from_slice(&[0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn the_offset_table_tells_which_fragments_make_a_frame() {
+    let mut file = FileBuilder::new("1.2.840.10008.1.2.1.98");
+    file.put((0x0028, 0x0008), b"IS", b"2").image("MONOCHROME2", 1, [1, 4, 8, 8, 0]);
+    file.put((0x0028, 0x1050), b"DS", b"128").put((0x0028, 0x1051), b"DS", b"256");
+    encapsulate(&mut file, &[0, 20], &[&[1, 2], &[3, 4], &[5, 6, 7, 8]]);
+    let header = ImageHeader::parse(&file.bytes).unwrap();
+
+    assert_eq!(header.native_frame_range(1), None);
+    let second = render(&file.bytes, 2, &png()).unwrap();
+    assert_eq!(levels(&file.bytes, &png()), [1, 2, 3, 4]);
+    assert_eq!(image::load_from_memory(&second.bytes).unwrap().to_luma8().into_raw(), [5, 6, 7, 8]);
+}
+
+#[test]
+fn big_endian_words_are_turned_round() {
+    let mut file = FileBuilder::new("1.2.840.10008.1.2.2");
+    for (tag, value) in [(0x0010u16, 1u16), (0x0011, 2), (0x0100, 16), (0x0101, 16), (0x0102, 15), (0x0103, 0)] {
+        file.bytes.extend_from_slice(&[0x00, 0x28]);
+        file.bytes.extend_from_slice(&tag.to_be_bytes());
+        file.bytes.extend_from_slice(&[b'U', b'S', 0, 2]);
+        file.bytes.extend_from_slice(&value.to_be_bytes());
+    }
+    file.bytes.extend_from_slice(&[0x7F, 0xE0, 0x00, 0x10, b'O', b'W', 0, 0, 0, 0, 0, 4, 0x01, 0x00, 0x02, 0x00]);
+
+    assert_eq!(render(&file.bytes, 1, &png()).unwrap().window, Some(Window { center: 384.5, width: 257.0 }));
+    assert_eq!(levels(&file.bytes, &png()), [0, 255]);
+}
+
+#[test]
+fn a_voi_lut_draws_its_entries() {
+    let mut item = FileBuilder { bytes: Vec::new() };
+    let descriptor = [3u16, 10, 8].map(u16::to_le_bytes).concat();
+    let entries = [0u16, 51, 255].map(u16::to_le_bytes).concat();
+    item.put((0x0028, 0x3002), b"US", &descriptor).put((0x0028, 0x3006), b"OW", &entries);
+    let mut sequence = vec![0xFE, 0xFF, 0x00, 0xE0, item.bytes.len() as u8, 0, 0, 0];
+    sequence.extend_from_slice(&item.bytes);
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("MONOCHROME2", 1, [1, 4, 16, 16, 0]).put((0x0028, 0x3010), b"SQ", &sequence);
+    let file = file.words(&[9, 11, 12, 99]);
+
+    assert_eq!(render(&file, 1, &png()).unwrap().window, None);
+    assert_eq!(levels(&file, &png()), [0, 51, 255, 255]);
+}
+
+#[test]
+fn an_overlay_is_drawn_in_white_at_its_origin() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("MONOCHROME2", 1, [1, 3, 16, 16, 0]);
+    file.put((0x0028, 0x1050), b"DS", b"50").put((0x0028, 0x1051), b"DS", b"100");
+    file.put((0x6000, 0x0010), b"US", &1u16.to_le_bytes()).put((0x6000, 0x0011), b"US", &2u16.to_le_bytes());
+    file.put((0x6000, 0x0050), b"SS", &[1, 0, 2, 0]).put((0x6000, 0x3000), b"OW", &[0b10, 0]);
+    let file = file.words(&[0, 0, 0]);
+
+    assert_eq!(levels(&file, &png()), [0, 0, 255]);
+}
+
+#[test]
+fn pixels_twice_as_high_as_wide_give_a_picture_twice_as_high() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.put((0x0028, 0x0034), b"IS", b"2\\1").image("MONOCHROME2", 1, [2, 4, 16, 16, 0]);
+    let file = file.words(&[0, 1, 2, 3, 4, 5, 6, 7]);
+
+    let rendered = render(&file, 1, &png()).unwrap();
+    let small = render(&file, 1, &RenderOptions { max_edge: Some(2), ..png() }).unwrap();
+
+    assert_eq!((rendered.width, rendered.height), (4, 4));
+    assert_eq!((small.width, small.height), (2, 2));
 }
 
 #[test]
@@ -210,10 +273,8 @@ fn a_frame_of_absurd_size_is_refused_before_it_is_allocated() {
 fn twelve_bit_jpeg_is_refused_rather_than_drawn_wrongly() {
     let mut file = FileBuilder::new("1.2.840.10008.1.2.4.51");
     file.image("MONOCHROME2", 1, [1, 1, 16, 12, 0]);
-    file.bytes.extend_from_slice(&[0xE0, 0x7F, 0x10, 0, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
     let stream = [0xFF, 0xD8, 0xFF, 0xC1, 0, 11, 12, 0, 1, 0, 1, 1, 1, 0x11, 0, 0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0];
-    file.bytes.extend_from_slice(&[0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0, 0xFE, 0xFF, 0, 0xE0, stream.len() as u8, 0, 0, 0]);
-    file.bytes.extend_from_slice(&stream);
+    encapsulate(&mut file, &[], &[&stream]);
 
     assert!(matches!(render(&file.bytes, 1, &png()), Err(Error::UnsupportedTransferSyntax { .. })));
 }

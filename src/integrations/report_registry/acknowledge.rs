@@ -143,7 +143,9 @@ mod tests {
              report_form_no=\"EX&quot;&lt;1\" status=\"stored\" code=\"0\" message=\"\"/></items></root>"
         );
         let failed = ack(Acknowledgement::Xml, true);
-        assert!(failed.contains("<result>0</result>") && failed.contains("code=\"E1006\" message=\"E1006 机构编码未登记\""));
+        assert!(
+            failed.contains("<result>0</result>") && failed.contains("code=\"E1006\" message=\"E1006 机构编码未登记\"")
+        );
     }
 
     #[test]

@@ -12,13 +12,61 @@ use crate::soap::xml::escape;
 const EXAM: [ExamField; 55] = {
     use ExamField::*;
     [
-        LastUpdateDateTime, OrgCode, ReportFormNo, PatientId, EventType, EventNo, RetrieveDate, ClassCode, ClassName,
-        ExamSiteCode, BodyPartName, ExamItemCode, ExamItemName, ReportTitle, EffectiveDateTime, Confidentiality, Name,
-        SexCode, SexName, BirthDate, AuthorId, AuthorDateTime, AuthorName, AuthenticatorId, AuthenticatorDateTime,
-        AuthenticatorName, ParticipantDept, ParticipantId, ParticipantDateTime, ParticipantName, OrderId, OrderPriority,
-        OrderPriorityName, PerformerDeptName, PerformerDoctor, PerformerDateTime, PlayingDevice, OutpatDiagName,
-        PatientConditionDescr, ExamPurpose, ImageDescr, IsAbnormal, Conclusion, Recognition, CreateTime, UploadStatus,
-        SerialDataNo, DataStatus, IsCorrect, CardNo, IdNo, CheckedStatus, PatientLocalId, PacsId, StudyInstanceUid,
+        LastUpdateDateTime,
+        OrgCode,
+        ReportFormNo,
+        PatientId,
+        EventType,
+        EventNo,
+        RetrieveDate,
+        ClassCode,
+        ClassName,
+        ExamSiteCode,
+        BodyPartName,
+        ExamItemCode,
+        ExamItemName,
+        ReportTitle,
+        EffectiveDateTime,
+        Confidentiality,
+        Name,
+        SexCode,
+        SexName,
+        BirthDate,
+        AuthorId,
+        AuthorDateTime,
+        AuthorName,
+        AuthenticatorId,
+        AuthenticatorDateTime,
+        AuthenticatorName,
+        ParticipantDept,
+        ParticipantId,
+        ParticipantDateTime,
+        ParticipantName,
+        OrderId,
+        OrderPriority,
+        OrderPriorityName,
+        PerformerDeptName,
+        PerformerDoctor,
+        PerformerDateTime,
+        PlayingDevice,
+        OutpatDiagName,
+        PatientConditionDescr,
+        ExamPurpose,
+        ImageDescr,
+        IsAbnormal,
+        Conclusion,
+        Recognition,
+        CreateTime,
+        UploadStatus,
+        SerialDataNo,
+        DataStatus,
+        IsCorrect,
+        CardNo,
+        IdNo,
+        CheckedStatus,
+        PatientLocalId,
+        PacsId,
+        StudyInstanceUid,
     ]
 };
 
@@ -26,10 +74,31 @@ const EXAM: [ExamField; 55] = {
 const ITEM: [LabItemField; 25] = {
     use LabItemField::*;
     [
-        LastUpdateDateTime, OrgCode, ReportFormNo, ClassCode, ClassName, ClassLocalName, ResultType, ResultTypeDescr,
-        ResultValue, ResultUnit, NormLowerLimit, NormUpperLimit, NormValueNotes, ResultInterpre, ResultInterpreDescr,
-        EffectiveDateTime, EventNo, ExamineWay, CreateTime, UploadStatus, SerialDataNo, DataStatus, IsCorrect,
-        Recognition, SerialNo,
+        LastUpdateDateTime,
+        OrgCode,
+        ReportFormNo,
+        ClassCode,
+        ClassName,
+        ClassLocalName,
+        ResultType,
+        ResultTypeDescr,
+        ResultValue,
+        ResultUnit,
+        NormLowerLimit,
+        NormUpperLimit,
+        NormValueNotes,
+        ResultInterpre,
+        ResultInterpreDescr,
+        EffectiveDateTime,
+        EventNo,
+        ExamineWay,
+        CreateTime,
+        UploadStatus,
+        SerialDataNo,
+        DataStatus,
+        IsCorrect,
+        Recognition,
+        SerialNo,
     ]
 };
 
@@ -106,11 +175,9 @@ fn end(mut out: String, cut: bool, extent: Extent<'_>) -> String {
 /// Writes a refusal; `None` asks for a SOAP fault.
 pub(super) fn refusal(style: ErrorStyle, code: Code) -> Option<String> {
     match style {
-        ErrorStyle::Xml => Some(format!(
-            "<root><success>No</success><error>{} {}</error></root>",
-            code.as_str(),
-            escape(code.text())
-        )),
+        ErrorStyle::Xml => {
+            Some(format!("<root><success>No</success><error>{} {}</error></root>", code.as_str(), escape(code.text())))
+        }
         ErrorStyle::Empty => Some("<root></root>".to_owned()),
         ErrorStyle::SoapFault => None,
     }

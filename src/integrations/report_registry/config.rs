@@ -279,8 +279,6 @@ pub(super) fn secret(owner: &str, text: &str, file: Option<&PathBuf>) -> Result<
     let Some(file) = file else { return Ok(text.to_owned()) };
     match std::fs::read_to_string(file) {
         Ok(text) => Ok(text.trim_end().to_owned()),
-        Err(error) => {
-            Err(ConfigError::SecretFile { owner: owner.to_owned(), file: file.display().to_string(), error })
-        }
+        Err(error) => Err(ConfigError::SecretFile { owner: owner.to_owned(), file: file.display().to_string(), error }),
     }
 }

@@ -9,9 +9,7 @@ use crate::soap::{Call, Element, Operation, Parameter, Version, encoding, form};
 /// The operations of the service.
 pub(super) const OPERATIONS: [Operation; 3] = [
     Operation {
-        name: "ArchiveAutoReport",
-        parameters: &["strReportInfo"],
-        summary: "注册检验报告、检查报告",
+        name: "ArchiveAutoReport", parameters: &["strReportInfo"], summary: "注册检验报告、检查报告"
     },
     Operation { name: "GetLabInfo", parameters: &QUERY, summary: "查询检验报告" },
     Operation { name: "GetExamInfo", parameters: &QUERY, summary: "查询检查报告" },
@@ -138,12 +136,7 @@ fn unreadable(method: Option<Method>, code: Code) -> Ask {
     }
 }
 
-fn ask(
-    method: Option<Method>,
-    parameters: &[(String, Parameter)],
-    stripped: bool,
-    config: &RegistryConfig,
-) -> Ask {
+fn ask(method: Option<Method>, parameters: &[(String, Parameter)], stripped: bool, config: &RegistryConfig) -> Ask {
     let find = |name: &str| parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, v)| v);
     match method {
         None => Ask::Nothing(Code::Unreadable, "没有这个方法"),
@@ -216,7 +209,10 @@ mod tests {
         let soap = of(soap.as_bytes(), "application/soap+xml", None);
         assert_eq!(soap.wire, Wire::Soap { version: Version::Soap12, namespace: "urn:x".to_owned() });
         assert_eq!(exams(&soap), 1);
-        let form = format!("strReportInfo={}", percent_encoding::utf8_percent_encode(EXAM, percent_encoding::NON_ALPHANUMERIC));
+        let form = format!(
+            "strReportInfo={}",
+            percent_encoding::utf8_percent_encode(EXAM, percent_encoding::NON_ALPHANUMERIC)
+        );
         let form = of(form.as_bytes(), "application/x-www-form-urlencoded", Some(Method::Register));
         assert_eq!((&form.wire, exams(&form)), (&Wire::Form, 1));
         assert_eq!(exams(&of(EXAM.as_bytes(), "text/xml", None)), 1);
@@ -242,7 +238,9 @@ mod tests {
         let xml = b"<GetExamInfo><strIDNO>C1</strIDNO><strCredential>region</strCredential></GetExamInfo>";
         assert!(matches!(of(xml, "text/xml", None).ask, Ask::Find(Method::Exams, query) if query == expected));
         let json = br#"{"strIDNO":"C1","strCredential":"region"}"#;
-        assert!(matches!(of(json, "application/json", Some(Method::Labs)).ask, Ask::Find(_, query) if query == expected));
+        assert!(
+            matches!(of(json, "application/json", Some(Method::Labs)).ask, Ask::Find(_, query) if query == expected)
+        );
     }
 
     #[test]

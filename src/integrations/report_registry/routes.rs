@@ -49,6 +49,28 @@ pub struct Settings {
     pub public_url: String,
 }
 
+impl Settings {
+    /// Whether the service can be offered with these settings.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.callers().map(|_| ())
+    }
+
+    fn callers(&self) -> Result<(Vec<Sender>, Vec<Client>), ConfigError> {
+        let config = &self.registry;
+        let known: BTreeSet<String> = self.organizations.iter().map(|organization| organization.code.clone()).collect();
+        unique(self.senders.iter().map(|sender| ("sender", sender.name.as_str())))?;
+        unique(self.clients.iter().map(|client| ("client", client.id.as_str())))?;
+        for path in config.aliases.iter().chain([&config.path_prefix]) {
+            if !path.starts_with('/') || path.contains(['{', '}', '*']) {
+                return Err(ConfigError::Path(path.clone()));
+            }
+        }
+        let senders = self.senders.iter().cloned().map(|s| Sender::new(s, config, &known)).collect::<Result<_, _>>()?;
+        let clients = self.clients.iter().cloned().map(Client::new).collect::<Result<_, _>>()?;
+        Ok((senders, clients))
+    }
+}
+
 #[derive(Debug)]
 struct Registry {
     archive: Archive,
@@ -62,18 +84,9 @@ struct Registry {
 
 /// The service's routes. The listener must tell the peer's address (`into_make_service_with_connect_info`).
 pub fn router(archive: Archive, settings: Settings) -> Result<Router, ConfigError> {
-    let Settings { registry: config, senders, clients, organizations, public_url } = settings;
-    let known: BTreeSet<String> = organizations.into_iter().map(|organization| organization.code).collect();
-    unique(senders.iter().map(|sender| ("sender", sender.name.as_str())))?;
-    unique(clients.iter().map(|client| ("client", client.id.as_str())))?;
-    let senders = senders.into_iter().map(|s| Sender::new(s, &config, &known)).collect::<Result<Vec<_>, _>>()?;
-    let clients = clients.into_iter().map(Client::new).collect::<Result<Vec<_>, _>>()?;
+    let (senders, clients) = settings.callers()?;
+    let Settings { registry: config, public_url, .. } = settings;
     let prefix = config.path_prefix.trim_end_matches('/').to_owned();
-    for path in config.aliases.iter().chain([&config.path_prefix]) {
-        if !path.starts_with('/') || path.contains(['{', '}', '*']) {
-            return Err(ConfigError::Path(path.clone()));
-        }
-    }
     let location = format!("{}{prefix}/{FILE}", public_url.trim_end_matches('/'));
     let turns = Semaphore::new(config.max_concurrent.max(1));
     // Callers were made for IIS, which does not mind case: the file is compared without it, the folder has three spellings.
@@ -217,7 +230,8 @@ impl Visit<'_> {
         let Some(sender) = self.sender() else {
             let message = self.message("ArchiveAutoReport", "", self.excerpt());
             let actor = self.actor(ActorKind::Sender, "");
-            if let Err(error) = self.registry.archive.refuse_message(message, actor, Code::UnknownSender.as_str()).await {
+            if let Err(error) = self.registry.archive.refuse_message(message, actor, Code::UnknownSender.as_str()).await
+            {
                 tracing::error!(%error, "refused message not kept");
             }
             tracing::warn!(peer.address = %self.address, "registration from an unknown sender refused");
@@ -255,13 +269,18 @@ impl Visit<'_> {
         let Batch { exams, labs, items, .. } = batch;
         let actor = self.actor(ActorKind::Sender, &sender.config.name);
         let rules = sender.rules.clone();
-        archive.register_reports(RegisterReports { message_pk, actor, rules, exams, labs, items }).await.map_err(not_kept)
+        archive
+            .register_reports(RegisterReports { message_pk, actor, rules, exams, labs, items })
+            .await
+            .map_err(not_kept)
     }
 
     fn acknowledge(&self, sender: Option<&Sender>, outcome: Result<BatchOutcome, Code>) -> Response {
         let (profile, template) = match sender.map(|sender| &sender.config) {
             // Who sends JSON reads JSON, unless something else was agreed.
-            Some(config) if config.ack == Acknowledgement::Xml && self.wire == Wire::Json => (Acknowledgement::Json, ""),
+            Some(config) if config.ack == Acknowledgement::Xml && self.wire == Wire::Json => {
+                (Acknowledgement::Json, "")
+            }
             Some(config) => (config.ack, config.ack_template.as_str()),
             None if self.wire == Wire::Json => (Acknowledgement::Json, ""),
             None => (Acknowledgement::Xml, ""),

@@ -1,0 +1,104 @@
+//! Registration of lab reports and their lines.
+
+use super::{Service, lab, line, root};
+use crate::each_database;
+use yingku::params;
+
+each_database! {
+    async fn d_r7_d_r9_lines_belong_to_the_head_of_the_same_message(database: TestDatabase) {
+        let service = Service::start(database).await;
+
+        let acknowledgement = service.register(&root(&[line("1", &[]), lab(&[]), line("2", &[])])).await;
+
+        assert!(acknowledgement.contains("<total>3</total><succeeded>3</succeeded>"), "{acknowledgement}");
+        let head = service.row("SELECT * FROM lab_report").await.int("id").unwrap();
+        let lines = service.rows("SELECT * FROM lab_item WHERE lab_report_pk = $1", params![head]).await;
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0].text("norm_upper_limit").unwrap(), "2/HP");
+    }
+
+    async fn d_r9_lines_of_two_heads_with_equal_numbers_go_to_the_one_of_their_message(database: TestDatabase) {
+        let service = Service::start(database).await;
+        service.register(&root(&[lab(&[("event_type", "2")])])).await;
+
+        service.register(&root(&[lab(&[]), line("1", &[])])).await;
+
+        let row = service
+            .row("SELECT event_type FROM lab_report JOIN lab_item ON lab_item.lab_report_pk = lab_report.id")
+            .await;
+        assert_eq!(row.text("event_type").unwrap(), "1");
+    }
+
+    async fn d_r10_lines_without_a_head_wait_for_it(database: TestDatabase) {
+        let service = Service::start(database).await;
+
+        let waiting = service.register(&root(&[line("1", &[])])).await;
+        assert!(waiting.contains("status=\"stored\"") && waiting.contains("E1024"), "{waiting}");
+        assert_eq!(service.count("SELECT id FROM lab_item WHERE lab_report_pk IS NULL").await, 1);
+        service.register(&root(&[lab(&[])])).await;
+
+        assert_eq!(service.count("SELECT id FROM lab_item WHERE lab_report_pk IS NULL").await, 0);
+    }
+
+    async fn d_r11_lines_that_a_newer_message_lacks_are_kept_by_default(database: TestDatabase) {
+        let service = Service::start(database).await;
+        service.register(&root(&[lab(&[]), line("1", &[]), line("2", &[])])).await;
+
+        let newer = ("last_update_dtime", "2024/3/24");
+        service.register(&root(&[lab(&[newer]), line("2", &[newer, ("result_value", "6")])])).await;
+
+        assert_eq!(service.count("SELECT id FROM lab_item WHERE withdrawn = 0").await, 2);
+        let changed = service.row("SELECT * FROM lab_item WHERE serial_no = '2'").await;
+        assert_eq!((changed.text("result_value").unwrap(), changed.int("version").unwrap()), ("6".into(), 2));
+    }
+
+    async fn d_r11_a_sender_of_full_sets_withdraws_what_a_newer_one_lacks(database: TestDatabase) {
+        let service = Service::start_with(database, |settings| settings.senders[0].subitems_replace = true).await;
+        service.register(&root(&[lab(&[]), line("1", &[]), line("2", &[])])).await;
+
+        let newer = ("last_update_dtime", "2024/3/24");
+        service.register(&root(&[lab(&[newer]), line("2", &[newer])])).await;
+
+        let gone = service.row("SELECT * FROM lab_item WHERE withdrawn = 1").await;
+        assert_eq!((gone.text("serial_no").unwrap(), gone.text("data_status").unwrap()), ("1".into(), "0".into()));
+        let history = service.rows("SELECT id FROM report_version WHERE kind = 'item'", params![]).await;
+        assert_eq!(history.len(), 2);
+    }
+
+    async fn d_r11_sending_again_heals_a_partial_batch(database: TestDatabase) {
+        let service = Service::start(database).await;
+        service.register(&root(&[lab(&[]), line("1", &[])])).await;
+
+        let again = service.register(&root(&[lab(&[]), line("1", &[]), line("2", &[])])).await;
+
+        assert_eq!(again.matches("status=\"duplicate\"").count(), 2);
+        assert_eq!(again.matches("status=\"stored\"").count(), 1);
+        assert_eq!(service.count("SELECT id FROM lab_item WHERE lab_report_pk IS NOT NULL").await, 2);
+    }
+
+    async fn d_r11_lines_without_a_number_get_one_from_their_order(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let document = root(&[lab(&[]), line("", &[]), line("", &[])]);
+
+        service.register(&document).await;
+        let again = service.register(&document).await;
+
+        assert_eq!(again.matches("status=\"duplicate\"").count(), 3, "{again}");
+        let rows = service.rows("SELECT serial_no FROM lab_item ORDER BY serial_no", params![]).await;
+        let numbers: Vec<String> = rows.iter().map(|row| row.text("serial_no").unwrap()).collect();
+        assert_eq!(numbers, ["WBC#1", "WBC#2"]);
+    }
+
+    async fn a_large_batch_is_registered_whole(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let lines = (1..=300).map(|n| line(&n.to_string(), &[]));
+        let heads = (2..=40).map(|n| lab(&[("report_form_no", &format!("LB{n}"))]));
+        let document = root(&std::iter::once(lab(&[])).chain(lines).chain(heads).collect::<Vec<_>>());
+
+        let acknowledgement = service.register(&document).await;
+
+        assert!(acknowledgement.contains("<total>340</total><succeeded>340</succeeded>"));
+        assert_eq!(service.count("SELECT id FROM lab_item WHERE lab_report_pk IS NOT NULL").await, 300);
+        assert_eq!(service.count("SELECT id FROM lab_report").await, 40);
+    }
+}

@@ -1,0 +1,119 @@
+//! The forms in which requests come, and what is no request at all.
+
+use encoding_rs::GB18030;
+use yingku::archive::Archive;
+
+use super::{Service, Settings, exam, form};
+use crate::each_database;
+
+fn envelope(namespace: &str, parameter: &str) -> String {
+    format!(
+        "<s:Envelope xmlns:s=\"{namespace}\"><s:Body><ArchiveAutoReport xmlns=\"urn:anything\"><strReportInfo>{parameter}\
+         </strReportInfo></ArchiveAutoReport></s:Body></s:Envelope>"
+    )
+}
+
+const SOAP_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+const SOAP_12: &str = "http://www.w3.org/2003/05/soap-envelope";
+
+async fn kept(archive: &Archive, id: i64) -> Vec<u8> {
+    archive.get_message(id).await.unwrap().unwrap().0
+}
+
+each_database! {
+    async fn d_r2_soap_11_12_form_and_plain_xml_are_answered_in_kind(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let text = exam(&[]);
+
+        let soap_11 = service.post("", "text/xml; charset=utf-8", envelope(SOAP_11, &format!("<![CDATA[{text}]]>"))).await;
+        let soap_12 = service.post("", "application/soap+xml", envelope(SOAP_12, &text)).await;
+        let body = form(&[("strReportInfo", &text)]);
+        let form = service.post("/ArchiveAutoReport", "application/x-www-form-urlencoded", body).await;
+        let plain = service.post("", "application/xml", text.clone()).await;
+
+        assert!(soap_11.text.contains(SOAP_11) && soap_11.text.contains("<ArchiveAutoReportResult>&lt;?xml"));
+        assert!(soap_11.text.contains("status=&quot;stored&quot;"), "{}", soap_11.text);
+        assert_eq!(soap_12.content_type, "application/soap+xml; charset=utf-8");
+        assert!(soap_12.text.contains(SOAP_12) && soap_12.text.contains("<ArchiveAutoReportResponse xmlns=\"urn:anything\">"));
+        assert!(soap_12.text.contains("duplicate"), "{}", soap_12.text);
+        assert!(form.text.contains("<string xmlns=\"http://tempuri.org/\">&lt;?xml"));
+        assert!(plain.text.starts_with("<?xml") && plain.text.contains("<result>1</result>"));
+    }
+
+    async fn d_r4_gbk_by_declaration_is_understood_and_kept_as_it_came(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let text = format!("<?xml version=\"1.0\" encoding=\"GBK\"?>{}", exam(&[("name", "测试甲")]));
+        let body = GB18030.encode(&text).0.into_owned();
+
+        service.post("", "text/xml", body.clone()).await;
+
+        assert_eq!(service.row("SELECT name FROM exam_report").await.text("name").unwrap(), "测试甲");
+        let id = service.row("SELECT id FROM inbox_message").await.int("id").unwrap();
+        assert_eq!(kept(&service.archive, id).await, body);
+    }
+
+    async fn d_r5_a_message_with_a_repeated_attribute_is_registered(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let text = exam(&[]).replacen("<item ", "<item pacs_id=\"\" ", 1);
+
+        let acknowledgement = service.register(&text).await;
+
+        assert!(acknowledgement.contains("<result>1</result>"), "{acknowledgement}");
+        assert_eq!(service.row("SELECT pacs_id FROM exam_report").await.text("pacs_id").unwrap(), "A0001");
+    }
+
+    async fn d_x2_an_unreadable_message_is_kept_and_answered(database: TestDatabase) {
+        let service = Service::start(database).await;
+
+        let fault = service.post("", "text/xml", "<s:Envelope xmlns:s=\"x\"><s:Body>").await;
+        let inner = service.post("", "text/xml", envelope(SOAP_11, "&lt;root&gt;")).await;
+        let bomb = service.post("", "text/xml", "<!DOCTYPE r [<!ENTITY a \"aa\">]><root>&a;</root>").await;
+
+        assert_eq!((fault.status, fault.text.contains("soap:Fault")), (500, true));
+        assert_eq!((inner.status, inner.text.contains("E2001")), (200, true));
+        assert!(bomb.text.contains("E2005"), "{}", bomb.text);
+        assert_eq!(service.count("SELECT id FROM inbox_message WHERE result IS NOT NULL").await, 3);
+    }
+
+    async fn d_r33_what_is_too_large_is_refused(database: TestDatabase) {
+        let small = |settings: &mut Settings| settings.registry.max_body_bytes = 1000;
+        let service = Service::start_with(database, small).await;
+
+        let answer = service.post("", "text/xml", "x".repeat(1001)).await;
+
+        assert_eq!(answer.status, 413);
+        assert_eq!(service.count("SELECT id FROM inbox_message").await, 0);
+    }
+
+    async fn the_path_is_found_whatever_its_case(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let root = service.url.trim_end_matches("/sehr.service.auto/IAutoReport.asmx");
+
+        for path in ["/sehr.service.auto/iautoreport.asmx", "/SEHR.SERVICE.AUTO/IAUTOREPORT.ASMX", "/Sehr.Service.Auto/IAutoReport.asmx"] {
+            let answer = service.http.get(format!("{root}{path}?WSDL")).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), 200, "{path}");
+        }
+        assert_eq!(service.http.get(format!("{root}/sehr.service.auto/Other.asmx")).send().await.unwrap().status(), 404);
+    }
+
+    async fn the_description_names_the_public_address(database: TestDatabase) {
+        let service = Service::start(database).await;
+
+        let wsdl = service.get("?singleWsdl").await;
+        let page = service.get("").await;
+
+        assert!(wsdl.text.contains(&format!("location=\"{}\"", service.url)), "{}", wsdl.text);
+        assert!(page.content_type.starts_with("text/html") && page.text.contains("GetExamInfo"));
+        assert_eq!(service.get("/GetExamInfo").await.status, 405);
+    }
+
+    async fn d_r3_json_is_answered_with_json(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let body = r#"{"exammaster":[{"org_code":"ORG-T01","report_form_no":"EX1","patient_id":"P1","event_type":1,"event_no":"E1"}]}"#;
+
+        let answer = service.post("/ArchiveAutoReport", "application/json", body).await;
+
+        assert_eq!(answer.content_type, "application/json");
+        assert!(answer.text.starts_with(r#"{"Status":1,"Msg":"","Total":1,"Rows":[{"Type":"exam""#), "{}", answer.text);
+    }
+}
