@@ -12,3 +12,4 @@ mod files;
 mod index;
 mod objects;
 mod registry;
+mod pages;
