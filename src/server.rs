@@ -5,6 +5,7 @@
 //! and returns.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,14 +14,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
-use crate::fetch::{self, Fetcher};
 use crate::config::Config;
 use crate::domain::Clock;
+use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
+use crate::integrations::report_registry;
 use crate::jobs::Workers;
 use crate::objects::{self, Objects};
-use crate::integrations::report_registry;
-use crate::web::health;
+use crate::web::health::{self, HealthState, Readiness};
 use crate::web::pages::{self, PagesState};
 use crate::{dimse, telemetry, web};
 
@@ -64,6 +65,7 @@ pub struct Server {
     dimse: dimse::Listener,
     http: TcpListener,
     router: Router,
+    readiness: Arc<Readiness>,
     http_addr: SocketAddr,
 }
 
@@ -75,8 +77,9 @@ impl Server {
         let failed = |error| Error::Http { listen: config.http.listen, error };
         let http = TcpListener::bind(config.http.listen).await.map_err(failed)?;
         let http_addr = http.local_addr().map_err(failed)?;
-        let router = router(&config, &archive)?;
-        Ok(Self { config, archive, dimse, http, router, http_addr })
+        let readiness = Arc::new(Readiness::default());
+        let router = router(&config, &archive, Arc::clone(&readiness))?;
+        Ok(Self { config, archive, dimse, http, router, readiness, http_addr })
     }
 
     /// Where HTTP is served.
@@ -97,8 +100,9 @@ impl Server {
     /// Serves until `shutdown` is cancelled, then drains: a message or request that has begun is finished within its
     /// limit, jobs that cannot finish are given back.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { config, archive, dimse, http, router, http_addr } = self;
+        let Self { config, archive, dimse, http, router, readiness, http_addr } = self;
         let workers = Workers::start(archive.clone(), config.jobs.clone());
+        readiness.set_working(true);
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         let listener = http.tap_io(|stream| {
@@ -110,8 +114,10 @@ impl Server {
             .with_graceful_shutdown(async move { stop.cancelled().await });
         let drain = async {
             shutdown.cancelled().await;
+            readiness.set_accepting(false);
             tokio::time::sleep(Duration::from_millis(config.http.request_timeout_ms)).await;
         };
+        readiness.set_accepting(true);
         let served = tokio::select! {
             served = async { serving.await } => served,
             () = drain => Ok(()),
@@ -143,7 +149,7 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
     }))
 }
 
-fn router(config: &Config, archive: &Archive) -> Result<Router, Error> {
+fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Result<Router, Error> {
     let pages = PagesState::new(
         archive.clone(),
         &config.http,
@@ -152,7 +158,8 @@ fn router(config: &Config, archive: &Archive) -> Result<Router, Error> {
         config.customer.clone(),
         &config.organization,
     );
-    let mut routers = vec![health::router(archive.clone(), telemetry::metrics()), pages::router(pages)];
+    let health = HealthState { archive: archive.clone(), metrics: telemetry::metrics(), readiness };
+    let mut routers = vec![health::router(health), pages::router(pages)];
     if !config.sender.is_empty() || !config.client.is_empty() {
         routers.push(report_registry::router(archive.clone(), config.registry_settings())?);
     }
