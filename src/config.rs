@@ -21,8 +21,8 @@ use crate::domain::customer::Customer;
 use crate::domain::organization::Organization;
 use crate::fetch::ReportsConfig;
 use crate::index::DatabaseConfig;
-use crate::jobs::JobsConfig;
 use crate::integrations::report_registry::{self, ClientConfig, RegistryConfig, SenderConfig};
+use crate::jobs::JobsConfig;
 use crate::objects::ObjectsConfig;
 use crate::telemetry::LogConfig;
 use crate::web::HttpConfig;
@@ -115,16 +115,13 @@ impl Config {
     }
 
     /// Reads a text and variables; `origin` is named in errors.
-    pub fn parse(
-        text: &str,
-        origin: &str,
-        variables: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, Error> {
+    pub fn parse(text: &str, origin: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
         // Read the file by itself first: its errors then point at its lines.
         toml::from_str::<Config>(text)
             .map_err(|e| Error::Parse { origin: origin.to_owned(), message: e.to_string() })?;
-        let mut table: toml::Table =
-            text.parse().map_err(|e: toml::de::Error| Error::Parse { origin: origin.to_owned(), message: e.to_string() })?;
+        let mut table: toml::Table = text
+            .parse()
+            .map_err(|e: toml::de::Error| Error::Parse { origin: origin.to_owned(), message: e.to_string() })?;
         environment::apply(&mut table, variables)?;
         table.try_into().map_err(|e: toml::de::Error| Error::Parse {
             origin: format!("{origin} with environment"),

@@ -44,7 +44,10 @@ async fn main() {
 /// One line of the table for each server; the ratio is Yingku's pace over the peer's.
 async fn compare(servers: &mut [Server], kind: ObjectKind, associations: usize, time: Duration) {
     println!("\n{} × {associations}", kind.name());
-    println!("{:<14} {:>10} {:>8} {:>9} {:>9} {:>8} {:>7}", "", "per s", "MB/s", "p99 ms", "peak MB", "failed", "ratio");
+    println!(
+        "{:<14} {:>10} {:>8} {:>9} {:>9} {:>8} {:>7}",
+        "", "per s", "MB/s", "p99 ms", "peak MB", "failed", "ratio"
+    );
     let mut own: Option<f64> = None;
     for server in servers {
         server.memory.reset();

@@ -9,9 +9,9 @@ pub mod fetch_report_file;
 pub mod find_reports;
 pub mod keep_message;
 pub mod link;
-pub mod prepare_report;
 pub mod list_exams;
 pub mod open_link;
+pub mod prepare_report;
 pub mod qr_link;
 pub mod queue;
 pub mod read_image;
@@ -30,7 +30,7 @@ use std::sync::Arc;
 use crate::documents::DocumentsConfig;
 use crate::domain::Clock;
 use crate::fetch::Fetcher;
-use crate::index::{Ids, Index};
+use crate::index::{Ids, Index, instances};
 use crate::objects::Objects;
 
 pub use error::Error;
@@ -80,6 +80,11 @@ impl Archive {
         let ArchiveParts { index, objects, clock, ids, link_rules, fetcher, stamp, documents } = parts;
         let documents = Documents::new(documents);
         Self { index, objects, clock, ids, link_rules, fetcher, stamp: Arc::new(stamp), documents }
+    }
+
+    /// Whether nothing has come in yet, neither images nor reports.
+    pub async fn is_empty(&self) -> Result<bool, Error> {
+        Ok(instances::nothing_there(&self.index).await?)
     }
 
     /// Keeps this process's node number; call it well within [`crate::index::LEASE`].

@@ -4,15 +4,20 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use super::sign_link::signed_link;
 use crate::archive::Archive;
+use crate::archive::queue::JobState;
 use crate::config::Config;
-use crate::demo;
+use crate::demo::{self, DemoTargets};
+use crate::domain::{AeTitle, Clock};
 
 const FILE: &str = "storage/demo.toml";
 const CALLING_AE_TITLE: &str = "DEMOPACS";
+/// How long to wait until the report files are fetched and stamped; the links work before as well.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The demo's configuration; written with fresh secrets when it is not there yet.
 pub(super) fn configuration_file() -> anyhow::Result<PathBuf> {
@@ -88,6 +93,66 @@ allow = ["http://127.0.0.1:*"]
         key = secret(),
         secret = secret(),
     )
+}
+
+/// Fills an empty archive through its front doors, then prints links.
+pub(super) async fn show(
+    config: &Config,
+    archive: &Archive,
+    http: SocketAddr,
+    dicom: SocketAddr,
+) -> anyhow::Result<()> {
+    if archive.is_empty().await? {
+        println!("影库 is empty: the synthetic hospital {} sends its exams …", demo::ORGANIZATION_NAME);
+        let summary = demo::load(&DemoTargets {
+            dicom,
+            called_ae_title: config.dicom.ae_title.clone(),
+            calling_ae_title: AeTitle::parse(CALLING_AE_TITLE)?,
+            http_base: format!("http://{http}"),
+            report_server_bind: DemoTargets::loopback(),
+            now_ms: Clock::System.now_ms(),
+        })
+        .await?;
+        println!(
+            "{} image objects, {} exam reports and {} lab reports came in",
+            summary.objects,
+            summary.exams.len(),
+            summary.lab_reports
+        );
+        // The hospital's report server must live until the files have been fetched.
+        wait_for_jobs(archive).await?;
+        drop(summary.report_server);
+    }
+    print_links(config)
+}
+
+async fn wait_for_jobs(archive: &Archive) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        let counts = archive.count_jobs().await?;
+        if !counts.iter().any(|c| matches!(c.state, JobState::Ready | JobState::Running) && c.count > 0) {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+fn print_links(config: &Config) -> anyhow::Result<()> {
+    let customer = config.customer.first().context("links need a [[customer]] in the configuration")?;
+    let exams = demo::exams(Clock::System.now_ms());
+    let link = |page, parameters: &[(&str, &str)]| signed_link(config, customer, page, "demo", parameters);
+    println!("\nSigned links (签名链接), good for {} hours:", customer.token.max_age_s / 3600);
+    for exam in &exams {
+        let parameters = [("AccessionNumber", exam.accession_number), ("OrganizationID", demo::ORGANIZATION_CODE)];
+        println!("  {}\n    {}", exam.title(), link("ClinicExam", &parameters)?);
+    }
+    if let Some(exam) = exams.first() {
+        let parameters = [("IDCardNO", exam.patient.id_no.as_str())];
+        println!("  {} 的检查列表\n    {}", exam.patient.name, link("ClinicExamView", &parameters)?);
+    }
+    println!("\nAnother one: yingku sign-link --config {FILE} AccessionNumber=…\nctrl-c stops the server.\n");
+    Ok(())
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {

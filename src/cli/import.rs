@@ -169,12 +169,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn import_file(
-    archive: &Archive,
-    org_code: &str,
-    charset: &Charset,
-    path: &Path,
-) -> anyhow::Result<Imported> {
+async fn import_file(archive: &Archive, org_code: &str, charset: &Charset, path: &Path) -> anyhow::Result<Imported> {
     let mut file = File::open(path)?;
     let mut piece = vec![0; PIECE];
     let mut read = fill(&mut file, &mut piece)?;

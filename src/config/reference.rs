@@ -29,7 +29,13 @@ pub fn markdown() -> String {
     text
 }
 
-fn table(text: &mut String, structure: &Value, definitions: &Map<String, Value>, defaults: Option<&Value>, prefix: &str) {
+fn table(
+    text: &mut String,
+    structure: &Value,
+    definitions: &Map<String, Value>,
+    defaults: Option<&Value>,
+    prefix: &str,
+) {
     let Some(properties) = structure.get("properties").and_then(Value::as_object) else { return };
     if prefix.is_empty() {
         text.push_str("\n| key | type | default | meaning |\n|---|---|---|---|\n");

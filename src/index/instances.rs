@@ -376,3 +376,15 @@ pub async fn other_organizations(tx: &mut Tx, org_code: &str, study_instance_uid
     let rows = tx.query(sql, params![study_instance_uid, org_code]).await?;
     rows.iter().map(|row| row.text("org_code")).collect()
 }
+
+/// Whether nothing has come in yet, neither images nor reports.
+pub async fn nothing_there(index: &Index) -> Result<bool, Error> {
+    for sql in
+        ["SELECT id FROM study LIMIT 1", "SELECT id FROM exam_report LIMIT 1", "SELECT id FROM lab_report LIMIT 1"]
+    {
+        if index.query_opt(sql, Vec::new()).await?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -11,5 +11,6 @@ mod dimse;
 mod files;
 mod index;
 mod objects;
-mod registry;
 mod pages;
+mod registry;
+mod server;

@@ -53,9 +53,8 @@ async fn every_acknowledged_instance_survives_being_killed_again_and_again() {
         senders.into_iter().for_each(Sender::wait);
         in_this_round.extend(answered.iter());
         lost += in_this_round.iter().filter(|answer| !answer.is_acknowledged()).count();
-        acknowledged.extend(
-            in_this_round.into_iter().filter(Answer::is_acknowledged).map(|a| (a.sop_instance_uid, a.path)),
-        );
+        acknowledged
+            .extend(in_this_round.into_iter().filter(Answer::is_acknowledged).map(|a| (a.sop_instance_uid, a.path)));
 
         server.start_again(Limit::None).await;
         let stored = server.stored().await;

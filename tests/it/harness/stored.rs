@@ -24,7 +24,8 @@ struct Row {
 impl StoredInstances {
     /// Reads all rows.
     pub async fn read(database: &str, folder: &Path) -> Self {
-        let index = Index::open(&DatabaseConfig { url: database.to_owned(), ..DatabaseConfig::default() }).await.unwrap();
+        let index =
+            Index::open(&DatabaseConfig { url: database.to_owned(), ..DatabaseConfig::default() }).await.unwrap();
         let sql = "SELECT sop_instance_uid, object_key, object_offset, object_length, dataset_offset FROM instance";
         let rows = index.query(sql, params![]).await.unwrap();
         let number = |row: &yingku::index::Row, column| usize::try_from(row.int(column).unwrap()).unwrap();

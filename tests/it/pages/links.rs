@@ -24,7 +24,10 @@ async fn a_link_opens_the_list_and_leaves_its_address_behind() {
         assert_eq!(list.status, 200);
         assert!(list.text().contains("胸部CT平扫") && list.text().contains("示例医院"));
         assert!(list.header("content-security-policy").contains("frame-ancestors 'none'"));
-        assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'open_page' AND outcome = 'ok'").await, 1);
+        assert_eq!(
+            world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'open_page' AND outcome = 'ok'").await,
+            1
+        );
     }
 }
 
@@ -44,7 +47,9 @@ async fn pages_open_in_any_spelling_and_by_form() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     let plain = link("ClinicExamView", &[ID]);
-    for spelling in ["/idcas/interface/clinicexamview", "/IDCAS/Interface/ClinicExamView.aspx", "/IDCAS/Interface/ClinicExamView/"] {
+    for spelling in
+        ["/idcas/interface/clinicexamview", "/IDCAS/Interface/ClinicExamView.aspx", "/IDCAS/Interface/ClinicExamView/"]
+    {
         let path = plain.replace("/IDCAS/Interface/ClinicExamView", spelling);
         assert_eq!(world.get(&path).await.status, 302, "{spelling}");
     }

@@ -14,7 +14,9 @@ async fn nothing_that_a_hospital_sends_comes_out_unescaped() {
     let exam = world.open("ClinicExam", &[ACCESSION, ("UserOrganizationName", evil)]).await;
     let list = exam.split("/exam/").next().unwrap().to_owned() + "/exams";
     let query = "?name=%22%3E%3Cx-evil&from=%22%3E%3Cx-evil&type=%22%3E%3Cx-evil&accession=%22%3E%3Cx-evil";
-    for path in [format!("{exam}?tab=text"), format!("{exam}?tab=request"), exam, list.clone(), format!("{list}{query}")] {
+    for path in
+        [format!("{exam}?tab=text"), format!("{exam}?tab=request"), exam, list.clone(), format!("{list}{query}")]
+    {
         let text = world.get(&path).await.text();
         assert!(text.contains("</html>"), "{path}");
         assert!(!text.contains("<x-evil") && !text.contains("<!-- "), "{path}");

@@ -10,7 +10,8 @@ async fn world() -> World {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     world.exam(Exam::new(2)).await;
-    let sql = "INSERT INTO qr_link (id, exam_report_pk, created_at, expires_at, revoked_at) VALUES ($1, 1, 0, NULL, NULL)";
+    let sql =
+        "INSERT INTO qr_link (id, exam_report_pk, created_at, expires_at, revoked_at) VALUES ($1, 1, 0, NULL, NULL)";
     world.execute(sql, params![LINK]).await;
     world
 }

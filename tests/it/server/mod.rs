@@ -52,7 +52,8 @@ async fn a_stored_instance_is_counted_and_leaves_nothing_of_its_patient_in_the_l
     assert!(answers.iter().all(|answer| answer.is_acknowledged()), "{answers:?}");
     let (status, metrics) = http_get(server.http(), "/metrics").unwrap();
     assert_eq!(status, 200);
-    for line in [r#"yingku_dimse_stored_total{outcome="stored"} 1"#, r#"yingku_dimse_stored_total{outcome="duplicate"} 1"#]
+    for line in
+        [r#"yingku_dimse_stored_total{outcome="stored"} 1"#, r#"yingku_dimse_stored_total{outcome="duplicate"} 1"#]
     {
         assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
     }
