@@ -126,7 +126,7 @@ key = "synthetic-region-key-0001"
 
 [[customer]]
 guid = "11111111-2222-4333-8444-555555555555"
-secret = "unit-test-secret-1"
+secret = "synthetic-customer-secret-01"
 organization = "ORG-T01"
 "#
     )
