@@ -25,8 +25,8 @@ pub(super) struct ListQuery {
     pub(super) exam_type: String,
     pub(super) accession: String,
     pub(super) order: String,
-    after: String,
-    key: String,
+    pub(super) after: String,
+    pub(super) key: String,
 }
 
 /// Shows one part of the list.

@@ -1,6 +1,6 @@
 //! Looking at one exam: tabs, texts, pictures, files, and the record that somebody looked (RD-20 to RD-22, D-P18).
 
-use yingku::demo::{self, hospital};
+use yingku::demo;
 
 use super::world::{Exam, NOW_S, World, uid};
 
@@ -38,8 +38,8 @@ async fn the_text_report_has_its_paragraphs_again() {
 async fn frames_are_drawn_and_looking_is_recorded_once() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
-    let exams = hospital::exams(NOW_S * 1000);
-    let ct = exams.iter().find(|exam| exam.kind == hospital::Kind::CtWithFilm).unwrap();
+    let exams = demo::exams(NOW_S * 1000);
+    let ct = exams.iter().find(|exam| exam.kind == demo::Kind::CtWithFilm).unwrap();
     for number in 1..=3 {
         world.store(&demo::object(ct, number).unwrap(), Some(1)).await;
     }
@@ -68,8 +68,8 @@ async fn frames_are_drawn_and_looking_is_recorded_once() {
 async fn electrocardiograms_are_drawn_as_svg() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
-    let exams = hospital::exams(NOW_S * 1000);
-    let ecg = exams.iter().find(|exam| exam.kind == hospital::Kind::Ecg).unwrap();
+    let exams = demo::exams(NOW_S * 1000);
+    let ecg = exams.iter().find(|exam| exam.kind == demo::Kind::Ecg).unwrap();
     world.store(&demo::object(ecg, 1).unwrap(), Some(1)).await;
     let exam = world.open("ClinicExam", &[ACCESSION, ("ShowType", "3")]).await;
     let page = world.get(&exam).await.text();
@@ -141,8 +141,8 @@ async fn lab_results_are_a_table_with_marks() {
 #[tokio::test]
 async fn images_without_a_report_are_for_the_own_organisation() {
     let world = World::start().await;
-    let exams = hospital::exams(NOW_S * 1000);
-    let dx = exams.iter().find(|exam| exam.kind == hospital::Kind::Dx).unwrap();
+    let exams = demo::exams(NOW_S * 1000);
+    let dx = exams.iter().find(|exam| exam.kind == demo::Kind::Dx).unwrap();
     world.store(&demo::object(dx, 1).unwrap(), None).await;
     let exam = world.open("ClinicExam", &[("AccessionNumber", dx.accession_number)]).await;
     let text = world.get(&exam).await.text();
