@@ -4,10 +4,9 @@ use serde_json::json;
 
 use super::link::{self, LinkRules};
 use super::prepare_report::{self, Prepared};
-use super::register_reports::{
-    Context, RecordKind, RecordOutcome, Standing, Status, outcome_of, record_audit, standing,
-};
+use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of, record_audit};
 use super::report_codes::{Code, Note};
+use super::standing::{Standing, standing};
 use crate::domain::date_time::local_text;
 use crate::domain::exam_report::{self, ExamField, ExamReport, ExamState};
 use crate::domain::record::{Field, observation_uid};

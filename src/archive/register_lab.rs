@@ -2,10 +2,9 @@
 
 use super::prepare_report::{self, Prepared};
 use super::register_exam::open_conflict;
-use super::register_reports::{
-    Context, RecordKind, RecordOutcome, Standing, Status, outcome_of, record_audit, standing,
-};
+use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of, record_audit};
 use super::report_codes::{Code, Note};
+use super::standing::{Standing, standing};
 use crate::domain::date_time::local_text;
 use crate::domain::lab_report::{self, LabField, LabItemField, LabReport};
 use crate::domain::record::observation_uid;

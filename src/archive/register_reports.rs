@@ -4,18 +4,16 @@
 //! What one transaction holds: the rows, links to images, the job that fetches the report file, the audit record, and
 //! for a batch of one report also the message's result.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use serde_json::json;
 
-use super::prepare_report::{self, Prepared, RegistrationRules, Rejected, Submitted};
-use super::register_lab::LabUnit;
+use super::plan_batch::{Unit, plan};
+use super::prepare_report::{RegistrationRules, Submitted};
 use super::report_codes::{Code, Note};
 use super::{Archive, Error};
 use crate::domain::Actor;
-use crate::domain::date_time::local_text;
 use crate::domain::exam_report::ExamField;
 use crate::domain::lab_report::{LabField, LabItemField};
 use crate::domain::record::{Field, Record};
@@ -150,19 +148,6 @@ pub(super) struct Context {
     pub(super) now: i64,
 }
 
-/// One transaction's worth.
-#[derive(Debug, Clone)]
-enum Unit {
-    Exam(Box<Prepared<ExamField>>),
-    Lab(LabUnit),
-}
-
-struct Plan {
-    units: Vec<Unit>,
-    rejected: Vec<RecordOutcome>,
-    repeats: bool,
-}
-
 impl Archive {
     /// Registers a batch. An error means that the message's result could not be noted; its records may be stored,
     /// and sending the message again does no harm.
@@ -261,25 +246,6 @@ impl Archive {
     }
 }
 
-impl Unit {
-    fn rejected(self, code: Code) -> Vec<RecordOutcome> {
-        match self {
-            Unit::Exam(exam) => {
-                vec![outcome_of(RecordKind::Exam, &exam.record, Status::Rejected, Some(code), exam.notes)]
-            }
-            Unit::Lab(lab) => {
-                let head =
-                    lab.head.map(|p| outcome_of(RecordKind::Lab, &p.record, Status::Rejected, Some(code), p.notes));
-                let items = lab
-                    .items
-                    .into_iter()
-                    .map(|p| outcome_of(RecordKind::LabItem, &p.record, Status::Rejected, Some(code), p.notes));
-                head.into_iter().chain(items).collect()
-            }
-        }
-    }
-}
-
 pub(super) fn outcome_of<F: Field>(
     kind: RecordKind,
     record: &Record<F>,
@@ -317,62 +283,6 @@ pub(super) async fn record_audit(
     audit::record(tx, ids.next(), context.now, &record).await
 }
 
-fn plan(
-    context: &Context,
-    exams: Vec<Submitted<ExamField>>,
-    labs: Vec<Submitted<LabField>>,
-    items: Vec<Submitted<LabItemField>>,
-) -> Plan {
-    let (rules, now) = (context.rules.as_ref(), local_text(context.now));
-    let mut plan = Plan { units: Vec::new(), rejected: Vec::new(), repeats: false };
-    let mut seen = std::collections::HashSet::new();
-    for exam in exams {
-        match prepare_report::exam(exam, rules, &now) {
-            Ok(exam) => {
-                let number = [ExamField::OrgCode, ExamField::ReportFormNo].map(|f| exam.record.text(f).to_owned());
-                plan.repeats |= !seen.insert(("exam", number));
-                plan.units.push(Unit::Exam(Box::new(exam)));
-            }
-            Err(rejected) => plan.rejected.push(told(RecordKind::Exam, *rejected)),
-        }
-    }
-    // Lines go to the last head in the batch that they can belong to, wherever they stand in it (D-R7, D-R9).
-    let mut lab_units: Vec<LabUnit> = Vec::new();
-    let mut owners: HashMap<[String; 3], usize> = HashMap::new();
-    for lab in labs {
-        match prepare_report::lab(lab, rules, &now) {
-            Ok(lab) => {
-                let number = [LabField::OrgCode, LabField::ReportFormNo].map(|f| lab.record.text(f).to_owned());
-                plan.repeats |= !seen.insert(("lab", number));
-                owners.insert(prepare_report::owner_keys(&lab.record), lab_units.len());
-                lab_units.push(LabUnit { head: Some(Box::new(lab)), items: Vec::new() });
-            }
-            Err(rejected) => plan.rejected.push(told(RecordKind::Lab, *rejected)),
-        }
-    }
-    let mut orders: HashMap<[String; 3], usize> = HashMap::new();
-    for item in items {
-        let order = orders.entry(prepare_report::owner_of_item(&item.record)).or_default();
-        *order += 1;
-        match prepare_report::item(item, *order, rules, &now) {
-            Ok(item) => {
-                let unit = *owners.entry(prepare_report::owner_of_item(&item.record)).or_insert_with(|| {
-                    lab_units.push(LabUnit::default());
-                    lab_units.len() - 1
-                });
-                lab_units[unit].items.push(item);
-            }
-            Err(rejected) => plan.rejected.push(told(RecordKind::LabItem, *rejected)),
-        }
-    }
-    plan.units.extend(lab_units.into_iter().map(Unit::Lab));
-    plan
-}
-
-fn told<F: Field>(kind: RecordKind, rejected: Rejected<F>) -> RecordOutcome {
-    outcome_of(kind, &rejected.record, Status::Rejected, Some(rejected.code), rejected.notes)
-}
-
 /// Figures for the completeness that evaluators ask about (D-R14).
 fn count(outcome: &BatchOutcome) {
     for record in &outcome.records {
@@ -381,60 +291,5 @@ fn count(outcome: &BatchOutcome) {
         for note in &record.notes {
             metrics::counter!("yingku_registry_notes_total", "kind" => kind, "code" => note.code.as_str()).increment(1);
         }
-    }
-}
-
-/// How an incoming record stands to the stored one (D-R8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Later, or without a stamp of its own: replaces.
-    Newer,
-    /// As old but different: replaces, since senders often do not move the stamp.
-    Changed,
-    /// Earlier: ignored.
-    Stale,
-    /// As old and the same: nothing to do.
-    Duplicate,
-}
-
-pub(super) fn standing(
-    (stamp, stamped, content_hash): (&str, bool, &str),
-    stored_stamp: &str,
-    stored_hash: &str,
-) -> Standing {
-    let same = content_hash == stored_hash;
-    match stamp.cmp(stored_stamp) {
-        _ if !stamped && same => Standing::Duplicate,
-        std::cmp::Ordering::Less => Standing::Stale,
-        std::cmp::Ordering::Equal if same => Standing::Duplicate,
-        std::cmp::Ordering::Equal => Standing::Changed,
-        std::cmp::Ordering::Greater => Standing::Newer,
-    }
-}
-
-impl Standing {
-    pub(super) fn status(self) -> Status {
-        match self {
-            Standing::Newer | Standing::Changed => Status::Updated,
-            Standing::Stale => Status::Stale,
-            Standing::Duplicate => Status::Duplicate,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn d_r8_newer_and_changed_replace_older_and_equal_do_not() {
-        let stored = ("2024-03-23 00:00:00", "hash");
-        let stands = |stamp, stamped, hash| standing((stamp, stamped, hash), stored.0, stored.1);
-        assert_eq!(stands("2024-03-24 00:00:00", true, "hash"), Standing::Newer);
-        assert_eq!(stands("2024-03-23 00:00:00", true, "other"), Standing::Changed);
-        assert_eq!(stands("2024-03-23 00:00:00", true, "hash"), Standing::Duplicate);
-        assert_eq!(stands("2024-03-22 00:00:00", true, "other"), Standing::Stale);
-        assert_eq!(stands("2026-01-01 00:00:00", false, "hash"), Standing::Duplicate);
-        assert_eq!(stands("2026-01-01 00:00:00", false, "other"), Standing::Newer);
     }
 }

@@ -9,6 +9,7 @@ use hayro::hayro_interpret::InterpreterSettings;
 use hayro::hayro_interpret::font::{FontData, FontQuery};
 use hayro::hayro_interpret::hayro_cmap::CidFamily;
 use hayro::hayro_syntax::Pdf;
+use hayro::hayro_syntax::object::{Dict, Object};
 use hayro::vello_cpu::color::palette::css::WHITE;
 use hayro::{PixmapSettings, RenderCache, RenderSettings, render};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -71,6 +72,7 @@ fn draw(bytes: &[u8], page: usize, width: u32, limits: &DocumentsConfig) -> Resu
     if across * scale < 1.0 || down * scale < 1.0 {
         return Err(Error::Damaged);
     }
+    check_images(&pdf, limits)?;
     let settings = PixmapSettings { x_scale: scale as f32, y_scale: scale as f32, bg_color: WHITE };
     let pixmap = render(shown, &RenderCache::new(), &interpreter(), &RenderSettings::default(), &settings);
     let (width, height) = (u32::from(pixmap.width()), u32::from(pixmap.height()));
@@ -81,6 +83,19 @@ fn draw(bytes: &[u8], page: usize, width: u32, limits: &DocumentsConfig) -> Resu
         .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
         .map_err(|_| Error::Damaged)?;
     Ok(png)
+}
+
+/// A few bytes can unpack to a picture of gigabytes, and a failed allocation ends the program.
+fn check_images(pdf: &Pdf, limits: &DocumentsConfig) -> Result<(), Error> {
+    let side = |dict: &Dict<'_>, key: &str| dict.get::<f64>(key).filter(|side| *side >= 0.0).unwrap_or(0.0);
+    let huge = pdf.objects().into_iter().any(|object| match object {
+        Object::Stream(stream) => {
+            let dict = stream.dict();
+            side(dict, "Width") * side(dict, "Height") > limits.max_image_pixels as f64
+        }
+        _ => false,
+    });
+    if huge { Err(Error::TooLarge("documents.max_image_pixels")) } else { Ok(()) }
 }
 
 fn interpreter() -> InterpreterSettings {

@@ -206,3 +206,13 @@ fn d_r19_d_r20_is_correct_and_upload_status_are_kept_and_decide_nothing() {
     assert_eq!([ExamField::IsCorrect, ExamField::UploadStatus].map(|f| report.record.text(f)), ["0", "5"]);
     assert_eq!(report.notes, []);
 }
+
+#[test]
+fn d_r34_one_field_recognition_serves_exams_and_labs() {
+    let specs = [
+        ExamField::find("recognition").map(|f| *f.spec()),
+        LabField::find("recognition").map(|f| *f.spec()),
+        LabItemField::find("recognition").map(|f| *f.spec()),
+    ];
+    assert!(specs.iter().all(|spec| spec.is_some() && spec == &specs[0]));
+}

@@ -23,6 +23,8 @@ pub struct RegistryConfig {
     pub namespace: String,
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// How long a body may take to arrive, in milliseconds.
+    pub body_timeout_ms: u64,
     /// Most records (heads and lines) in one message.
     pub max_items: usize,
     /// Most levels of elements in a message.
@@ -64,6 +66,7 @@ impl Default for RegistryConfig {
             aliases: Vec::new(),
             namespace: "http://tempuri.org/".to_owned(),
             max_body_bytes: 32 * 1024 * 1024,
+            body_timeout_ms: 60_000,
             max_items: 5000,
             xml_depth: 32,
             xml_attributes: 256,

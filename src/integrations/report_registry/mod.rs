@@ -11,6 +11,7 @@ mod callers;
 mod config;
 mod read;
 mod routes;
+mod visit;
 
 pub use batch::Batch;
 pub use config::{Acknowledgement, ClientConfig, ConfigError, ErrorStyle, KeyMode, RegistryConfig, SenderConfig};

@@ -74,3 +74,19 @@ fn what_is_no_pdf_is_not_drawn() {
     let limits = DocumentsConfig { max_bytes: 10, ..limits };
     assert_eq!(page_count(&pdf::report(), &limits), Err(Error::TooLarge("documents.max_bytes")));
 }
+
+#[test]
+fn a_few_bytes_that_claim_to_be_a_huge_picture_are_not_unpacked() {
+    let bytes = pdf::file(&[
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /XObject << /I 5 0 R >> >> >>"
+            .to_owned(),
+        pdf::stream("q 500 0 0 500 0 0 cm /I Do Q"),
+        "<< /Type /XObject /Subtype /Image /Width 60000 /Height 60000 /BitsPerComponent 1 /ColorSpace /DeviceGray \
+         /Filter /CCITTFaxDecode /DecodeParms << /K -1 /Columns 60000 /Rows 60000 >> /Length 4 >>\nstream\n0000\nendstream"
+            .to_owned(),
+    ]);
+    let refused = Err(Error::TooLarge("documents.max_image_pixels"));
+    assert_eq!(render_page(&bytes, 1, 400, &DocumentsConfig::default()), refused);
+}

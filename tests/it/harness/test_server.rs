@@ -126,7 +126,7 @@ key = "synthetic-region-key-0001"
 
 [[customer]]
 guid = "11111111-2222-4333-8444-555555555555"
-secret = "only-for-these-tests-7Qm2"
+secret = "synthetic-customer-secret-01"
 organization = "ORG-T01"
 "#
     )

@@ -43,6 +43,16 @@ each_database! {
         assert!(answer.contains("EX0001") && !answer.contains("EX0002"), "{answer}");
     }
 
+    async fn d_q3_labs_are_asked_for_as_exams_are(database: TestDatabase) {
+        let service = Service::start(database).await;
+        service.register(&root(&[lab(&[("id_no", ID_NO.1)])])).await;
+
+        for parameters in [[ID_NO], [("strIDNO", ID_NO.1)], [CARD_NO], [("strSSID", CARD_NO.1)]] {
+            let answer = service.ask("GetLabInfo", &parameters).await;
+            assert!(answer.contains("<REPORT_FORM_NO>LB0001</REPORT_FORM_NO>"), "{answer}");
+        }
+    }
+
     async fn d_q4_only_reports_of_the_asked_time_are_found(database: TestDatabase) {
         let service = Service::start(database).await;
         service.register(&exam(&[("report_form_no", "EX-OLD"), ("retrieve_date", "2023/11/1")])).await;

@@ -75,6 +75,18 @@ each_database! {
         assert_eq!(service.count("SELECT id FROM inbox_message WHERE result IS NOT NULL").await, 3);
     }
 
+    async fn d_r27_time_and_organisation_of_the_message_are_no_keys(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let org = "<org><item date_t=\"2024-03-24\" orgcode=\"ORG-T02\" orgname=\"示例医院\"/></org><exammaster>";
+        let text = exam(&[]).replace("<exammaster>", org);
+
+        service.register(&text).await;
+        let later = service.register(&text.replace("2024-03-24 14:40:00", "2024-03-25 14:40:00")).await;
+
+        assert!(later.contains("status=\"duplicate\""), "{later}");
+        assert_eq!(service.row("SELECT org_code FROM exam_report").await.text("org_code").unwrap(), "ORG-T01");
+    }
+
     async fn d_r33_what_is_too_large_is_refused(database: TestDatabase) {
         let small = |settings: &mut Settings| settings.registry.max_body_bytes = 1000;
         let service = Service::start_with(database, small).await;

@@ -1,0 +1,259 @@
+//! One request on its way to an answer: who calls, what is kept, what the archive does, how it is told.
+
+use std::net::IpAddr;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::json;
+
+use super::acknowledge;
+use super::answer::{self, Extent};
+use super::batch::Batch;
+use super::callers::{Sender, client_of};
+use super::config::Acknowledgement;
+use super::read::{Method, Query, Wire};
+use super::routes::{Registry, fault, reply};
+use crate::archive::find_reports::{FindReports, QueryRules};
+use crate::archive::keep_message::InboundMessage;
+use crate::archive::register_reports::{BatchOutcome, RegisterReports};
+use crate::archive::report_codes::Code;
+use crate::domain::date_time::{self, Moment};
+use crate::domain::{Actor, ActorKind};
+use crate::soap::{Version, envelope, xml};
+
+/// A message time this far from ours is worth a word to the operator (D-R27), in milliseconds.
+const SKEW_MS: i64 = 15 * 60 * 1000;
+
+/// One request on its way to an answer.
+pub(super) struct Visit<'r> {
+    pub(super) registry: &'r Registry,
+    pub(super) address: IpAddr,
+    pub(super) headers: &'r HeaderMap,
+    pub(super) content_type: String,
+    pub(super) body: Bytes,
+    pub(super) wire: Wire,
+}
+
+impl Visit<'_> {
+    fn actor(&self, kind: ActorKind, name: &str) -> Actor {
+        Actor { kind, name: name.to_owned(), user_id: String::new(), remote_addr: self.address.to_string() }
+    }
+
+    fn message(&self, operation: &str, sender: &str, body: Bytes) -> InboundMessage {
+        InboundMessage {
+            channel: format!("IAutoReport/{operation}"),
+            sender: sender.to_owned(),
+            remote_addr: self.address.to_string(),
+            content_type: self.content_type.clone(),
+            body,
+        }
+    }
+
+    /// What is kept of somebody unknown is little, so that nobody fills the disk.
+    fn excerpt(&self) -> Bytes {
+        self.body.slice(..self.body.len().min(self.registry.config.refused_keep_bytes))
+    }
+
+    fn sender(&self) -> Option<&Sender> {
+        self.registry.senders.iter().find(|sender| sender.is_caller(self.address, self.headers))
+    }
+
+    pub(super) async fn register(self, batch: Result<Batch, Code>) -> Response {
+        let Some(sender) = self.sender() else {
+            let message = self.message("ArchiveAutoReport", "", self.excerpt());
+            let actor = self.actor(ActorKind::Sender, "");
+            if let Err(error) = self.registry.archive.refuse_message(message, actor, Code::UnknownSender.as_str()).await
+            {
+                tracing::error!(%error, "refused message not kept");
+            }
+            tracing::warn!(peer.address = %self.address, "registration from an unknown sender refused");
+            return self.acknowledge(None, Err(Code::UnknownSender));
+        };
+        let name = sender.config.name.as_str();
+        let message = self.message("ArchiveAutoReport", name, self.body.clone());
+        let outcome = self.keep_and_register(sender, message, batch).await;
+        let acknowledged = outcome.as_ref().map_or(0, |outcome| outcome.records.len() - outcome.failed());
+        tracing::info!(sender.name = name, registry.records = acknowledged, ok = outcome.is_ok(), "registration");
+        self.acknowledge(Some(sender), outcome)
+    }
+
+    async fn keep_and_register(
+        &self,
+        sender: &Sender,
+        message: InboundMessage,
+        batch: Result<Batch, Code>,
+    ) -> Result<BatchOutcome, Code> {
+        let archive = &self.registry.archive;
+        let not_kept = |error: crate::archive::Error| {
+            tracing::error!(sender.name = %sender.config.name, %error, "registration not kept");
+            Code::NotKept
+        };
+        let message_pk = archive.keep_message(message).await.map_err(not_kept)?;
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(code) => {
+                let result = json!({ "code": code.as_str() }).to_string();
+                archive.finish_message(message_pk, result).await.map_err(not_kept)?;
+                return Err(code);
+            }
+        };
+        warn_of_skew(&batch, &sender.config.name, archive.now_ms());
+        let Batch { exams, labs, items, .. } = batch;
+        let actor = self.actor(ActorKind::Sender, &sender.config.name);
+        let rules = sender.rules.clone();
+        archive
+            .register_reports(RegisterReports { message_pk, actor, rules, exams, labs, items })
+            .await
+            .map_err(not_kept)
+    }
+
+    fn acknowledge(&self, sender: Option<&Sender>, outcome: Result<BatchOutcome, Code>) -> Response {
+        let (profile, template) = match sender.map(|sender| &sender.config) {
+            // Who sends JSON reads JSON, unless something else was agreed.
+            Some(config) if config.ack == Acknowledgement::Xml && self.wire == Wire::Json => {
+                (Acknowledgement::Json, "")
+            }
+            Some(config) => (config.ack, config.ack_template.as_str()),
+            None if self.wire == Wire::Json => (Acknowledgement::Json, ""),
+            None => (Acknowledgement::Xml, ""),
+        };
+        let text = acknowledge::render(profile, template, &outcome);
+        self.answer(Method::Register, text)
+    }
+
+    pub(super) async fn find(self, method: Method, query: Query) -> Response {
+        let Registry { archive, config, clients, .. } = self.registry;
+        let credentials = (query.credential.as_str(), query.key.as_str());
+        let now = Moment::from_epoch_ms(archive.now_ms());
+        let client = client_of(clients, config.anonymous_query, self.address, credentials, now);
+        let asked = without_key(&query);
+        let Some(client) = client else {
+            let message = self.message(method.name(), "", asked);
+            let actor = self.actor(ActorKind::Client, "");
+            if let Err(error) = archive.refuse_message(message, actor, Code::NoCredential.as_str()).await {
+                tracing::error!(%error, "refused query not kept");
+            }
+            tracing::warn!(peer.address = %self.address, "query without valid credentials refused");
+            return self.refuse(method, Code::NoCredential);
+        };
+        let own = &client.config.organizations;
+        let command = FindReports {
+            actor: self.actor(ActorKind::Client, &client.config.id),
+            message: InboundMessage {
+                content_type: "application/json".to_owned(),
+                ..self.message(method.name(), &client.config.id, asked)
+            },
+            identities: [query.id_no, query.card_no],
+            from: query.from,
+            to: query.to,
+            organizations: (!own.is_empty()).then(|| own.clone()),
+            vip: client.config.vip,
+            rules: QueryRules {
+                max_span_days: config.max_query_span_days,
+                max_reports: config.max_masters,
+                strict_identity: config.strict_identity,
+            },
+        };
+        let extent = if config.extended { Extent::Extended(&self.registry.public_url) } else { Extent::AsSpecified };
+        let answered = match method {
+            Method::Labs => {
+                archive.find_lab_reports(command).await.map(|found| found.map(|found| answer::labs(&found, extent)))
+            }
+            _ => archive.find_exam_reports(command).await.map(|found| found.map(|found| answer::exams(&found, extent))),
+        };
+        match answered {
+            Ok(Ok(text)) => self.answer(method, text),
+            Ok(Err(code)) => self.refuse(method, code),
+            Err(error) => {
+                tracing::error!(client.id = %client.config.id, %error, "query failed");
+                self.refuse(method, Code::QueryFailed)
+            }
+        }
+    }
+
+    fn refuse(&self, method: Method, code: Code) -> Response {
+        match (answer::refusal(self.registry.config.error_style, code), &self.wire) {
+            (Some(text), _) => self.answer(method, text),
+            (None, Wire::Soap { version, .. }) => fault(StatusCode::INTERNAL_SERVER_ERROR, *version, code.text()),
+            (None, _) => fault(StatusCode::INTERNAL_SERVER_ERROR, Version::Soap11, code.text()),
+        }
+    }
+
+    /// No operation of ours, or no envelope at all: kept, then a fault.
+    pub(super) async fn nothing(self, code: Code, reason: &'static str) -> Response {
+        let kept = match self.sender() {
+            Some(sender) => {
+                let message = self.message("", &sender.config.name, self.body.clone());
+                match self.registry.archive.keep_message(message).await {
+                    Ok(id) => {
+                        let result = json!({ "code": code.as_str() }).to_string();
+                        self.registry.archive.finish_message(id, result).await
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            None => {
+                let actor = self.actor(ActorKind::Sender, "");
+                let message = self.message("", "", self.excerpt());
+                self.registry.archive.refuse_message(message, actor, code.as_str()).await
+            }
+        };
+        if let Err(error) = kept {
+            tracing::error!(%error, "unreadable message not kept");
+        }
+        let version = match &self.wire {
+            Wire::Soap { version, .. } => *version,
+            _ => Version::Soap11,
+        };
+        fault(StatusCode::INTERNAL_SERVER_ERROR, version, &format!("{} {reason}", code.as_str()))
+    }
+
+    fn answer(&self, method: Method, text: String) -> Response {
+        match &self.wire {
+            Wire::Soap { version, namespace } => {
+                let body = envelope::response(*version, namespace, method.name(), &text);
+                reply(StatusCode::OK, envelope::content_type(*version), body)
+            }
+            Wire::Form => {
+                let namespace = xml::escape_attribute(&self.registry.config.namespace);
+                let body = format!(
+                    "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<string xmlns=\"{namespace}\">{}</string>",
+                    xml::escape(&text)
+                );
+                reply(StatusCode::OK, "text/xml; charset=utf-8", body)
+            }
+            Wire::Xml | Wire::Json => {
+                let content_type = match text.trim_start().chars().next() {
+                    Some('<') => "text/xml; charset=utf-8",
+                    Some('{') => "application/json",
+                    _ => "text/plain; charset=utf-8",
+                };
+                reply(StatusCode::OK, content_type, text)
+            }
+        }
+    }
+}
+
+/// The query as it is kept: everything but the key.
+fn without_key(query: &Query) -> Bytes {
+    let Query { id_no, card_no, from, to, credential, key: _ } = query;
+    let kept = json!({
+        "strIDNO": id_no,
+        "strSSID": card_no,
+        "strStartTime": from,
+        "strEndTime": to,
+        "strCredential": credential,
+    });
+    Bytes::from(kept.to_string())
+}
+
+fn warn_of_skew(batch: &Batch, sender: &str, now: i64) {
+    if let Ok(Some(sent_at)) = date_time::parse(&batch.sent_at) {
+        let skew = now - sent_at.epoch_ms();
+        if skew.abs() > SKEW_MS {
+            tracing::debug!(sender.name = sender, skew.seconds = skew / 1000, "message time is far from ours");
+        }
+        metrics::gauge!("yingku_registry_skew_seconds", "sender" => sender.to_owned()).set(skew as f64 / 1000.0);
+    }
+}
