@@ -7,7 +7,7 @@
 mod data_set;
 mod electrocardiograph;
 mod film;
-mod hospital;
+pub mod hospital;
 mod phantom;
 mod radiograph;
 mod registrations;

@@ -119,12 +119,16 @@ async fn what_dcmtk_sends_is_kept_as_a_bit_preserving_receiver_keeps_it() {
     for file in dicom_files(reference.path()) {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
         let uid = name.split_once('.').map_or("", |(_, uid)| uid);
-        let Some(kept) = stored.data_set(uid) else { continue };
+        let Some(kept) = stored.file(uid) else { continue };
         let bytes = std::fs::read(&file).unwrap();
-        assert!(kept == data_set_of(&bytes), "{name}: the bytes differ");
+        // storescu also offers the uncompressed syntaxes, and the two receivers may choose differently among them.
+        if meta_uid(&kept, 0x10) != meta_uid(&bytes, 0x10) {
+            continue;
+        }
+        assert!(data_set_of(&kept) == data_set_of(&bytes), "{name}: the bytes differ");
         compared += 1;
     }
-    assert!(sent > 40 && both >= sent - 8 && compared > 40, "sent {sent}, taken by both {both}, compared {compared}");
+    assert!(sent > 40 && both >= sent - 8 && compared > 30, "sent {sent}, taken by both {both}, compared {compared}");
     server.stop().await;
 }
 

@@ -50,10 +50,15 @@ impl StoredInstances {
         self.rows.len()
     }
 
-    /// The data set of an instance, byte for byte; nothing when it is not there.
-    pub fn data_set(&self, sop_instance_uid: &str) -> Option<Vec<u8>> {
+    /// The Part 10 file of an instance; nothing when it is not there.
+    pub fn file(&self, sop_instance_uid: &str) -> Option<Vec<u8>> {
         let row = self.rows.get(sop_instance_uid)?;
         let object = std::fs::read(self.folder.join(&row.key)).unwrap();
-        Some(object[row.offset..row.offset + row.length][row.dataset_offset..].to_vec())
+        Some(object[row.offset..row.offset + row.length].to_vec())
+    }
+
+    /// The data set of an instance, byte for byte; nothing when it is not there.
+    pub fn data_set(&self, sop_instance_uid: &str) -> Option<Vec<u8>> {
+        Some(self.file(sop_instance_uid)?[self.rows.get(sop_instance_uid)?.dataset_offset..].to_vec())
     }
 }
