@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -100,35 +99,18 @@ impl Server {
     /// Serves until `shutdown` is cancelled, then drains: a message or request that has begun is finished within its
     /// limit, jobs that cannot finish are given back.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { config, archive, dimse, http, router, readiness, http_addr } = self;
+        let Self { config, archive, dimse, http, router, readiness, .. } = self;
         let workers = Workers::start(archive.clone(), config.jobs.clone());
         readiness.set_working(true);
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
-        let listener = http.tap_io(|stream| {
-            // Answers are small; waiting for more to send only adds delay.
-            let _ = stream.set_nodelay(true);
-        });
-        let stop = shutdown.clone();
-        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async move { stop.cancelled().await });
-        let drain = async {
-            shutdown.cancelled().await;
-            readiness.set_accepting(false);
-            tokio::time::sleep(Duration::from_millis(config.http.request_timeout_ms)).await;
-        };
         readiness.set_accepting(true);
-        let served = tokio::select! {
-            served = async { serving.await } => served,
-            () = drain => Ok(()),
-        };
-        // Also when HTTP ended by an error, everything else ends in order.
-        shutdown.cancel();
+        web::serve(http, router, &config.http, shutdown).await;
+        readiness.set_accepting(false);
         let _ = associations.await;
         workers.stop().await;
         let _ = upkeep.await;
-        archive.close().await?;
-        served.map_err(|error| Error::Http { listen: http_addr, error })
+        Ok(archive.close().await?)
     }
 }
 
@@ -143,6 +125,7 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         clock: Clock::System,
         ids,
         link_rules: config.link,
+        header_limits: config.dicom.header.clone(),
         fetcher: Fetcher::new(config.reports.clone())?,
         stamp: StampSettings { public_url: config.http.public_url.clone(), qr: config.qr.clone() },
         documents: config.documents.clone(),

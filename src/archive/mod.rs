@@ -29,6 +29,7 @@ pub mod view_exam;
 
 use std::sync::Arc;
 
+use crate::dicom::header::HeaderLimits;
 use crate::documents::DocumentsConfig;
 use crate::domain::Clock;
 use crate::fetch::Fetcher;
@@ -55,6 +56,8 @@ pub struct ArchiveParts {
     pub ids: Ids,
     /// How reports and images find each other.
     pub link_rules: LinkRules,
+    /// How far the header of an object is read.
+    pub header_limits: HeaderLimits,
     /// Fetches report files.
     pub fetcher: Fetcher,
     /// How PDF reports are stamped.
@@ -71,6 +74,7 @@ pub struct Archive {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) link_rules: LinkRules,
+    pub(crate) header_limits: HeaderLimits,
     pub(crate) fetcher: Fetcher,
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
@@ -79,9 +83,9 @@ pub struct Archive {
 impl Archive {
     /// Puts the archive together from its open parts.
     pub fn new(parts: ArchiveParts) -> Self {
-        let ArchiveParts { index, objects, clock, ids, link_rules, fetcher, stamp, documents } = parts;
+        let ArchiveParts { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp, documents } = parts;
         let documents = Documents::new(documents);
-        Self { index, objects, clock, ids, link_rules, fetcher, stamp: Arc::new(stamp), documents }
+        Self { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp: Arc::new(stamp), documents }
     }
 
     /// Whether nothing has come in yet, neither images nor reports.

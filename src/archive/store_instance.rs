@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Archive, Error, link};
 use crate::dicom::attributes::InstanceAttributes;
-use crate::dicom::header::{Header, HeaderLimits, HeaderScanner};
+use crate::dicom::header::{Header, HeaderScanner};
 use crate::dicom::text::Charset;
 use crate::dicom::{part10, sop_class};
 use crate::domain::{Actor, Uid};
@@ -78,7 +78,7 @@ impl Archive {
         object.write(&meta).await?;
         Ok(InstanceWriter {
             archive: self.clone(),
-            scanner: HeaderScanner::new(&command.transfer_syntax_uid, HeaderLimits::default()),
+            scanner: HeaderScanner::new(&command.transfer_syntax_uid, self.header_limits.clone()),
             dataset_offset: meta.len() as u64,
             hash: Sha256::new(),
             object,

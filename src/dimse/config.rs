@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::dicom::header::HeaderLimits;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
 use crate::domain::AeTitle;
@@ -36,6 +37,8 @@ pub struct DicomConfig {
     pub max_command_bytes: usize,
     /// Longest data set of one object, in bytes; a longer one ends the association. Default 17179869184 (16 GiB).
     pub max_object_bytes: u64,
+    /// How far the header of an object is read for the index; what lies beyond is stored all the same.
+    pub header: HeaderLimits,
     /// Time an association may stay without a byte from its peer, in milliseconds. Default 60000.
     pub idle_timeout_ms: u64,
     /// ARTIM: time for the A-ASSOCIATE-RQ to come and for the connection to close at the end, in milliseconds. Default 10000.
@@ -67,6 +70,7 @@ impl Default for DicomConfig {
             max_presentation_contexts: 128,
             max_command_bytes: 16 * 1024,
             max_object_bytes: 16 * 1024 * 1024 * 1024,
+            header: HeaderLimits::default(),
             idle_timeout_ms: 60_000,
             artim_timeout_ms: 10_000,
             write_timeout_ms: 30_000,

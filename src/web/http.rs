@@ -20,6 +20,12 @@ pub struct HttpConfig {
     pub max_uri_bytes: usize,
     /// Largest body where a service has no limit of its own, in bytes. Default 33554432 (32 MiB).
     pub max_body_bytes: usize,
+    /// Connections at the same time; more wait. Default 1024.
+    pub max_connections: usize,
+    /// How long a connection may take to say its request's head, in milliseconds. Default 15000.
+    pub head_timeout_ms: u64,
+    /// How long requests under way may go on when the server stops, in milliseconds. Default 10000.
+    pub drain_timeout_ms: u64,
     /// How long a request may take until its answer begins, in milliseconds. Default 60000.
     pub request_timeout_ms: u64,
     /// Proxies whose `X-Forwarded-For` is believed, as networks. Default none.
@@ -34,6 +40,9 @@ impl Default for HttpConfig {
             public_url: "http://127.0.0.1:8080".to_owned(),
             max_uri_bytes: 8192,
             max_body_bytes: 32 << 20,
+            max_connections: 1024,
+            head_timeout_ms: 15_000,
+            drain_timeout_ms: 10_000,
             request_timeout_ms: 60_000,
             trusted_proxies: Vec::new(),
         }

@@ -9,6 +9,8 @@ pub mod health;
 mod http;
 mod layers;
 pub mod pages;
+mod serve;
 
 pub use http::HttpConfig;
 pub use layers::app;
+pub use serve::serve;

@@ -35,6 +35,7 @@ impl Bench {
             clock: clock.clone(),
             ids: ids.clone(),
             link_rules: LinkRules::default(),
+            header_limits: Default::default(),
             fetcher: Fetcher::new(reports).unwrap(),
             stamp: StampSettings { public_url: PUBLIC_URL.to_owned(), qr: QrConfig::default() },
             documents: DocumentsConfig::default(),

@@ -1,6 +1,7 @@
 //! An archive put together for a test.
 
 use yingku::archive::{Archive, ArchiveParts, LinkRules, QrConfig, StampSettings};
+use yingku::dicom::header::HeaderLimits;
 use yingku::documents::DocumentsConfig;
 use yingku::domain::Clock;
 use yingku::fetch::{Fetcher, ReportsConfig};
@@ -16,6 +17,7 @@ pub fn build(index: Index, objects: Objects, clock: Clock, ids: Ids) -> Archive 
         clock,
         ids,
         link_rules: LinkRules::default(),
+        header_limits: HeaderLimits::default(),
         fetcher: Fetcher::new(ReportsConfig::default()).unwrap(),
         stamp: StampSettings { qr: QrConfig::default(), public_url: "http://127.0.0.1:8080".to_owned() },
         documents: DocumentsConfig::default(),

@@ -1,5 +1,7 @@
 //! The server as its operator meets it: health, metrics, logs, signals, a port that is taken.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::archive::sender::send_all;
@@ -127,4 +129,37 @@ async fn two_servers_share_one_postgresql_and_one_bucket() {
     assert_eq!(row.int("n").unwrap(), 0);
     one.stop().await;
     other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_does_not_say_its_request_is_closed_and_disturbs_nobody() {
+    let server = TestServer::start_with(|config| {
+        config.http.head_timeout_ms = 300;
+        config.http.max_connections = 4;
+    })
+    .await;
+    let address = server.http();
+
+    let (silent, answered) = tokio::task::spawn_blocking(move || {
+        // As many as there are places: nobody else gets in until they are closed.
+        let silent: Vec<TcpStream> = (0..4)
+            .map(|_| {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n").unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                stream
+            })
+            .collect();
+        let answered = http_get(address, "/livez");
+        (silent, answered)
+    })
+    .await
+    .unwrap();
+
+    assert_eq!(answered.unwrap().0, 200, "it got a place when a silent one was closed");
+    let ends = tokio::task::spawn_blocking(move || {
+        silent.into_iter().map(|mut stream| stream.read_to_end(&mut Vec::new()).is_ok()).collect::<Vec<_>>()
+    });
+    assert_eq!(ends.await.unwrap(), [true; 4], "the server closed each");
+    server.stop().await;
 }
