@@ -9,7 +9,8 @@ use super::list_page::{ListPage, ListRow};
 use super::state::{PagesState, framed};
 use super::text;
 use crate::archive::list_exams::ListExams;
-use crate::domain::criteria::{RangeEnd, Span, exam_types, moment};
+use crate::domain::criteria::{Span, exam_types, range_end, range_start};
+use crate::domain::date_time::NotADate;
 use crate::domain::page::Page;
 use crate::domain::scope::{Filter, Order};
 use crate::web::error_page::html;
@@ -66,17 +67,15 @@ pub(super) async fn show(
 /// Dates that cannot be read are said, not guessed.
 fn filter_of(query: &ListQuery) -> (Filter, Vec<&'static str>) {
     let mut mistakes = Vec::new();
-    let mut read = |value: &str, end, mistake| match (value.trim(), moment(value, end)) {
-        ("", _) => String::new(),
-        (_, Some(text)) => text,
-        (_, None) => {
+    let mut read = |moment: Result<String, NotADate>, mistake| {
+        moment.unwrap_or_else(|NotADate| {
             mistakes.push(mistake);
             String::new()
-        }
+        })
     };
     let observed = Span {
-        from: read(&query.from, RangeEnd::First, "开始日期的格式不正确，应为 2024-01-31。"),
-        to: read(&query.to, RangeEnd::Last, "结束日期的格式不正确，应为 2024-01-31。"),
+        from: read(range_start(&query.from), "开始日期的格式不正确，应为 2024-01-31。"),
+        to: read(range_end(&query.to), "结束日期的格式不正确，应为 2024-01-31。"),
     };
     let filter = Filter {
         name: query.name.trim().to_owned(),
