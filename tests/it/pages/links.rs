@@ -153,7 +153,7 @@ async fn what_is_not_there_is_a_page_for_people_and_a_problem_for_programs() {
     let problem = world.get_as_program("/nothing/here").await;
     assert_eq!((problem.status, problem.header("content-type")), (404, "application/problem+json"));
     assert_eq!(world.get(&format!("/IDCAS/Interface/ClinicExam?{}", "a".repeat(9000))).await.status, 414);
-    assert_eq!(world.post("/t/x/exams", "").await.status, 405);
+    assert_eq!(world.post("/t/x/exam/y", "").await.status, 405);
 }
 
 #[tokio::test]
