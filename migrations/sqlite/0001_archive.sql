@@ -439,6 +439,7 @@ CREATE TABLE page_session (
     user_organization_id TEXT NOT NULL,
     user_organization_name TEXT NOT NULL,
     scope TEXT NOT NULL,                      -- JSON: criteria that the token opened, and how to show them
+    search TEXT NOT NULL,                     -- JSON: what the query form asks for; '' when nothing
     created_at INTEGER NOT NULL,
     last_seen_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL

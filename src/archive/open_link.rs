@@ -12,7 +12,7 @@ use super::{Archive, Error};
 use crate::domain::criteria::{Criteria, CriteriaError, ShowType};
 use crate::domain::customer::{Customer, Customers, Unreviewed};
 use crate::domain::page::{Page, Parameter};
-use crate::domain::scope::{Filter, Order, Paging, PatientKey, Scope, SessionScope};
+use crate::domain::scope::{Filter, Order, Paging, PatientKey, Scope, Search, SessionScope};
 use crate::domain::token::{Refusal, SignedQuery, Verified, verify};
 use crate::domain::{Actor, ActorKind};
 use crate::index::audit::{self, AuditRecord};
@@ -99,6 +99,8 @@ pub struct Session {
     pub user_name: String,
     /// What may be seen.
     pub scope: SessionScope,
+    /// What the query form asks for.
+    pub search: Search,
 }
 
 impl Session {
@@ -242,7 +244,19 @@ impl Archive {
             user_id: row.user_id,
             user_name: row.user_name,
             scope,
+            // What cannot be read narrows nothing; the scope alone decides what may be seen.
+            search: serde_json::from_str(&row.search).unwrap_or_default(),
         }))
+    }
+
+    /// Keeps with the session what its query form asks for; an empty search forgets it.
+    pub async fn keep_search(&self, session: &Session, search: &Search) -> Result<(), Error> {
+        let id_hash = session.id_hash.clone();
+        let text = if *search == Search::default() { Ok(String::new()) } else { serde_json::to_string(search) };
+        let text = text.map_err(|_| Error::Invalid("search".to_owned()))?;
+        let written =
+            self.index.write(move |tx| Box::pin(async move { page_sessions::set_search(tx, &id_hash, &text).await }));
+        Ok(written.await?)
     }
 
     /// Begins a visitor's session for the one exam behind a printed code, when the factor is right (D-I10).
@@ -284,6 +298,7 @@ impl Archive {
             user_organization_id: String::new(),
             user_organization_name: String::new(),
             scope: serde_json::to_string(&session).map_err(|_| Error::Invalid("session scope".to_owned()))?,
+            search: String::new(),
             created_at: now,
             last_seen_at: now,
             expires_at: now + policy.absolute_ms,
@@ -425,6 +440,7 @@ fn page_session(
         user_organization_id: verified.get(Parameter::UserOrganizationId).to_owned(),
         user_organization_name: verified.get(Parameter::UserOrganizationName).to_owned(),
         scope: serde_json::to_string(session).ok()?,
+        search: String::new(),
         created_at: now,
         last_seen_at: now,
         expires_at: now + policy.absolute_ms,

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::date_time::{NotADate, normalise, parse};
+use super::identity::{IdNo, mask_id_no, mask_name};
 use super::page::{Page, Parameter};
 use super::token::Verified;
 
@@ -208,7 +210,7 @@ impl Criteria {
     /// The keys with all but the ends of their values hidden, for pages that found nothing.
     pub fn masked(&self) -> Vec<(&'static str, String)> {
         let keys = self.any_of.iter().chain(&self.all_of);
-        let mut shown: Vec<_> = keys.map(|(key, value)| (key.label(), mask(value))).collect();
+        let mut shown: Vec<_> = keys.map(|(key, value)| (key.label(), mask_id_no(value))).collect();
         if !self.name.is_empty() {
             shown.push(("姓名", mask_name(&self.name)));
         }
@@ -218,10 +220,7 @@ impl Criteria {
 
 fn key_value(key: Key, value: &str) -> Option<String> {
     match key {
-        Key::IdCard => {
-            let id = value.to_ascii_uppercase();
-            resident_id_is_valid(&id).then_some(id)
-        }
+        Key::IdCard => IdNo::parse(value).map(|id_no| id_no.as_str().to_owned()),
         Key::Observation => observation_uid(value),
         _ => Some(value.to_owned()),
     }
@@ -230,21 +229,6 @@ fn key_value(key: Key, value: &str) -> Option<String> {
 /// Reads an exam id: a GUID with or without braces and hyphens, in any case (D-P20).
 pub fn observation_uid(text: &str) -> Option<String> {
     uuid::Uuid::try_parse(text.trim()).ok().map(|uuid| uuid.hyphenated().to_string())
-}
-
-/// GB 11643: 17 digits, and a check digit of ISO 7064 MOD 11-2; 15 digits of the old kind have none.
-fn resident_id_is_valid(id: &str) -> bool {
-    const CHECK: &[u8; 11] = b"10X98765432";
-    let bytes = id.as_bytes();
-    let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
-    match bytes.len() {
-        15 => digits(bytes),
-        18 if digits(&bytes[..17]) => {
-            let sum = bytes[..17].iter().fold(0u32, |sum, b| (sum * 2 + u32::from(b - b'0')) % 11) * 2 % 11;
-            bytes[17] == CHECK[sum as usize]
-        }
-        _ => false,
-    }
 }
 
 fn sex_code(text: &str) -> Result<String, CriteriaError> {
@@ -287,72 +271,19 @@ fn dates(link: &Verified<'_>, from: Parameter, to: Parameter) -> Result<Span, Cr
 }
 
 fn moments(link: &Verified<'_>, from: Parameter, to: Parameter) -> Result<Span, CriteriaError> {
-    let read = |parameter: Parameter, end| match link.get(parameter) {
-        "" => Ok(String::new()),
-        text => moment(text, end).ok_or(CriteriaError::Shape(parameter.name())),
-    };
-    Ok(Span { from: read(from, RangeEnd::First)?, to: read(to, RangeEnd::Last)? })
+    let shape = |parameter: Parameter| move |_: NotADate| CriteriaError::Shape(parameter.name());
+    let first = range_start(link.get(from)).map_err(shape(from))?;
+    Ok(Span { from: first, to: range_end(link.get(to)).map_err(shape(to))? })
 }
 
-/// Which end of a range a date stands for: without a time it is the day's first or last second (D-P9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RangeEnd {
-    /// From.
-    First,
-    /// Until.
-    Last,
+/// The beginning of a range in the kept form; `""` for nothing. A day without a time is its first second (D-P9).
+pub fn range_start(text: &str) -> Result<String, NotADate> {
+    Ok(normalise(text)?.unwrap_or_default())
 }
 
-/// Reads a date or time in one of the usual forms (D-R12) as `yyyy-MM-dd HH:mm:ss`.
-pub fn moment(text: &str, end: RangeEnd) -> Option<String> {
-    let text = text.trim();
-    let numbers: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
-    if !text.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '/' | '.' | ':' | ' ' | 'T')) {
-        return None;
-    }
-    let (date, time) = match numbers.as_slice() {
-        [y, m, d, time @ ..] if y.len() == 4 => ([*y, *m, *d], time.to_vec()),
-        [joined, time @ ..] if joined.len() == 8 => ([&joined[..4], &joined[4..6], &joined[6..]], time.to_vec()),
-        [joined] if joined.len() == 14 => {
-            ([&joined[..4], &joined[4..6], &joined[6..8]], vec![&joined[8..10], &joined[10..12], &joined[12..]])
-        }
-        _ => return None,
-    };
-    let number = |text: &str| text.parse::<u16>().ok();
-    let [year, month, day] = [number(date[0])?, number(date[1])?, number(date[2])?];
-    let month = time::Month::try_from(u8::try_from(month).ok()?).ok()?;
-    let date = time::Date::from_calendar_date(i32::from(year), month, u8::try_from(day).ok()?).ok()?;
-    let (hour, minute, second) = match (time.as_slice(), end) {
-        ([], RangeEnd::First) => (0, 0, 0),
-        ([], RangeEnd::Last) => (23, 59, 59),
-        ([hour, minute], _) => (number(hour)?, number(minute)?, if end == RangeEnd::Last { 59 } else { 0 }),
-        ([hour, minute, second, ..], _) => (number(hour)?, number(minute)?, number(second)?),
-        _ => return None,
-    };
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    Some(format!(
-        "{:04}-{:02}-{:02} {hour:02}:{minute:02}:{second:02}",
-        date.year(),
-        u8::from(date.month()),
-        date.day()
-    ))
-}
-
-/// First three and last two characters; everything for short values.
-pub fn mask(text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
-    if chars.len() < 8 {
-        return "*".repeat(chars.len());
-    }
-    let hidden = "*".repeat(chars.len() - 5);
-    chars[..3].iter().collect::<String>() + &hidden + &chars[chars.len() - 2..].iter().collect::<String>()
-}
-
-fn mask_name(name: &str) -> String {
-    let mut chars = name.chars();
-    chars.next().map(String::from).unwrap_or_default() + &"*".repeat(chars.count())
+/// The end of a range in the kept form; `""` for nothing. A day without a time is its last second (D-P9).
+pub fn range_end(text: &str) -> Result<String, NotADate> {
+    Ok(parse(text)?.map(|moment| moment.as_range_end().to_string()).unwrap_or_default())
 }
 
 #[cfg(test)]

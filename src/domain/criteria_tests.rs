@@ -54,6 +54,7 @@ fn values_of_the_wrong_shape_are_refused() {
     for (parameter, value) in [
         (Parameter::IdCardNo, "990101199001010018"),
         (Parameter::IdCardNo, "MR0001"),
+        (Parameter::IdCardNo, "990101901301001"),
         (Parameter::ObservationUid, "1 OR 1=1"),
         (Parameter::Sex, "x"),
         (Parameter::BirthDateStart, "1990-02-30"),
@@ -85,13 +86,14 @@ fn strict_customers_give_exactly_one_key() {
 #[test]
 fn dates_are_read_in_the_usual_forms_and_end_with_the_day() {
     for text in ["2024-01-05", "2024/1/5", "2024.01.05", "20240105"] {
-        assert_eq!(moment(text, RangeEnd::First).as_deref(), Some("2024-01-05 00:00:00"), "{text}");
-        assert_eq!(moment(text, RangeEnd::Last).as_deref(), Some("2024-01-05 23:59:59"), "{text}");
+        assert_eq!(range_start(text).as_deref(), Ok("2024-01-05 00:00:00"), "{text}");
+        assert_eq!(range_end(text).as_deref(), Ok("2024-01-05 23:59:59"), "{text}");
     }
-    assert_eq!(moment("2024/1/5 8:07:09", RangeEnd::Last).as_deref(), Some("2024-01-05 08:07:09"));
-    assert_eq!(moment("20240105080709", RangeEnd::First).as_deref(), Some("2024-01-05 08:07:09"));
-    for text in ["2024-13-01", "2024-01-01 24:00:00", "24-01-01", "", "2024"] {
-        assert_eq!(moment(text, RangeEnd::First), None, "{text}");
+    assert_eq!(range_end("2024/1/5 8:07:09").as_deref(), Ok("2024-01-05 08:07:09"));
+    assert_eq!(range_start("20240105080709").as_deref(), Ok("2024-01-05 08:07:09"));
+    assert_eq!((range_start(""), range_end(" ")), (Ok(String::new()), Ok(String::new())));
+    for text in ["2024-13-01", "2024-01-01 25:00:00", "24-01-01", "2024"] {
+        assert!(range_start(text).is_err() && range_end(text).is_err(), "{text}");
     }
 }
 
@@ -104,6 +106,8 @@ fn groups_of_exam_types_are_spelt_out() {
 
 #[test]
 fn masked_values_show_their_ends_only() {
-    assert_eq!(mask("990101199001010019"), "990*************19");
-    assert_eq!(mask("MR1"), "***");
+    let values = [(Parameter::IdCardNo, "990101199001010019"), (Parameter::CardNo, "MR1"), (Parameter::Name, "测试甲")];
+    let masked = read(Page::ClinicExamView, &values).unwrap().masked();
+    let shown: Vec<&str> = masked.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!(shown, ["990*************19", "***", "测**"]);
 }

@@ -53,6 +53,23 @@ pub struct SessionScope {
     pub visitor: bool,
 }
 
+/// What somebody typed into the query form, kept with the session since addresses hold no patient data.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Search {
+    /// Patient's whole name.
+    pub name: String,
+    /// First day, as typed.
+    pub from: String,
+    /// Last day, as typed.
+    pub to: String,
+    /// Exam types.
+    #[serde(rename = "type")]
+    pub exam_type: String,
+    /// Accession number or report number.
+    pub accession: String,
+}
+
 /// What the query form adds to the scope; every field narrows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {

@@ -22,6 +22,8 @@ pub struct PageSession {
     pub user_organization_name: String,
     /// What may be seen, JSON.
     pub scope: String,
+    /// What the query form asks for, JSON; `""` when nothing.
+    pub search: String,
     /// When it was opened.
     pub created_at: i64,
     /// When it was last used, to the minute.
@@ -34,8 +36,8 @@ pub struct PageSession {
 pub async fn insert(tx: &mut Tx, session: &PageSession) -> Result<(), Error> {
     tx.execute("DELETE FROM page_session WHERE expires_at < $1", params![session.created_at]).await?;
     let sql = "INSERT INTO page_session (id_hash, customer_guid, user_id, user_name, user_organization_id, \
-               user_organization_name, scope, created_at, last_seen_at, expires_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+               user_organization_name, scope, search, created_at, last_seen_at, expires_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let values = params![
         &session.id_hash,
         &session.customer_guid,
@@ -44,6 +46,7 @@ pub async fn insert(tx: &mut Tx, session: &PageSession) -> Result<(), Error> {
         &session.user_organization_id,
         &session.user_organization_name,
         &session.scope,
+        &session.search,
         session.created_at,
         session.last_seen_at,
         session.expires_at,
@@ -54,7 +57,7 @@ pub async fn insert(tx: &mut Tx, session: &PageSession) -> Result<(), Error> {
 /// The session with this hash, also when it has ended.
 pub async fn get(index: &Index, id_hash: &str) -> Result<Option<PageSession>, Error> {
     let sql = "SELECT id_hash, customer_guid, user_id, user_name, user_organization_id, user_organization_name, scope, \
-               created_at, last_seen_at, expires_at FROM page_session WHERE id_hash = $1";
+               search, created_at, last_seen_at, expires_at FROM page_session WHERE id_hash = $1";
     let Some(row) = index.query_opt(sql, params![id_hash]).await? else { return Ok(None) };
     Ok(Some(PageSession {
         id_hash: row.text("id_hash")?,
@@ -64,6 +67,7 @@ pub async fn get(index: &Index, id_hash: &str) -> Result<Option<PageSession>, Er
         user_organization_id: row.text("user_organization_id")?,
         user_organization_name: row.text("user_organization_name")?,
         scope: row.text("scope")?,
+        search: row.text("search")?,
         created_at: row.int("created_at")?,
         last_seen_at: row.int("last_seen_at")?,
         expires_at: row.int("expires_at")?,
@@ -73,6 +77,11 @@ pub async fn get(index: &Index, id_hash: &str) -> Result<Option<PageSession>, Er
 /// Notes that the session was used.
 pub async fn touch(tx: &mut Tx, id_hash: &str, now: i64) -> Result<(), Error> {
     tx.execute("UPDATE page_session SET last_seen_at = $1 WHERE id_hash = $2", params![now, id_hash]).await.map(|_| ())
+}
+
+/// Keeps what the query form asks for, JSON; `""` forgets it.
+pub async fn set_search(tx: &mut Tx, id_hash: &str, search: &str) -> Result<(), Error> {
+    tx.execute("UPDATE page_session SET search = $1 WHERE id_hash = $2", params![search, id_hash]).await.map(|_| ())
 }
 
 /// Notes that a token was used; false when it had been used before. Forgets those used before `forget_before`.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use futures_util::FutureExt;
@@ -25,17 +25,18 @@ const STRICT_CSP: &str = "default-src 'none'; img-src 'self'; style-src 'self'; 
 /// taken off, in `ConnectInfo<SocketAddr>`. At most one of the routers may have a fallback (that of the pages).
 pub fn app(config: &HttpConfig, routers: impl IntoIterator<Item = Router>) -> Router {
     let config = Arc::new(config.clone());
+    let base = config.base_path();
     let assets = Router::new().route("/static/{name}", axum::routing::get(assets::serve));
     routers
         .into_iter()
         .fold(assets, Router::merge)
-        .method_not_allowed_fallback(not_allowed)
+        .method_not_allowed_fallback(move |headers: HeaderMap| async move { not_allowed(&base, &headers) })
         .layer(DefaultBodyLimit::max(config.max_body_bytes))
         .layer(from_fn_with_state(config, around))
 }
 
-async fn not_allowed(request: Request) -> Response {
-    plain_error("", request.headers(), StatusCode::METHOD_NOT_ALLOWED)
+fn not_allowed(base: &str, headers: &HeaderMap) -> Response {
+    plain_error(base, headers, StatusCode::METHOD_NOT_ALLOWED)
 }
 
 async fn around(State(config): State<Arc<HttpConfig>>, mut request: Request, next: Next) -> Response {

@@ -7,7 +7,7 @@ use super::state::Shell;
 use super::text;
 use crate::archive::list_exams::EntryKind;
 use crate::archive::view_exam::{ExamView, LabItem};
-use crate::domain::criteria::mask;
+use crate::domain::identity::mask_id_no;
 
 /// The exam page.
 #[derive(Debug, Clone, Template)]
@@ -189,7 +189,7 @@ impl ExamHeader {
         let (entry, report) = (&found.entry, &found.text);
         let number = if entry.accession.is_empty() { &report.report_form_no } else { &entry.accession };
         let patient = if entry.patient_local_id.is_empty() { &entry.patient_id } else { &entry.patient_local_id };
-        let id_no = if report.id_no.is_empty() { String::new() } else { mask(&report.id_no) };
+        let id_no = if report.id_no.is_empty() { String::new() } else { mask_id_no(&report.id_no) };
         let number_label = if entry.kind == EntryKind::Lab { "报告单号" } else { "检查号" };
         let done = if entry.kind == EntryKind::Lab { "检验时间" } else { "检查时间" };
         let facts = [

@@ -2,10 +2,10 @@
 
 use askama::Template;
 
-use super::list::ListQuery;
 use super::state::Shell;
 use super::text;
 use crate::archive::list_exams::{Entry, EntryKind};
+use crate::domain::scope::Search;
 
 /// The list page.
 #[derive(Debug, Clone, Template)]
@@ -13,7 +13,9 @@ use crate::archive::list_exams::{Entry, EntryKind};
 pub(super) struct ListPage {
     pub(super) shell: Shell,
     pub(super) has_form: bool,
-    pub(super) query: ListQuery,
+    /// Where the form is posted to.
+    pub(super) form_action: String,
+    pub(super) search: Search,
     pub(super) mistakes: Vec<&'static str>,
     pub(super) rows: Vec<ListRow>,
     pub(super) newest_first: bool,
@@ -24,7 +26,7 @@ pub(super) struct ListPage {
 
 impl ListPage {
     fn is_type(&self, value: &str) -> bool {
-        self.query.exam_type == value
+        self.search.exam_type == value
     }
 }
 
@@ -75,7 +77,8 @@ impl ListPage {
             rows: vec![ListRow::of(&entry, &shell.root, "示例医院")],
             shell,
             has_form: true,
-            query: ListQuery { name: "测试甲".to_owned(), ..ListQuery::default() },
+            form_action: "/t/0123456789abcdef0123456789abcdef/exams".to_owned(),
+            search: Search { name: "测试甲".to_owned(), ..Search::default() },
             mistakes: vec!["开始日期的格式不正确，应为 2024-01-31。"],
             newest_first: true,
             by_date: "?order=asc".to_owned(),

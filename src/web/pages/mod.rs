@@ -1,7 +1,7 @@
 //! The signed pages (source 002 §5.1.6): a link opens a session, the session's pages have clean addresses.
 //!
-//! Everything works without JavaScript: each control is a link or a form, the state is in the query. Handlers extract,
-//! enter the session, call the archive and fill a typed context; every context has a `sample()`.
+//! Everything works without JavaScript: each control is a link or a form, the state is in the query, and patients'
+//! data is with the session. Handlers extract, enter the session, call the archive and fill a typed context; every context has a `sample()`.
 
 mod config;
 mod exam;
@@ -31,7 +31,7 @@ const MOST_FORM_BYTES: usize = 64 << 10;
 /// The pages' routes. Its fallback opens signed links in any spelling of their path (D-P4) and answers 404 to the rest.
 pub fn router(state: PagesState) -> Router {
     Router::new()
-        .route("/t/{session}/exams", get(list::show))
+        .route("/t/{session}/exams", get(list::show).post(list::search))
         .route("/t/{session}/exam/{exam}", get(exam::show))
         .route("/t/{session}/exam/{exam}/frame/{instance}/{frame}", get(files::frame))
         .route("/t/{session}/exam/{exam}/ecg/{instance}", get(files::waveform))

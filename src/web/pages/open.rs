@@ -69,7 +69,8 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
     }
 }
 
-fn malformed(pages: &Inner, reason: &str) -> Response {
+/// The page for a request that cannot be read.
+pub(super) fn malformed(pages: &Inner, reason: &str) -> Response {
     MessagePage::new(&pages.base, "请求有误", format!("{reason}。")).response(StatusCode::BAD_REQUEST)
 }
 

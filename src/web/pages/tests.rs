@@ -28,7 +28,7 @@ fn every_page_renders_from_its_sample() {
 #[test]
 fn nothing_from_outside_comes_out_unescaped() {
     let mut list = ListPage::sample();
-    list.query.name = EVIL.to_owned();
+    list.search.name = EVIL.to_owned();
     list.rows[0].title = EVIL.to_owned();
     list.rows[0].accession = EVIL.to_owned();
     list.shell.user = EVIL.to_owned();

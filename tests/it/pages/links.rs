@@ -1,6 +1,9 @@
 //! Opening signed links: what is accepted, what is refused, and what a refusal tells (D-T1 to D-T13).
 
+use std::net::SocketAddr;
+
 use yingku::domain::customer::TokenOptions;
+use yingku::web::{HttpConfig, app};
 
 use super::world::{Exam, NOW_S, World, customer, link, link_at};
 use crate::harness::TestDatabase;
@@ -150,7 +153,21 @@ async fn what_is_not_there_is_a_page_for_people_and_a_problem_for_programs() {
     let problem = world.get_as_program("/nothing/here").await;
     assert_eq!((problem.status, problem.header("content-type")), (404, "application/problem+json"));
     assert_eq!(world.get(&format!("/IDCAS/Interface/ClinicExam?{}", "a".repeat(9000))).await.status, 414);
-    assert_eq!(world.post("/t/x/exams", "").await.status, 405);
+    assert_eq!(world.post("/t/x/exam/y", "").await.status, 405);
+}
+
+#[tokio::test]
+async fn a_refused_method_has_its_page_under_the_configured_path() {
+    let http = HttpConfig { public_url: "https://img.example.test/cloud".to_owned(), ..HttpConfig::default() };
+    let service = app(&http, []).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.post(format!("http://{address}/static/pages.css")).header("accept", "text/html");
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 405);
+    assert!(answer.text().await.unwrap().contains("href=\"/cloud/static/"));
 }
 
 #[tokio::test]

@@ -13,10 +13,10 @@ async fn nothing_that_a_hospital_sends_comes_out_unescaped() {
     world.exam(Exam { text: Some(evil.to_owned()), ..Exam::new(1) }).await;
     let exam = world.open("ClinicExam", &[ACCESSION, ("UserOrganizationName", evil)]).await;
     let list = exam.split("/exam/").next().unwrap().to_owned() + "/exams";
-    let query = "?name=%22%3E%3Cx-evil&from=%22%3E%3Cx-evil&type=%22%3E%3Cx-evil&accession=%22%3E%3Cx-evil";
-    for path in
-        [format!("{exam}?tab=text"), format!("{exam}?tab=request"), exam, list.clone(), format!("{list}{query}")]
-    {
+    let form = "name=%22%3E%3Cx-evil&from=%22%3E%3Cx-evil&type=%22%3E%3Cx-evil&accession=%22%3E%3Cx-evil";
+    let searched = world.open("ClinicExamView", &[ACCESSION, ("UserOrganizationName", evil)]).await;
+    assert!(world.search(&searched, form).await.text().contains("x-evil"), "the form is filled in");
+    for path in [format!("{exam}?tab=text"), format!("{exam}?tab=request"), exam, list, searched] {
         let text = world.get(&path).await.text();
         assert!(text.contains("</html>"), "{path}");
         assert!(!text.contains("<x-evil") && !text.contains("<!-- "), "{path}");

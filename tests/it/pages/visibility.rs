@@ -19,7 +19,7 @@ async fn a_session_cannot_leave_its_scope() {
     for path in ["", "/frame/1/1.jpg", "/ecg/1.svg", "/report/page/1.png", "/report/original"] {
         assert_eq!(world.get(&format!("{root}/exam/{other}{path}")).await.status, 404, "{path}");
     }
-    let list = world.get(&format!("{root}/exams?accession=A0002")).await;
+    let list = world.search(&format!("{root}/exams"), "accession=A0002").await;
     assert!(list.text().contains("没有符合条件的检查"));
     assert_eq!(world.get(&format!("/t/{}/exams", "0".repeat(32))).await.status, 403);
 }
@@ -82,10 +82,68 @@ async fn the_form_narrows_and_the_list_goes_on_where_it_ended() {
     let next = next.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
     assert_eq!(shown(&world.get(&format!("{target}{next}")).await.text()), [2, 3]);
     assert_eq!(shown(&world.get(&format!("{target}?order=asc")).await.text()), [1, 2]);
-    assert_eq!(shown(&world.get(&format!("{target}?from=2026-09-04&to=2026-09-04")).await.text()), [3]);
-    assert_eq!(shown(&world.get(&format!("{target}?accession=A0002")).await.text()), [2]);
-    assert_eq!(shown(&world.get(&format!("{target}?type=MR")).await.text()), Vec::<i64>::new());
-    assert!(world.get(&format!("{target}?from=yesterday")).await.text().contains("格式不正确"));
+    assert_eq!(shown(&world.search(&target, "from=2026-09-04&to=2026-09-04").await.text()), [3]);
+    assert_eq!(shown(&world.search(&target, "accession=A0002").await.text()), [2]);
+    assert_eq!(shown(&world.search(&target, "type=MR").await.text()), Vec::<i64>::new());
+    assert!(world.search(&target, "from=yesterday").await.text().contains("格式不正确"));
+}
+
+#[tokio::test]
+async fn what_is_searched_for_stays_with_the_session_and_out_of_addresses() {
+    let config = yingku::web::pages::PagesConfig { page_size: 1, ..Default::default() };
+    let name = "name=%E6%B5%8B%E8%AF%95%E4%B9%99";
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let world = World::with(database, customer(), config.clone()).await;
+        for id in [1, 2, 3] {
+            let text = (id > 1).then(|| "测试乙".to_owned());
+            world.exam(Exam { text, ..Exam::new(id) }).await;
+        }
+        let target = world.open("ClinicExamView", &[ID]).await;
+        let other = world.open("ClinicExamView", &[ID]).await;
+
+        let answer = world.post(&format!("{target}?order=asc"), name).await;
+
+        assert_eq!((answer.status, answer.header("location")), (303, format!("{target}?order=asc").as_str()));
+        let list = world.get(answer.header("location")).await.text();
+        assert_eq!(shown(&list), [2]);
+        assert!(list.contains("value=\"测试乙\""), "the form is filled in");
+        assert_eq!(shown(&world.get(&format!("{target}?order=asc{}", after(&list))).await.text()), [3]);
+        for part in list.split("href=\"").chain(list.split("action=\"")).skip(1) {
+            let address = part.split('"').next().unwrap();
+            assert!(!address.contains("name") && !address.contains("测试") && !address.contains("%E6"), "{address}");
+        }
+        assert!(!world.get(&other).await.text().contains("value=\"测试乙\""), "another session has its own search");
+        assert_eq!(shown(&world.get(&format!("{other}?order=asc")).await.text()), [1]);
+
+        let reset = world.post(&target, &format!("{name}&reset=1")).await;
+
+        assert_eq!((reset.status, reset.header("location")), (303, target.as_str()));
+        let list = world.get(&format!("{target}?order=asc")).await.text();
+        assert_eq!(shown(&list), [1]);
+        assert!(!list.contains("value=\"测试乙\""));
+        assert_eq!(world.count("SELECT COUNT(*) AS n FROM page_session WHERE search <> ''").await, 0);
+    }
+}
+
+/// Where the next part of a list begins.
+fn after(list: &str) -> String {
+    let next = list.split("href=\"").find(|part| part.contains("after=")).unwrap().split('"').next().unwrap();
+    format!("&after={}", next.split("after=").nth(1).unwrap().replace("&#38;", "&").replace("&amp;", "&"))
+}
+
+#[tokio::test]
+async fn a_search_that_no_form_sends_is_refused() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    let target = world.open("ClinicExamView", &[ID]).await;
+    let long = format!("name={}", "a".repeat(65));
+    for form in [long.as_str(), "accession=%00", "name=a&name=b"] {
+        assert_eq!(world.post(&target, form).await.status, 400, "{form}");
+    }
+    assert_eq!(shown(&world.get(&target).await.text()), [1]);
+    let without_form = world.open("ClinicExamList", &[ID]).await;
+    assert_eq!(world.post(&without_form, "accession=A0001").await.status, 404);
+    assert_eq!(world.post(&format!("/t/{}/exams", "0".repeat(32)), "name=a").await.status, 403);
 }
 
 #[tokio::test]

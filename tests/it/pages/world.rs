@@ -105,6 +105,13 @@ impl World {
         answer(request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned())).await
     }
 
+    /// Sends a list's query form; gives the list that it leads to.
+    pub async fn search(&self, list: &str, form: &str) -> Answer {
+        let answer = self.post(list, form).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        self.get(answer.header("location")).await
+    }
+
     /// Opens a page with a good link; gives the address that it leads to.
     pub async fn open(&self, page: &str, parameters: &[(&str, &str)]) -> String {
         let answer = self.get(&link(page, parameters)).await;
