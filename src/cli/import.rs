@@ -17,7 +17,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use super::ConfigFile;
 use crate::archive::Archive;
 use crate::archive::store_instance::{ReceiveInstance, StoreOutcome};
-use crate::dicom::part10;
+use crate::dicom::part10::{self, FileMetaError};
 use crate::dicom::text::Charset;
 use crate::domain::{Actor, ActorKind};
 
@@ -173,7 +173,11 @@ async fn import_file(archive: &Archive, org_code: &str, charset: &Charset, path:
     let mut file = File::open(path)?;
     let mut piece = vec![0; PIECE];
     let mut read = fill(&mut file, &mut piece)?;
-    let Ok(meta) = part10::read_meta(&piece[..read]) else { return Ok(Imported::NotDicom) };
+    let meta = match part10::read_meta(&piece[..read]) {
+        Ok(meta) => meta,
+        Err(FileMetaError::NotDicom) => return Ok(Imported::NotDicom),
+        Err(error) => return Err(error.into()),
+    };
     let mut writer = archive
         .receive_instance(ReceiveInstance {
             org_code: org_code.to_owned(),

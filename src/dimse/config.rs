@@ -193,6 +193,6 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_an_error() {
-        assert!(toml::from_str::<DicomConfig>("ae_titel = 'X'").is_err());
+        assert!(toml::from_str::<DicomConfig>("ae_tittle = 'X'").is_err());
     }
 }

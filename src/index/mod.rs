@@ -106,10 +106,6 @@ pub enum Error {
 }
 
 impl Error {
-    fn share(&self) -> Error {
-        self.clone()
-    }
-
     /// Whether the statement failed because a row with the same key exists.
     pub fn is_unique_violation(&self) -> bool {
         match self {

@@ -40,7 +40,7 @@ pub(super) async fn run(connection: SqliteConnection, mut waiting: mpsc::Receive
             let _ = tx.execute("ROLLBACK", Vec::new()).await;
         }
         for Done { deliver, .. } in done {
-            deliver(outcome.as_ref().map(|()| ()).map_err(Error::share));
+            deliver(outcome.clone());
         }
     }
 }

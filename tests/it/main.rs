@@ -7,6 +7,7 @@ mod harness;
 
 mod architecture;
 mod archive;
+mod cli;
 mod demo;
 mod dimse;
 mod files;

@@ -259,30 +259,6 @@ fn sections<const N: usize>(texts: [(&'static str, &String); N]) -> Vec<Section>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn item(value: &str, low: &str, high: &str, word: &str) -> LabItem {
-        LabItem {
-            result_value: value.to_owned(),
-            norm_lower_limit: low.to_owned(),
-            norm_upper_limit: high.to_owned(),
-            result_interpre: word.to_owned(),
-            ..LabItem::default()
-        }
-    }
-
-    #[test]
-    fn the_laboratorys_word_counts_before_the_limits() {
-        assert_eq!(flag(&item("5", "1", "10", "H")), "↑");
-        assert_eq!(flag(&item("50", "1", "10", "N")), "");
-        assert_eq!(flag(&item("50", "1", "10", "")), "↑");
-        assert_eq!(flag(&item("0.5", "1", "10", "")), "↓");
-        assert_eq!(flag(&item("3/HP", "", "2/HP", "")), "", "limits with units are not numbers");
-    }
-}
-
-#[cfg(test)]
 impl ExamPage {
     /// One page for each kind of content, with `text` in every field that comes from outside.
     pub(super) fn samples(text: &str) -> Vec<ExamPage> {
@@ -340,5 +316,29 @@ impl ExamPage {
             content,
         };
         contents.into_iter().map(page).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(value: &str, low: &str, high: &str, word: &str) -> LabItem {
+        LabItem {
+            result_value: value.to_owned(),
+            norm_lower_limit: low.to_owned(),
+            norm_upper_limit: high.to_owned(),
+            result_interpre: word.to_owned(),
+            ..LabItem::default()
+        }
+    }
+
+    #[test]
+    fn the_laboratorys_word_counts_before_the_limits() {
+        assert_eq!(flag(&item("5", "1", "10", "H")), "↑");
+        assert_eq!(flag(&item("50", "1", "10", "N")), "");
+        assert_eq!(flag(&item("50", "1", "10", "")), "↑");
+        assert_eq!(flag(&item("0.5", "1", "10", "")), "↓");
+        assert_eq!(flag(&item("3/HP", "", "2/HP", "")), "", "limits with units are not numbers");
     }
 }

@@ -22,6 +22,6 @@ pub use process::{Limit, ServerProcess};
 pub use python::{python, python_script};
 pub use storage::TestStore;
 pub use stored::StoredInstances;
-pub use test_server::TestServer;
+pub use test_server::{TestServer, base_toml};
 pub use tool::{Package, run, tool};
 pub use wait::{eventually, free_port, http_get};

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use yingku::archive::Archive;
 use yingku::config::Config;
 use yingku::server::Server;
 
@@ -16,7 +15,6 @@ use super::StoredInstances;
 pub struct TestServer {
     http: SocketAddr,
     dicom: SocketAddr,
-    archive: Archive,
     config: Config,
     stop: CancellationToken,
     running: Option<JoinHandle<()>>,
@@ -39,11 +37,11 @@ impl TestServer {
         let mut config: Config = toml::from_str(&base_toml(any, any, &database, &objects)).unwrap();
         change(&mut config);
         let server = Server::open(config.clone()).await.unwrap();
-        let (http, dicom, archive) = (server.http_addr(), server.dicom_addr(), server.archive().clone());
+        let (http, dicom) = (server.http_addr(), server.dicom_addr());
         let stop = CancellationToken::new();
         let token = stop.clone();
         let running = tokio::spawn(async move { server.run(token).await.unwrap() });
-        Self { http, dicom, archive, config, stop, running: Some(running), folder }
+        Self { http, dicom, config, stop, running: Some(running), folder }
     }
 
     /// Where its pages are, e.g. for `format!("http://{}/livez", server.http())`.
@@ -54,16 +52,6 @@ impl TestServer {
     /// Where it takes DICOM.
     pub fn dicom(&self) -> SocketAddr {
         self.dicom
-    }
-
-    /// Its archive.
-    pub fn archive(&self) -> &Archive {
-        &self.archive
-    }
-
-    /// What it was started with.
-    pub fn config(&self) -> &Config {
-        &self.config
     }
 
     /// What its index and its folder hold right now.

@@ -3,6 +3,7 @@
 mod callers;
 mod exams;
 mod labs;
+mod links;
 mod queries;
 mod soap_clients;
 mod wire;

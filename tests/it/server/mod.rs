@@ -91,3 +91,40 @@ async fn a_fault_in_the_configuration_is_named_by_its_key() {
     let said = [bad.stdout, bad.stderr].concat();
     assert!(String::from_utf8_lossy(&said).contains("dicom_typo"), "{}", String::from_utf8_lossy(&said));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_share_one_postgresql_and_one_bucket() {
+    let database = crate::harness::TestDatabase::postgres();
+    let bucket = TestStore::s3();
+    let share = |config: &mut yingku::config::Config| {
+        config.database = database.config();
+        config.objects = bucket.config();
+    };
+    let (one, other) = (TestServer::start_with(share).await, TestServer::start_with(share).await);
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<_> = (1..=8)
+        .map(|number| {
+            let path = folder.path().join(format!("{number}.dcm"));
+            small_instance(number, 200_000).write_to(&path);
+            path
+        })
+        .collect();
+    let (left, right) = (one.dicom(), other.dicom());
+
+    // Both get everything, at the same time: each object must be kept once.
+    let (to_left, to_right) = (paths.clone(), paths.clone());
+    let sent = tokio::join!(
+        tokio::task::spawn_blocking(move || send_all(left, &to_left)),
+        tokio::task::spawn_blocking(move || send_all(right, &to_right)),
+    );
+
+    let answers = [sent.0.unwrap(), sent.1.unwrap()].concat();
+    assert_eq!(answers.iter().filter(|answer| answer.is_acknowledged()).count(), 16, "{answers:?}");
+    let index = database.open().await;
+    let row = index.query_opt("SELECT COUNT(*) AS n FROM instance", Vec::new()).await.unwrap().unwrap();
+    assert_eq!(row.int("n").unwrap(), 8);
+    let row = index.query_opt("SELECT COUNT(*) AS n FROM instance_version", Vec::new()).await.unwrap().unwrap();
+    assert_eq!(row.int("n").unwrap(), 0);
+    one.stop().await;
+    other.stop().await;
+}
