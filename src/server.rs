@@ -6,7 +6,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -23,8 +22,6 @@ use crate::objects::{self, Objects};
 use crate::web::health::{self, HealthState, Readiness};
 use crate::web::pages::{self, PagesState};
 use crate::{dimse, telemetry, web};
-
-const SWEEP_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// Why the server could not start or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -149,12 +146,13 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
     Ok(web::app(&config.http, routers))
 }
 
-/// Keeps the node's lease and removes what a crash left behind.
+/// Keeps the node's lease; removes, once, what a crash left behind.
 async fn upkeep(archive: Archive, shutdown: CancellationToken) {
-    let started_at = Clock::System.now_ms();
-    let mut sweep = tokio::time::interval(SWEEP_EVERY);
-    let mut renew = tokio::time::interval(index::LEASE / 5);
-    let mut before = started_at;
+    if let Some(crashed_before) = archive.crashed_before() {
+        let archive = archive.clone();
+        tokio::spawn(async move { remove_leftovers(&archive, crashed_before).await });
+    }
+    let mut renew = tokio::time::interval(index::RENEW);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -163,21 +161,16 @@ async fn upkeep(archive: Archive, shutdown: CancellationToken) {
                     tracing::error!(%error, "the node's lease could not be renewed");
                 }
             }
-            _ = sweep.tick() => {
-                let (archive, written_before) = (archive.clone(), before);
-                tokio::spawn(async move { remove_leftovers(&archive, written_before).await });
-                before = Clock::System.now_ms();
-            }
         }
     }
 }
 
-async fn remove_leftovers(archive: &Archive, written_before: i64) {
-    match archive.sweep(written_before).await {
+async fn remove_leftovers(archive: &Archive, crashed_before: i64) {
+    match archive.sweep(crashed_before).await {
         Ok(swept) if swept.removed > 0 => {
             tracing::info!(swept.removed, swept.removed_bytes, "removed objects that no row names");
         }
         Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "leftovers could not be removed; the next round tries again"),
+        Err(error) => tracing::warn!(%error, "leftovers could not be removed; the next crash's start tries again"),
     }
 }

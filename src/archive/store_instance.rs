@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Archive, Error, link};
 use crate::dicom::attributes::InstanceAttributes;
-use crate::dicom::header::{Header, HeaderScanner};
+use crate::dicom::header::{HeaderScanner, HeaderState};
 use crate::dicom::text::Charset;
 use crate::dicom::{part10, sop_class};
 use crate::domain::{Actor, Uid};
@@ -36,8 +36,19 @@ pub struct ReceiveInstance {
     pub sop_instance_uid: String,
     /// How the data set is encoded.
     pub transfer_syntax_uid: String,
+    /// What to do with an object that ends too early.
+    pub completeness: Completeness,
     /// Who sends it.
     pub actor: Actor,
+}
+
+/// What is expected of an object whose pixel data ends before its own length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completeness {
+    /// It is what its sender has, and is kept and marked (C-STORE: the sender said where the data set ends).
+    AsSent,
+    /// It was cut off on its way, and is refused (a file of an import).
+    Required,
 }
 
 /// How a store ended; each is a success.
@@ -125,6 +136,11 @@ impl InstanceWriter {
             object.abort().await;
             return Err(error);
         }
+        let cut_off = header.declared_end.is_some_and(|end| end > object.length() - dataset_offset);
+        if cut_off && command.completeness == Completeness::Required {
+            object.abort().await;
+            return Err(Error::Mismatch("the pixel data ends before its own length".to_owned()));
+        }
         let content_hash = hex::encode(hash.finalize());
         let sop_instance_uid = &attributes.sop_instance_uid;
         match instances::find_existing(&archive.index, &command.org_code, sop_instance_uid).await {
@@ -152,7 +168,7 @@ impl InstanceWriter {
             place,
             dataset_offset: dataset_offset as i64,
             pixel_data_offset: header.pixel_data_offset.map(|at| (at + dataset_offset) as i64),
-            header_state: header_state(&header),
+            header_state: if cut_off { HeaderState::Truncated } else { header.state }.as_str(),
             calling_ae_title: command.calling_ae_title.clone(),
         };
         let new = new_instance(&command.org_code, attributes, instance);
@@ -262,10 +278,6 @@ fn check(command: &ReceiveInstance, attributes: &InstanceAttributes) -> Result<(
         return Err(Error::Mismatch("SOP Class UID of the data set is not the announced one".to_owned()));
     }
     Ok(())
-}
-
-fn header_state(header: &Header) -> &'static str {
-    header.state.as_str()
 }
 
 fn new_instance(org_code: &str, a: InstanceAttributes, instance: InstanceRow) -> NewInstance {

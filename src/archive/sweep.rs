@@ -1,8 +1,9 @@
 //! Removes objects that no row names: what a crash or an aborted transfer left behind.
 //!
-//! An object is written before its row, so an object without a row may be one that is just arriving. A process that
-//! is alone on its database (by the node leases) removes everything unnamed that is older than its own start;
-//! beside others it leaves what is younger than a day.
+//! An object is written before its row, so an object without a row may be one that is just arriving, or one whose row
+//! is in a newer database than the one that was restored. So only what a crashed process can have left is removed: the
+//! leases say until when such a process lived. After an orderly end, on a new database, or on a restored one there is
+//! nothing of that kind. Beside other processes what is younger than a day stays too.
 
 use std::time::Duration;
 
@@ -26,10 +27,16 @@ pub struct Swept {
 }
 
 impl Archive {
-    /// Removes leftovers written before `started_at` (milliseconds since 1970 UTC).
-    pub async fn sweep(&self, started_at: i64) -> Result<Swept, Error> {
+    /// Until when crashed processes can have left anything; `None` when all ended in order.
+    pub fn crashed_before(&self) -> Option<i64> {
+        self.ids.crashed_before()
+    }
+
+    /// Removes leftovers written before `crashed_before` (milliseconds since 1970 UTC).
+    pub async fn sweep(&self, crashed_before: i64) -> Result<Swept, Error> {
         let alone = self.ids.is_alone(&self.index).await?;
-        let before = if alone { started_at } else { self.clock.now_ms() - DAY.as_millis() as i64 };
+        let a_day_ago = self.clock.now_ms() - DAY.as_millis() as i64;
+        let before = if alone { crashed_before } else { crashed_before.min(a_day_ago) };
         let mut swept = Swept::default();
         let mut listing = self.objects.list().chunks(KEYS_AT_ONCE);
         while let Some(listed) = listing.next().await {

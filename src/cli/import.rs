@@ -1,11 +1,10 @@
 //! `yingku import`: DICOM files and folders, through the same use case as C-STORE.
 //!
-//! A journal remembers the files that are done, so that an import that was cut off goes on where it was; a file that
-//! comes twice changes nothing anyway.
+//! An import that was cut off is simply run again: what is there already is recognised by its content, is read but not
+//! written again, and is counted as already there.
 
-use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,7 +15,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::ConfigFile;
 use crate::archive::Archive;
-use crate::archive::store_instance::{ReceiveInstance, StoreOutcome};
+use crate::archive::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use crate::dicom::part10::{self, FileMetaError};
 use crate::dicom::text::Charset;
 use crate::domain::{Actor, ActorKind};
@@ -34,9 +33,6 @@ pub(super) struct Import {
     /// Charset of objects that declare none; `dicom.default_charset` without it.
     #[arg(long)]
     charset: Option<String>,
-    /// Remembers finished files, so that an import can go on where it was cut off.
-    #[arg(long, default_value = "yingku-import.journal")]
-    journal: PathBuf,
     /// Files and folders; folders are walked to their ends, links are not followed.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
@@ -47,7 +43,6 @@ struct Summary {
     stored: u64,
     duplicates: u64,
     versions: u64,
-    skipped: u64,
     not_dicom: u64,
     failed: u64,
     bytes: u64,
@@ -72,8 +67,6 @@ impl Import {
             None => config.dicom.default_charset.clone(),
         };
         let archive = crate::server::open_archive(&config).await?;
-        let done = read_journal(&self.journal)?;
-        let mut journal = OpenOptions::new().create(true).append(true).open(&self.journal)?;
         let mut files = Vec::new();
         for path in &self.paths {
             collect(path, &mut files).with_context(|| path.display().to_string())?;
@@ -81,10 +74,7 @@ impl Import {
         let bar = ProgressBar::new(files.len() as u64);
         bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left {wide_msg}")?);
         let mut summary = Summary::default();
-        let (known, fresh): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| done.contains(&mark(file)));
-        summary.skipped = known.len() as u64;
-        bar.inc(summary.skipped);
-        let mut imports = futures_util::stream::iter(fresh)
+        let mut imports = futures_util::stream::iter(files)
             .map(|file| {
                 let (archive, org_code, charset) = (archive.clone(), org_code.clone(), charset.clone());
                 async move {
@@ -103,7 +93,6 @@ impl Import {
                         StoreOutcome::Duplicate => summary.duplicates += 1,
                         StoreOutcome::NewVersion => summary.versions += 1,
                     }
-                    writeln!(journal, "{}", mark(&file))?;
                 }
                 Ok(Imported::NotDicom) => summary.not_dicom += 1,
                 Err(error) => {
@@ -116,42 +105,15 @@ impl Import {
         bar.finish_and_clear();
         archive.release().await?;
         println!(
-            "{} stored, {} already there, {} kept as another version, {} done earlier, {} not DICOM, {} failed; {} read",
+            "{} stored, {} already there, {} kept as another version, {} not DICOM, {} failed; {} read",
             summary.stored,
             summary.duplicates,
             summary.versions,
-            summary.skipped,
             summary.not_dicom,
             summary.failed,
             HumanBytes(summary.bytes)
         );
         Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-}
-
-fn read_journal(path: &Path) -> anyhow::Result<HashSet<String>> {
-    match File::open(path) {
-        Ok(file) => Ok(BufReader::new(file).lines().collect::<Result<_, _>>()?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(HashSet::new()),
-        Err(error) => Err(error).with_context(|| path.display().to_string()),
-    }
-}
-
-/// A file is known again by its path, length and time of change.
-fn mark(path: &Path) -> String {
-    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let meta = path.metadata().ok();
-    let changed = meta.as_ref().and_then(|m| m.modified().ok()).and_then(|t| t.elapsed_since_1970());
-    format!("{}\t{}\t{}", meta.map_or(0, |m| m.len()), changed.unwrap_or(0), full.display())
-}
-
-trait ElapsedSince1970 {
-    fn elapsed_since_1970(&self) -> Option<u128>;
-}
-
-impl ElapsedSince1970 for std::time::SystemTime {
-    fn elapsed_since_1970(&self) -> Option<u128> {
-        self.duration_since(std::time::UNIX_EPOCH).ok().map(|d| d.as_millis())
     }
 }
 
@@ -186,6 +148,7 @@ async fn import_file(archive: &Archive, org_code: &str, charset: &Charset, path:
             sop_class_uid: meta.media_storage_sop_class_uid,
             sop_instance_uid: meta.media_storage_sop_instance_uid,
             transfer_syntax_uid: meta.transfer_syntax_uid,
+            completeness: Completeness::Required,
             actor: Actor {
                 kind: ActorKind::Operator,
                 name: "import".to_owned(),

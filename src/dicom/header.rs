@@ -97,6 +97,8 @@ pub struct Header {
     /// Where the (Float, Double Float) Pixel Data element begins, counted from the start of the data set;
     /// `None` when there is none, or the data set is deflated.
     pub pixel_data_offset: Option<u64>,
+    /// Where the pixel data must end by its own length, counted likewise; a data set that ends before it was cut off.
+    pub declared_end: Option<u64>,
 }
 
 /// The streaming scanner; see the module's words.
@@ -135,6 +137,7 @@ impl HeaderScanner {
         let mut header = self.scan.finish();
         if deflated {
             header.pixel_data_offset = None;
+            header.declared_end = None;
         }
         header
     }

@@ -13,7 +13,7 @@ use super::association::framing::Part;
 use super::association::{Association, AssociationError};
 use super::message::Command;
 use super::status::{self, Status};
-use crate::archive::store_instance::{InstanceWriter, ReceiveInstance, StoreOutcome};
+use crate::archive::store_instance::{Completeness, InstanceWriter, ReceiveInstance, StoreOutcome};
 use crate::dicom::sop_class;
 use crate::domain::{Actor, ActorKind, Uid};
 
@@ -73,6 +73,7 @@ async fn begin(association: &Association, context_id: u8, request: &Command) -> 
         sop_class_uid,
         sop_instance_uid,
         transfer_syntax_uid: context.transfer_syntax.clone(),
+        completeness: Completeness::AsSent,
         actor: Actor {
             kind: ActorKind::Peer,
             name: association.caller.ae_title.clone(),

@@ -40,7 +40,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, SqlSafeStr};
 use tokio::sync::{mpsc, oneshot};
 
-pub use node::{Ids, LEASE};
+pub use node::{Ids, LEASE, RENEW};
 pub use select::Select;
 pub use tx::Tx;
 pub use value::{Row, Value};

@@ -17,6 +17,10 @@ const EPOCH_MS: i64 = 1_704_067_200_000;
 const NODES: i64 = 1024;
 /// How long a lease outlives the process that held it.
 pub const LEASE: Duration = Duration::from_secs(300);
+/// How often a lease is renewed.
+pub const RENEW: Duration = Duration::from_secs(60);
+/// A renewal may come late by so much.
+const SLACK_MS: i64 = 10_000;
 
 /// Makes ids that are unique over all processes of one database and grow with time.
 #[derive(Debug, Clone)]
@@ -29,17 +33,26 @@ struct Shared {
     holder: Holder,
     node: AtomicI64,
     last: AtomicI64,
+    crashed_before: Option<i64>,
 }
 
 impl Ids {
     /// Leases the smallest free node number for this process.
     pub async fn lease(index: &Index) -> Result<Self, Error> {
         let holder = Holder::here();
+        let crashed_before = crashed_before(index, &holder).await?;
         let node = take_number(index, holder.clone()).await?;
-        Ok(Self { shared: Arc::new(Shared { holder, node: AtomicI64::new(node), last: AtomicI64::new(0) }) })
+        let (node, last) = (AtomicI64::new(node), AtomicI64::new(0));
+        Ok(Self { shared: Arc::new(Shared { holder, node, last, crashed_before }) })
     }
 
-    /// Keeps the lease for another [`LEASE`]; call it much more often than that.
+    /// Until when processes that ended without giving their number back can have written anything, in milliseconds
+    /// since 1970 UTC; `None` when all have ended in order.
+    pub fn crashed_before(&self) -> Option<i64> {
+        self.shared.crashed_before
+    }
+
+    /// Keeps the lease for another [`LEASE`]; call it every [`RENEW`].
     pub async fn renew(&self, index: &Index) -> Result<(), Error> {
         if !self.set_lease(index, now_ms() + LEASE.as_millis() as i64).await? {
             let node = take_number(index, self.shared.holder.clone()).await?;
@@ -91,6 +104,20 @@ impl Ids {
             }
         }
     }
+}
+
+/// A process renews every [`RENEW`], so it has died before the renewal that is missing.
+async fn crashed_before(index: &Index, holder: &Holder) -> Result<Option<i64>, Error> {
+    let sql = "SELECT holder, lease_until FROM node WHERE lease_until > 0";
+    let mut latest = None;
+    for row in index.query(sql, Vec::new()).await? {
+        let until = row.int("lease_until")?;
+        if until <= now_ms() || holder.knows_gone(&row.text("holder")?) {
+            let died_before = until - LEASE.as_millis() as i64 + RENEW.as_millis() as i64 + SLACK_MS;
+            latest = latest.max(Some(died_before));
+        }
+    }
+    Ok(latest)
 }
 
 async fn take_number(index: &Index, holder: Holder) -> Result<i64, Error> {

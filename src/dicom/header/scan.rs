@@ -47,11 +47,13 @@ pub(super) struct Scan {
     /// Bytes consumed so far, and where the current element began.
     position: u64,
     element_start: u64,
+    value_start: u64,
     kept_bytes: u32,
     past_wanted: bool,
     attributes: RawAttributes,
     state: HeaderState,
     pixel_data_offset: Option<u64>,
+    declared_end: Option<u64>,
 }
 
 impl Scan {
@@ -64,11 +66,13 @@ impl Scan {
             first: true,
             position: 0,
             element_start: 0,
+            value_start: 0,
             kept_bytes: 0,
             past_wanted: false,
             attributes: RawAttributes { big_endian: encoding.big_endian, ..RawAttributes::default() },
             state: HeaderState::Complete,
             pixel_data_offset: None,
+            declared_end: None,
         }
     }
 
@@ -111,7 +115,12 @@ impl Scan {
         if !self.is_done() && !between_elements && !self.past_wanted && self.state == HeaderState::Complete {
             self.state = HeaderState::Truncated;
         }
-        Header { attributes: self.attributes, state: self.state, pixel_data_offset: self.pixel_data_offset }
+        Header {
+            attributes: self.attributes,
+            state: self.state,
+            pixel_data_offset: self.pixel_data_offset,
+            declared_end: self.declared_end,
+        }
     }
 
     pub(super) fn fail_malformed(&mut self, what: &'static str) {
@@ -154,6 +163,7 @@ impl Scan {
             Decoded::NoValueRepresentation => self.fail_malformed("malformed: value representation"),
             Decoded::Element(element) => {
                 self.step = NEXT_HEADER;
+                self.value_start = self.element_start + have as u64;
                 self.enter(element);
             }
         }
@@ -201,6 +211,9 @@ impl Scan {
         match element.tag {
             0x7FE0_0008 | 0x7FE0_0009 | 0x7FE0_0010 => {
                 self.pixel_data_offset = Some(self.element_start);
+                // An undefined length says nothing of the end.
+                self.declared_end =
+                    (element.length != UNDEFINED_LENGTH).then(|| self.value_start + u64::from(element.length));
                 self.step = Step::Done;
                 return;
             }

@@ -1,12 +1,12 @@
 //! Objects that come in: durable, indexed, idempotent, linked.
 
 use yingku::archive::Archive;
-use yingku::archive::store_instance::{ReceiveInstance, StoreOutcome};
+use yingku::archive::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use yingku::archive::verify::{Depth, Fault};
 use yingku::dicom::text::Charset;
 use yingku::domain::place::Place;
 use yingku::domain::{Actor, Clock};
-use yingku::index::Row;
+use yingku::index::{Ids, Row};
 use yingku::params;
 
 use crate::each_database;
@@ -21,6 +21,7 @@ fn command(org_code: &str, sop_instance_uid: &str) -> ReceiveInstance {
         sop_class_uid: CT_IMAGE.to_owned(),
         sop_instance_uid: sop_instance_uid.to_owned(),
         transfer_syntax_uid: EXPLICIT_LE.to_owned(),
+        completeness: Completeness::AsSent,
         actor: Actor::system("test"),
     }
 }
@@ -210,5 +211,24 @@ each_database! {
         assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM instance").await, 40);
         let audited = test.index.query("SELECT id FROM audit WHERE action = $1", params!["store_instance"]).await;
         assert_eq!(audited.unwrap().len(), 1, "one entry a study");
+    }
+
+    async fn only_what_a_crashed_process_can_have_left_is_for_the_sweep(database: TestDatabase) {
+        let (index, first) = database.open_with_ids().await;
+        assert_eq!(first.crashed_before(), None, "nobody was here before");
+        first.release(&index).await.unwrap();
+        assert_eq!(Ids::lease(&index).await.unwrap().crashed_before(), None, "the one before ended in order");
+
+        // A lease that nobody renewed: its process died somewhere before the next renewal would have come.
+        let lived_at = Clock::System.now_ms() - 3_600_000;
+        let until = lived_at + 300_000;
+        let sql = "INSERT INTO node (id, holder, lease_until) VALUES (900, 'elsewhere/1/mark/lease', $1)";
+        index
+            .write(move |tx| Box::pin(async move { tx.execute(sql, params![until]).await }))
+            .await
+            .unwrap();
+
+        let died_before = Ids::lease(&index).await.unwrap().crashed_before().unwrap();
+        assert!((lived_at..lived_at + 120_000).contains(&died_before));
     }
 }

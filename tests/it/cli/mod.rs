@@ -120,7 +120,7 @@ fn sign_link_prints_an_address_whose_token_is_right() {
 }
 
 #[test]
-fn import_takes_folders_goes_on_where_it_was_and_tells_what_it_did() {
+fn import_takes_folders_can_be_repeated_and_tells_what_it_did() {
     let folder = folder();
     let inbox = folder.path().join("inbox/deep");
     std::fs::create_dir_all(&inbox).unwrap();
@@ -128,19 +128,21 @@ fn import_takes_folders_goes_on_where_it_was_and_tells_what_it_did() {
     std::fs::write(inbox.join("two"), part10("2.25.2")).unwrap();
     std::fs::write(inbox.join("copy of two"), part10("2.25.2")).unwrap();
     std::fs::write(inbox.join("notes.txt"), "no image").unwrap();
+    // Cut inside its meta information, and cut inside its pixels: neither may take the place of the whole file.
     let cut = part10("2.25.3");
     std::fs::write(inbox.join("cut.dcm"), &cut[..300]).unwrap();
+    std::fs::write(inbox.join("shorter.dcm"), &cut[..cut.len() - 2]).unwrap();
 
     let first = yingku(folder.path(), &["import", "inbox"]).output().unwrap();
     assert!(!first.status.success(), "one file cannot be kept: {}", text(&first));
     assert!(text(&first).contains("2 stored, 1 already there"), "{}", text(&first));
-    assert!(text(&first).contains("1 not DICOM, 1 failed"), "{}", text(&first));
+    assert!(text(&first).contains("1 not DICOM, 2 failed"), "{}", text(&first));
     assert!(text(&first).contains("cut.dcm"), "{}", text(&first));
 
     std::fs::write(inbox.join("cut.dcm"), cut).unwrap();
+    std::fs::remove_file(inbox.join("shorter.dcm")).unwrap();
     let second = run(&mut yingku(folder.path(), &["import", "inbox"]));
-    assert!(text(&second).contains("1 stored, 0 already there"), "{}", text(&second));
-    assert!(text(&second).contains("3 done earlier"), "{}", text(&second));
+    assert!(text(&second).contains("1 stored, 3 already there"), "{}", text(&second));
 
     let verified = run(&mut yingku(folder.path(), &["verify"]));
     assert!(text(&verified).contains("3 object(s)") && text(&verified).contains("0 fault(s), 0 leftover(s)"));

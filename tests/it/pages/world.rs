@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use yingku::archive::Archive;
-use yingku::archive::store_instance::ReceiveInstance;
+use yingku::archive::store_instance::{Completeness, ReceiveInstance};
 use yingku::dicom::render::RenderConfig;
 use yingku::dicom::text::Charset;
 use yingku::domain::customer::{Customer, Secret};
@@ -192,6 +192,7 @@ impl World {
             sop_class_uid: object.sop_class_uid.clone(),
             sop_instance_uid: object.sop_instance_uid.clone(),
             transfer_syntax_uid: object.transfer_syntax_uid.to_owned(),
+            completeness: Completeness::AsSent,
             actor: Actor::system("test"),
         };
         self.archive.store_part10(command, Bytes::from(object.to_file())).await.unwrap();

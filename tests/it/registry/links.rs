@@ -1,6 +1,6 @@
 //! Exam reports and studies find each other in either order of arrival (D-I2, D-I3).
 
-use yingku::archive::store_instance::{ReceiveInstance, StoreOutcome};
+use yingku::archive::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use yingku::dicom::text::Charset;
 use yingku::domain::Actor;
 
@@ -19,6 +19,7 @@ async fn store(service: &Service, org_code: &str, change: impl FnOnce(&mut DataS
         sop_class_uid: CT_IMAGE.to_owned(),
         sop_instance_uid: "2.25.1".to_owned(),
         transfer_syntax_uid: EXPLICIT_LE.to_owned(),
+        completeness: Completeness::AsSent,
         actor: Actor::system("test"),
     };
     let mut writer = service.archive.receive_instance(command).await.unwrap();
