@@ -21,7 +21,8 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
         return plain_error(&pages.base, request.headers(), StatusCode::INTERNAL_SERVER_ERROR);
     };
     let method = request.method().clone();
-    if !matches!(method, Method::GET | Method::HEAD | Method::POST) {
+    // HEAD would open a session, or use up a link that is good for once, for somebody who only looks.
+    if !matches!(method, Method::GET | Method::POST) {
         return plain_error(&pages.base, request.headers(), StatusCode::METHOD_NOT_ALLOWED);
     }
     let mut raw = request.uri().query().unwrap_or_default().to_owned();

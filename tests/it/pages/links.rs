@@ -95,6 +95,7 @@ async fn a_single_use_link_opens_once() {
     let world = World::for_customer(yingku::domain::customer::Customer { token, ..customer() }).await;
     world.exam(Exam::new(1)).await;
     let path = link("ClinicExamView", &[ID]);
+    assert_eq!(world.head(&path).await.status, 405, "who only looks does not use it up");
     assert_eq!(world.get(&path).await.status, 302);
     assert_eq!(world.get(&path).await.status, 403);
     let relabelled = path.replace("ClinicExamView", "ClinicExamList");

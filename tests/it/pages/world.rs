@@ -100,6 +100,10 @@ impl World {
         answer(self.client.get(format!("http://{}{path}", self.address))).await
     }
 
+    pub async fn head(&self, path: &str) -> Answer {
+        answer(self.client.head(format!("http://{}{path}", self.address))).await
+    }
+
     pub async fn post(&self, path: &str, form: &str) -> Answer {
         let request = self.client.post(format!("http://{}{path}", self.address));
         answer(request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned())).await
