@@ -94,6 +94,24 @@ pub enum Error {
     /// A variable of the environment names no place in the configuration.
     #[error("environment variable {0}: names no section and key (YINGKU__SECTION__KEY)")]
     Variable(String),
+    /// Values of variables that do not fit their keys; the values may be secrets and are not told.
+    #[error("environment variable {variables}: {reason}")]
+    Value {
+        /// The variables that may be meant.
+        variables: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file that holds a secret could not be read.
+    #[error("{key}: {path}: {error}")]
+    SecretFile {
+        /// The key that names the file.
+        key: String,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// Everything that must be mended before a start.
     #[error("{}", faults::listing(.0))]
     Faults(Vec<Fault>),
@@ -122,11 +140,8 @@ impl Config {
         let mut table: toml::Table = text
             .parse()
             .map_err(|e: toml::de::Error| Error::Parse { origin: origin.to_owned(), message: e.to_string() })?;
-        environment::apply(&mut table, variables)?;
-        table.try_into().map_err(|e: toml::de::Error| Error::Parse {
-            origin: format!("{origin} with environment"),
-            message: e.to_string(),
-        })
+        let names = environment::apply(&mut table, variables)?;
+        table.try_into().map_err(|error| environment::misfit(&names, &error))
     }
 
     /// The report registry's part.

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
+use ipnet::IpNet;
+
 use super::Config;
-use crate::domain::customer::MIN_SECRET_CHARS;
+use crate::domain::customer::secret_fault;
 
 /// One thing to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,7 @@ pub(super) fn find(config: &Config) -> Vec<Fault> {
     sections(config, &mut found);
     organizations(config, &mut found);
     secrets(config, &mut found);
+    twins(config, &mut found);
     exposure(config, &mut found);
     found.0
 }
@@ -52,16 +55,36 @@ fn sections(config: &Config, found: &mut Found) {
     let database = ["sqlite:", "postgres:", "postgresql:"];
     if !database.iter().any(|scheme| config.database.url.starts_with(scheme)) {
         found.add("database.url", "must begin with sqlite:// or postgres://");
+    } else if lasts_not(&config.database.url) {
+        found.add("database.url", "names no file: sqlite://path/to/file.db");
     }
     if !["file://", "s3://"].iter().any(|scheme| config.objects.url.starts_with(scheme)) {
         found.add("objects.url", "must begin with file:// or s3://");
+    } else if config.objects.url.strip_prefix("s3://").is_some_and(|rest| rest.split('/').next() == Some("")) {
+        found.add("objects.url", "names no bucket: s3://bucket");
+    }
+    if !(10.0..=60.0).contains(&config.qr.size_mm) {
+        found.add("qr.size_mm", "must be 10 to 60");
+    }
+    if !(0.0..=100.0).contains(&config.qr.margin_mm) {
+        found.add("qr.margin_mm", "must be 0 to 100");
+    }
+    for (key, message) in config.pages.faults() {
+        found.add(key, message);
     }
     if let Err(error) = config.log.check() {
         found.add("log", error.to_string());
     }
-    if let Err(error) = config.registry_settings().check() {
+    for error in config.registry_settings().check() {
         found.add("registry", error.to_string());
     }
+}
+
+/// SQLite keeps a database without a file in memory, where it is gone with the program.
+fn lasts_not(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("sqlite:") else { return false };
+    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
+    path.trim_start_matches('/').is_empty() || path.contains(":memory:") || options.contains("mode=memory")
 }
 
 fn organizations(config: &Config, found: &mut Found) {
@@ -99,17 +122,53 @@ fn secrets(config: &Config, found: &mut Found) {
     for (i, customer) in config.customer.iter().enumerate() {
         found.add_all(&format!("customer.{i}"), customer.faults());
     }
-    let mut short = |key: String, secret: &str| {
-        if !secret.is_empty() && secret.chars().count() < MIN_SECRET_CHARS {
-            found.add(key, format!("is shorter than {MIN_SECRET_CHARS} characters"));
+    let mut judge = |key: String, secret: &str| {
+        if let Some(why) = secret_fault(secret).filter(|_| !secret.is_empty()) {
+            found.add(key, why);
         }
     };
     for (i, client) in config.client.iter().enumerate() {
-        short(format!("client.{i}.key"), &client.key);
+        judge(format!("client.{i}.key"), &client.key);
     }
     for (i, sender) in config.sender.iter().enumerate() {
-        short(format!("sender.{i}.app_id"), &sender.app_id);
-        short(format!("sender.{i}.basic_password"), &sender.basic_password);
+        judge(format!("sender.{i}.app_id"), &sender.app_id);
+        judge(format!("sender.{i}.basic_password"), &sender.basic_password);
+    }
+    for (i, sender) in config.sender.iter().enumerate() {
+        if !sender.basic_user.is_empty() && sender.basic_password.is_empty() {
+            found.add(format!("sender.{i}.basic_password"), "is missing, though basic_user is set");
+        }
+    }
+}
+
+/// Entries that cannot be told apart: only the first of them would ever be used.
+fn twins(config: &Config, found: &mut Found) {
+    let mut guids = HashSet::new();
+    for (i, customer) in config.customer.iter().enumerate().filter(|(_, customer)| !customer.guid.is_empty()) {
+        if !guids.insert(customer.guid.to_ascii_lowercase()) {
+            found.add(format!("customer.{i}.guid"), "stands twice");
+        }
+    }
+    let default = &config.pages.default_customer;
+    if !default.is_empty() && !guids.contains(&default.to_ascii_lowercase()) {
+        found.add("pages.default_customer", "is the guid of no [[customer]]");
+    }
+    let mut callers = HashSet::new();
+    for (i, peer) in config.peer.iter().enumerate() {
+        let mut from: Vec<String> = peer.addresses.iter().map(ToString::to_string).collect();
+        from.sort();
+        // The host counts only where no addresses are given.
+        if from.is_empty() {
+            from.push(peer.host.to_ascii_lowercase());
+        }
+        if !callers.insert((peer.ae_title.to_string(), from)) {
+            found.add(format!("peer.{i}"), "has the ae_title and the addresses of another [[peer]]");
+        }
+    }
+    let (http, dicom) = (config.http.listen, config.dicom.listen);
+    let meet = http.ip() == dicom.ip() || http.ip().is_unspecified() || dicom.ip().is_unspecified();
+    if http.port() != 0 && http.port() == dicom.port() && meet {
+        found.add("dicom.listen", "is the port of http.listen");
     }
 }
 
@@ -123,7 +182,70 @@ fn exposure(config: &Config, found: &mut Found) {
              listen on 127.0.0.1 or say who may call",
         );
     }
+    for (i, sender) in config.sender.iter().enumerate().filter(|_| !config.http.listen.ip().is_loopback()) {
+        let anywhere = |text: &String| text.trim().parse::<IpNet>().is_ok_and(|network| network.prefix_len() == 0);
+        if sender.addresses.iter().any(anywhere) && sender.app_id.is_empty() && sender.basic_user.is_empty() {
+            found.add(format!("sender.{i}.addresses"), "let anybody register; name networks, app_id or basic_user");
+        }
+    }
     if !config.dicom.listen.ip().is_loopback() && config.peer.is_empty() {
         found.add("dicom.listen", "is reachable from other machines, but no [[peer]] is configured");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(text: &str) -> Vec<String> {
+        find(&toml::from_str(text).unwrap())
+            .into_iter()
+            .map(|fault| format!("{}: {}", fault.key, fault.message))
+            .collect()
+    }
+
+    #[test]
+    fn a_configuration_of_defaults_has_no_fault() {
+        assert_eq!(keys(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_mistake_is_told_with_its_key() {
+        let guid =
+            "guid = '11111111-2222-4333-8444-555555555555'\nsecret = 'a-long-and-odd-secret-7'\norganization = 'A'";
+        let twins = format!("[[organization]]\ncode = 'A'\n[[customer]]\n{guid}\n[[customer]]\n{guid}");
+        let peer = "[[peer]]\nae_title = 'P'\nhost = 'h'\norganization = 'A'\n";
+        let peers = format!("[[organization]]\ncode = 'A'\n{peer}{peer}");
+        let open = "[http]\nlisten = '0.0.0.0:0'\n[[sender]]\nname = 'a'\norganizations = ['*']\naddresses = ['::/0']";
+        let cases = [
+            ("[database]\nurl = 'sqlite://'", "database.url"),
+            ("[database]\nurl = 'sqlite::memory:'", "database.url"),
+            ("[objects]\nurl = 's3://'", "objects.url"),
+            (twins.as_str(), "customer.1.guid"),
+            (peers.as_str(), "peer.1"),
+            ("[[client]]\nid = 'a'\nkey = 'changeme-changeme'", "client.0.key"),
+            (open, "sender.0.addresses"),
+            ("[qr]\nsize_mm = nan", "qr.size_mm"),
+            ("[qr]\nmargin_mm = -1.0", "qr.margin_mm"),
+            ("[pages]\npage_size = 0", "pages.page_size"),
+            ("[pages]\nsession_idle_minutes = 0", "pages.session_idle_minutes"),
+            ("[pages]\nprefix = ''", "pages.prefix"),
+            ("[pages]\ndefault_customer = 'x'", "pages.default_customer"),
+            ("[registry]\nmax_items = 0", "registry: registry.max_items"),
+            ("[registry]\nmax_body_bytes = 0", "registry: registry.max_body_bytes"),
+            ("[registry]\naliases = ['/a', '/a']", "registry: registry.aliases: /a"),
+            ("[registry]\naliases = ['/Metrics']", "registry: registry: /Metrics"),
+            ("[dicom]\nlisten = '127.0.0.1:8080'", "dicom.listen"),
+        ];
+        for (text, key) in cases {
+            let told = keys(text);
+            assert!(told.len() == 1 && told[0].starts_with(key), "{key}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn every_faulty_sender_is_told() {
+        let told = keys("[[sender]]\nname = 'a'\n[[sender]]\nname = 'b'").join("\n");
+        assert!(told.contains("sender a") && told.contains("sender b"), "{told}");
     }
 }

@@ -109,7 +109,8 @@ pub struct Customer {
     pub token: TokenOptions,
     /// Whether it may see reports of VIP patients and restricted ones of other organisations (D-R22). Default false.
     pub vip: bool,
-    /// Whether its users see unreviewed reports of their own organisation, labelled so (D-P24). Default true.
+    /// Whether its users see unreviewed reports of their own organisation, labelled so: `own`
+    /// (default) or `hidden` (D-P24).
     pub unreviewed: Unreviewed,
     /// Whether the query form may leave the patient that the link opened (D-P22). Default false.
     pub free_search: bool,
@@ -187,7 +188,8 @@ impl Customer {
     }
 }
 
-fn secret_fault(secret: &str) -> Option<&'static str> {
+/// What is wrong with a secret of a customer or of another caller, without telling it.
+pub(crate) fn secret_fault(secret: &str) -> Option<&'static str> {
     const SAMPLES: [&str; 5] = ["unit-test-secret", "changeme", "change-me", "please-change", "0123456789abcdef"];
     let lower = secret.to_ascii_lowercase();
     let first = secret.chars().next();

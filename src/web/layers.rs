@@ -70,7 +70,8 @@ async fn around(State(config): State<Arc<HttpConfig>>, mut request: Request, nex
     let status = response.status().as_u16();
     let elapsed = began.elapsed();
     metrics::histogram!("yingku_http_request_seconds", "route" => route.clone()).record(elapsed.as_secs_f64());
-    metrics::counter!("yingku_http_requests", "route" => route.clone(), "status" => status.to_string()).increment(1);
+    metrics::counter!("yingku_http_requests_total", "route" => route.clone(), "status" => status.to_string())
+        .increment(1);
     let address = client.map(|ip| ip.to_string()).unwrap_or_default();
     let ms = elapsed.as_millis() as u64;
     tracing::info!(http.method = %method, http.route = %route, http.status = status, http.ms = ms, client.address = %address, "request");

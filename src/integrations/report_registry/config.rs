@@ -222,6 +222,15 @@ pub enum ConfigError {
     /// A path does not begin with a slash.
     #[error("registry: {0} must begin with / and hold no braces")]
     Path(String),
+    /// A path of the server's own.
+    #[error("registry: {0} is a path of the server's own")]
+    Reserved(String),
+    /// Two aliases are one.
+    #[error("registry.aliases: {0} stands twice")]
+    Alias(String),
+    /// A limit that refuses everything.
+    #[error("registry.{0}: must be 1 at least")]
+    Zero(&'static str),
 }
 
 impl RegistryConfig {

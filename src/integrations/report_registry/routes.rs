@@ -40,25 +40,51 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether the service can be offered with these settings.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        self.callers().map(|_| ())
+    /// Everything because of which the service cannot be offered with these settings.
+    pub fn check(&self) -> Vec<ConfigError> {
+        self.callers().2
     }
 
-    fn callers(&self) -> Result<(Vec<Sender>, Vec<Client>), ConfigError> {
+    fn callers(&self) -> (Vec<Sender>, Vec<Client>, Vec<ConfigError>) {
         let config = &self.registry;
         let known: BTreeSet<String> = self.organizations.iter().map(|organization| organization.code.clone()).collect();
-        unique(self.senders.iter().map(|sender| ("sender", sender.name.as_str())))?;
-        unique(self.clients.iter().map(|client| ("client", client.id.as_str())))?;
-        for path in config.aliases.iter().chain([&config.path_prefix]) {
-            if !path.starts_with('/') || path.contains(['{', '}', '*']) {
-                return Err(ConfigError::Path(path.clone()));
-            }
+        let mut errors = path_errors(config);
+        if config.max_items == 0 {
+            errors.push(ConfigError::Zero("max_items"));
         }
-        let senders = self.senders.iter().cloned().map(|s| Sender::new(s, config, &known)).collect::<Result<_, _>>()?;
-        let clients = self.clients.iter().cloned().map(Client::new).collect::<Result<_, _>>()?;
-        Ok((senders, clients))
+        if config.max_body_bytes == 0 {
+            errors.push(ConfigError::Zero("max_body_bytes"));
+        }
+        unique(self.senders.iter().map(|sender| ("sender", sender.name.as_str())), &mut errors);
+        unique(self.clients.iter().map(|client| ("client", client.id.as_str())), &mut errors);
+        let senders = good(self.senders.iter().map(|s| Sender::new(s.clone(), config, &known)), &mut errors);
+        let clients = good(self.clients.iter().cloned().map(Client::new), &mut errors);
+        (senders, clients, errors)
     }
+}
+
+/// Routes that the server has for itself: two services on one of them would end the program at its start.
+const RESERVED: [&str; 6] = ["livez", "readyz", "metrics", "q", "t", "static"];
+
+fn path_errors(config: &RegistryConfig) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    let mut seen = BTreeSet::new();
+    for path in config.aliases.iter().chain([&config.path_prefix]) {
+        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        if !path.starts_with('/') || path.contains(['{', '}', '*']) || path.contains("/:") {
+            errors.push(ConfigError::Path(path.clone()));
+        } else if RESERVED.iter().any(|reserved| first.eq_ignore_ascii_case(reserved)) {
+            errors.push(ConfigError::Reserved(path.clone()));
+        }
+    }
+    for alias in config.aliases.iter().filter(|alias| !seen.insert(alias.as_str())) {
+        errors.push(ConfigError::Alias(alias.clone()));
+    }
+    errors
+}
+
+fn good<T>(results: impl Iterator<Item = Result<T, ConfigError>>, errors: &mut Vec<ConfigError>) -> Vec<T> {
+    results.filter_map(|result| result.map_err(|error| errors.push(error)).ok()).collect()
 }
 
 #[derive(Debug)]
@@ -74,7 +100,10 @@ pub(super) struct Registry {
 
 /// The service's routes. The listener must tell the peer's address (`into_make_service_with_connect_info`).
 pub fn router(archive: Archive, settings: Settings) -> Result<Router, ConfigError> {
-    let (senders, clients) = settings.callers()?;
+    let (senders, clients, errors) = settings.callers();
+    if let Some(error) = errors.into_iter().next() {
+        return Err(error);
+    }
     let Settings { registry: config, public_url, .. } = settings;
     let prefix = config.path_prefix.trim_end_matches('/').to_owned();
     let location = format!("{}{prefix}/{FILE}", public_url.trim_end_matches('/'));
@@ -96,14 +125,13 @@ pub fn router(archive: Archive, settings: Settings) -> Result<Router, ConfigErro
     Ok(router.with_state(registry))
 }
 
-fn unique<'n>(names: impl Iterator<Item = (&'static str, &'n str)>) -> Result<(), ConfigError> {
+fn unique<'n>(names: impl Iterator<Item = (&'static str, &'n str)>, errors: &mut Vec<ConfigError>) {
     let mut seen = BTreeSet::new();
     for (kind, name) in names {
         if name.trim().is_empty() || !seen.insert(name) {
-            return Err(ConfigError::Name(format!("{kind} \"{name}\"")));
+            errors.push(ConfigError::Name(format!("{kind} \"{name}\"")));
         }
     }
-    Ok(())
 }
 
 fn capital(part: &str) -> String {

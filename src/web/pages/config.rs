@@ -1,12 +1,9 @@
-//! `[pages]`, and the customers' secrets that stand in files.
-
-use std::path::{Path, PathBuf};
+//! `[pages]`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::open_link::SessionPolicy;
-use crate::domain::customer::{Customer, Secret};
 
 /// The signed pages.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +52,21 @@ impl Default for PagesConfig {
 }
 
 impl PagesConfig {
+    /// What is wrong with the section, each with its key; empty when it is fit for use.
+    pub fn faults(&self) -> Vec<(&'static str, &'static str)> {
+        let mut faults = Vec::new();
+        if !self.prefix.starts_with('/') {
+            faults.push(("pages.prefix", "must begin with /"));
+        }
+        if self.page_size == 0 {
+            faults.push(("pages.page_size", "must be 1 at least"));
+        }
+        if self.session_idle_minutes == 0 {
+            faults.push(("pages.session_idle_minutes", "must be 1 at least"));
+        }
+        faults
+    }
+
     pub(super) fn idle_ms(&self) -> i64 {
         i64::from(self.session_idle_minutes) * 60_000
     }
@@ -66,29 +78,4 @@ impl PagesConfig {
             related_patients: self.related_patients,
         }
     }
-}
-
-/// A secret's file could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
-pub struct SecretError {
-    path: PathBuf,
-    source: std::io::Error,
-}
-
-/// Reads the secrets that stand in files into the customers; a secret in the configuration itself wins.
-pub fn read_secrets(customers: &mut [Customer]) -> Result<(), SecretError> {
-    for customer in customers {
-        fill(&mut customer.secret, customer.secret_file.as_deref())?;
-        fill(&mut customer.previous_secret, customer.previous_secret_file.as_deref())?;
-    }
-    Ok(())
-}
-
-fn fill(secret: &mut Secret, file: Option<&Path>) -> Result<(), SecretError> {
-    if let Some(path) = file.filter(|_| secret.0.is_empty()) {
-        let text = std::fs::read_to_string(path).map_err(|source| SecretError { path: path.to_owned(), source })?;
-        secret.0 = text.trim_end_matches(['\r', '\n']).to_owned();
-    }
-    Ok(())
 }

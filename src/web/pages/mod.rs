@@ -22,7 +22,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 
-pub use config::{PagesConfig, SecretError, read_secrets};
+pub use config::PagesConfig;
 pub use state::PagesState;
 
 /// Largest form, in bytes.

@@ -120,6 +120,34 @@ fn sign_link_prints_an_address_whose_token_is_right() {
 }
 
 #[test]
+fn sign_link_refuses_what_the_page_would_not_use_and_takes_a_time() {
+    let folder = folder();
+    for (arguments, words) in [
+        (&["--page", "Nothing", "AccessionNumber=A1"][..], "RelatedExamList"),
+        (&["Sex=M"][..], "no parameter of ClinicExam"),
+        (&["UserUID=a", "customerguid=b"][..], "twice"),
+    ] {
+        let refused = yingku(folder.path(), &[&["sign-link"], arguments].concat()).output().unwrap();
+        assert!(!refused.status.success() && text(&refused).contains(words), "{}", text(&refused));
+    }
+    let signed = run(&mut yingku(folder.path(), &["sign-link", "AccessionNumber=A1", "Timestamp=1700000000"]));
+    assert_eq!(text(&signed).matches("Timestamp=").count(), 1, "{}", text(&signed));
+    assert!(text(&signed).contains("Timestamp=1700000000"), "{}", text(&signed));
+}
+
+#[test]
+fn a_secret_file_that_cannot_be_read_is_told_with_its_key() {
+    let folder = folder();
+    for (variable, key) in [
+        ("YINGKU__CUSTOMER__0__SECRET_FILE", "customer.0.secret_file: /nonexist: No such file"),
+        ("YINGKU__DATABASE__PASSWORD_FILE", "database.password_file: /nonexist: No such file"),
+    ] {
+        let checked = yingku(folder.path(), &["check-config"]).env(variable, "/nonexist").output().unwrap();
+        assert!(!checked.status.success() && text(&checked).contains(key), "{}", text(&checked));
+    }
+}
+
+#[test]
 fn import_takes_folders_can_be_repeated_and_tells_what_it_did() {
     let folder = folder();
     let inbox = folder.path().join("inbox/deep");
