@@ -175,6 +175,7 @@ mod tests {
             ("YINGKU__CLIENT__0__KEY", "1234567890123456"),
             ("YINGKU__CUSTOMER__0__SECRET", "true"),
             ("YINGKU__ORGANIZATION__0__CODE", "110101"),
+            ("YINGKU__ORGANIZATION__0__NAME", "示例医院"),
             ("YINGKU__SENDER__0__ORGANIZATIONS__0", "110101"),
         ];
         let variables = variables.map(|(n, v)| (n.to_owned(), v.to_owned()));

@@ -213,9 +213,9 @@ mod tests {
     fn each_mistake_is_told_with_its_key() {
         let guid =
             "guid = '11111111-2222-4333-8444-555555555555'\nsecret = 'a-long-and-odd-secret-7'\norganization = 'A'";
-        let twins = format!("[[organization]]\ncode = 'A'\n[[customer]]\n{guid}\n[[customer]]\n{guid}");
+        let twins = format!("[[organization]]\nname = 'a'\ncode = 'A'\n[[customer]]\n{guid}\n[[customer]]\n{guid}");
         let peer = "[[peer]]\nae_title = 'P'\nhost = 'h'\norganization = 'A'\n";
-        let peers = format!("[[organization]]\ncode = 'A'\n{peer}{peer}");
+        let peers = format!("[[organization]]\nname = 'a'\ncode = 'A'\n{peer}{peer}");
         let open = "[http]\nlisten = '0.0.0.0:0'\n[[sender]]\nname = 'a'\norganizations = ['*']\naddresses = ['::/0']";
         let cases = [
             ("[database]\nurl = 'sqlite://'", "database.url"),

@@ -94,6 +94,7 @@ fn grey_dots(picture: &GrayImage) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demo_shows_reports_with_their_code_and_images() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let demo = Demo::start().await;
     let links = demo.links();
     assert_eq!(links.len(), 6, "{}", demo.text);

@@ -159,6 +159,7 @@ async fn what_is_not_there_is_a_page_for_people_and_a_problem_for_programs() {
 
 #[tokio::test]
 async fn a_refused_method_has_its_page_under_the_configured_path() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let http = HttpConfig { public_url: "https://img.example.test/cloud".to_owned(), ..HttpConfig::default() };
     let service = app(&http, []).into_make_service_with_connect_info::<SocketAddr>();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
