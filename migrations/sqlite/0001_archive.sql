@@ -305,6 +305,7 @@ CREATE INDEX lab_report_event_no ON lab_report (event_no);
 CREATE TABLE lab_item (
     id INTEGER NOT NULL PRIMARY KEY,
     lab_report_pk INTEGER REFERENCES lab_report (id),   -- NULL while its master has not come (D-R10)
+    owner INTEGER NOT NULL,                   -- the master its message named, 0 while that is not known (D-R9)
     version INTEGER NOT NULL,
     content_hash TEXT NOT NULL,
     sender TEXT NOT NULL,
@@ -337,7 +338,7 @@ CREATE TABLE lab_item (
     serial_data_no TEXT,
     data_status TEXT,
     is_correct TEXT,
-    UNIQUE (org_code, event_no, report_form_no, serial_no)
+    UNIQUE (org_code, event_no, report_form_no, serial_no, owner)
 );
 CREATE INDEX lab_item_report ON lab_item (lab_report_pk);
 

@@ -166,7 +166,8 @@ fn window(from: &str, to: &str, now: Moment) -> Result<[Moment; 2], Code> {
         (None, Some(to)) => [to.plus_months(-3), to.as_range_end()],
         (Some(from), Some(to)) => [from, to.as_range_end()],
     };
-    if window[1].days_since(window[0]) < 0 {
+    // Moments, not days: a range reversed within one day is as wrong as one reversed by a year.
+    if window[1].epoch_ms() < window[0].epoch_ms() {
         return Err(Code::BadQueryDate);
     }
     Ok(window)
@@ -226,5 +227,15 @@ mod tests {
         assert_eq!(spans("2024/1/1", "2024/1/31"), text("2024-01-01 00:00:00", "2024-01-31 23:59:59"));
         assert_eq!(spans("2024-02-02", "2024-01-01"), Err(Code::BadQueryDate));
         assert_eq!(spans("昨天", ""), Err(Code::BadQueryDate));
+    }
+
+    #[test]
+    fn d_q4_a_range_reversed_by_less_than_a_day_is_refused() {
+        assert_eq!(spans("2024-01-02 10:00:00", "2024-01-02 09:00:00"), Err(Code::BadQueryDate));
+        assert_eq!(spans("2024-01-02", "2024-01-01"), Err(Code::BadQueryDate));
+        assert_eq!(
+            spans("2024-01-02 10:00:00", "2024-01-02 10:00:00"),
+            text("2024-01-02 10:00:00", "2024-01-02 10:00:00")
+        );
     }
 }

@@ -8,7 +8,7 @@ use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcom
 use super::report_codes::Code;
 use crate::domain::date_time::local_text;
 use crate::domain::exam_report::ExamField;
-use crate::domain::lab_report::{LabField, LabItemField};
+use crate::domain::lab_report::{LabField, LabItemField, LabReport};
 use crate::domain::record::Field;
 
 /// One transaction's worth.
@@ -46,29 +46,45 @@ pub(super) fn plan(
             Err(rejected) => plan.rejected.push(told(RecordKind::Exam, *rejected)),
         }
     }
-    // Lines go to the last head in the batch that they can belong to, wherever they stand in it (D-R7, D-R9).
     let mut lab_units: Vec<LabUnit> = Vec::new();
-    let mut owners: HashMap<[String; 3], usize> = HashMap::new();
-    for lab in labs {
+    let mut heads = Heads::default();
+    for (place, lab) in labs.into_iter().enumerate() {
         match prepare_report::lab(lab, rules, &now) {
             Ok(lab) => {
                 let number = [LabField::OrgCode, LabField::ReportFormNo].map(|f| lab.record.text(f).to_owned());
                 plan.repeats |= !seen.insert(("lab", number));
-                owners.insert(prepare_report::owner_keys(&lab.record), lab_units.len());
+                heads.add(place, &lab.record, Some(lab_units.len()));
                 lab_units.push(LabUnit { head: Some(Box::new(lab)), items: Vec::new() });
             }
-            Err(rejected) => plan.rejected.push(told(RecordKind::Lab, *rejected)),
+            Err(rejected) => {
+                heads.add(place, &rejected.record, None);
+                plan.rejected.push(told(RecordKind::Lab, *rejected));
+            }
         }
     }
-    let mut orders: HashMap<[String; 3], usize> = HashMap::new();
+    let mut alone: HashMap<[String; 3], usize> = HashMap::new();
+    let mut orders: HashMap<(Option<usize>, [String; 4]), usize> = HashMap::new();
     for item in items {
-        let order = orders.entry(prepare_report::owner_of_item(&item.record)).or_default();
-        *order += 1;
-        match prepare_report::item(item, *order, rules, &now) {
+        // Not in its normal form yet.
+        let owner = trimmed(prepare_report::owner_of_item(&item.record));
+        let head = heads.of_line(&owner, item.heads_before);
+        let order = match item.record.text(LabItemField::SerialNo).trim() {
+            "" => {
+                let [org, event, number] = owner;
+                let class = item.record.text(LabItemField::ClassCode).trim().to_owned();
+                let order = orders.entry((head, [org, event, number, class])).or_default();
+                *order += 1;
+                *order
+            }
+            _ => 0,
+        };
+        match prepare_report::item(item, order, rules, &now) {
             Ok(item) => {
-                let unit = *owners.entry(prepare_report::owner_of_item(&item.record)).or_insert_with(|| {
-                    lab_units.push(LabUnit::default());
-                    lab_units.len() - 1
+                let unit = head.unwrap_or_else(|| {
+                    *alone.entry(prepare_report::owner_of_item(&item.record)).or_insert_with(|| {
+                        lab_units.push(LabUnit::default());
+                        lab_units.len() - 1
+                    })
                 });
                 lab_units[unit].items.push(item);
             }
@@ -77,6 +93,28 @@ pub(super) fn plan(
     }
     plan.units.extend(lab_units.into_iter().map(Unit::Lab));
     plan
+}
+
+/// The heads of a batch by what their lines name: place in the batch, and unit unless the head was rejected.
+#[derive(Default)]
+struct Heads(HashMap<[String; 3], Vec<(usize, Option<usize>)>>);
+
+impl Heads {
+    fn add(&mut self, place: usize, head: &LabReport, unit: Option<usize>) {
+        self.0.entry(trimmed(prepare_report::owner_keys(head))).or_default().push((place, unit));
+    }
+
+    /// The unit of the nearest head before the line, else of the last one, wherever that stands (D-R7, D-R9). None for
+    /// a line of a rejected head: another head with its numbers may be another patient's.
+    fn of_line(&self, owner: &[String; 3], heads_before: usize) -> Option<usize> {
+        let heads = self.0.get(owner)?;
+        let before = heads.iter().rev().find(|(place, _)| *place < heads_before);
+        before.or(heads.last()).and_then(|(_, unit)| *unit)
+    }
+}
+
+fn trimmed(keys: [String; 3]) -> [String; 3] {
+    keys.map(|key| key.trim().to_owned())
 }
 
 fn told<F: Field>(kind: RecordKind, rejected: Rejected<F>) -> RecordOutcome {

@@ -51,11 +51,13 @@ pub struct Submitted<F: Field> {
     pub record: Record<F>,
     /// What the reader noticed.
     pub notes: Vec<Note>,
+    /// Heads of lab reports that stand before it in its message (D-R9).
+    pub heads_before: usize,
 }
 
 impl<F: Field> Default for Submitted<F> {
     fn default() -> Self {
-        Self { record: Record::default(), notes: Vec::new() }
+        Self { record: Record::default(), notes: Vec::new(), heads_before: 0 }
     }
 }
 
@@ -83,7 +85,7 @@ type Judged<F> = Result<Prepared<F>, Box<Rejected<F>>>;
 /// Prepares an exam report; `now` is the receipt time in the kept form.
 pub(super) fn exam(submitted: Submitted<ExamField>, rules: &RegistrationRules, now: &str) -> Judged<ExamField> {
     use ExamField as F;
-    let Submitted { mut record, mut notes } = submitted;
+    let Submitted { mut record, mut notes, .. } = submitted;
     normalise(&mut record, &mut notes);
     if let Some(state) = record.get(F::State) {
         let state = ExamState::parse(state);
@@ -124,7 +126,7 @@ pub(super) fn exam(submitted: Submitted<ExamField>, rules: &RegistrationRules, n
 /// Prepares the head of a lab report.
 pub(super) fn lab(submitted: Submitted<LabField>, rules: &RegistrationRules, now: &str) -> Judged<LabField> {
     use LabField as F;
-    let Submitted { mut record, mut notes } = submitted;
+    let Submitted { mut record, mut notes, .. } = submitted;
     normalise(&mut record, &mut notes);
     let person = Person {
         id_no: F::IdNo,
@@ -139,7 +141,8 @@ pub(super) fn lab(submitted: Submitted<LabField>, rules: &RegistrationRules, now
     judge(record, notes, rules, now, F::OrgCode, defaults)
 }
 
-/// Prepares a line of a lab report; `order` is its place among the lines of its report in the message, from 1.
+/// Prepares a line of a lab report; `order` is its place among the lines of its report and class
+/// that have no number either, from 1: other lines may be missing or elsewhere when it is sent again (D-R11).
 pub(super) fn item(
     submitted: Submitted<LabItemField>,
     order: usize,
@@ -147,7 +150,7 @@ pub(super) fn item(
     now: &str,
 ) -> Judged<LabItemField> {
     use LabItemField as F;
-    let Submitted { mut record, mut notes } = submitted;
+    let Submitted { mut record, mut notes, .. } = submitted;
     normalise(&mut record, &mut notes);
     if record.get(F::SerialNo).is_none() {
         record.set(F::SerialNo, format!("{}#{order}", record.text(F::ClassCode)));

@@ -39,7 +39,7 @@ pub(super) async fn write(
                 notes.push(Note::of(Code::IdentityConflict));
                 for other in &known {
                     exam_reports::mark_identity_conflict(tx, other.id).await?;
-                    open_conflict(tx, ids, now, "exam", &org, id, &identity, other).await?;
+                    open_conflict(tx, ids, now, "exam", &org, id, &identity, other, None).await?;
                 }
             }
             (id, Status::Stored, true)
@@ -97,6 +97,7 @@ fn facts_of(context: &Context, record: &ExamReport, content_hash: String) -> Exa
 }
 
 /// Tells a person that one report number came for different patients or events; nothing is merged (D-R8).
+/// `lines` are those that stay with the other lab report.
 #[expect(clippy::too_many_arguments, reason = "the row of the conflict is made of them")]
 pub(super) async fn open_conflict(
     tx: &mut Tx,
@@ -107,10 +108,14 @@ pub(super) async fn open_conflict(
     id: i64,
     identity: &[String; 3],
     other: &KnownReport,
+    lines: Option<i64>,
 ) -> Result<(), index::Error> {
     let names = [ExamField::PatientId, ExamField::EventType, ExamField::EventNo].map(|f| f.spec().column);
     let differ = names.iter().zip(identity.iter().zip(&other.identity)).filter(|(_, (a, b))| a != b);
-    let detail = json!({ "fields": differ.map(|(name, _)| *name).collect::<Vec<_>>() });
+    let mut detail = json!({ "fields": differ.map(|(name, _)| *name).collect::<Vec<_>>() });
+    if let Some(lines) = lines {
+        detail["lines"] = lines.into();
+    }
     let subject = format!("{kind}:{} {kind}:{id}", other.id);
     conflicts::open(tx, ids, now, ConflictKind::ReportIdentity, org, &subject, &detail).await
 }

@@ -8,7 +8,7 @@ use super::standing::{Standing, standing};
 use crate::domain::date_time::local_text;
 use crate::domain::lab_report::{self, LabField, LabItemField, LabReport};
 use crate::domain::record::observation_uid;
-use crate::index::lab_reports::{self, ItemFacts, KnownItem, LabFacts};
+use crate::index::lab_reports::{self, ItemFacts, ItemPlace, KnownItem, LabFacts};
 use crate::index::{self, Ids, Tx};
 
 /// A head with the lines of the same message that can belong to it; or lines alone.
@@ -32,33 +32,31 @@ pub(super) async fn write(
     };
     let mut records = Vec::with_capacity(items.len() + 1);
     let mut full_set = false;
-    let report = match head {
+    let place = match head {
         Some(head) => {
             let (id, standing, outcome) = write_head(tx, ids, context, *head).await?;
             full_set = context.rules.replace_items && standing == Some(Standing::Newer) && !items.is_empty();
             records.push(outcome);
             lab_reports::adopt_orphans(tx, id, &owner[0], &owner[1], &owner[2]).await?;
-            Some(id)
+            ItemPlace::Certain(id)
         }
-        None => lab_reports::report_of_items(tx, &owner[0], &owner[1], &owner[2]).await?,
+        None => lab_reports::place_of_items(tx, &owner[0], &owner[1], &owner[2]).await?,
     };
-    let known = match items.is_empty() {
+    let mut known = match items.is_empty() {
         true => Vec::new(),
         false => lab_reports::items(tx, &owner[0], &owner[1], &owner[2]).await?,
     };
-    // What this transaction itself has written, so that a line that is there twice is seen.
-    let mut written: Vec<KnownItem> = Vec::new();
     for item in items {
-        let outcome = write_item(tx, ids, context, report, &known, &mut written, item).await?;
+        let outcome = write_item(tx, ids, context, place, &mut known, item).await?;
         records.push(outcome);
     }
     if full_set {
-        let missing = known.iter().filter(|k| !k.withdrawn && !records.iter().any(|r| r.serial_no == k.serial_no));
-        for item in missing {
+        let shown = known.iter().filter(|k| !k.withdrawn && k.place.report() == place.report());
+        for item in shown.filter(|k| !records.iter().any(|r| r.serial_no == k.serial_no)) {
             lab_reports::withdraw_item(tx, ids, item.id, context.now).await?;
         }
     }
-    let (action, target) = match report {
+    let (action, target) = match place.report() {
         Some(id) => ("register_lab", format!("lab:{id}")),
         None => ("register_lab_items", String::new()),
     };
@@ -87,7 +85,8 @@ async fn write_head(
             notes.push(Note::of(Code::IdentityConflict));
             for other in &known {
                 lab_reports::mark_identity_conflict(tx, other.id).await?;
-                open_conflict(tx, ids, now, "lab", &org, id, &identity, other).await?;
+                let lines = lab_reports::count_items(tx, other.id).await?;
+                open_conflict(tx, ids, now, "lab", &org, id, &identity, other, Some(lines)).await?;
             }
         }
         return Ok((id, None, outcome_of(RecordKind::Lab, &record, Status::Stored, None, notes)));
@@ -104,14 +103,13 @@ async fn write_item(
     tx: &mut Tx,
     ids: &Ids,
     context: &Context,
-    report: Option<i64>,
-    known: &[KnownItem],
-    written: &mut Vec<KnownItem>,
+    place: ItemPlace,
+    known: &mut Vec<KnownItem>,
     item: Prepared<LabItemField>,
 ) -> Result<RecordOutcome, index::Error> {
     let now = context.now;
     let Prepared { mut record, mut notes, content_hash, stamped } = item;
-    if report.is_none() {
+    if place == ItemPlace::Waiting {
         notes.push(Note::of(Code::Orphan));
     }
     let serial_no = record.text(LabItemField::SerialNo).to_owned();
@@ -122,30 +120,56 @@ async fn write_item(
         message_pk: Some(context.message_pk),
         withdrawn: prepare_report::is_withdrawn(record.get(LabItemField::DataStatus)),
     };
-    let stored = written.iter().rev().chain(known).find(|k| k.serial_no == serial_no).cloned();
-    let (id, status) = match stored {
-        None => {
-            let id = ids.next();
-            lab_reports::insert_item(tx, id, report, now, &facts, &record).await?;
-            (id, Status::Stored)
-        }
-        Some(stored) => {
-            let incoming = (stamp.as_str(), stamped, facts.content_hash.as_str());
-            let mut stand = standing(incoming, &stored.last_update_dtime, &stored.content_hash);
-            // A line withdrawn by a full set has its old content; sent again, it is back.
-            if stand == Standing::Duplicate && stored.withdrawn != facts.withdrawn {
-                stand = Standing::Changed;
-            }
-            if !matches!(stand, Standing::Newer | Standing::Changed) {
-                return Ok(outcome_of(RecordKind::LabItem, &record, stand.status(), None, notes));
-            }
-            lab_reports::replace_item(tx, ids, stored.id, now, &facts, &mut record).await?;
-            (stored.id, Status::Updated)
-        }
+    let stored = stored_line(known, place, &serial_no, &facts.content_hash).and_then(|at| known.get_mut(at));
+    let Some(stored) = stored else {
+        let id = ids.next();
+        lab_reports::insert_item(tx, id, place, now, &facts, &record).await?;
+        let ItemFacts { content_hash, withdrawn, .. } = facts;
+        known.push(KnownItem { id, serial_no, content_hash, last_update_dtime: stamp, withdrawn, place });
+        return Ok(outcome_of(RecordKind::LabItem, &record, Status::Stored, None, notes));
     };
-    let ItemFacts { content_hash, withdrawn, .. } = facts;
-    written.push(KnownItem { id, serial_no, content_hash, last_update_dtime: stamp, withdrawn });
-    Ok(outcome_of(RecordKind::LabItem, &record, status, None, notes))
+    let incoming = (stamp.as_str(), stamped, facts.content_hash.as_str());
+    let mut stand = standing(incoming, &stored.last_update_dtime, &stored.content_hash);
+    // A line withdrawn by a full set has its old content; sent again, it is back.
+    if stand == Standing::Duplicate && stored.withdrawn != facts.withdrawn {
+        stand = Standing::Changed;
+    }
+    let replaces = matches!(stand, Standing::Newer | Standing::Changed);
+    let moves = match (stored.place, place) {
+        (ItemPlace::Certain(_), _) => false,
+        // A guess is not better than the earlier one unless the line itself is newer.
+        (ItemPlace::Guessed(_), ItemPlace::Guessed(_)) => replaces,
+        _ => true,
+    };
+    if moves && stored.place != place {
+        lab_reports::place_item(tx, stored.id, place).await?;
+        stored.place = place;
+    }
+    if replaces {
+        lab_reports::replace_item(tx, ids, stored.id, now, &facts, &mut record).await?;
+        // So that a line that is there twice in one message is seen.
+        stored.content_hash = facts.content_hash;
+        stored.last_update_dtime = stamp;
+        stored.withdrawn = facts.withdrawn;
+    }
+    Ok(outcome_of(RecordKind::LabItem, &record, stand.status(), None, notes))
+}
+
+/// The stored line that is the same as an incoming one for `place`, never one that certainly is another report's with
+/// other content: equal numbers of two patients are not the same line (D-R8, D-R9).
+fn stored_line(known: &[KnownItem], place: ItemPlace, serial_no: &str, content_hash: &str) -> Option<usize> {
+    let find = |fits: &dyn Fn(&KnownItem) -> bool| known.iter().position(|k| k.serial_no == serial_no && fits(k));
+    let uncertain = |k: &KnownItem| !matches!(k.place, ItemPlace::Certain(_));
+    match place {
+        ItemPlace::Waiting => find(&uncertain),
+        ItemPlace::Certain(head) => find(&|k| k.place == place)
+            .or_else(|| find(&|k| matches!(k.place, ItemPlace::Waiting) || k.place == ItemPlace::Guessed(head)))
+            // It was given to another head for want of a better one.
+            .or_else(|| find(&|k| uncertain(k) && k.content_hash == content_hash)),
+        ItemPlace::Guessed(head) => find(&|k| k.content_hash == content_hash)
+            .or_else(|| find(&uncertain))
+            .or_else(|| find(&|k| k.place == ItemPlace::Certain(head))),
+    }
 }
 
 fn facts_of(context: &Context, record: &LabReport, content_hash: String) -> LabFacts {

@@ -103,7 +103,7 @@ fields! {
 pub const KEY: [LabField; 5] =
     [LabField::OrgCode, LabField::ReportFormNo, LabField::PatientId, LabField::EventType, LabField::EventNo];
 
-/// The fields that together tell one line from another (D-R9).
+/// The fields that together tell one line from another with the same head (D-R9).
 pub const ITEM_KEY: [LabItemField; 4] =
     [LabItemField::OrgCode, LabItemField::EventNo, LabItemField::ReportFormNo, LabItemField::SerialNo];
 

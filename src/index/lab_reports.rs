@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::exam_reports::{KnownReport, ReportSearch};
 use super::record_columns::{insert_sql, keep_version, record_of, update_sql, values};
-use super::{Error, Ids, Index, Select, Tx, Value};
+use super::{Error, Ids, Index, Row, Select, Tx, Value};
 use crate::domain::lab_report::{LabField, LabItem, LabItemField, LabReport};
 use crate::params;
 
@@ -55,6 +55,45 @@ pub struct KnownItem {
     pub last_update_dtime: String,
     /// Whether it is withdrawn.
     pub withdrawn: bool,
+    /// Where it is.
+    pub place: ItemPlace,
+}
+
+/// The report a line is shown with, and whether that may be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemPlace {
+    /// Its report has not come (D-R10).
+    Waiting,
+    /// It came without a head while several could be its own (D-R9).
+    Guessed(i64),
+    /// It came with this head, or no other could be its own.
+    Certain(i64),
+}
+
+impl ItemPlace {
+    /// The report it is shown with.
+    pub fn report(self) -> Option<i64> {
+        match self {
+            ItemPlace::Waiting => None,
+            ItemPlace::Guessed(id) | ItemPlace::Certain(id) => Some(id),
+        }
+    }
+
+    fn owner(self) -> i64 {
+        match self {
+            ItemPlace::Waiting | ItemPlace::Guessed(_) => 0,
+            ItemPlace::Certain(id) => id,
+        }
+    }
+
+    fn of(row: &Row) -> Result<Self, Error> {
+        let owner = row.int("owner")?;
+        Ok(match row.get::<Option<i64>>("lab_report_pk")? {
+            None => ItemPlace::Waiting,
+            Some(id) if id == owner => ItemPlace::Certain(id),
+            Some(id) => ItemPlace::Guessed(id),
+        })
+    }
 }
 
 const OWN: [&str; 9] = [
@@ -76,7 +115,7 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 });
 static UPDATE: LazyLock<String> = LazyLock::new(|| update_sql::<LabField>("lab_report", &OWN));
 static INSERT_ITEM: LazyLock<String> = LazyLock::new(|| {
-    let own: Vec<&str> = ITEM_OWN.into_iter().chain(["lab_report_pk", "id", "received_at"]).collect();
+    let own: Vec<&str> = ITEM_OWN.into_iter().chain(["lab_report_pk", "owner", "id", "received_at"]).collect();
     insert_sql::<LabItemField>("lab_item", &own)
 });
 static UPDATE_ITEM: LazyLock<String> = LazyLock::new(|| update_sql::<LabItemField>("lab_item", &ITEM_OWN));
@@ -141,16 +180,23 @@ pub async fn mark_identity_conflict(tx: &mut Tx, id: i64) -> Result<(), Error> {
     tx.execute("UPDATE lab_report SET identity_conflict = 1 WHERE id = $1", params![id]).await.map(|_| ())
 }
 
-/// The newest report to which lines with these keys can belong (D-R9).
-pub async fn report_of_items(
+/// The newest report to which lines with these keys can belong, a withdrawn one only if there is no other (D-R9).
+pub async fn place_of_items(
     tx: &mut Tx,
     org_code: &str,
     event_no: &str,
     report_form_no: &str,
-) -> Result<Option<i64>, Error> {
-    let sql = "SELECT id FROM lab_report WHERE org_code = $1 AND event_no = $2 AND report_form_no = $3 \
-               ORDER BY updated_at DESC, id DESC LIMIT 1";
-    tx.query_opt(sql, params![org_code, event_no, report_form_no]).await?.map(|row| row.int("id")).transpose()
+) -> Result<ItemPlace, Error> {
+    let sql = "SELECT id, withdrawn FROM lab_report WHERE org_code = $1 AND event_no = $2 AND report_form_no = $3 \
+               ORDER BY withdrawn, updated_at DESC, id DESC LIMIT 2";
+    let rows = tx.query(sql, params![org_code, event_no, report_form_no]).await?;
+    Ok(match rows.as_slice() {
+        [] => ItemPlace::Waiting,
+        [first, second] if first.flag("withdrawn")? == second.flag("withdrawn")? => {
+            ItemPlace::Guessed(first.int("id")?)
+        }
+        [first, ..] => ItemPlace::Certain(first.int("id")?),
+    })
 }
 
 /// Gives lines that wait for a report to it; the number of lines.
@@ -161,15 +207,18 @@ pub async fn adopt_orphans(
     event_no: &str,
     report_form_no: &str,
 ) -> Result<u64, Error> {
-    let sql = "UPDATE lab_item SET lab_report_pk = $1 WHERE org_code = $2 AND event_no = $3 AND report_form_no = $4 \
-               AND lab_report_pk IS NULL";
+    // Line and head may have come at the same moment without seeing each other, so that the number is there twice.
+    let sql = "UPDATE lab_item SET lab_report_pk = $1, owner = $1 WHERE org_code = $2 AND event_no = $3 \
+               AND report_form_no = $4 AND lab_report_pk IS NULL AND NOT EXISTS (SELECT 1 FROM lab_item o \
+               WHERE o.org_code = lab_item.org_code AND o.event_no = lab_item.event_no \
+               AND o.report_form_no = lab_item.report_form_no AND o.serial_no = lab_item.serial_no AND o.owner = $1)";
     tx.execute(sql, params![report, org_code, event_no, report_form_no]).await
 }
 
 /// All stored lines with these keys.
 pub async fn items(tx: &mut Tx, org_code: &str, event_no: &str, report_form_no: &str) -> Result<Vec<KnownItem>, Error> {
-    let sql = "SELECT id, serial_no, content_hash, last_update_dtime, withdrawn FROM lab_item \
-               WHERE org_code = $1 AND event_no = $2 AND report_form_no = $3";
+    let sql = "SELECT id, serial_no, content_hash, last_update_dtime, withdrawn, lab_report_pk, owner FROM lab_item \
+               WHERE org_code = $1 AND event_no = $2 AND report_form_no = $3 ORDER BY id";
     let rows = tx.query(sql, params![org_code, event_no, report_form_no]).await?;
     rows.iter()
         .map(|row| {
@@ -179,6 +228,7 @@ pub async fn items(tx: &mut Tx, org_code: &str, event_no: &str, report_form_no: 
                 content_hash: row.text("content_hash")?,
                 last_update_dtime: row.get::<Option<String>>("last_update_dtime")?.unwrap_or_default(),
                 withdrawn: row.flag("withdrawn")?,
+                place: ItemPlace::of(row)?,
             })
         })
         .collect()
@@ -188,13 +238,13 @@ pub async fn items(tx: &mut Tx, org_code: &str, event_no: &str, report_form_no: 
 pub async fn insert_item(
     tx: &mut Tx,
     id: i64,
-    report: Option<i64>,
+    place: ItemPlace,
     now: i64,
     facts: &ItemFacts,
     item: &LabItem,
 ) -> Result<(), Error> {
     let mut all = item_values(1, now, facts);
-    all.extend(params![report, id, now]);
+    all.extend(params![place.report(), place.owner(), id, now]);
     all.extend(values(item));
     tx.execute(INSERT_ITEM.as_str(), all).await.map(|_| ())
 }
@@ -220,9 +270,17 @@ pub async fn replace_item(
     tx.execute(UPDATE_ITEM.as_str(), all).await.map(|_| ())
 }
 
-/// Gives a line to a report.
-pub async fn link_item(tx: &mut Tx, id: i64, report: i64) -> Result<(), Error> {
-    tx.execute("UPDATE lab_item SET lab_report_pk = $1 WHERE id = $2", params![report, id]).await.map(|_| ())
+/// Moves a line.
+pub async fn place_item(tx: &mut Tx, id: i64, place: ItemPlace) -> Result<(), Error> {
+    let sql = "UPDATE lab_item SET lab_report_pk = $1, owner = $2 WHERE id = $3";
+    tx.execute(sql, params![place.report(), place.owner(), id]).await.map(|_| ())
+}
+
+/// How many lines are shown with a report.
+pub async fn count_items(tx: &mut Tx, report: i64) -> Result<i64, Error> {
+    let sql = "SELECT COUNT(*) AS lines FROM lab_item WHERE lab_report_pk = $1 AND withdrawn = 0";
+    let row = tx.query_opt(sql, params![report]).await?;
+    row.map_or(Ok(0), |row| row.int("lines"))
 }
 
 /// Withdraws a line that a newer full set no longer has; its content so far is kept as a version (D-R11).

@@ -32,7 +32,7 @@ fn submitted(values: &[(ExamField, &str)]) -> Submitted<ExamField> {
         (F::ParticipantDateTime, "2024/3/22 9:00:00"),
     ];
     complete.iter().chain(values).for_each(|(field, value)| record.set(*field, *value));
-    Submitted { record, notes: Vec::new() }
+    Submitted { record, ..Submitted::default() }
 }
 
 fn prepared(values: &[(ExamField, &str)]) -> Prepared<ExamField> {
@@ -52,7 +52,7 @@ fn line(values: &[(LabItemField, &str)]) -> Submitted<LabItemField> {
     let mut record = LabItem::default();
     let key = [(F::OrgCode, "ORG-T01"), (F::EventNo, "E1"), (F::ReportFormNo, "L1"), (F::ClassCode, "WBC")];
     key.iter().chain(values).for_each(|(field, value)| record.set(*field, *value));
-    Submitted { record, notes: Vec::new() }
+    Submitted { record, ..Submitted::default() }
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn d_r17_recognition_of_a_lab_report_may_be_empty() {
         record.set(field, value);
     }
     record.set(LabField::Recognition, "");
-    let report = lab(Submitted { record, notes: Vec::new() }, &rules(), NOW).unwrap();
+    let report = lab(Submitted { record, ..Submitted::default() }, &rules(), NOW).unwrap();
     assert!(report.notes.iter().all(|note| note.field != "Recognition"));
 }
 

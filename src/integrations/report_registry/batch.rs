@@ -74,7 +74,12 @@ fn collect(element: &Element, batch: &mut Batch, max_items: usize) -> Result<(),
     match name.as_str() {
         "exammaster" => records(element, &mut batch.exams),
         "labmaster" => records(element, &mut batch.labs),
-        "labsubitem" => records(element, &mut batch.items),
+        "labsubitem" => {
+            let known = batch.items.len();
+            records(element, &mut batch.items);
+            let heads_before = batch.labs.len();
+            batch.items.iter_mut().skip(known).for_each(|line| line.heads_before = heads_before);
+        }
         "org" => {}
         _ => {
             for child in &element.children {

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::BytesMut;
+use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 
 use super::callers::{Client, Sender};
@@ -185,7 +187,8 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
         Ok(body) => body,
         Err(status) => {
             let version = envelope::version_of("", &content_type);
-            return fault(status, version, Code::TooLarge.text());
+            let code = if status == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::Unreadable };
+            return fault(status, version, code.text());
         }
     };
     let incoming = {
@@ -209,11 +212,21 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
 /// The body, within its size and its time: a caller who never ends would hold one of the turns.
 async fn collect(body: Body, config: &RegistryConfig) -> Result<Bytes, StatusCode> {
     let time = Duration::from_millis(config.body_timeout_ms);
-    match tokio::time::timeout(time, to_bytes(body, config.max_body_bytes)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    tokio::time::timeout(time, bounded(body, config.max_body_bytes)).await.map_err(|_| StatusCode::REQUEST_TIMEOUT)?
+}
+
+/// Read piece by piece, since `axum::body::to_bytes` does not tell a long body from a cut one.
+async fn bounded(body: Body, limit: usize) -> Result<Bytes, StatusCode> {
+    let mut pieces = body.into_data_stream();
+    let mut whole = BytesMut::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| StatusCode::BAD_REQUEST)?;
+        if whole.len() + piece.len() > limit {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        whole.extend_from_slice(&piece);
     }
+    Ok(whole.freeze())
 }
 
 pub(super) fn fault(status: StatusCode, version: Version, reason: &str) -> Response {
@@ -222,4 +235,25 @@ pub(super) fn fault(status: StatusCode, version: Version, reason: &str) -> Respo
 
 pub(super) fn reply(status: StatusCode, content_type: &'static str, body: String) -> Response {
     (status, [(CONTENT_TYPE, content_type), (X_CONTENT_TYPE_OPTIONS, "nosniff")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn d_r33_only_a_body_over_the_limit_is_too_large_and_a_cut_one_is_bad() {
+        let config = RegistryConfig { max_body_bytes: 4, ..RegistryConfig::default() };
+        let of = |pieces: Vec<io::Result<&'static str>>| Body::from_stream(futures_util::stream::iter(pieces));
+
+        let whole = collect(of(vec![Ok("ab"), Ok("cd")]), &config).await;
+        let long = collect(of(vec![Ok("abcd"), Ok("e")]), &config).await;
+        let cut = collect(of(vec![Ok("ab"), Err(io::Error::other("reset"))]), &config).await;
+
+        assert_eq!(whole, Ok(Bytes::from_static(b"abcd")));
+        assert_eq!(long, Err(StatusCode::PAYLOAD_TOO_LARGE));
+        assert_eq!(cut, Err(StatusCode::BAD_REQUEST));
+    }
 }

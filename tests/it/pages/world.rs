@@ -176,9 +176,9 @@ impl World {
                    '测试甲', '1', '血常规')";
         self.execute(sql, params![id, &uid, format!("LAB{id}"), "990101199001010019"]).await;
         for (number, (name, value, low, high)) in items.iter().enumerate() {
-            let sql = "INSERT INTO lab_item (id, lab_report_pk, version, content_hash, sender, withdrawn, received_at, \
+            let sql = "INSERT INTO lab_item (id, lab_report_pk, owner, version, content_hash, sender, withdrawn, received_at, \
                        updated_at, org_code, event_no, report_form_no, serial_no, class_local_name, result_value, \
-                       result_unit, norm_lower_limit, norm_upper_limit) VALUES ($1, $2, 1, '', 'lis', 0, 0, 0, 'ORG-T01', \
+                       result_unit, norm_lower_limit, norm_upper_limit) VALUES ($1, $2, $2, 1, '', 'lis', 0, 0, 0, 'ORG-T01', \
                        'E0001', $3, $4, $5, $6, 'g/L', $7, $8)";
             let key = id * 1000 + number as i64;
             let serial = number.to_string();

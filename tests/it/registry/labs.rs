@@ -4,7 +4,111 @@ use super::{Service, lab, line, root};
 use crate::each_database;
 use yingku::params;
 
+const BY_HEAD: &str = "SELECT patient_id, event_type, result_value FROM lab_item JOIN lab_report \
+    ON lab_item.lab_report_pk = lab_report.id WHERE lab_item.withdrawn = 0 AND lab_report.withdrawn = 0 \
+    ORDER BY patient_id, event_type, serial_no";
+
+/// Patient, event type and value of all lines that can be seen.
+async fn lines_by_head(service: &Service) -> Vec<[String; 3]> {
+    let rows = service.rows(BY_HEAD, params![]).await;
+    rows.iter().map(|row| ["patient_id", "event_type", "result_value"].map(|name| row.text(name).unwrap())).collect()
+}
+
+fn head(patient: &str, event_type: &str) -> String {
+    lab(&[("patient_id", patient), ("event_type", event_type)])
+}
+
+fn value(value: &str) -> String {
+    line("1", &[("result_value", value)])
+}
+
 each_database! {
+    async fn d_r9_a_newer_line_does_not_replace_that_of_another_patient(database: TestDatabase) {
+        let service = Service::start(database).await;
+        service.register(&root(&[head("PM1", "1"), value("111")])).await;
+
+        let newer = line("1", &[("result_value", "222"), ("last_update_dtime", "2024/3/24")]);
+        service.register(&root(&[head("PM2", "2"), newer])).await;
+
+        assert_eq!(lines_by_head(&service).await, [["PM1", "1", "111"], ["PM2", "2", "222"]]);
+    }
+
+    async fn d_r9_an_older_line_of_another_patient_is_not_stale(database: TestDatabase) {
+        let service = Service::start(database).await;
+        service.register(&root(&[head("PN1", "1"), value("111")])).await;
+
+        let older = line("1", &[("result_value", "222"), ("last_update_dtime", "2024/3/22")]);
+        let told = service.register(&root(&[head("PN2", "2"), older])).await;
+
+        assert!(!told.contains("stale"), "{told}");
+        assert_eq!(lines_by_head(&service).await, [["PN1", "1", "111"], ["PN2", "2", "222"]]);
+    }
+
+    async fn d_r8_lines_of_a_corrected_identity_outlive_the_wrong_one(database: TestDatabase) {
+        let service = Service::start(database).await;
+        service.register(&root(&[head("WRONG", "1"), value("111")])).await;
+        service.register(&root(&[head("RIGHT", "1"), value("111")])).await;
+
+        let withdrawal = [("patient_id", "WRONG"), ("data_status", "0"), ("last_update_dtime", "2024/3/24")];
+        service.register(&root(&[lab(&withdrawal)])).await;
+
+        assert_eq!(lines_by_head(&service).await, [["RIGHT", "1", "111"]]);
+        let detail = service.row("SELECT detail FROM conflict").await.text("detail").unwrap();
+        assert_eq!(detail, r#"{"fields":["patient_id"],"lines":1}"#);
+        // A line alone goes to the one that is left, though the other was changed later.
+        service.register(&root(&[line("2", &[("result_value", "333")])])).await;
+        assert_eq!(lines_by_head(&service).await, [["RIGHT", "1", "111"], ["RIGHT", "1", "333"]]);
+    }
+
+    async fn d_r9_a_guessed_line_moves_to_the_head_that_it_comes_with(database: TestDatabase) {
+        let service = Service::start(database).await;
+        service.register(&root(&[head("P1", "1")])).await;
+        service.register(&root(&[head("P2", "2")])).await;
+
+        service.register(&root(&[value("111")])).await;
+        assert_eq!(lines_by_head(&service).await, [["P2", "2", "111"]]);
+        service.register(&root(&[head("P1", "1"), value("111")])).await;
+        assert_eq!(lines_by_head(&service).await, [["P1", "1", "111"]]);
+
+        service.register(&root(&[head("P2", "2"), value("222")])).await;
+        assert_eq!(lines_by_head(&service).await, [["P1", "1", "111"], ["P2", "2", "222"]]);
+    }
+
+    async fn d_r9_two_heads_of_one_message_keep_their_own_lines(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let document = root(&[head("P1", "1"), value("111"), line("", &[]), head("P1", "2"), value("222"), line("", &[])]);
+
+        service.register(&document).await;
+        let again = service.register(&document).await;
+
+        assert_eq!(again.matches("status=\"duplicate\"").count(), 6, "{again}");
+        let expected = [["P1", "1", "111"], ["P1", "1", "5.1"], ["P1", "2", "222"], ["P1", "2", "5.1"]];
+        assert_eq!(lines_by_head(&service).await, expected);
+    }
+
+    async fn d_r10_a_line_alone_goes_to_the_only_head(database: TestDatabase) {
+        let service = Service::start(database).await;
+        service.register(&root(&[head("P1", "1"), value("111")])).await;
+
+        let newer = line("1", &[("result_value", "222"), ("last_update_dtime", "2024/3/24")]);
+        service.register(&root(&[newer])).await;
+
+        assert_eq!(lines_by_head(&service).await, [["P1", "1", "222"]]);
+    }
+
+    async fn d_r11_lines_without_a_number_may_come_again_in_another_order_or_in_part(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let of = |class| line("", &[("class_code", class)]);
+        service.register(&root(&[lab(&[]), of("WBC"), of("RBC"), line("7", &[]), of("HGB")])).await;
+
+        let turned = service.register(&root(&[lab(&[]), of("HGB"), of("WBC"), of("RBC")])).await;
+        let part = service.register(&root(&[of("RBC")])).await;
+
+        assert_eq!(turned.matches("status=\"duplicate\"").count(), 4, "{turned}");
+        assert_eq!(part.matches("status=\"duplicate\"").count(), 1, "{part}");
+        assert_eq!(service.count("SELECT id FROM lab_item").await, 4);
+    }
+
     async fn d_r7_d_r9_lines_belong_to_the_head_of_the_same_message(database: TestDatabase) {
         let service = Service::start(database).await;
 
