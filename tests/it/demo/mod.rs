@@ -69,7 +69,12 @@ fn screenshot(profile: &Path, picture: &Path, address: &str) {
     let mut chromium = Command::new(tool("chromium", Package::Debian("chromium")));
     chromium.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
     chromium.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
-    chromium.args(["--disable-dev-shm-usage", "--hide-scrollbars", "--window-size=1280,1400"]);
+    chromium.args([
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        "--window-size=1280,1400",
+        "--force-device-scale-factor=2",
+    ]);
     chromium.arg(format!("--user-data-dir={}", profile.display()));
     chromium.arg(format!("--screenshot={}", picture.display())).arg(address);
     run(&mut chromium);
@@ -79,12 +84,14 @@ fn screenshot(profile: &Path, picture: &Path, address: &str) {
 fn qr_text(picture: &GrayImage) -> Option<String> {
     let (width, height) = (picture.width() / 2, picture.height() / 2);
     let corner = imageops::crop_imm(picture, width, 0, width, height).to_image();
-    // At the size of a screen a module is two dots wide; the reader wants more.
-    let corner = imageops::resize(&corner, width * 2, height * 2, FilterType::CatmullRom);
-    let (width, height) = (corner.width() as usize, corner.height() as usize);
-    let dot = |x: usize, y: usize| corner.get_pixel(x as u32, y as u32).0[0];
-    let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width, height, dot);
-    prepared.detect_grids().iter().find_map(|grid| grid.decode().ok()).map(|(_, text)| text)
+    // The reader is choosy about how many dots a module has, and that depends on the screen: several sizes are tried.
+    [100, 150, 75, 200, 125, 60].into_iter().find_map(|percent| {
+        let (width, height) = (width * percent / 100, height * percent / 100);
+        let sized = imageops::resize(&corner, width, height, FilterType::CatmullRom);
+        let dot = |x: usize, y: usize| sized.get_pixel(x as u32, y as u32).0[0];
+        let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width as usize, height as usize, dot);
+        prepared.detect_grids().iter().find_map(|grid| grid.decode().ok()).map(|(_, text)| text)
+    })
 }
 
 /// How many of the picture's dots are neither black nor white: a page of text has few, a drawn image many.
