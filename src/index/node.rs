@@ -114,7 +114,8 @@ async fn crashed_before(index: &Index, holder: &Holder) -> Result<Option<i64>, E
         let until = row.int("lease_until")?;
         if until <= now_ms() || holder.knows_gone(&row.text("holder")?) {
             let died_before = until - LEASE.as_millis() as i64 + RENEW.as_millis() as i64 + SLACK_MS;
-            latest = latest.max(Some(died_before));
+            // Whatever comes from now on is our own, also when that process died a moment ago.
+            latest = latest.max(Some(died_before.min(now_ms())));
         }
     }
     Ok(latest)

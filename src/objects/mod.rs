@@ -113,7 +113,8 @@ pub struct Listed {
     pub key: String,
     /// Bytes.
     pub length: u64,
-    /// When it was written, milliseconds since 1970 UTC.
+    /// When its writing began by the clock of the process that made its key, milliseconds since 1970 UTC. A store's own
+    /// time may lag behind or be cut to seconds.
     pub written_at: i64,
 }
 
@@ -223,7 +224,7 @@ impl Objects {
             .map_ok(|meta| Listed {
                 key: meta.location.to_string(),
                 length: meta.size,
-                written_at: meta.last_modified.timestamp_millis(),
+                written_at: begun_at(meta.location.as_ref()).unwrap_or_else(|| meta.last_modified.timestamp_millis()),
             })
             .map_err(Error::from)
             .boxed()
@@ -244,4 +245,11 @@ fn fresh_key(kind: Kind) -> String {
     let at = time::OffsetDateTime::from_unix_timestamp(seconds as i64).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
     let (year, month, day) = at.to_calendar_date();
     format!("{}/{year:04}/{:02}/{day:02}/{:02}/{id}", kind.folder(), u8::from(month), at.hour())
+}
+
+/// The time in a key.
+fn begun_at(key: &str) -> Option<i64> {
+    let id = uuid::Uuid::try_parse(key.rsplit('/').next()?).ok()?;
+    let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
+    Some(seconds as i64 * 1000 + i64::from(nanoseconds) / 1_000_000)
 }

@@ -231,4 +231,24 @@ each_database! {
         let died_before = Ids::lease(&index).await.unwrap().crashed_before().unwrap();
         assert!((lived_at..lived_at + 120_000).contains(&died_before));
     }
+
+    async fn what_arrives_after_a_start_is_never_for_the_sweep(database: TestDatabase) {
+        let (index, first) = database.open_with_ids().await;
+        first.release(&index).await.unwrap();
+        // The process before died just now: its lease would have run on.
+        let until = Clock::System.now_ms() + 300_000;
+        let sql = "INSERT INTO node (id, holder, lease_until) VALUES (900, $2, $1)";
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        let holder = format!("{}/4194999/mark/lease", host.trim());
+        index.write(move |tx| Box::pin(async move { tx.execute(sql, params![until, holder]).await })).await.unwrap();
+
+        let ids = Ids::lease(&index).await.unwrap();
+
+        let store = TestStore::folder();
+        let objects = store.open();
+        objects.put(yingku::objects::Kind::Instance, vec![1].into()).await.unwrap();
+        let crashed_before = ids.crashed_before().unwrap();
+        let archive = crate::harness::archive::build(index, objects, Clock::System, ids);
+        assert_eq!(archive.sweep(crashed_before).await.unwrap().removed, 0);
+    }
 }
