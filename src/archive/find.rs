@@ -137,6 +137,11 @@ impl Finding {
         Ok(self.waiting.pop_front())
     }
 
+    /// Whether the next match is there without waiting.
+    pub fn is_ready(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// How many matches [`Finding::next`] has given.
     pub fn given(&self) -> u64 {
         self.given
