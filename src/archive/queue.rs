@@ -42,6 +42,7 @@ impl Archive {
                 tracing::info!(exam.id = exam_report_pk, outcome = ?outcome, "report file fetched");
                 Ok(Finished::Done)
             }
+            JobKind::Scrub => Err(not_ours(job.kind)),
         }
     }
 
@@ -105,4 +106,9 @@ impl Archive {
 
 fn millis(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX / 4)
+}
+
+/// A kind that an adapter or the composition root does.
+fn not_ours(kind: JobKind) -> JobFailure {
+    JobFailure { reason: format!("{} is not done by the archive alone", kind.as_str()), retryable: true }
 }

@@ -4,6 +4,8 @@ mod check_config;
 mod demo;
 mod import;
 mod migrate;
+mod reindex;
+mod scrub;
 mod serve;
 mod sign_link;
 mod verify;
@@ -37,6 +39,10 @@ enum Command {
     Import(import::Import),
     /// Hold objects and index against each other, both ways.
     Verify(verify::Verify),
+    /// Rebuild the index of images from storage alone.
+    Reindex(reindex::Reindex),
+    /// Read all images and compare them with what was acknowledged; goes on where the last pass was.
+    Scrub(scrub::Scrub),
 }
 
 /// Where the configuration is.
@@ -73,6 +79,8 @@ pub fn main() -> ExitCode {
             Command::SignLink(command) => command.run(),
             Command::Import(command) => command.run().await,
             Command::Verify(command) => command.run().await,
+            Command::Reindex(command) => command.run().await,
+            Command::Scrub(command) => command.run().await,
         }
     });
     match done {

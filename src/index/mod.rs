@@ -21,6 +21,7 @@ pub mod places;
 pub mod qr_links;
 mod record_columns;
 pub mod report_files;
+pub mod scrubs;
 mod select;
 mod tx;
 mod value;
