@@ -3,5 +3,7 @@
 mod byte_equal;
 mod disk_full;
 mod kill;
+mod reindex;
+mod scrub;
 pub mod sender;
 mod store_instance;
