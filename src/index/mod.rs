@@ -6,6 +6,7 @@
 //! It knows nothing of files, protocols or pages.
 
 pub mod audit;
+pub mod commitments;
 pub mod conflicts;
 pub mod exam_details;
 pub mod exam_pages;
