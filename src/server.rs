@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -133,6 +134,7 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         fetcher: Fetcher::new(config.reports.clone())?,
         stamp: StampSettings { public_url: config.http.public_url.clone(), qr: config.qr.clone() },
         documents: config.documents.clone(),
+        probe_interval: Duration::from_millis(config.objects.probe_interval_ms),
     }))
 }
 

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::DicomConfig;
 use super::message::{Command, CommandField};
-use super::status::Status;
 use super::node::Node;
+use super::status::Status;
 use super::storage_commitment::PendingReport;
 use super::{c_echo, c_store};
 use super::{n_action, n_event_report};

@@ -12,8 +12,8 @@ use dicom_ul::pdu::{
     UserVariableItem,
 };
 
-use crate::dicom::part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
 use super::roles::{self, Roles};
+use crate::dicom::part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
 use crate::dicom::sop_class::{self, PrivateClasses, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION};
 use crate::dicom::transfer_syntax::{self, IMPLICIT_VR_LITTLE_ENDIAN};
 

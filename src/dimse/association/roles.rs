@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dicom_ul::pdu::{AssociationRQ, UserVariableItem};
 
 use super::negotiation::unpadded;
-use crate::dicom::sop_class::{self, SeriesKind, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION};
+use crate::dicom::sop_class::{self, STORAGE_COMMITMENT_PUSH_MODEL, SeriesKind, VERIFICATION};
 use crate::dicom::transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, is_plain};
 
 /// The roles that a requestor proposes; the first item of a SOP class counts.
