@@ -69,6 +69,8 @@ pub struct ObjectsConfig {
     pub segment_object_bytes: u64,
     /// A segment is finished after so long, full or not, in seconds. Default one hour.
     pub segment_seconds: u64,
+    /// How old the answer to "can it be written to" may be when `/readyz` is asked, in milliseconds. Default 15000.
+    pub probe_interval_ms: u64,
 }
 
 impl Default for ObjectsConfig {
@@ -85,6 +87,7 @@ impl Default for ObjectsConfig {
             segment_bytes: 256 * 1024 * 1024,
             segment_object_bytes: 4 * 1024 * 1024,
             segment_seconds: 3600,
+            probe_interval_ms: 15_000,
         }
     }
 }
@@ -130,6 +133,14 @@ pub enum Error {
     /// The file with the secret could not be read.
     #[error("objects.secret_access_key_file: {0}")]
     SecretFile(std::io::Error),
+    /// The folder cannot be used at all.
+    #[error("objects.url: the folder {} cannot be written to: {error}", path.display())]
+    Unusable {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// The folder refused or failed.
     #[error("object folder: {0}")]
     Folder(#[from] std::io::Error),
@@ -166,19 +177,21 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Opens the store; a folder is created when missing.
+    /// Opens the store; a folder is created when missing, and one that cannot be written to is an error.
     pub fn open(config: &ObjectsConfig) -> Result<Self, Error> {
         if let Some(path) = config.url.strip_prefix("file://") {
             let root = PathBuf::from(path);
-            std::fs::create_dir_all(&root)?;
-            let store = LocalFileSystem::new_with_prefix(&root)?;
-            let folder = Folder::new(root);
+            let unusable = |error| Error::Unusable { path: root.clone(), error };
+            std::fs::create_dir_all(&root).map_err(unusable)?;
+            let folder = Folder::new(root.clone());
+            folder.probe().map_err(unusable)?;
+            let store = Arc::new(LocalFileSystem::new_with_prefix(&root)?);
             let buffer_bytes = config.buffer_bytes.max(64 * 1024);
             let segments = match config.engine {
                 StorageEngine::File => None,
                 StorageEngine::Segment => Some(Segments::open(folder.clone(), config.segments())?),
             };
-            return Ok(Self { store: Arc::new(store), folder: Some(folder), segments, buffer_bytes });
+            return Ok(Self { store, folder: Some(folder), segments, buffer_bytes });
         }
         let Some(place) = config.url.strip_prefix("s3://") else { return Err(Error::UnknownStore) };
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
@@ -311,6 +324,18 @@ impl Objects {
         }
     }
 
+    /// Whether objects can be stored right now: writes a small one durably and removes it.
+    pub async fn probe(&self) -> Result<(), Error> {
+        if let Some(folder) = &self.folder {
+            let folder = folder.clone();
+            let probed = tokio::task::spawn_blocking(move || folder.probe());
+            return probed.await.map_err(|_| Error::Stopped)?.map_err(Error::Folder);
+        }
+        let key = Path::from(key_in("probe"));
+        self.store.put(&key, PutPayload::from_static(&folder::PROBE)).await?;
+        Ok(self.store.delete(&key).await?)
+    }
+
     /// Whether an object is there, and how long it is.
     pub async fn length(&self, key: &str) -> Result<Option<u64>, Error> {
         match self.store.head(&Path::from(key)).await.map_err(missing) {
@@ -344,8 +369,12 @@ fn missing(error: object_store::Error) -> Error {
 
 /// `instance/2026/11/21/14/<uuid v7>`: sorted by time, spread over folders by the hour.
 fn fresh_key(kind: Kind) -> String {
+    key_in(kind.folder())
+}
+
+fn key_in(folder: &str) -> String {
     let (id, hour) = fresh_id();
-    format!("{}/{hour}/{id}", kind.folder())
+    format!("{folder}/{hour}/{id}")
 }
 
 /// A UUID of version 7, and the folder of its hour.
