@@ -7,6 +7,7 @@ pub mod check_health;
 pub mod commit_storage;
 mod error;
 pub mod fetch_report_file;
+pub mod find;
 pub mod find_reports;
 pub mod keep_message;
 pub mod link;

@@ -2,6 +2,7 @@
 
 mod byte_equal;
 mod disk_full;
+mod find;
 mod kill;
 mod reindex;
 mod scrub;
