@@ -18,7 +18,7 @@ use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
 use crate::integrations::report_registry;
-use crate::jobs::Workers;
+use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
 use crate::web::health::{self, HealthState, Readiness};
 use crate::web::pages::{self, PagesState};
@@ -98,8 +98,9 @@ impl Server {
     /// limit, jobs that cannot finish are given back.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let Self { config, archive, dimse, http, router, readiness, .. } = self;
-        let workers = Workers::start(archive.clone(), config.jobs.clone());
+        let workers = Workers::start(archive.clone(), handlers(&config, &archive), config.jobs.clone());
         readiness.set_working(true);
+        tokio::spawn(watch_workers(workers.ended(), Arc::clone(&readiness), shutdown.clone()));
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
@@ -148,6 +149,20 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
     Ok(web::app(&config.http, routers))
 }
 
+/// Who does which jobs in this process.
+fn handlers(config: &Config, archive: &Archive) -> Handlers {
+    Handlers::of(archive, config.jobs.workers)
+}
+
+/// A server that takes no more jobs must be seen not to work, though it still answers.
+async fn watch_workers(ended: CancellationToken, readiness: Arc<Readiness>, shutdown: CancellationToken) {
+    ended.cancelled().await;
+    readiness.set_working(false);
+    if !shutdown.is_cancelled() {
+        tracing::error!("jobs are no longer taken; restart the server");
+    }
+}
+
 /// Keeps the node's lease; removes, once, what a crash left behind.
 async fn upkeep(archive: Archive, shutdown: CancellationToken) {
     if let Some(crashed_before) = archive.crashed_before() {
@@ -174,5 +189,22 @@ async fn remove_leftovers(archive: &Archive, crashed_before: i64) {
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "leftovers could not be removed; the next crash's start tries again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_whose_workers_have_died_says_so() {
+        let (ended, readiness) = (CancellationToken::new(), Arc::new(Readiness::default()));
+        readiness.set_working(true);
+        assert!(readiness.is_working());
+
+        ended.cancel();
+        watch_workers(ended, Arc::clone(&readiness), CancellationToken::new()).await;
+
+        assert!(!readiness.is_working());
     }
 }
