@@ -4,8 +4,10 @@
 //! {rows, job rows, audit row}, and returns an outcome. It knows nothing of protocols and pages.
 
 pub mod check_health;
+pub mod commit_storage;
 mod error;
 pub mod fetch_report_file;
+pub mod find;
 pub mod find_reports;
 pub mod keep_message;
 pub mod link;

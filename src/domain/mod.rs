@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod ae_title;
 pub mod clock;
+pub mod commitment;
 pub mod criteria;
 pub mod customer;
 pub mod date_time;
@@ -12,6 +13,7 @@ pub mod lab_report;
 pub mod organization;
 pub mod page;
 pub mod place;
+pub mod query;
 pub mod record;
 pub mod scope;
 pub mod token;

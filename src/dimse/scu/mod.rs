@@ -8,6 +8,7 @@ mod association;
 mod c_echo;
 mod c_store;
 mod connect;
+mod storage_commitment;
 
 use std::time::Duration;
 
@@ -73,6 +74,17 @@ impl Proposal {
     pub fn storage(sop_class_uid: &str, transfer_syntax_uid: &str) -> Self {
         Self { abstract_syntax: sop_class_uid.to_owned(), transfer_syntaxes: vec![transfer_syntax_uid.to_owned()] }
     }
+}
+
+/// The roles that we propose to take for a SOP class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposedRole {
+    /// SOP class.
+    pub sop_class_uid: String,
+    /// Whether we act as its user.
+    pub scu: bool,
+    /// Whether we act as its provider.
+    pub scp: bool,
 }
 
 /// What the peer answered.
