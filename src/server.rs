@@ -90,6 +90,11 @@ impl Server {
         self.dimse.local_addr()
     }
 
+    /// Where DICOM is served over TLS, if it is.
+    pub fn dicom_tls_addr(&self) -> Option<SocketAddr> {
+        self.dimse.tls_addr()
+    }
+
     /// The archive behind the doors.
     pub fn archive(&self) -> &Archive {
         &self.archive

@@ -5,8 +5,12 @@ use dicom_ul::pdu::{Pdu, UserIdentity, UserIdentityType};
 use super::*;
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-const OFFER: Offer =
-    Offer { max_pdu_length: 131_072, max_presentation_contexts: 128, private_classes: PrivateClasses::Accepted };
+const OFFER: Offer = Offer {
+    max_pdu_length: 131_072,
+    max_presentation_contexts: 128,
+    private_classes: PrivateClasses::Accepted,
+    services: Services::ALL,
+};
 
 fn request(contexts: &[(u8, &str, &[&str])], user_variables: Vec<UserVariableItem>) -> AssociationRQ {
     AssociationRQ {

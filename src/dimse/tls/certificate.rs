@@ -41,9 +41,7 @@ impl TryFrom<String> for CertificateMatch {
                 Kind::Fingerprint(bytes.try_into().map_err(|_| NoCertificateMatch)?)
             }
             "cn" if !value.is_empty() => Kind::CommonName(value.to_owned()),
-            "dns" => {
-                Kind::AlternativeName(ServerName::try_from(value.to_owned()).map_err(|_| NoCertificateMatch)?)
-            }
+            "dns" => Kind::AlternativeName(ServerName::try_from(value.to_owned()).map_err(|_| NoCertificateMatch)?),
             _ => return Err(NoCertificateMatch),
         };
         Ok(Self(kind))
@@ -80,8 +78,9 @@ impl CertificateMatch {
         match &self.0 {
             Kind::Fingerprint(bytes) => *bytes == fingerprint(certificate),
             Kind::CommonName(name) => common_names(certificate).is_some_and(|names| names == [name.as_str()]),
-            Kind::AlternativeName(name) => ParsedCertificate::try_from(certificate)
-                .is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok()),
+            Kind::AlternativeName(name) => {
+                ParsedCertificate::try_from(certificate).is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
+            }
         }
     }
 }

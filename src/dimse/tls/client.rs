@@ -105,9 +105,7 @@ impl ServerCertVerifier for Called {
             return Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
         }
         match &self.by_authority {
-            Some(verifier) => {
-                verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            }
+            Some(verifier) => verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
             None => Ok(ServerCertVerified::assertion()),
         }
     }

@@ -64,11 +64,13 @@ pub enum TlsVersion {
     Tls13,
 }
 
+static BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+
 impl TlsVersion {
     pub(super) fn allowed(self) -> &'static [&'static SupportedProtocolVersion] {
         match self {
-            TlsVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
-            TlsVersion::Tls13 => &[&rustls::version::TLS13],
+            TlsVersion::Tls12 => &BOTH,
+            TlsVersion::Tls13 => &BOTH[..1],
         }
     }
 }

@@ -6,6 +6,7 @@ mod limits;
 mod memory;
 mod peers;
 mod raw;
+mod security;
 mod store;
 
 use std::net::SocketAddr;
@@ -15,8 +16,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use yingku::archive::Archive;
 use yingku::dicom::part10;
-use yingku::dimse::storage_commitment::StorageCommitment;
 use yingku::dimse::scu::{Association, Error, Proposal, ScuTarget};
+use yingku::dimse::storage_commitment::StorageCommitment;
 use yingku::dimse::{DicomConfig, Listener};
 use yingku::domain::place::Place;
 use yingku::domain::{AeTitle, Clock};
@@ -29,6 +30,7 @@ use crate::harness::{TestDatabase, TestStore};
 /// A listener over an archive of its own, with the peer PACS01 on this machine.
 struct TestListener {
     address: SocketAddr,
+    tls: Option<SocketAddr>,
     index: Index,
     objects: Objects,
     commitment: StorageCommitment,
@@ -44,19 +46,39 @@ impl TestListener {
     }
 
     async fn start_with(config: DicomConfig) -> Self {
+        Self::start_with_peers(config, "[[peer]]\nae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'")
+            .await
+    }
+
+    async fn start_with_peers(config: DicomConfig, peers: &str) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Peers {
+            peer: Vec<yingku::dimse::PeerConfig>,
+        }
+        let peers: Peers = toml::from_str(peers).unwrap();
         let database = TestDatabase::sqlite();
         let store = TestStore::folder();
         let objects = store.open();
         let (index, ids) = database.open_with_ids().await;
         let archive: Archive = crate::harness::archive::build(index.clone(), objects.clone(), Clock::System, ids);
         let config = DicomConfig { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..config };
-        let peer = toml::from_str("ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'").unwrap();
-        let listener = Listener::bind(&config, vec![peer], archive).await.unwrap();
-        let address = listener.local_addr();
+        assert_eq!(config.faults(&peers.peer), Vec::<String>::new());
+        let listener = Listener::bind(&config, peers.peer, archive).await.unwrap();
+        let (address, tls) = (listener.local_addr(), listener.tls_addr());
         let commitment = listener.storage_commitment();
         let stop = CancellationToken::new();
         let running = tokio::spawn(listener.run(stop.clone()));
-        Self { address, index, objects, commitment, stop, running: Some(running), _database: database, _store: store }
+        Self {
+            address,
+            tls,
+            index,
+            objects,
+            commitment,
+            stop,
+            running: Some(running),
+            _database: database,
+            _store: store,
+        }
     }
 
     fn target(&self) -> ScuTarget {
