@@ -106,7 +106,10 @@ impl Archive {
     }
 
     /// One part of the matches: after `offset` of them, at most `limit`. Audited.
-    pub async fn find(&self, find: Find, offset: u64, limit: usize) -> Result<Found, Error> {
+    pub async fn find(&self, mut find: Find, offset: u64, limit: usize) -> Result<Found, Error> {
+        // One row more tells whether more follow; whole pages would be read in vain.
+        let wanted = offset.saturating_add(limit as u64).saturating_add(1);
+        find.limits.page_rows = find.limits.page_rows.min(u32::try_from(wanted).unwrap_or(u32::MAX));
         let mut finding = self.begin_find(find);
         let result = finding.part(offset, limit).await;
         let outcome = match &result {

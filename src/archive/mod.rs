@@ -22,7 +22,9 @@ pub mod read_report_file;
 mod register_exam;
 mod register_lab;
 pub mod register_reports;
+pub mod reindex;
 pub mod report_codes;
+pub mod scrub;
 mod standing;
 pub mod store_instance;
 pub mod sweep;
@@ -114,8 +116,9 @@ impl Archive {
         Ok(self.ids.renew(&self.index).await?)
     }
 
-    /// Gives this process's node number back.
+    /// Finishes the open segment and gives this process's node number back.
     pub async fn release(&self) -> Result<(), Error> {
+        self.objects.close().await;
         Ok(self.ids.release(&self.index).await?)
     }
 

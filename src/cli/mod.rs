@@ -5,6 +5,8 @@ mod demo;
 mod import;
 mod jobs;
 mod migrate;
+mod reindex;
+mod scrub;
 mod serve;
 mod sign_link;
 mod verify;
@@ -39,6 +41,10 @@ enum Command {
     Import(import::Import),
     /// Hold objects and index against each other, both ways.
     Verify(verify::Verify),
+    /// Rebuild the index of images from storage alone.
+    Reindex(reindex::Reindex),
+    /// Read all images and compare them with what was acknowledged; goes on where the last pass was.
+    Scrub(scrub::Scrub),
     /// Look after work that waits or was given up.
     Jobs(jobs::Jobs),
 }
@@ -99,6 +105,8 @@ pub fn main() -> ExitCode {
             Command::SignLink(command) => command.run(),
             Command::Import(command) => command.run().await,
             Command::Verify(command) => command.run().await,
+            Command::Reindex(command) => command.run().await,
+            Command::Scrub(command) => command.run().await,
             Command::Jobs(command) => command.run().await,
         }
     });

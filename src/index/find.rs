@@ -107,7 +107,8 @@ impl Walk {
             if self.examined >= self.max_rows {
                 return Err(Error::TooManyRows(self.max_rows));
             }
-            let select = statement::of(&self.query, &segment, &self.columns, self.last.as_deref(), self.page_rows);
+            let select =
+                statement::of("SELECT ", &self.query, &segment, &self.columns, self.last.as_deref(), self.page_rows);
             let rows = index.query(select.sql(), select.values()).await?;
             self.examined += rows.len() as u64;
             self.last = match rows.last() {
@@ -134,6 +135,23 @@ impl Walk {
             }
         }
         Ok(None)
+    }
+
+    /// How an embedded database would read the next page: the lines of EXPLAIN QUERY PLAN, those of computed values
+    /// included. For the test that no large table is read from end to end.
+    pub async fn explain(&self, index: &Index) -> Result<Vec<String>, Error> {
+        let Some(segment) = self.segments.front() else { return Ok(Vec::new()) };
+        let start = "EXPLAIN QUERY PLAN SELECT ";
+        let page = statement::of(start, &self.query, segment, &self.columns, self.last.as_deref(), self.page_rows);
+        let mut selects = vec![page];
+        selects.extend(computed::explained(&self.query, segment.readable.confidentiality));
+        let mut lines = Vec::new();
+        for select in selects {
+            for row in index.query(select.sql(), select.values()).await? {
+                lines.push(row.text("detail")?);
+            }
+        }
+        Ok(lines)
     }
 
     fn accepts_collected(&self, candidate: &Candidate) -> bool {

@@ -1,6 +1,7 @@
 //! The DICOM listener, seen from its callers: DCMTK, our own SCU, and sockets that break the rules.
 
 mod commitment;
+mod find;
 mod hostile;
 mod limits;
 mod memory;
@@ -18,7 +19,7 @@ use yingku::archive::Archive;
 use yingku::dicom::part10;
 use yingku::dimse::scu::{Association, Error, Proposal, ScuTarget};
 use yingku::dimse::storage_commitment::StorageCommitment;
-use yingku::dimse::{DicomConfig, Listener};
+use yingku::dimse::{DicomConfig, Listener, PeerConfig};
 use yingku::domain::place::Place;
 use yingku::domain::{AeTitle, Clock};
 use yingku::index::{Index, Row, Value};
@@ -46,24 +47,19 @@ impl TestListener {
     }
 
     async fn start_with(config: DicomConfig) -> Self {
-        Self::start_with_peers(config, "[[peer]]\nae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'")
-            .await
+        Self::start_with_peers(config, &["ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'"]).await
     }
 
-    async fn start_with_peers(config: DicomConfig, peers: &str) -> Self {
-        #[derive(serde::Deserialize)]
-        struct Peers {
-            peer: Vec<yingku::dimse::PeerConfig>,
-        }
-        let peers: Peers = toml::from_str(peers).unwrap();
+    async fn start_with_peers(config: DicomConfig, peers: &[&str]) -> Self {
         let database = TestDatabase::sqlite();
         let store = TestStore::folder();
         let objects = store.open();
         let (index, ids) = database.open_with_ids().await;
         let archive: Archive = crate::harness::archive::build(index.clone(), objects.clone(), Clock::System, ids);
         let config = DicomConfig { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..config };
-        assert_eq!(config.faults(&peers.peer), Vec::<String>::new());
-        let listener = Listener::bind(&config, peers.peer, archive).await.unwrap();
+        let peers: Vec<PeerConfig> = peers.iter().map(|text| toml::from_str(text).unwrap()).collect();
+        assert_eq!(config.faults(&peers), Vec::<String>::new());
+        let listener = Listener::bind(&config, peers, archive).await.unwrap();
         let (address, tls) = (listener.local_addr(), listener.tls_addr());
         let commitment = listener.storage_commitment();
         let stop = CancellationToken::new();

@@ -17,7 +17,7 @@ use super::{TestListener, ct_file};
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
 use crate::harness::{Authority, Certificate, Package, eventually, free_port, python_script, tool};
 
-const PEER: &str = "[[peer]]\nae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'\n";
+const PEER: &str = "ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'\n";
 
 fn tls(authority: &Authority, client_certificate: ClientCertificate) -> DicomConfig {
     let own = authority.issue("yingku");
@@ -50,7 +50,7 @@ async fn echo(address: SocketAddr, tls: &[String]) -> (bool, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn storescu_stores_over_mutual_tls_and_who_shows_no_good_certificate_is_shut_out() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let listener = TestListener::start_with_peers(tls(&authority, ClientCertificate::Required), PEER).await;
+    let listener = TestListener::start_with_peers(tls(&authority, ClientCertificate::Required), &[PEER]).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("one.dcm");
     std::fs::write(&file, ct_file("2.25.1")).unwrap();
@@ -81,7 +81,7 @@ async fn storescu_stores_over_mutual_tls_and_who_shows_no_good_certificate_is_sh
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_certificate_on_our_side_only_any_known_caller_is_served_and_can_tell_us_from_others() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let listener = TestListener::start_with_peers(tls(&authority, ClientCertificate::None), PEER).await;
+    let listener = TestListener::start_with_peers(tls(&authority, ClientCertificate::None), &[PEER]).await;
     let anonymous = |authority: &Authority| {
         ["+tla".to_owned(), "+cf".to_owned(), authority.certificate().to_str().unwrap().to_owned()]
     };
@@ -104,8 +104,8 @@ async fn a_peer_can_be_bound_to_its_certificate_in_each_way() {
         (&own, format!("sha256:{}", own.fingerprint())),
         (&own_making, format!("sha256:{}", own_making.fingerprint())),
     ] {
-        let peer = format!("[[peer]]\nae_title = 'PACS01'\norganization = 'ORG-T01'\ncertificate = ['{bound}']\n");
-        let listener = TestListener::start_with_peers(tls(&authority, ClientCertificate::Required), &peer).await;
+        let peer = format!("ae_title = 'PACS01'\norganization = 'ORG-T01'\ncertificate = ['{bound}']\n");
+        let listener = TestListener::start_with_peers(tls(&authority, ClientCertificate::Required), &[&peer]).await;
 
         let (opened, words) = echo(listener.tls.unwrap(), &with(certificate, &authority)).await;
         assert!(opened, "{bound}: {words}");
@@ -123,7 +123,7 @@ async fn a_peer_can_be_bound_to_its_certificate_in_each_way() {
 async fn a_connection_that_does_not_shake_hands_is_closed_after_artim() {
     let authority = Authority::new();
     let config = DicomConfig { artim_timeout_ms: 300, ..tls(&authority, ClientCertificate::None) };
-    let listener = TestListener::start_with_peers(config, PEER).await;
+    let listener = TestListener::start_with_peers(config, &[PEER]).await;
     let address = listener.tls.unwrap();
 
     let ended = tokio::task::spawn_blocking(move || {
@@ -248,7 +248,7 @@ async fn call(listener: &TestListener, wanted: Value) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_with_a_passcode_must_show_it_and_gets_its_response() {
     let peer = format!("{PEER}user = 'ct1'\npasscode = 'synthetic-code'\n");
-    let listener = TestListener::start_with_peers(DicomConfig::default(), &peer).await;
+    let listener = TestListener::start_with_peers(DicomConfig::default(), &[&peer]).await;
 
     let right = call(&listener, json!({ "user": "ct1", "passcode": "synthetic-code" })).await;
 
@@ -269,7 +269,7 @@ async fn a_peer_with_a_passcode_must_show_it_and_gets_its_response() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_needs_no_identity_may_show_one_and_other_items_are_answered_or_borne() {
-    let listener = TestListener::start_with_peers(DicomConfig::default(), PEER).await;
+    let listener = TestListener::start_with_peers(DicomConfig::default(), &[PEER]).await;
 
     let told = call(&listener, json!({ "user": "anybody", "passcode": "anything" })).await;
 
@@ -288,7 +288,7 @@ async fn contexts_of_services_that_a_peer_may_not_use_are_refused() {
         ("[]", &[]),
     ] {
         let peer = format!("{PEER}services = {services}\n");
-        let listener = TestListener::start_with_peers(DicomConfig::default(), &peer).await;
+        let listener = TestListener::start_with_peers(DicomConfig::default(), &[&peer]).await;
 
         let told = call(&listener, json!({})).await;
 
@@ -304,7 +304,7 @@ async fn contexts_of_services_that_a_peer_may_not_use_are_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_may_only_get_has_contexts_to_receive_and_cannot_store_over_them() {
     let peer = format!("{PEER}services = ['get']\n");
-    let listener = TestListener::start_with_peers(DicomConfig::default(), &peer).await;
+    let listener = TestListener::start_with_peers(DicomConfig::default(), &[&peer]).await;
 
     let told = call(&listener, json!({ "role": true, "store": true })).await;
 

@@ -32,7 +32,7 @@ if "user" in wanted:
     identity = UserIdentityNegotiation()
     identity.user_identity_type = 2 if "passcode" in wanted else 1
     identity.primary_field = wanted["user"].encode()
-    identity.secondary_field = wanted.get("passcode", "").encode() or None
+    identity.secondary_field = wanted.get("passcode", "").encode()
     identity.positive_response_requested = True
     items.append(identity)
 if wanted.get("role"):
@@ -51,9 +51,11 @@ told = {"open": assoc.is_established, "rejected": assoc.is_rejected}
 if assoc.is_rejected:
     answer = assoc.acceptor.primitive
     told["reason"] = [answer.result, answer.result_source, answer.diagnostic]
-if assoc.is_established:
+else:
     results = {cx.abstract_syntax: cx.result for cx in assoc.accepted_contexts + assoc.rejected_contexts}
     told["contexts"] = {name: results[uid] for name, uid in CONTEXTS.items()}
+# pynetdicom aborts an association without any accepted context.
+if assoc.is_established:
     told["operations"] = list(assoc.acceptor.asynchronous_operations)
     told["identity"] = assoc.acceptor.user_identity is not None
     if wanted.get("store"):
