@@ -17,13 +17,13 @@ use crate::index;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::find::Walk;
 
-pub use crate::index::find::{Confidentiality, Match, Readable};
+pub use crate::index::find::{Confidentiality, MAX_PAGE_ROWS, Match, Readable};
 
 /// How queries are answered.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FindLimits {
-    /// Rows that are read from the index at a time. Default 500.
+    /// Rows that are read from the index at a time, 1 to 5000. Default 500.
     pub page_rows: u32,
     /// Rows that one query may look at where no index answers it alone, e.g. a wildcard at a value's beginning.
     /// Default 2000000.

@@ -18,6 +18,9 @@ use crate::domain::query::{Query, search_keys};
 use columns::Column;
 use plan::{Driver, Segment};
 
+/// Rows of a page at most; the ids of a page are bound as values of one statement.
+pub const MAX_PAGE_ROWS: u32 = 5000;
+
 /// An organisation whose data may be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readable {
@@ -98,7 +101,8 @@ impl Walk {
     pub fn new(query: Query, readable: Vec<Readable>, page_rows: u32, max_rows: u64) -> Self {
         let columns = columns::of(&query);
         let segments = plan::segments(&query, &readable);
-        Self { query, columns, segments, last: None, page_rows: page_rows.max(1), max_rows, examined: 0 }
+        let page_rows = page_rows.clamp(1, MAX_PAGE_ROWS);
+        Self { query, columns, segments, last: None, page_rows, max_rows, examined: 0 }
     }
 
     /// The next matches, at least one; `None` when there are no more.

@@ -81,9 +81,21 @@ const COMPUTED: &[Computed] = &[
     },
 ];
 
+/// Lengths of lists of owners: few, so that the engines can use their prepared statements again.
+const LIST_LENGTHS: [usize; 4] = [1, 8, 64, 512];
+
+/// Fills the list up to the next of those lengths by saying the last one again.
+fn padded(mut owners: Vec<i64>) -> Vec<i64> {
+    let length = LIST_LENGTHS.into_iter().find(|length| *length >= owners.len());
+    if let (Some(length), Some(last)) = (length, owners.last().copied()) {
+        owners.resize(length, last);
+    }
+    owners
+}
+
 fn statement(start: &'static str, computed: &Computed, confidentiality: Confidentiality, owners: Vec<i64>) -> Select {
     let mut select = Select::new(start);
-    select.push_in(computed.sql, owners.into_iter().map(Value::from).collect());
+    select.push_in(computed.sql, padded(owners).into_iter().map(Value::from).collect());
     if computed.owner == Owner::Patient && confidentiality == Confidentiality::SharedOnly {
         super::statement::push_shared(&mut select);
     }

@@ -141,10 +141,11 @@ fn query(level: Level, keys: &[(u32, &str)]) -> Query {
 each_database! {
     async fn each_kind_of_matching_finds_its_studies(database: TestDatabase) {
         let world = World::open(&database).await;
-        let all = [1, 2, 3, 4, 5, 6, 7, 8];
-        let table: &[(&[(u32, &str)], &[u32])] = &[
-            (&[], &all),
-            (&[(PATIENT_NAME, "*")], &all),
+        type Asked = (&'static [(u32, &'static str)], &'static [u32]);
+        const ALL: &[u32] = &[1, 2, 3, 4, 5, 6, 7, 8];
+        let table: &[Asked] = &[
+            (&[], ALL),
+            (&[(PATIENT_NAME, "*")], ALL),
             (&[(STUDY_INSTANCE_UID, "2.25.3")], &[3]),
             (&[(STUDY_INSTANCE_UID, "2.25.3\\2.25.1\\2.25.99")], &[1, 3]),
             (&[(STUDY_INSTANCE_UID, "2.25.20")], &[]),
@@ -162,7 +163,7 @@ each_database! {
             (&[(PATIENT_ID, "L'OR 1=1")], &[6]),
             (&[(PATIENT_ID, "L%")], &[7]),
             (&[(PATIENT_ID, "L%*")], &[7]),
-            (&[(PATIENT_ID, "L*")], &all),
+            (&[(PATIENT_ID, "L*")], ALL),
             (&[(PATIENT_ID, "?0003")], &[4]),
             (&[(STUDY_DATE, "20240102")], &[2, 3]),
             (&[(STUDY_DATE, "20240102-20240103")], &[2, 3, 4]),
@@ -195,7 +196,7 @@ each_database! {
             (&[(MODALITIES_IN_STUDY, "CT"), (PATIENT_NAME, "wang*")], &[1, 3]),
             (&[(MODALITIES_IN_STUDY, "%")], &[]),
             (&[(SOP_CLASSES_IN_STUDY, MR_IMAGE)], &[2, 4]),
-            (&[(PATIENT_SEX, "F"), (PATIENT_BIRTH_DATE, "19900101")], &all),
+            (&[(PATIENT_SEX, "F"), (PATIENT_BIRTH_DATE, "19900101")], ALL),
             (&[(PATIENT_SEX, "M")], &[]),
         ];
         for (keys, expected) in table {
