@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 
 use super::{Archive, Error};
 use crate::index::places;
+use crate::objects::Objects;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const KEYS_AT_ONCE: usize = 500;
@@ -48,7 +49,10 @@ impl Archive {
             let old: Vec<_> = listed.into_iter().filter(|object| crashed.contains(&object.written_at)).collect();
             let keys: Vec<String> = old.iter().map(|object| object.key.clone()).collect();
             for key in places::unnamed(&self.index, &keys).await? {
-                self.objects.delete(&key).await?;
+                match Objects::is_segment(&key) {
+                    true => self.objects.delete_segment(&key).await?,
+                    false => self.objects.delete(&key).await?,
+                }
                 swept.removed += 1;
                 swept.removed_bytes += old.iter().find(|object| object.key == key).map_or(0, |object| object.length);
             }
