@@ -8,6 +8,7 @@ pub mod commit_storage;
 pub mod compact;
 mod error;
 pub mod fetch_report_file;
+pub mod find;
 pub mod find_reports;
 pub mod keep_message;
 pub mod link;

@@ -3,6 +3,7 @@
 mod byte_equal;
 mod compact;
 mod disk_full;
+mod find;
 mod kill;
 mod reindex;
 mod scrub;
