@@ -15,9 +15,10 @@ pub async fn bury(tx: &mut Tx, now: i64, place: &Place) -> Result<(), Error> {
     tx.execute(sql, params![&place.key, place.offset as i64, place.length as i64, now]).await.map(|_| ())
 }
 
-/// Bytes that are dead, by object key; without segments that have been left behind already.
+/// Bytes that are dead, by object key; without segments that have been left behind already. What a tar file needs around an
+/// object counts too.
 pub async fn dead_bytes(index: &Index) -> Result<Vec<(String, u64)>, Error> {
-    let sql = "SELECT object_key, CAST(SUM(object_length) AS BIGINT) AS dead FROM dead_object \
+    let sql = "SELECT object_key, CAST(SUM(512 + (object_length + 511) / 512 * 512) AS BIGINT) AS dead FROM dead_object \
                WHERE NOT EXISTS (SELECT 1 FROM retired_segment r WHERE r.object_key = dead_object.object_key) \
                GROUP BY object_key ORDER BY object_key";
     let rows = index.query(sql, Vec::new()).await?;
