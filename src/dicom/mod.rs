@@ -5,8 +5,13 @@
 //! file meta information (PS3.10 section 7). [`render`] and [`waveform`] make pictures, from what [`elements`] reads.
 
 pub mod attributes;
+pub mod dictionary;
 pub mod elements;
+pub mod frames;
 pub mod header;
+pub mod json;
+pub mod model;
+pub mod native_xml;
 pub mod part10;
 pub mod render;
 pub mod sop_class;
