@@ -6,6 +6,7 @@
 pub mod check_health;
 mod error;
 pub mod fetch_report_file;
+pub mod find;
 pub mod find_reports;
 pub mod keep_message;
 pub mod link;
