@@ -201,7 +201,7 @@ impl ImageHeader {
 }
 
 /// Inflates a deflated data set, at most `limit` bytes; what comes after damage is missing.
-pub(super) fn inflate(deflated: &[u8], limit: u64) -> Vec<u8> {
+pub fn inflate(deflated: &[u8], limit: u64) -> Vec<u8> {
     use std::io::Read as _;
     let mut inflated = Vec::new();
     if let Some(Codec::Dataset(Some(adapter))) = TransferSyntaxRegistry.get(DEFLATED).map(|syntax| syntax.codec()) {
