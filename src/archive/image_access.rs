@@ -100,7 +100,8 @@ pub struct ImageAccess {
 impl ImageAccess {
     /// Within these limits, drawing with the pages' turns.
     pub fn new(limits: ImageLimits, viewer: Viewer) -> Self {
-        let header_bytes = |_: &i64, set: &Arc<DataSet>| u32::try_from(1024 + 160 * set.iter().count()).unwrap_or(u32::MAX);
+        let header_bytes =
+            |_: &i64, set: &Arc<DataSet>| u32::try_from(1024 + 160 * set.iter().count()).unwrap_or(u32::MAX);
         let map_bytes = |_: &i64, source: &Arc<FrameSource>| {
             u32::try_from(FRAME_MAP_BYTES + FRAME_BYTES * source.header.frames as usize).unwrap_or(u32::MAX)
         };
@@ -181,8 +182,9 @@ impl Archive {
         let read = find.query.add_key(tag::STUDY_INSTANCE_UID, &uids.join("\\"));
         read.map_err(|error| Error::Invalid(error.to_string()))?;
         let organizations: BTreeSet<&String> = studies.iter().map(|study| &study.org_code).collect();
-        let readable =
-            organizations.into_iter().map(|org| Readable { org_code: org.clone(), confidentiality: Confidentiality::Everything });
+        let readable = organizations
+            .into_iter()
+            .map(|org| Readable { org_code: org.clone(), confidentiality: Confidentiality::Everything });
         find.readable = readable.collect();
         let mut found = self.find(find, offset, limit).await?;
         // The same UID may be there in an organisation whose exam the session does not see.

@@ -45,11 +45,7 @@ struct Front {
 
 impl Archive {
     /// The attributes of an instance.
-    pub async fn instance_model(
-        &self,
-        access: &ImageAccess,
-        instance: &StoredInstance,
-    ) -> Result<Arc<DataSet>, Error> {
+    pub async fn instance_model(&self, access: &ImageAccess, instance: &StoredInstance) -> Result<Arc<DataSet>, Error> {
         if let Some(set) = access.models.get(&instance.pk).await {
             return Ok(set);
         }
@@ -97,7 +93,8 @@ impl Archive {
         let elements = Elements::read(&front.data_set, front.encoding);
         let value = model::find_bulk(&elements, &front.data_set, path).ok_or(Error::NotFound)?;
         let swapped = instance.transfer_syntax_uid == EXPLICIT_VR_BIG_ENDIAN;
-        let is_pixels = elements.pixels.is_some_and(|pixels| path == format!("{:04X}{:04X}", pixels.tag.0, pixels.tag.1));
+        let is_pixels =
+            elements.pixels.is_some_and(|pixels| path == format!("{:04X}{:04X}", pixels.tag.0, pixels.tag.1));
         if value.encapsulated || (is_pixels && swapped) {
             return if is_pixels { Ok(BulkData::Frames(instance.number_of_frames)) } else { Err(Error::NotFound) };
         }

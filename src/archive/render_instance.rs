@@ -29,8 +29,11 @@ impl Archive {
             Ok(source) => {
                 let bytes = self.frame_for_drawing(access, instance, &source, frame).await?;
                 viewer.run(move || {
-                    let bytes =
-                        if source.map.is_native() { FrameBytes::Native(&bytes) } else { FrameBytes::Compressed(&bytes) };
+                    let bytes = if source.map.is_native() {
+                        FrameBytes::Native(&bytes)
+                    } else {
+                        FrameBytes::Compressed(&bytes)
+                    };
                     render::render_frame(&source.header, bytes, frame, &options, &config)
                 })
             }
@@ -42,9 +45,8 @@ impl Archive {
                     return Err(Error::TooLarge { what: "the object", limit });
                 }
                 let file = self.objects.read(&instance.place).await?;
-                let drawn = viewer.run(move || {
-                    render::render_frame(&header, FrameBytes::WholeFile(&file), frame, &options, &config)
-                });
+                let drawn = viewer
+                    .run(move || render::render_frame(&header, FrameBytes::WholeFile(&file), frame, &options, &config));
                 return self.keep_picture(access, key, drawn.await?).await;
             }
             Err(error) => return Err(error),

@@ -218,7 +218,9 @@ impl FragmentWalk {
                     self.wanted = 8 + u64::from(length) + STEP_BYTES;
                     return Ok(());
                 };
-                self.table = Some(table.chunks_exact(4).map(|b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect());
+                self.table = Some(
+                    table.chunks_exact(4).map(|b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect(),
+                );
                 (self.at, self.base) = (end, end);
                 if self.trust_tables && self.has_offsets() {
                     self.is_done = true;

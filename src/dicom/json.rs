@@ -86,7 +86,8 @@ fn write_name(out: &mut Vec<u8>, name: &[String; 3]) {
     }
     out.push(b'{');
     let mut first = true;
-    for (group, text) in ["Alphabetic", "Ideographic", "Phonetic"].iter().zip(name).filter(|(_, text)| !text.is_empty()) {
+    for (group, text) in ["Alphabetic", "Ideographic", "Phonetic"].iter().zip(name).filter(|(_, text)| !text.is_empty())
+    {
         if !first {
             out.push(b',');
         }

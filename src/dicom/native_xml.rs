@@ -84,7 +84,8 @@ fn numbered<T>(values: &[T]) -> impl Iterator<Item = (usize, &T)> {
 
 fn write_name(out: &mut String, number: usize, name: &[String; 3]) {
     let _ = write!(out, "<PersonName number=\"{number}\">");
-    for (group, text) in ["Alphabetic", "Ideographic", "Phonetic"].iter().zip(name).filter(|(_, text)| !text.is_empty()) {
+    for (group, text) in ["Alphabetic", "Ideographic", "Phonetic"].iter().zip(name).filter(|(_, text)| !text.is_empty())
+    {
         let _ = write!(out, "<{group}>");
         let parts = ["FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix"];
         for (part, text) in parts.iter().zip(text.splitn(5, '^')).filter(|(_, text)| !text.is_empty()) {
@@ -122,11 +123,15 @@ mod tests {
         let mut item = DataSet::new();
         item.put_text((0x0008, 0x1150), b"UI", "1.2.3");
         let mut set = DataSet::new();
-        set.put((0x0010, 0x0010), b"PN", Value::Names(vec![["Ce<shi^Jia".to_owned(), "测试^甲".to_owned(), String::new()]]))
-            .put_text((0x0008, 0x1030), b"LO", "a\u{1}&b")
-            .put((0x7FE0, 0x0010), b"OW", Value::Bulk("7FE00010".to_owned()))
-            .put_items((0x0008, 0x1199), vec![item])
-            .put_number((0x0020, 0x0013), b"IS", 3);
+        set.put(
+            (0x0010, 0x0010),
+            b"PN",
+            Value::Names(vec![["Ce<shi^Jia".to_owned(), "测试^甲".to_owned(), String::new()]]),
+        )
+        .put_text((0x0008, 0x1030), b"LO", "a\u{1}&b")
+        .put((0x7FE0, 0x0010), b"OW", Value::Bulk("7FE00010".to_owned()))
+        .put_items((0x0008, 0x1199), vec![item])
+        .put_number((0x0020, 0x0013), b"IS", 3);
         let text = document(&set, "/dicom-web/x?a=1&b=2");
         assert_eq!(open_elements(&text), 0, "every element is closed");
         assert!(text.contains("<FamilyName>Ce&lt;shi</FamilyName><GivenName>Jia</GivenName>"), "{text}");
