@@ -107,6 +107,8 @@ pub(super) struct MultipartReader {
     delimiter: Finder<'static>,
     limits: Limits,
     parts: usize,
+    /// Whether a part has begun and its end has not been seen.
+    in_part: bool,
     is_over: bool,
 }
 
@@ -120,6 +122,7 @@ impl MultipartReader {
             delimiter: Finder::new(delimiter.as_bytes()).into_owned(),
             limits,
             parts: 0,
+            in_part: false,
             is_over: false,
         }
     }
@@ -136,18 +139,21 @@ impl MultipartReader {
             return Err(ReadError::TooManyParts);
         }
         self.parts += 1;
-        self.head().await.map(Some)
+        let head = self.head().await?;
+        self.in_part = true;
+        Ok(Some(head))
     }
 
-    /// The next bytes of the part; `None` at its end.
+    /// The next bytes of the part; `None` at its end, however often it is asked for.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, ReadError> {
-        loop {
+        while self.in_part {
             if let Some(at) = self.delimiter.find(&self.buffer) {
                 if at > 0 {
                     return Ok(Some(self.buffer.split_to(at).freeze()));
                 }
                 self.end_of_delimiter().await?;
-                return Ok(None);
+                self.in_part = false;
+                break;
             }
             // The delimiter may have begun in the last bytes.
             let safe = self.buffer.len().saturating_sub(self.delimiter.needle().len() - 1);
@@ -156,6 +162,7 @@ impl MultipartReader {
             }
             self.fill().await?;
         }
+        Ok(None)
     }
 
     async fn fill(&mut self) -> Result<(), ReadError> {
@@ -264,6 +271,7 @@ mod tests {
             while let Some(chunk) = reader.chunk().await? {
                 content.extend_from_slice(&chunk);
             }
+            assert_eq!(reader.chunk().await, Ok(None), "the end stays the end");
             found.push((kind.media_type, content));
         }
         Ok(found)

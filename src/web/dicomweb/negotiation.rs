@@ -42,7 +42,9 @@ impl Accepted {
 
 /// Everything acceptable, best first; `*/*` when nothing is said. The query parameter stands above the header.
 pub(super) fn accepted(headers: &HeaderMap, parameter: Option<&str>) -> Vec<Accepted> {
-    let mut all: Vec<Accepted> = parameter.map(list).unwrap_or_default();
+    // A plus sign that was not encoded has become a blank on its way through the query.
+    let parameter = parameter.map(|text| text.replace("application/dicom ", "application/dicom+"));
+    let mut all: Vec<Accepted> = parameter.map(|text| list(&text)).unwrap_or_default();
     if all.is_empty() {
         let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         all = values.flat_map(list).collect();
@@ -119,6 +121,8 @@ mod tests {
         let headers = HeaderMap::from_iter([(header::ACCEPT, "image/png".parse().unwrap())]);
         assert!(accepted(&headers, Some("image/jpeg"))[0].covers("image/jpeg"));
         assert!(accepted(&HeaderMap::new(), None)[0].covers_parts("application/dicom"));
+        let blank = accepted(&HeaderMap::new(), Some("application/dicom json"));
+        assert!(blank[0].covers("application/dicom+json"));
         let image = accepted(&HeaderMap::new(), Some("image/*"));
         assert!(image[0].covers("image/jpeg") && !image[0].covers("multipart/related"));
         let only = accepted(&HeaderMap::new(), Some("application/dicom; transfer-syntax=1.2.840.10008.1.2.1"));

@@ -5,7 +5,7 @@ use reqwest::Method;
 use super::world::{DICOM, JSON, OTHER, OWN, REGION, STUDIES, World, encapsulated, file, multipart, rle_frame};
 use crate::each_database;
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
-use crate::harness::{TestDatabase, data_set_of, small_instance};
+use crate::harness::{data_set_of, small_instance};
 
 /// Files whose data sets are as different as they come.
 fn files() -> Vec<(String, Vec<u8>)> {
