@@ -28,6 +28,17 @@ pub enum Fault {
     Changed,
 }
 
+impl Fault {
+    /// The word kept in marks.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Fault::Missing => "missing",
+            Fault::Short => "short",
+            Fault::Changed => "changed",
+        }
+    }
+}
+
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
@@ -85,7 +96,7 @@ impl Archive {
         Ok(verified)
     }
 
-    async fn check(&self, promise: &Promise, depth: Depth) -> Result<Option<Fault>, Error> {
+    pub(super) async fn check(&self, promise: &Promise, depth: Depth) -> Result<Option<Fault>, Error> {
         let place = &promise.place;
         match self.objects.length(&place.key).await? {
             None => return Ok(Some(Fault::Missing)),

@@ -5,16 +5,19 @@
 //! file meta information (PS3.10 section 7). [`render`] and [`waveform`] make pictures, from what [`elements`] reads.
 
 pub mod attributes;
+pub mod data_set_writer;
 pub mod dictionary;
 pub mod elements;
 pub mod frames;
 pub mod header;
+pub mod identifier;
 pub mod json;
 pub mod model;
 pub mod native_xml;
 pub mod part10;
 pub mod render;
 pub mod sop_class;
+pub mod storage_commitment;
 pub mod text;
 pub mod transfer_syntax;
 pub mod waveform;

@@ -9,6 +9,36 @@ pub struct Status(pub u16);
 impl Status {
     /// Success.
     pub const SUCCESS: Status = Status(0x0000);
+    /// Failure: processing failure.
+    pub const PROCESSING_FAILURE: Status = Status(0x0110);
+    /// Failure: no such SOP Instance.
+    pub const NO_SUCH_SOP_INSTANCE: Status = Status(0x0112);
+    /// Failure: no such event type.
+    pub const NO_SUCH_EVENT_TYPE: Status = Status(0x0113);
+    /// Failure: invalid argument value.
+    pub const INVALID_ARGUMENT_VALUE: Status = Status(0x0115);
+    /// Failure: no such SOP class.
+    pub const NO_SUCH_SOP_CLASS: Status = Status(0x0118);
+    /// Failure: class-instance conflict.
+    pub const CLASS_INSTANCE_CONFLICT: Status = Status(0x0119);
+    /// Failure: no such action type.
+    pub const NO_SUCH_ACTION_TYPE: Status = Status(0x0123);
+    /// Failure: resource limitation.
+    pub const RESOURCE_LIMITATION: Status = Status(0x0213);
+    /// Retrieve, refused: the number of matches cannot be calculated.
+    pub const UNABLE_TO_CALCULATE_MATCHES: Status = Status(0xA701);
+    /// Retrieve, refused: sub-operations cannot be performed.
+    pub const UNABLE_TO_PERFORM_SUB_OPERATIONS: Status = Status(0xA702);
+    /// C-MOVE, refused: move destination unknown.
+    pub const MOVE_DESTINATION_UNKNOWN: Status = Status(0xA801);
+    /// Retrieve, warning: sub-operations complete, one or more failures or warnings.
+    pub const SUB_OPERATIONS_WITH_FAILURES: Status = Status(0xB000);
+    /// Cancelled by the requestor.
+    pub const CANCELLED: Status = Status(0xFE00);
+    /// More is to come.
+    pub const PENDING: Status = Status(0xFF00);
+    /// More is to come; some optional keys are not supported.
+    pub const PENDING_WITH_UNSUPPORTED_KEYS: Status = Status(0xFF01);
     /// Failure: invalid SOP Instance.
     pub const INVALID_SOP_INSTANCE: Status = Status(0x0117);
     /// Refused: SOP class not supported.
@@ -49,6 +79,18 @@ pub(crate) fn of_store_error(error: &archive::Error) -> (Status, &'static str) {
     }
 }
 
+/// The status and comment of a C-FIND that the archive did not do.
+pub(crate) fn of_find_error(error: &archive::Error) -> (Status, &'static str) {
+    match error {
+        archive::Error::Index(_) => (Status::OUT_OF_RESOURCES, "index is not available"),
+        archive::Error::Objects(_) => (Status::OUT_OF_RESOURCES, "storage is not available"),
+        archive::Error::TooLarge { .. } => (Status::OUT_OF_RESOURCES, "query looks at too much, narrow it"),
+        archive::Error::Mismatch(_) => (Status::DATA_SET_DOES_NOT_MATCH, "identifier does not match SOP class"),
+        archive::Error::Denied => (Status::NOT_AUTHORIZED, "not allowed"),
+        archive::Error::Invalid(_) | archive::Error::NotFound => (Status::CANNOT_UNDERSTAND, "unable to process"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +109,24 @@ mod tests {
         ];
         for (error, expected) in table {
             let (status, comment) = of_store_error(&error);
+            assert_eq!(status, Status(expected), "{error}");
+            assert!(comment.is_ascii() && comment.len() <= 64);
+        }
+    }
+
+    #[test]
+    fn every_error_of_the_archive_has_its_status_for_queries() {
+        let table = [
+            (archive::Error::Index(index::Error::Damaged("study")), 0xA700),
+            (archive::Error::Objects(objects::Error::Missing), 0xA700),
+            (archive::Error::TooLarge { what: "search", limit: "1 row".to_owned() }, 0xA700),
+            (archive::Error::Mismatch("x".to_owned()), 0xA900),
+            (archive::Error::Denied, 0x0124),
+            (archive::Error::Invalid("x".to_owned()), 0xC000),
+            (archive::Error::NotFound, 0xC000),
+        ];
+        for (error, expected) in table {
+            let (status, comment) = of_find_error(&error);
             assert_eq!(status, Status(expected), "{error}");
             assert!(comment.is_ascii() && comment.len() <= 64);
         }

@@ -4,5 +4,6 @@ mod dicomweb;
 mod links;
 mod looking;
 mod printed_codes;
+mod refusals;
 mod visibility;
 mod world;
