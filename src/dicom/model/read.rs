@@ -113,10 +113,11 @@ impl Reader<'_> {
             self.left = self.left.checked_sub(1).ok_or(TooManyAttributes)?;
             let vr = resolve(element, &context);
             let value = self.value(element, vr, &context, path, level)?;
-            if element.tag.0 % 2 == 1 && (0x10..=0xFF).contains(&element.tag.1) {
-                if let Value::Texts(texts) = &value {
-                    creators.push((element.tag, texts.join("\\")));
-                }
+            if element.tag.0 % 2 == 1
+                && (0x10..=0xFF).contains(&element.tag.1)
+                && let Value::Texts(texts) = &value
+            {
+                creators.push((element.tag, texts.join("\\")));
             }
             set.attributes.push(Attribute { tag: element.tag, vr, value, private_creator: None });
         }
@@ -181,7 +182,7 @@ impl Reader<'_> {
         self.beyond_ascii |= !bytes.is_ascii() || bytes.contains(&0x1B);
         let charset = self.options.default_charset;
         let ends_line = |byte: &u8| matches!(byte, b'\n' | b'\r' | b'\t' | 0x0C);
-        if !bytes.iter().any(|byte| ends_line(byte)) {
+        if !bytes.iter().any(ends_line) {
             return text::decode(bytes, &context.terms, charset);
         }
         let mut whole = String::with_capacity(bytes.len());

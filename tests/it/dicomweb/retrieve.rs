@@ -77,7 +77,7 @@ async fn wado_uri_needs_its_parameters() {
     for (query, status) in [
         (format!("requestType=QIDO&{uids}"), 400),
         ("requestType=WADO&studyUID=2.25.7001".to_owned(), 400),
-        (format!("requestType=WADO&{uids}1"), 404),
+        (format!("requestType=WADO&{uids}99"), 404),
         (format!("requestType=WADO&{}", uids.replace("2.25.7001.1.1", "..")), 400),
         (format!("requestType=WADO&{uids}&contentType=application/pdf"), 406),
         (format!("requestType=WADO&{uids}&contentType=image/jpeg&windowCenter=1"), 400),
