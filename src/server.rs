@@ -17,7 +17,7 @@ use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
 use crate::integrations::report_registry;
-use crate::jobs::Workers;
+use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
 use crate::web::health::{self, HealthState, Readiness};
 use crate::web::pages::{self, PagesState};
@@ -97,7 +97,7 @@ impl Server {
     /// limit, jobs that cannot finish are given back.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let Self { config, archive, dimse, http, router, readiness, .. } = self;
-        let workers = Workers::start(archive.clone(), config.jobs.clone());
+        let workers = Workers::start(archive.clone(), handlers(&config, &archive), config.jobs.clone());
         readiness.set_working(true);
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
@@ -144,6 +144,11 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
         routers.push(report_registry::router(archive.clone(), config.registry_settings())?);
     }
     Ok(web::app(&config.http, routers))
+}
+
+/// Who does which jobs in this process.
+fn handlers(config: &Config, archive: &Archive) -> Handlers {
+    Handlers::of(archive, config.jobs.workers)
 }
 
 /// Keeps the node's lease; removes, once, what a crash left behind.

@@ -14,9 +14,24 @@ pub struct JobFailure {
     pub retryable: bool,
 }
 
+/// How a job ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finished {
+    /// Nothing is left to do.
+    Done,
+    /// What it waits for is not there yet: run it again after a while, with fresh attempts.
+    Again {
+        /// Milliseconds from now.
+        delay_ms: u64,
+    },
+}
+
 impl Archive {
-    /// Does what a job says.
-    pub async fn run_job(&self, job: &Job) -> Result<(), JobFailure> {
+    /// The kinds of jobs that [`Archive::run_job`] does; the others need a neighbour and belong to its adapter.
+    pub const OWN_JOBS: [JobKind; 1] = [JobKind::FetchReportFile];
+
+    /// Does what a job of [`Archive::OWN_JOBS`] says.
+    pub async fn run_job(&self, job: &Job) -> Result<Finished, JobFailure> {
         match job.kind {
             JobKind::FetchReportFile => {
                 let unreadable = |_| JobFailure { reason: "the key is no number".to_owned(), retryable: false };
@@ -25,7 +40,7 @@ impl Archive {
                 let outcome = outcome
                     .map_err(|error| JobFailure { reason: error.to_string(), retryable: error.is_retryable() })?;
                 tracing::info!(exam.id = exam_report_pk, outcome = ?outcome, "report file fetched");
-                Ok(())
+                Ok(Finished::Done)
             }
         }
     }
@@ -35,9 +50,9 @@ impl Archive {
         format!("worker-{}", self.ids.next())
     }
 
-    /// Takes jobs that are due, for the time of the lease.
-    pub async fn claim_jobs(&self, owner: &str, lease_ms: u64, limit: u32) -> Result<Vec<Job>, Error> {
-        Ok(jobs::claim(&self.index, owner, self.clock.now_ms(), millis(lease_ms), limit).await?)
+    /// Takes jobs of a kind that are due, for the time of the lease.
+    pub async fn claim_jobs(&self, owner: &str, kind: JobKind, lease_ms: u64, limit: u32) -> Result<Vec<Job>, Error> {
+        Ok(jobs::claim(&self.index, owner, kind, self.clock.now_ms(), millis(lease_ms), limit).await?)
     }
 
     /// Keeps a job for another lease; false when somebody else has it now.
@@ -54,6 +69,12 @@ impl Archive {
     pub async fn retry_job(&self, job: &Job, reason: &str, delay_ms: u64) -> Result<bool, Error> {
         let now = self.clock.now_ms();
         Ok(jobs::retry_later(&self.index, job, now, reason, now.saturating_add(millis(delay_ms))).await?)
+    }
+
+    /// Says that a job is to be run again after a while although nothing failed; its attempts are counted anew.
+    pub async fn postpone_job(&self, job: &Job, delay_ms: u64) -> Result<bool, Error> {
+        let now = self.clock.now_ms();
+        Ok(jobs::postpone(&self.index, job, now, now.saturating_add(millis(delay_ms))).await?)
     }
 
     /// Gives a job up; it stays in the list of dead jobs with its reason.

@@ -118,21 +118,28 @@ pub async fn enqueue(tx: &mut Tx, ids: &Ids, now: i64, kind: JobKind, key: &str,
     tx.execute(sql, params![ids.next(), kind.as_str(), key, run_at, now, now]).await.map(|_| ())
 }
 
-/// Takes up to `limit` jobs that are due, or whose worker let its lease run out, for `owner`.
+/// Takes up to `limit` jobs of a kind that are due, or whose worker let its lease run out, for `owner`.
 ///
 /// Two claims at the same time, in one process or in several, never take the same job.
-pub async fn claim(index: &Index, owner: &str, now: i64, lease_ms: i64, limit: u32) -> Result<Vec<Job>, Error> {
-    let due = "SELECT id FROM job WHERE (state = 'ready' AND run_at <= $1) OR (state = 'running' AND lease_until <= $2) \
-               ORDER BY run_at, id LIMIT $3";
+pub async fn claim(
+    index: &Index,
+    owner: &str,
+    kind: JobKind,
+    now: i64,
+    lease_ms: i64,
+    limit: u32,
+) -> Result<Vec<Job>, Error> {
+    let due = "SELECT id FROM job WHERE kind = $1 AND ((state = 'ready' AND run_at <= $2) \
+               OR (state = 'running' AND lease_until <= $3)) ORDER BY run_at, id LIMIT $4";
     // An idle queue costs a read, not a turn of the writer.
-    if index.query_opt(due, params![now, now, 1_i64]).await?.is_none() {
+    if index.query_opt(due, params![kind.as_str(), now, now, 1_i64]).await?.is_none() {
         return Ok(Vec::new());
     }
     let due = match index.skip_locked() {
         SkipLocked::NotNeeded => due,
         SkipLocked::Supported => {
-            "SELECT id FROM job WHERE (state = 'ready' AND run_at <= $1) OR (state = 'running' AND lease_until <= $2) \
-             ORDER BY run_at, id LIMIT $3 FOR UPDATE SKIP LOCKED"
+            "SELECT id FROM job WHERE kind = $1 AND ((state = 'ready' AND run_at <= $2) \
+             OR (state = 'running' AND lease_until <= $3)) ORDER BY run_at, id LIMIT $4 FOR UPDATE SKIP LOCKED"
         }
     };
     let owner = owner.to_owned();
@@ -140,17 +147,14 @@ pub async fn claim(index: &Index, owner: &str, now: i64, lease_ms: i64, limit: u
         .write(move |tx| {
             Box::pin(async move {
                 let mut jobs = Vec::new();
-                for row in tx.query(due, params![now, now, limit]).await? {
+                for row in tx.query(due, params![kind.as_str(), now, now, limit]).await? {
                     let sql = "UPDATE job SET state = 'running', attempts = attempts + 1, lease_owner = $1, \
                                lease_until = $2, updated_at = $3 WHERE id = $4 \
                                RETURNING id, kind, job_key, state, attempts, run_at, lease_owner, generation, \
                                last_error, updated_at";
                     let values = params![&owner, now + lease_ms, now, row.int("id")?];
                     let Some(row) = tx.query_opt(sql, values).await? else { continue };
-                    // A kind of a newer version of the program waits for its lease to end and for that version.
-                    if JobKind::parse(&row.text("kind")?).is_some() {
-                        jobs.push(job_from(&row)?);
-                    }
+                    jobs.push(job_from(&row)?);
                 }
                 Ok(jobs)
             })
@@ -183,6 +187,15 @@ pub async fn retry_later(index: &Index, job: &Job, now: i64, error: &str, run_at
                WHERE id = $6 AND state = 'running' AND lease_owner = $7 AND attempts = $8";
     let (generation, owner) = (job.generation, &job.lease_owner);
     change(index, sql, params![generation, run_at, generation, error, now, job.id, owner, job.attempts]).await
+}
+
+/// Nothing failed, but the job is to be run again at `run_at`, with fresh attempts, or at once when it was enqueued
+/// again meanwhile.
+pub async fn postpone(index: &Index, job: &Job, now: i64, run_at: i64) -> Result<bool, Error> {
+    let sql = "UPDATE job SET state = 'ready', run_at = CASE WHEN generation = $1 THEN $2 ELSE run_at END, \
+               attempts = 0, last_error = '', lease_owner = '', lease_until = 0, updated_at = $3 \
+               WHERE id = $4 AND state = 'running' AND lease_owner = $5 AND attempts = $6";
+    change(index, sql, params![job.generation, run_at, now, job.id, &job.lease_owner, job.attempts]).await
 }
 
 /// The job is given up with a reason, unless it was enqueued again meanwhile.

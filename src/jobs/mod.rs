@@ -2,9 +2,10 @@
 //!
 //! One dispatcher claims jobs under a lease, each job runs in a task of its own, so that a panic is a failed attempt
 //! and nothing more. While a job runs, its lease is renewed; the lease of a dead process runs out and another worker
-//! takes over. What jobs do is said in [`Archive::run_job`].
+//! takes over. What jobs do is said by the [`Handlers`].
 
 mod backoff;
+mod handlers;
 mod worker;
 
 use std::sync::Arc;
@@ -15,12 +16,13 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::archive::Archive;
+pub use handlers::{Handlers, JobOutcome};
 
 /// Section `[jobs]`: work after a commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JobsConfig {
-    /// Jobs that run at the same time. Default 4.
+    /// Jobs of one kind that run at the same time, where the kind has no number of its own. Default 4.
     pub workers: u32,
     /// How often the queue is looked at, in milliseconds. Default 500.
     pub poll_ms: u64,
@@ -63,10 +65,10 @@ pub struct Workers {
 
 impl Workers {
     /// Starts working.
-    pub fn start(archive: Archive, config: JobsConfig) -> Self {
+    pub fn start(archive: Archive, handlers: Handlers, config: JobsConfig) -> Self {
         let (stop, stopping) = watch::channel(false);
         let nudge = Arc::new(Notify::new());
-        let dispatcher = tokio::spawn(worker::dispatch(archive, config, Arc::clone(&nudge), stopping));
+        let dispatcher = tokio::spawn(worker::dispatch(archive, handlers, config, Arc::clone(&nudge), stopping));
         Self { stop, nudge, dispatcher }
     }
 

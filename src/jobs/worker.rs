@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::JobsConfig;
 use super::backoff::delay_ms;
+use super::handlers::Handler;
+use super::{Handlers, JobOutcome, JobsConfig};
 use crate::archive::Archive;
-use crate::archive::queue::{Job, JobFailure, JobKind, JobState};
+use crate::archive::queue::{Finished, Job, JobFailure, JobKind, JobState};
 
 /// How often the number of jobs in each state is published.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
@@ -20,12 +21,14 @@ const COUNT_EVERY: Duration = Duration::from_secs(15);
 /// Claims and starts jobs until it is told to stop.
 pub(super) async fn dispatch(
     archive: Archive,
+    handlers: Handlers,
     config: JobsConfig,
     nudge: Arc<Notify>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let owner = archive.worker_name();
-    let workers = config.workers.max(1) as usize;
+    let handlers: Vec<Handler> = handlers.each().cloned().collect();
+    let places: Vec<_> = handlers.iter().map(|handler| Arc::new(Semaphore::new(handler.places as usize))).collect();
     let mut running = JoinSet::new();
     let mut poll = tokio::time::interval(Duration::from_millis(config.poll_ms.max(1)));
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -42,17 +45,25 @@ pub(super) async fn dispatch(
             publish_counts(&archive).await;
             counted = Some(Instant::now());
         }
-        let free = (workers - running.len().min(workers)) as u32;
-        if free == 0 {
-            continue;
-        }
-        match archive.claim_jobs(&owner, config.lease_ms, free).await {
-            Ok(jobs) => {
-                for job in jobs {
-                    running.spawn(attend(archive.clone(), config.clone(), job));
-                }
+        for (handler, places) in handlers.iter().zip(&places) {
+            let free = places.available_permits() as u32;
+            if free == 0 {
+                continue;
             }
-            Err(error) => tracing::error!(error = %error, "cannot claim jobs"),
+            match archive.claim_jobs(&owner, handler.kind, config.lease_ms, free).await {
+                Ok(jobs) => {
+                    for job in jobs {
+                        let place = Arc::clone(places).try_acquire_owned();
+                        let work = (handler.run)(job.clone());
+                        let (archive, config) = (archive.clone(), config.clone());
+                        running.spawn(async move {
+                            attend(archive, config, job, work).await;
+                            drop(place);
+                        });
+                    }
+                }
+                Err(error) => tracing::error!(job.kind = handler.kind.as_str(), error = %error, "cannot claim jobs"),
+            }
         }
     }
     let grace = Duration::from_millis(config.grace_ms);
@@ -66,7 +77,7 @@ pub(super) async fn dispatch(
 }
 
 /// Runs one job, keeps its lease meanwhile, and writes down how it ended.
-async fn attend(archive: Archive, config: JobsConfig, job: Job) {
+async fn attend(archive: Archive, config: JobsConfig, job: Job, work: impl Future<Output = JobOutcome>) {
     let kind = job.kind.as_str();
     // A job that kills its process is never reported as failed; the count of its claims gives it away.
     if job.attempts > i64::from(config.max_attempts.max(1)) {
@@ -74,7 +85,7 @@ async fn attend(archive: Archive, config: JobsConfig, job: Job) {
         return;
     }
     let started = Instant::now();
-    let mut work = Box::pin(AssertUnwindSafe(archive.run_job(&job)).catch_unwind());
+    let mut work = Box::pin(AssertUnwindSafe(work).catch_unwind());
     let mut renew = tokio::time::interval(Duration::from_millis((config.lease_ms / 3).max(1)));
     renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
     renew.tick().await;
@@ -95,10 +106,11 @@ async fn attend(archive: Archive, config: JobsConfig, job: Job) {
     conclude(&archive, &config, &job, outcome).await;
 }
 
-async fn conclude(archive: &Archive, config: &JobsConfig, job: &Job, outcome: Result<(), JobFailure>) {
+async fn conclude(archive: &Archive, config: &JobsConfig, job: &Job, outcome: JobOutcome) {
     let kind = job.kind.as_str();
     let (word, written) = match outcome {
-        Ok(()) => ("done", archive.finish_job(job).await),
+        Ok(Finished::Done) => ("done", archive.finish_job(job).await),
+        Ok(Finished::Again { delay_ms }) => ("again", archive.postpone_job(job, delay_ms).await),
         Err(JobFailure { reason, retryable }) if !retryable || job.attempts >= i64::from(config.max_attempts) => {
             tracing::error!(job.id = job.id, job.kind = kind, job.attempts, reason, "job given up");
             ("dead", archive.bury_job(job, &reason).await)

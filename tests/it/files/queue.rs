@@ -22,10 +22,10 @@ each_database! {
         for key in 0..40 {
             enqueue(&index, &ids, 100, &key.to_string()).await;
         }
-        assert!(jobs::claim(&index, "a", 99, LEASE, 10).await.unwrap().is_empty());
+        assert!(jobs::claim(&index, "a", JobKind::FetchReportFile, 99, LEASE, 10).await.unwrap().is_empty());
         let claims = (0..8).map(|worker| {
             let index = index.clone();
-            tokio::spawn(async move { jobs::claim(&index, &format!("w{worker}"), 100, LEASE, 10).await.unwrap() })
+            tokio::spawn(async move { jobs::claim(&index, &format!("w{worker}"), JobKind::FetchReportFile, 100, LEASE, 10).await.unwrap() })
         });
         let mut taken = Vec::new();
         for claim in claims.collect::<Vec<_>>() {
@@ -35,16 +35,16 @@ each_database! {
         taken.sort_unstable();
         taken.dedup();
         assert_eq!(taken.len(), claimed, "no job was given twice");
-        let rest = jobs::claim(&index, "last", 100, LEASE, 100).await.unwrap().len();
+        let rest = jobs::claim(&index, "last", JobKind::FetchReportFile, 100, LEASE, 100).await.unwrap().len();
         assert_eq!(claimed + rest, 40, "no job was left out");
     }
 
     async fn an_expired_lease_is_taken_over_and_the_late_worker_is_fenced_off(database: TestDatabase) {
         let (index, ids) = database.open_with_ids().await;
         enqueue(&index, &ids, 0, "1").await;
-        let late = jobs::claim(&index, "dead", 0, LEASE, 1).await.unwrap().remove(0);
-        assert!(jobs::claim(&index, "next", LEASE - 1, LEASE, 1).await.unwrap().is_empty());
-        let job = jobs::claim(&index, "next", LEASE, LEASE, 1).await.unwrap().remove(0);
+        let late = jobs::claim(&index, "dead", JobKind::FetchReportFile, 0, LEASE, 1).await.unwrap().remove(0);
+        assert!(jobs::claim(&index, "next", JobKind::FetchReportFile, LEASE - 1, LEASE, 1).await.unwrap().is_empty());
+        let job = jobs::claim(&index, "next", JobKind::FetchReportFile, LEASE, LEASE, 1).await.unwrap().remove(0);
         assert_eq!(job.attempts, 2);
         assert!(!jobs::heartbeat(&index, &late, LEASE, LEASE).await.unwrap());
         assert!(!jobs::finish(&index, &late, LEASE).await.unwrap());
@@ -56,48 +56,48 @@ each_database! {
     async fn a_heartbeat_keeps_the_lease(database: TestDatabase) {
         let (index, ids) = database.open_with_ids().await;
         enqueue(&index, &ids, 0, "1").await;
-        let job = jobs::claim(&index, "a", 0, LEASE, 1).await.unwrap().remove(0);
+        let job = jobs::claim(&index, "a", JobKind::FetchReportFile, 0, LEASE, 1).await.unwrap().remove(0);
         assert!(jobs::heartbeat(&index, &job, 900, LEASE).await.unwrap());
-        assert!(jobs::claim(&index, "b", 1_500, LEASE, 1).await.unwrap().is_empty());
-        assert_eq!(jobs::claim(&index, "b", 1_900, LEASE, 1).await.unwrap().len(), 1);
+        assert!(jobs::claim(&index, "b", JobKind::FetchReportFile, 1_500, LEASE, 1).await.unwrap().is_empty());
+        assert_eq!(jobs::claim(&index, "b", JobKind::FetchReportFile, 1_900, LEASE, 1).await.unwrap().len(), 1);
     }
 
     async fn what_is_enqueued_while_it_runs_is_run_again(database: TestDatabase) {
         let (index, ids) = database.open_with_ids().await;
         enqueue(&index, &ids, 0, "1").await;
-        let job = jobs::claim(&index, "a", 0, LEASE, 1).await.unwrap().remove(0);
+        let job = jobs::claim(&index, "a", JobKind::FetchReportFile, 0, LEASE, 1).await.unwrap().remove(0);
         enqueue(&index, &ids, 5, "1").await;
-        assert!(jobs::claim(&index, "b", 5, LEASE, 1).await.unwrap().is_empty());
+        assert!(jobs::claim(&index, "b", JobKind::FetchReportFile, 5, LEASE, 1).await.unwrap().is_empty());
         assert!(jobs::bury(&index, &job, 6, "gone").await.unwrap());
-        let again = jobs::claim(&index, "b", 6, LEASE, 1).await.unwrap().remove(0);
+        let again = jobs::claim(&index, "b", JobKind::FetchReportFile, 6, LEASE, 1).await.unwrap().remove(0);
         assert_eq!((again.generation, again.attempts), (2, 1));
         assert!(jobs::finish(&index, &again, 7).await.unwrap());
-        assert!(jobs::claim(&index, "b", 8, LEASE, 1).await.unwrap().is_empty());
+        assert!(jobs::claim(&index, "b", JobKind::FetchReportFile, 8, LEASE, 1).await.unwrap().is_empty());
     }
 
     async fn a_failed_job_waits_and_a_dead_one_stays_until_somebody_runs_it_again(database: TestDatabase) {
         let (index, ids) = database.open_with_ids().await;
         enqueue(&index, &ids, 0, "1").await;
-        let job = jobs::claim(&index, "a", 0, LEASE, 1).await.unwrap().remove(0);
+        let job = jobs::claim(&index, "a", JobKind::FetchReportFile, 0, LEASE, 1).await.unwrap().remove(0);
         assert!(jobs::retry_later(&index, &job, 0, "status 404", 500).await.unwrap());
-        assert!(jobs::claim(&index, "a", 499, LEASE, 1).await.unwrap().is_empty());
-        let job = jobs::claim(&index, "a", 500, LEASE, 1).await.unwrap().remove(0);
+        assert!(jobs::claim(&index, "a", JobKind::FetchReportFile, 499, LEASE, 1).await.unwrap().is_empty());
+        let job = jobs::claim(&index, "a", JobKind::FetchReportFile, 500, LEASE, 1).await.unwrap().remove(0);
         assert_eq!((job.attempts, job.last_error.as_str()), (2, "status 404"));
         assert!(jobs::bury(&index, &job, 500, "status 403").await.unwrap());
-        assert!(jobs::claim(&index, "a", 99_999, LEASE, 1).await.unwrap().is_empty());
+        assert!(jobs::claim(&index, "a", JobKind::FetchReportFile, 99_999, LEASE, 1).await.unwrap().is_empty());
         let dead = jobs::list(&index, Some(JobState::Dead), 10).await.unwrap();
         assert_eq!(dead[0].last_error, "status 403");
         assert!(jobs::rerun(&index, dead[0].id, 100_000).await.unwrap());
-        assert_eq!(jobs::claim(&index, "a", 100_000, LEASE, 1).await.unwrap()[0].attempts, 1);
+        assert_eq!(jobs::claim(&index, "a", JobKind::FetchReportFile, 100_000, LEASE, 1).await.unwrap()[0].attempts, 1);
     }
 
     async fn what_a_stopping_worker_holds_is_given_back_and_not_counted(database: TestDatabase) {
         let (index, ids) = database.open_with_ids().await;
         enqueue(&index, &ids, 0, "1").await;
         enqueue(&index, &ids, 0, "2").await;
-        assert_eq!(jobs::claim(&index, "a", 0, LEASE, 1).await.unwrap().len(), 1);
+        assert_eq!(jobs::claim(&index, "a", JobKind::FetchReportFile, 0, LEASE, 1).await.unwrap().len(), 1);
         assert_eq!(jobs::release(&index, "a", 0).await.unwrap(), 1);
-        let claimed = jobs::claim(&index, "b", 0, LEASE, 10).await.unwrap();
+        let claimed = jobs::claim(&index, "b", JobKind::FetchReportFile, 0, LEASE, 10).await.unwrap();
         assert_eq!(claimed.iter().map(|job| job.attempts).collect::<Vec<_>>(), [1, 1]);
         let counts = jobs::counts(&index).await.unwrap();
         assert_eq!(counts.len(), 1);

@@ -1,11 +1,13 @@
 //! Jobs run by workers: retries, the list of dead jobs, stopping and taking over.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use yingku::archive::ReportFileState;
-use yingku::index::jobs::{self, JobState};
-use yingku::jobs::{JobsConfig, Workers};
+use yingku::archive::queue::Finished;
+use yingku::index::jobs::{self, JobKind, JobState};
+use yingku::jobs::{Handlers, JobsConfig, Workers};
 
 use super::bench::Bench;
 use super::pdf;
@@ -17,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn config() -> JobsConfig {
     JobsConfig { poll_ms: 10, first_delay_ms: 10, delay_factor: 1.0, max_attempts: 4, ..JobsConfig::default() }
+}
+
+fn handlers(bench: &Bench) -> Handlers {
+    Handlers::of(&bench.archive, 4)
 }
 
 async fn until_state(bench: &Bench, exam: i64, state: JobState) -> jobs::Job {
@@ -31,7 +37,7 @@ each_database! {
         bench.enqueue(exam).await;
         assert_eq!(bench.archive.report_file_state(exam).await.unwrap(), ReportFileState::Pending);
 
-        let workers = Workers::start(bench.archive.clone(), config());
+        let workers = Workers::start(bench.archive.clone(), handlers(&bench), config());
         let job = until_state(&bench, exam, JobState::Done).await;
         workers.stop().await;
 
@@ -47,7 +53,7 @@ each_database! {
         bench.enqueue(missing).await;
         bench.enqueue(hopeless).await;
 
-        let workers = Workers::start(bench.archive.clone(), config());
+        let workers = Workers::start(bench.archive.clone(), handlers(&bench), config());
         assert_eq!(until_state(&bench, missing, JobState::Dead).await.attempts, 4);
         assert_eq!(until_state(&bench, hopeless, JobState::Dead).await.attempts, 1);
         workers.stop().await;
@@ -65,7 +71,7 @@ each_database! {
         *server.book.changing.lock().unwrap() = pdf::report();
         let exam = bench.exam(Some(&server.url("/changing.pdf"))).await;
         bench.enqueue(exam).await;
-        let workers = Workers::start(bench.archive.clone(), config());
+        let workers = Workers::start(bench.archive.clone(), handlers(&bench), config());
         until_state(&bench, exam, JobState::Done).await;
 
         *server.book.changing.lock().unwrap() = pdf::report_of_pages(2);
@@ -90,9 +96,9 @@ each_database! {
             Box::pin(async move { tx.execute(sql, yingku::params![past]).await })
         });
         back_date.await.unwrap();
-        assert_eq!(jobs::claim(&bench.index, "dead", past, 60_000, 1).await.unwrap().len(), 1);
+        assert_eq!(jobs::claim(&bench.index, "dead", JobKind::FetchReportFile, past, 60_000, 1).await.unwrap().len(), 1);
 
-        let workers = Workers::start(bench.archive.clone(), config());
+        let workers = Workers::start(bench.archive.clone(), handlers(&bench), config());
         let job = until_state(&bench, exam, JobState::Done).await;
         workers.stop().await;
         assert_eq!(job.attempts, 2);
@@ -102,7 +108,7 @@ each_database! {
         let (bench, server) = (Bench::on(database).await, ReportServer::start().await);
         let exam = bench.exam(Some(&server.url("/silent.pdf"))).await;
         bench.enqueue(exam).await;
-        let workers = Workers::start(bench.archive.clone(), JobsConfig { grace_ms: 50, ..config() });
+        let workers = Workers::start(bench.archive.clone(), handlers(&bench), JobsConfig { grace_ms: 50, ..config() });
         until_state(&bench, exam, JobState::Running).await;
         workers.stop().await;
         let job = bench.job(exam).await;
@@ -117,13 +123,43 @@ each_database! {
             bench.enqueue(exam).await;
             exams.push(exam);
         }
-        let one = Workers::start(bench.archive.clone(), config());
-        let other = Workers::start(bench.archive.clone(), config());
+        let one = Workers::start(bench.archive.clone(), handlers(&bench), config());
+        let other = Workers::start(bench.archive.clone(), handlers(&bench), config());
         for exam in exams {
             assert_eq!(until_state(&bench, exam, JobState::Done).await.attempts, 1);
         }
         one.stop().await;
         other.stop().await;
         assert_eq!(server.book.requests.load(Ordering::SeqCst), 12);
+    }
+
+    async fn a_job_that_waits_for_something_is_run_again_without_counting_as_failed(database: TestDatabase) {
+        let bench = Bench::on(database).await;
+        let exam = bench.exam(None).await;
+        bench.enqueue(exam).await;
+        let runs = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&runs);
+        let mut handlers = Handlers::default();
+        handlers.add(JobKind::FetchReportFile, 1, move |_| {
+            let run = seen.fetch_add(1, Ordering::SeqCst);
+            async move { Ok(if run < 6 { Finished::Again { delay_ms: 1 } } else { Finished::Done }) }
+        });
+
+        let workers = Workers::start(bench.archive.clone(), handlers, config());
+        let job = until_state(&bench, exam, JobState::Done).await;
+        workers.stop().await;
+
+        assert_eq!(runs.load(Ordering::SeqCst), 7);
+        assert_eq!((job.attempts, job.last_error.as_str()), (1, ""));
+    }
+
+    async fn a_kind_that_nobody_here_does_is_left_to_others(database: TestDatabase) {
+        let bench = Bench::on(database).await;
+        let exam = bench.exam(None).await;
+        bench.enqueue(exam).await;
+        let workers = Workers::start(bench.archive.clone(), Handlers::default(), config());
+        workers.nudge();
+        workers.stop().await;
+        assert_eq!(bench.job(exam).await.state, JobState::Ready);
     }
 }
