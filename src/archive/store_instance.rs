@@ -70,6 +70,7 @@ pub struct InstanceWriter {
     scanner: HeaderScanner,
     hash: Sha256,
     dataset_offset: u64,
+    expected_study: Option<String>,
 }
 
 impl Archive {
@@ -94,6 +95,7 @@ impl Archive {
             hash: Sha256::new(),
             object,
             command,
+            expected_study: None,
         })
     }
 
@@ -110,6 +112,12 @@ impl Archive {
 }
 
 impl InstanceWriter {
+    /// Takes the object only when it belongs to this study.
+    pub fn of_study(mut self, study_instance_uid: &str) -> Self {
+        self.expected_study = Some(study_instance_uid.to_owned());
+        self
+    }
+
     /// Takes the next bytes of the data set.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.hash.update(bytes);
@@ -129,10 +137,10 @@ impl InstanceWriter {
 
     /// Makes the object durable and indexes it. After an error nothing is kept.
     pub async fn commit(self) -> Result<StoreOutcome, Error> {
-        let Self { archive, command, object, scanner, hash, dataset_offset } = self;
+        let Self { archive, command, object, scanner, hash, dataset_offset, expected_study } = self;
         let header = scanner.finish();
         let attributes = header.instance_attributes(&command.default_charset);
-        if let Err(error) = check(&command, &attributes) {
+        if let Err(error) = check(&command, &attributes, expected_study.as_deref()) {
             object.abort().await;
             return Err(error);
         }
@@ -261,7 +269,7 @@ async fn flag_uid_of_others(
 }
 
 /// An object without the identifiers that place it cannot be kept; anything else can.
-fn check(command: &ReceiveInstance, attributes: &InstanceAttributes) -> Result<(), Error> {
+fn check(command: &ReceiveInstance, attributes: &InstanceAttributes, study: Option<&str>) -> Result<(), Error> {
     let required = [
         ("SOP Instance UID", &attributes.sop_instance_uid),
         ("SOP Class UID", &attributes.sop_class_uid),
@@ -276,6 +284,9 @@ fn check(command: &ReceiveInstance, attributes: &InstanceAttributes) -> Result<(
     }
     if attributes.sop_class_uid != command.sop_class_uid {
         return Err(Error::Mismatch("SOP Class UID of the data set is not the announced one".to_owned()));
+    }
+    if study.is_some_and(|uid| uid != attributes.study_instance_uid) {
+        return Err(Error::Mismatch("the object belongs to another study than the one asked for".to_owned()));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::scu::{QueryRoot, RetrieveMethod, ScuConfig};
 use super::storage_commitment::CommitmentConfig;
 use crate::archive::find::{Confidentiality, FindLimits, Readable};
 use crate::dicom::header::HeaderLimits;
@@ -115,6 +116,12 @@ impl DicomConfig {
         for peer in peers.iter().filter(|peer| peer.host.is_empty() && peer.addresses.is_empty()) {
             faults.push(format!("peer {} has neither host nor addresses, so it can never call", peer.ae_title));
         }
+        for peer in peers {
+            faults.extend(peer.scu.faults(&peer.ae_title, &peer.organization, peer.retrieve));
+            if peer.retrieve != RetrieveMethod::Off && peer.host.is_empty() {
+                faults.push(format!("peer {} has no host, so nothing can be fetched from it", peer.ae_title));
+            }
+        }
         faults
     }
 
@@ -180,6 +187,15 @@ pub struct PeerConfig {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub addresses: Vec<IpNet>,
+    /// How the images of registered exams are fetched from it (RAD-16): `off`, `move` or `get`. Default `off`.
+    #[serde(default)]
+    pub retrieve: RetrieveMethod,
+    /// Information model of our queries: `study` or `patient`. Default `study`.
+    #[serde(default)]
+    pub query_root: QueryRoot,
+    /// Associations that we open to it.
+    #[serde(default)]
+    pub scu: ScuConfig,
 }
 
 fn default_port() -> u16 {
@@ -198,6 +214,15 @@ impl PeerConfig {
             }
         }
         readable
+    }
+
+    /// The organisations whose exams are looked for at this peer; none when nothing is fetched from it.
+    pub fn fetched_organizations(&self) -> &[String] {
+        match self.retrieve {
+            RetrieveMethod::Off => &[],
+            _ if self.scu.organizations.is_empty() => std::slice::from_ref(&self.organization),
+            _ => &self.scu.organizations,
+        }
     }
 
     /// Whether a connection from `address` can be this peer. A host name is resolved each time.

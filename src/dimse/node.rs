@@ -13,7 +13,7 @@ pub(crate) struct Node {
 impl Node {
     pub(super) fn new(config: &DicomConfig, peers: &[PeerConfig], archive: &Archive) -> Self {
         let commitment =
-            StorageCommitment::new(archive.clone(), config.ae_title.clone(), peers.to_vec(), config.commitment.clone());
+            StorageCommitment::new(archive.clone(), config.clone(), peers.to_vec());
         Self { commitment }
     }
 }

@@ -9,9 +9,11 @@ use dicom_ul::pdu::{
 use tokio::time::timeout;
 
 use super::connect::{Stream, open_stream};
-use super::{Answer, Error, Proposal, ProposedRole, ScuTarget};
+use super::{Answer, Error, Proposal, Role, ScuTarget};
 use crate::dimse::association::abort::{ABORT_BY_USER, AbortReason, RELEASE_REQUEST};
-use crate::dimse::association::framing::{Fragment, Framing, FramingError, FramingLimits, Part, Received};
+use crate::dimse::association::framing::{
+    Fragment, Framing, FramingError, FramingLimits, Part, Received, put_message_part,
+};
 use crate::dimse::association::negotiation::{APPLICATION_CONTEXT, Context, own_user_information, unpadded};
 use crate::dimse::message::{Command, CommandField};
 
@@ -27,7 +29,7 @@ pub struct Association {
     pub(super) framing: Framing<Stream>,
     pub(super) contexts: BTreeMap<u8, Context>,
     pub(super) max_sent_pdu: u32,
-    patience: Duration,
+    pub(super) patience: Duration,
     last_message_id: u16,
     pub(super) buffer: Vec<u8>,
 }
@@ -35,15 +37,6 @@ pub struct Association {
 impl Association {
     /// Connects and negotiates. Contexts that the peer refuses are missing afterwards; that is no error.
     pub async fn connect(target: &ScuTarget, proposals: &[Proposal]) -> Result<Self, Error> {
-        Self::connect_in_roles(target, proposals, &[]).await
-    }
-
-    /// The same with role selection (PS3.7 section D.3.3.4) for some of the SOP classes.
-    pub async fn connect_in_roles(
-        target: &ScuTarget,
-        proposals: &[Proposal],
-        roles: &[ProposedRole],
-    ) -> Result<Self, Error> {
         if proposals.len() > MAX_CONTEXTS {
             return Err(Error::TooManyContexts(proposals.len()));
         }
@@ -54,9 +47,9 @@ impl Association {
             write_timeout: target.timeout,
         };
         let mut framing = Framing::new(stream, limits);
-        let request = request(target, proposals, roles);
+        let request = request(target, proposals);
         framing.write_pdu(&Pdu::AssociationRQ(request)).await?;
-        let answer = timeout(target.timeout, framing.read_association_pdu())
+        let answer = timeout(target.connect_timeout, framing.read_association_pdu())
             .await
             .map_err(|_| FramingError::TimedOut("A-ASSOCIATE-AC"))??;
         let accepted = match answer {
@@ -168,23 +161,53 @@ impl Association {
         self.contexts.iter().find(|(_, context)| fits(context)).map(|(id, _)| *id)
     }
 
+    /// The accepted context of a class, whatever its transfer syntax.
+    pub(super) fn require_context(&self, abstract_syntax: &str) -> Result<u8, Error> {
+        self.context_for(abstract_syntax, None).ok_or_else(|| Error::NoContext {
+            sop_class_uid: abstract_syntax.to_owned(),
+            transfer_syntax_uid: "any".to_owned(),
+        })
+    }
+
+    /// Whether the peer takes part in this class at all.
+    pub fn offers(&self, sop_class_uid: &str) -> bool {
+        self.context_for(sop_class_uid, None).is_some()
+    }
+
+    /// Sends a command with its identifier.
+    pub(super) async fn send_query(
+        &mut self,
+        context_id: u8,
+        command: &Command,
+        identifier: &[u8],
+    ) -> Result<(), Error> {
+        let mut bytes = Vec::with_capacity(512 + identifier.len());
+        put_message_part(&mut bytes, context_id, Part::Command, &command.encode(), self.max_sent_pdu);
+        put_message_part(&mut bytes, context_id, Part::DataSet, identifier, self.max_sent_pdu);
+        Ok(self.framing.write(&bytes).await?)
+    }
+
     pub(super) fn next_message_id(&mut self) -> u16 {
         self.last_message_id = self.last_message_id.wrapping_add(1).max(1);
         self.last_message_id
     }
 }
 
-fn request(target: &ScuTarget, proposals: &[Proposal], roles: &[ProposedRole]) -> AssociationRQ {
+fn request(target: &ScuTarget, proposals: &[Proposal]) -> AssociationRQ {
     let contexts = proposals.iter().zip((1_u8..=255).step_by(2)).map(|(proposal, id)| PresentationContextProposed {
         id,
         abstract_syntax: proposal.abstract_syntax.clone(),
         transfer_syntaxes: proposal.transfer_syntaxes.clone(),
     });
     let mut user_variables = own_user_information(target.max_pdu_length);
-    user_variables.extend(roles.iter().map(|role| {
-        let roles = RequestorRoles { scu: role.scu, scp: role.scp };
-        UserVariableItem::ScuScpRoleSelectionSubItem(role.sop_class_uid.clone(), roles)
-    }));
+    let mut provided: Vec<&str> =
+        proposals.iter().filter(|p| p.role == Role::Provider).map(|p| &*p.abstract_syntax).collect();
+    provided.sort_unstable();
+    provided.dedup();
+    for uid in provided {
+        let roles = RequestorRoles { scu: false, scp: true };
+        user_variables.push(UserVariableItem::ScuScpRoleSelectionSubItem(uid.to_owned(), roles));
+    }
     AssociationRQ {
         protocol_version: 1,
         calling_ae_title: target.calling_ae_title.to_string(),

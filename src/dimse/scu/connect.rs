@@ -11,7 +11,7 @@ pub(super) type Stream = TcpStream;
 /// Connects to the target within its time.
 pub(super) async fn open_stream(target: &ScuTarget) -> Result<Stream, Error> {
     let failed = |source| Error::Connect { host: target.host.clone(), port: target.port, source };
-    let stream = timeout(target.timeout, TcpStream::connect((target.host.as_str(), target.port)))
+    let stream = timeout(target.connect_timeout, TcpStream::connect((target.host.as_str(), target.port)))
         .await
         .map_err(|_| failed(std::io::ErrorKind::TimedOut.into()))?
         .map_err(failed)?;

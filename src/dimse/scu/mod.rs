@@ -6,8 +6,14 @@
 
 mod association;
 mod c_echo;
+mod c_find;
+mod c_get;
+mod c_move;
 mod c_store;
+pub mod config;
 mod connect;
+mod identifier;
+mod retrieve;
 mod storage_commitment;
 
 use std::time::Duration;
@@ -20,8 +26,14 @@ use crate::domain::AeTitle;
 
 pub use super::association::abort::AbortReason;
 pub use super::association::framing::FramingError;
+pub use super::config::{DicomConfig, PeerConfig};
 pub use association::Association;
+pub use c_find::FindLimits;
+pub use c_get::{GetDestination, Got};
 pub use c_store::StoreRequest;
+pub use config::{QueryRoot, RetrieveMethod, ScuConfig};
+pub use identifier::{Identifier, IdentifierError, Match, QueryLevel};
+pub use retrieve::{RetrieveLimits, Retrieved, SubOperations};
 
 /// Whom to call, and how.
 #[derive(Debug, Clone)]
@@ -36,7 +48,9 @@ pub struct ScuTarget {
     pub called_ae_title: AeTitle,
     /// Longest P-DATA-TF that we send and take, in bytes.
     pub max_pdu_length: u32,
-    /// Time for the connection to open and for each answer.
+    /// Time for the connection to open and for the association to be accepted.
+    pub connect_timeout: Duration,
+    /// Longest silence while an answer is awaited.
     pub timeout: Duration,
 }
 
@@ -49,7 +63,22 @@ impl ScuTarget {
             calling_ae_title,
             called_ae_title,
             max_pdu_length: 128 * 1024,
+            connect_timeout: Duration::from_secs(60),
             timeout: Duration::from_secs(60),
+        }
+    }
+
+    /// A configured peer. Everything that a connection to it needs is taken from here.
+    pub fn of_peer(dicom: &DicomConfig, peer: &PeerConfig) -> Self {
+        let scu = &peer.scu;
+        Self {
+            host: peer.host.clone(),
+            port: peer.port,
+            calling_ae_title: scu.calling_ae_title.as_ref().unwrap_or(&dicom.ae_title).clone(),
+            called_ae_title: scu.called_ae_title.as_ref().unwrap_or(&peer.ae_title).clone(),
+            max_pdu_length: dicom.max_pdu_length,
+            connect_timeout: Duration::from_millis(scu.connect_timeout_ms),
+            timeout: Duration::from_millis(scu.answer_timeout_ms),
         }
     }
 }
@@ -61,30 +90,45 @@ pub struct Proposal {
     pub abstract_syntax: String,
     /// Transfer syntaxes, the best first.
     pub transfer_syntaxes: Vec<String>,
+    /// Which of the two sides sends the requests of this class.
+    pub role: Role,
+}
+
+/// Who is the service class user of a presentation context (PS3.7 section D.3.3.4).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// We are, as who opens an association usually is.
+    #[default]
+    User,
+    /// The peer is: it sends us objects during a C-GET.
+    Provider,
 }
 
 impl Proposal {
     /// Verification in the two uncompressed little endian syntaxes.
     pub fn verification() -> Self {
         let transfer_syntaxes = [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN].map(str::to_owned).to_vec();
-        Self { abstract_syntax: VERIFICATION.to_owned(), transfer_syntaxes }
+        Self { abstract_syntax: VERIFICATION.to_owned(), transfer_syntaxes, role: Role::User }
     }
 
     /// One SOP class in one transfer syntax.
     pub fn storage(sop_class_uid: &str, transfer_syntax_uid: &str) -> Self {
-        Self { abstract_syntax: sop_class_uid.to_owned(), transfer_syntaxes: vec![transfer_syntax_uid.to_owned()] }
+        Self {
+            abstract_syntax: sop_class_uid.to_owned(),
+            transfer_syntaxes: vec![transfer_syntax_uid.to_owned()],
+            role: Role::User,
+        }
     }
-}
 
-/// The roles that we propose to take for a SOP class.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProposedRole {
-    /// SOP class.
-    pub sop_class_uid: String,
-    /// Whether we act as its user.
-    pub scu: bool,
-    /// Whether we act as its provider.
-    pub scp: bool,
+    /// A class of queries or retrievals in the two uncompressed little endian syntaxes.
+    pub fn query(sop_class_uid: &str) -> Self {
+        Self { abstract_syntax: sop_class_uid.to_owned(), ..Self::verification() }
+    }
+
+    /// Objects of a class that the peer sends us during a C-GET.
+    pub fn to_receive(sop_class_uid: &str, transfer_syntaxes: Vec<String>) -> Self {
+        Self { abstract_syntax: sop_class_uid.to_owned(), transfer_syntaxes, role: Role::Provider }
+    }
 }
 
 /// What the peer answered.
@@ -129,6 +173,20 @@ pub enum Error {
     /// The data set could not be read from its stream.
     #[error("reading the data set: {0}")]
     Source(std::io::Error),
+    /// The peer refused the operation, or could not do it.
+    #[error("refused with status {status}{}{comment}", if comment.is_empty() { "" } else { ": " })]
+    Refused {
+        /// Its status.
+        status: Status,
+        /// Its Error Comment, often empty.
+        comment: String,
+    },
+    /// The peer sent more than is taken.
+    #[error("too many {0}; the association was cut off")]
+    TooMuch(&'static str),
+    /// The whole operation took too long.
+    #[error("{0} took longer than it may")]
+    TooLong(&'static str),
     /// More than 128 presentation contexts.
     #[error("{0} presentation contexts are more than an association has")]
     TooManyContexts(usize),

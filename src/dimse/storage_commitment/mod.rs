@@ -13,12 +13,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::config::PeerConfig;
-use super::scu::{self, Association, Proposal, ScuTarget};
+use super::config::{DicomConfig, PeerConfig};
+use super::scu::{self, Association, Proposal, Role, ScuTarget};
 use super::status::Status;
 use crate::archive::Archive;
 use crate::dicom::storage_commitment::{CommitmentReport, CommitmentRequest};
-use crate::domain::AeTitle;
 use crate::domain::commitment::ReferencedInstance;
 
 pub use config::CommitmentConfig;
@@ -67,7 +66,7 @@ pub struct StorageCommitment {
 #[derive(Debug)]
 struct Inner {
     archive: Archive,
-    ae_title: AeTitle,
+    dicom: DicomConfig,
     peers: Vec<PeerConfig>,
     config: CommitmentConfig,
     /// Requests of ours that wait for a report, by Transaction UID.
@@ -100,8 +99,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl StorageCommitment {
-    pub(super) fn new(archive: Archive, ae_title: AeTitle, peers: Vec<PeerConfig>, config: CommitmentConfig) -> Self {
-        let inner = Inner { archive, ae_title, peers, config, waiting: Mutex::default(), open: Mutex::default() };
+    pub(super) fn new(archive: Archive, dicom: DicomConfig, peers: Vec<PeerConfig>) -> Self {
+        let config = dicom.commitment.clone();
+        let inner = Inner { archive, dicom, peers, config, waiting: Mutex::default(), open: Mutex::default() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -143,7 +143,7 @@ impl StorageCommitment {
         locked(&self.inner.waiting).insert(request.transaction_uid.clone(), waiting);
         let _place = WaitingPlace { inner: &self.inner, transaction_uid: &request.transaction_uid };
 
-        let mut association = Association::connect(target, &[Proposal::storage_commitment()]).await?;
+        let mut association = Association::connect(target, &[Proposal::storage_commitment(Role::User)]).await?;
         let (answer, early) = association.request_commitment(&request).await?;
         if !answer.status.is_done() {
             let _ = association.release().await;
