@@ -24,6 +24,8 @@ mod register_lab;
 pub mod register_reports;
 pub mod report_codes;
 mod standing;
+pub mod retrieve;
+pub mod send_data_set;
 pub mod store_instance;
 pub mod sweep;
 pub mod verify;

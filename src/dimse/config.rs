@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scu::{QueryRoot, RetrieveMethod, ScuConfig};
 use super::storage_commitment::CommitmentConfig;
+use super::sub_operations::RetrieveConfig;
 use crate::archive::find::{Confidentiality, FindLimits, Readable};
 use crate::dicom::header::HeaderLimits;
 use crate::dicom::sop_class::PrivateClasses;
@@ -60,6 +61,8 @@ pub struct DicomConfig {
     pub find: FindConfig,
     /// Storage commitment.
     pub commitment: CommitmentConfig,
+    /// Giving objects out by C-MOVE and C-GET.
+    pub retrieve: RetrieveConfig,
 }
 
 impl Default for DicomConfig {
@@ -87,6 +90,7 @@ impl Default for DicomConfig {
             accept_private_sop_classes: true,
             find: FindConfig::default(),
             commitment: CommitmentConfig::default(),
+            retrieve: RetrieveConfig::default(),
         }
     }
 }

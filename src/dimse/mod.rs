@@ -8,6 +8,8 @@ mod admission;
 pub(crate) mod association;
 mod c_echo;
 mod c_find;
+mod c_get;
+mod c_move;
 mod c_store;
 pub mod config;
 mod message;
@@ -17,6 +19,7 @@ mod node;
 pub mod scu;
 pub mod status;
 pub mod storage_commitment;
+pub mod sub_operations;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

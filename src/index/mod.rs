@@ -23,6 +23,7 @@ pub mod places;
 pub mod qr_links;
 mod record_columns;
 pub mod report_files;
+pub mod retrieval;
 pub mod search_keys;
 mod select;
 mod tx;

@@ -21,7 +21,9 @@ use super::node::Node;
 use super::status::Status;
 use super::storage_commitment::PendingReport;
 use super::{c_echo, c_find, c_store};
-use super::{n_action, n_event_report};
+use super::{c_get, c_move, n_action, n_event_report};
+use super::sub_operations::{AcceptedContexts, SendError, send_store};
+use crate::archive::send_data_set::DataSet;
 use crate::archive::Archive;
 use crate::archive::find::Readable;
 use crate::dicom::sop_class::PrivateClasses;
@@ -42,6 +44,8 @@ pub(crate) enum AssociationError {
     ObjectTooLarge,
     #[error("the server is stopping")]
     Stopping,
+    #[error("an object could not be sent to its end: {0}")]
+    ObjectBroken(String),
 }
 
 impl AssociationError {
@@ -52,6 +56,7 @@ impl AssociationError {
             AssociationError::Framing(FramingError::TimedOut("sending")) => None,
             AssociationError::Framing(FramingError::TimedOut(_))
             | AssociationError::ObjectTooLarge
+            | AssociationError::ObjectBroken(_)
             | AssociationError::Stopping => Some(AbortReason::NotSpecified),
             AssociationError::Framing(FramingError::Io(_) | FramingError::Closed) | AssociationError::AbortedByPeer => {
                 None
@@ -234,6 +239,8 @@ impl Association {
             CommandField::EchoRequest => c_echo::serve(self, context_id, request).await,
             CommandField::StoreRequest => c_store::serve(self, context_id, request).await,
             CommandField::FindRequest => c_find::serve(self, context_id, request).await,
+            CommandField::GetRequest => c_get::serve(self, context_id, request).await,
+            CommandField::MoveRequest => c_move::serve(self, context_id, request).await,
             CommandField::ActionRequest => n_action::serve(self, context_id, request).await,
             CommandField::EventReportRequest => n_event_report::serve(self, context_id, request).await,
             // Nothing of ours can be cancelled; a cancel has no response (PS3.7 section 9.3.2.3).
@@ -405,6 +412,32 @@ impl Association {
     /// What SOP class extended negotiation agreed on; empty when there was none.
     pub(crate) fn extended(&self, sop_class_uid: &str) -> &[u8] {
         self.extended.get(sop_class_uid).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// In which contexts the peer takes objects on this association.
+    pub(crate) fn contexts_to_send(&self) -> AcceptedContexts {
+        let takes = self.contexts.iter().filter(|(_, context)| self.provider_of.contains(&context.abstract_syntax));
+        AcceptedContexts::new(takes.map(|(id, context)| (*id, &*context.abstract_syntax, &*context.transfer_syntax)))
+    }
+
+    /// Sends a C-STORE-RQ of ours with its data set.
+    pub(crate) async fn send_object(
+        &mut self,
+        context_id: u8,
+        command: &Command,
+        data_set: DataSet,
+    ) -> Result<(), AssociationError> {
+        match send_store(&mut self.framing, context_id, command, self.max_sent_pdu, data_set).await {
+            Ok(()) => Ok(()),
+            Err(SendError::Framing(error)) => Err(error.into()),
+            Err(error) => Err(AssociationError::ObjectBroken(error.to_string())),
+        }
+    }
+
+    /// The next message's command within a time that may be longer than an idle association has.
+    pub(crate) async fn next_command_within(&mut self, limit: Duration) -> Result<Begun, AssociationError> {
+        let first = receive(&mut self.framing, limit).await?;
+        self.command_from(first).await
     }
 
     /// What comes while an operation of the peer's is going on. Dropping it loses nothing.
