@@ -17,13 +17,13 @@ use crate::index;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::find::Walk;
 
-pub use crate::index::find::{Confidentiality, Match, Readable};
+pub use crate::index::find::{Confidentiality, MAX_PAGE_ROWS, Match, Readable};
 
 /// How queries are answered.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FindLimits {
-    /// Rows that are read from the index at a time. Default 500.
+    /// Rows that are read from the index at a time, 1 to 5000. Default 500.
     pub page_rows: u32,
     /// Rows that one query may look at where no index answers it alone, e.g. a wildcard at a value's beginning.
     /// Default 2000000.
@@ -106,7 +106,10 @@ impl Archive {
     }
 
     /// One part of the matches: after `offset` of them, at most `limit`. Audited.
-    pub async fn find(&self, find: Find, offset: u64, limit: usize) -> Result<Found, Error> {
+    pub async fn find(&self, mut find: Find, offset: u64, limit: usize) -> Result<Found, Error> {
+        // One row more tells whether more follow; whole pages would be read in vain.
+        let wanted = offset.saturating_add(limit as u64).saturating_add(1);
+        find.limits.page_rows = find.limits.page_rows.min(u32::try_from(wanted).unwrap_or(u32::MAX));
         let mut finding = self.begin_find(find);
         let result = finding.part(offset, limit).await;
         let outcome = match &result {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::scu::{QueryRoot, RetrieveMethod, ScuConfig};
 use super::storage_commitment::CommitmentConfig;
 use super::sub_operations::RetrieveConfig;
-use crate::archive::find::{Confidentiality, FindLimits, Readable};
+use crate::archive::find::{Confidentiality, FindLimits, MAX_PAGE_ROWS, Readable};
 use crate::dicom::header::HeaderLimits;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
@@ -110,6 +110,13 @@ impl DicomConfig {
         }
         if self.max_associations == 0 || self.max_associations_per_peer == 0 {
             faults.push("dicom.max_associations and dicom.max_associations_per_peer must be 1 at least".to_owned());
+        }
+        if !(1..=MAX_PAGE_ROWS).contains(&self.find.limits.page_rows) {
+            faults.push(format!("dicom.find.limits.page_rows must be 1 to {MAX_PAGE_ROWS}"));
+        }
+        if self.find.max_matches == 0 || self.find.max_identifier_bytes < 4096 || self.find.match_timeout_ms == 0 {
+            let what = "dicom.find.max_matches and match_timeout_ms must be 1 at least, max_identifier_bytes 4096";
+            faults.push(what.to_owned());
         }
         if !self.listen.ip().is_loopback() && self.unknown_caller_organization.is_some() {
             faults.push("dicom.unknown_caller_organization lets anybody store; use it on loopback only".to_owned());
@@ -279,6 +286,9 @@ mod tests {
         config.unknown_caller_organization = Some("ORG-T01".to_owned());
         config.max_pdu_length = 16;
         assert_eq!(config.faults(&[]).len(), 2);
+        config.find.limits.page_rows = 0;
+        config.find.max_matches = 0;
+        assert_eq!(config.faults(&[]).len(), 4);
     }
 
     #[test]

@@ -78,11 +78,7 @@ impl Association {
         self.take_commitment_report(context_id, &request).await
     }
 
-    async fn take_commitment_report(
-        &mut self,
-        context_id: u8,
-        request: &Command,
-    ) -> Result<CommitmentReport, Error> {
+    async fn take_commitment_report(&mut self, context_id: u8, request: &Command) -> Result<CommitmentReport, Error> {
         if request.field() != CommandField::EventReportRequest || !request.has_data_set() {
             return Err(unexpected("no N-EVENT-REPORT"));
         }

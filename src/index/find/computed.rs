@@ -81,6 +81,35 @@ const COMPUTED: &[Computed] = &[
     },
 ];
 
+/// Lengths of lists of owners: few, so that the engines can use their prepared statements again.
+const LIST_LENGTHS: [usize; 4] = [1, 8, 64, 512];
+
+/// Fills the list up to the next of those lengths by saying the last one again.
+fn padded(mut owners: Vec<i64>) -> Vec<i64> {
+    let length = LIST_LENGTHS.into_iter().find(|length| *length >= owners.len());
+    if let (Some(length), Some(last)) = (length, owners.last().copied()) {
+        owners.resize(length, last);
+    }
+    owners
+}
+
+fn statement(start: &'static str, computed: &Computed, confidentiality: Confidentiality, owners: Vec<i64>) -> Select {
+    let mut select = Select::new(start);
+    select.push_in(computed.sql, padded(owners).into_iter().map(Value::from).collect());
+    if computed.owner == Owner::Patient && confidentiality == Confidentiality::SharedOnly {
+        super::statement::push_shared(&mut select);
+    }
+    select.push(computed.end, vec![]);
+    select
+}
+
+/// The explanations of all statements that the query needs.
+pub(super) fn explained(query: &Query, confidentiality: Confidentiality) -> Vec<Select> {
+    let asked = |computed: &&Computed| query.returned().contains(&computed.tag);
+    let explain = |computed: &Computed| statement("EXPLAIN QUERY PLAN ", computed, confidentiality, vec![1, 2]);
+    COMPUTED.iter().filter(asked).map(explain).collect()
+}
+
 /// Adds to the candidates what the query returns or is about.
 pub(super) async fn add(
     index: &Index,
@@ -101,12 +130,7 @@ pub(super) async fn add(
         let mut owners: Vec<i64> = candidates.iter().map(owner).collect();
         owners.sort_unstable();
         owners.dedup();
-        let mut select = Select::new("");
-        select.push_in(computed.sql, owners.into_iter().map(Value::from).collect());
-        if computed.owner == Owner::Patient && confidentiality == Confidentiality::SharedOnly {
-            super::statement::push_shared(&mut select);
-        }
-        select.push(computed.end, vec![]);
+        let select = statement("", computed, confidentiality, owners);
         let mut values: BTreeMap<i64, Vec<String>> = BTreeMap::new();
         for row in index.query(select.sql(), select.values()).await? {
             values.entry(row.int("owner")?).or_default().push(row.text("value")?);

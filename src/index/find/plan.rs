@@ -97,22 +97,25 @@ fn drivers(query: &Query) -> Vec<Driver> {
         let number = wildcard_lookup(query, tag::PATIENT_ID, search_keys::PATIENT_ID);
         return vec![name.or(number).map_or(Driver::Patients, |lookup| Driver::Key { lookup })];
     }
-    let uids: [(Level, fn(Vec<String>) -> Driver); 3] = [
-        (Level::Instance, Driver::InstanceUids),
-        (Level::Study, Driver::StudyUids),
-        (Level::Series, Driver::SeriesUids),
-    ];
-    for (of, driver) in uids {
+    for of in [Level::Instance, Level::Study, Level::Series] {
         if level >= of
-            && let Some(texts) = exact(query, of.unique_key())
+            && let Some(uids) = exact(query, of.unique_key())
         {
-            return texts.chunks(CHUNK).map(|chunk| driver(chunk.to_vec())).collect();
+            return uids.chunks(CHUNK).map(|chunk| by_uids(of, chunk.to_vec())).collect();
         }
     }
     if [tag::ACCESSION_NUMBER, tag::PATIENT_ID].into_iter().any(|tag| is_few(query, tag)) {
         return vec![Driver::StudyNumber];
     }
     vec![by_range(query)]
+}
+
+fn by_uids(of: Level, uids: Vec<String>) -> Driver {
+    match of {
+        Level::Instance => Driver::InstanceUids(uids),
+        Level::Series => Driver::SeriesUids(uids),
+        Level::Study | Level::Patient => Driver::StudyUids(uids),
+    }
 }
 
 fn by_range(query: &Query) -> Driver {
@@ -122,10 +125,11 @@ fn by_range(query: &Query) -> Driver {
         name_lookup(query),
     ];
     let best = lookups.into_iter().flatten().max_by_key(|lookup| lookup.from.len());
-    let has_few_days = matches!(query.condition(tag::STUDY_DATE), Some(Matching::DateRange(from, to)) if few_days(from.as_deref(), to.as_deref()));
-    let has_date = query.condition(tag::STUDY_DATE).is_some();
+    let dates = query.condition(tag::STUDY_DATE);
+    let has_date = dates.is_some();
+    let has_few_days = matches!(dates, Some(Matching::DateRange(from, to)) if few_days(from.as_deref(), to.as_deref()));
     match best {
-        Some(lookup) if !has_few_days && !(lookup.is_open() && has_date) => Driver::Key { lookup },
+        Some(lookup) if !(has_few_days || lookup.is_open() && has_date) => Driver::Key { lookup },
         _ => match one_modality(query) {
             Some(modality) => Driver::Modality(modality),
             None => Driver::Date,

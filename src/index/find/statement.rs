@@ -18,8 +18,9 @@ const SHARED: &str = " AND NOT EXISTS (SELECT 1 FROM exam_study CROSS JOIN exam_
      WHERE exam_study.study_pk = study.id AND exam_report.id = exam_study.exam_report_pk \
      AND (exam_report.restricted = 1 OR exam_report.vip = 1 OR exam_report.withdrawn = 1))";
 
-/// Builds the statement of the page behind `last`.
+/// Builds the statement of the page behind `last`; `start` is `SELECT ` or an explanation of it.
 pub(super) fn of(
+    start: &'static str,
     query: &Query,
     segment: &Segment,
     columns: &[&'static Column],
@@ -27,7 +28,7 @@ pub(super) fn of(
     page_rows: u32,
 ) -> Select {
     let level = query.level();
-    let mut select = Select::new("SELECT ");
+    let mut select = Select::new(start);
     select.push(if has_study(level) { "study.patient_pk AS patient_pk" } else { "patient.id AS patient_pk" }, vec![]);
     if has_study(level) {
         select.push(", study.id AS study_id_of_row, study.study_date AS date_of_row", vec![]);

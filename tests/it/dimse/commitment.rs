@@ -23,8 +23,7 @@ fn peer(ae_title: &str, port: u16) -> PeerConfig {
 
 async fn store(server: &TestServer, numbers: std::ops::Range<u32>) {
     let proposals = [Proposal::storage(CT_IMAGE, EXPLICIT_LE)];
-    let mut association =
-        Association::connect(&target(server.dicom(), "PACS01", "YINGKU"), &proposals).await.unwrap();
+    let mut association = Association::connect(&target(server.dicom(), "PACS01", "YINGKU"), &proposals).await.unwrap();
     for number in numbers {
         let answer = association.store(&ct_file(&format!("2.25.{number}"))).await.unwrap();
         assert_eq!(answer.status, Status::SUCCESS);
@@ -111,7 +110,16 @@ struct Upstream {
 impl Upstream {
     fn start(port: u16, back: std::net::SocketAddr, how: &str, fail: &str) -> Self {
         let mut child = Command::new(python())
-            .args(["-c", PEER, "answer", &port.to_string(), &back.ip().to_string(), &back.port().to_string(), how, fail])
+            .args([
+                "-c",
+                PEER,
+                "answer",
+                &port.to_string(),
+                &back.ip().to_string(),
+                &back.port().to_string(),
+                how,
+                fail,
+            ])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -1,6 +1,7 @@
 //! The real server in the test's own process, on free ports.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -52,6 +53,11 @@ impl TestServer {
     /// Where it takes DICOM.
     pub fn dicom(&self) -> SocketAddr {
         self.dicom
+    }
+
+    /// The folder of its objects.
+    pub fn objects(&self) -> PathBuf {
+        self.folder.path().join("objects")
     }
 
     /// What its index and its folder hold right now.
