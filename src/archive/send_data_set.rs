@@ -120,7 +120,9 @@ impl Archive {
         });
         let result = work.await.map_err(|_| Error::Invalid("the conversion gave up".to_owned()))?;
         let mut result = result.map_err(|error| match error {
-            convert::Error::Source(error) | convert::Error::Sink(error) => Error::Objects(objects::Error::Folder(error)),
+            convert::Error::Source(error) | convert::Error::Sink(error) => {
+                Error::Objects(objects::Error::Folder(error))
+            }
             error => Error::Invalid(error.to_string()),
         })?;
         let io = |error| Error::Objects(objects::Error::Folder(error));

@@ -51,11 +51,8 @@ pub async fn find(
     // The longest list is walked in parts; the others are short, or one statement is no use.
     let lists = [study_instance_uids, series_instance_uids, sop_instance_uids];
     let longest = (0..3).max_by_key(|list| lists[*list].len()).unwrap_or(0);
-    let parts: Vec<&[String]> = if lists[longest].is_empty() {
-        vec![&[]]
-    } else {
-        lists[longest].chunks(UIDS_AT_ONCE).collect()
-    };
+    let parts: Vec<&[String]> =
+        if lists[longest].is_empty() { vec![&[]] } else { lists[longest].chunks(UIDS_AT_ONCE).collect() };
     let mut found = Vec::new();
     for part in parts {
         let list = |place: usize| if place == longest { part } else { lists[place].as_slice() };
@@ -83,7 +80,8 @@ pub async fn find(
             push_shared(&mut select);
         }
         let room = limit.saturating_sub(found.len());
-        let order = " ORDER BY study.id, series.series_number, series.id, instance.instance_number, instance.id LIMIT ?";
+        let order =
+            " ORDER BY study.id, series.series_number, series.id, instance.instance_number, instance.id LIMIT ?";
         select.push(order, params![room as i64]);
         for row in index.query(select.sql(), select.values()).await? {
             found.push(stored_instance(&row)?);

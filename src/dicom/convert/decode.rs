@@ -26,10 +26,7 @@ const FRAGMENT_IS_FRAME: [&str; 3] =
     [super::RLE_LOSSLESS, super::ENCAPSULATED_UNCOMPRESSED, super::DEFLATED_IMAGE_FRAME];
 
 /// Writes the header `explicit` (Explicit VR Little Endian), changed to fit, and all frames.
-pub(super) fn frames<R: Read, W: Write>(
-    conversion: &mut Conversion<'_, R, W>,
-    explicit: &[u8],
-) -> Result<(), Error> {
+pub(super) fn frames<R: Read, W: Write>(conversion: &mut Conversion<'_, R, W>, explicit: &[u8]) -> Result<(), Error> {
     let header = image_header(conversion.from, explicit)?;
     let config = RenderConfig { max_pixels: conversion.limits.max_frame_pixels, ..RenderConfig::default() };
     let count = header.frames;
@@ -137,18 +134,14 @@ struct Fragments {
 
 impl Fragments {
     /// Reads the basic offset table.
-    fn new(
-        source: &mut Source<impl Read>,
-        header: &ImageHeader,
-        max_frame_bytes: usize,
-    ) -> Result<Self, Error> {
+    fn new(source: &mut Source<impl Read>, header: &ImageHeader, max_frame_bytes: usize) -> Result<Self, Error> {
         let table = item(source, max_frame_bytes)?.ok_or(Error::Truncated)?;
         let basic = table.chunks_exact(4).map(|b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])));
         let basic: Vec<u64> = basic.collect();
         let frames = header.frames as usize;
-        let starts = [header.extended_offsets(), &basic].into_iter().find(|table| {
-            table.len() == frames && table.first() == Some(&0) && table.is_sorted_by(|a, b| a < b)
-        });
+        let starts = [header.extended_offsets(), &basic]
+            .into_iter()
+            .find(|table| table.len() == frames && table.first() == Some(&0) && table.is_sorted_by(|a, b| a < b));
         Ok(Self {
             starts: starts.map(<[u64]>::to_vec).unwrap_or_default(),
             fragment_is_frame: FRAGMENT_IS_FRAME.contains(&header.transfer_syntax.as_str()),

@@ -87,12 +87,8 @@ fn implicit_loses_only_the_representation_of_what_the_dictionary_does_not_know()
 
 #[test]
 fn sequences_of_defined_length_are_opened_and_group_lengths_left_out() {
-    let item = [
-        [0xFE, 0xFF, 0x00, 0xE0].as_slice(),
-        &14_u32.to_le_bytes(),
-        &explicit(0x0008_1150, b"UI", b"1.2.3\0"),
-    ]
-    .concat();
+    let item = [[0xFE, 0xFF, 0x00, 0xE0].as_slice(), &14_u32.to_le_bytes(), &explicit(0x0008_1150, b"UI", b"1.2.3\0")]
+        .concat();
     let bytes = [
         explicit(0x0008_0000, b"UL", &4_u32.to_le_bytes()),
         explicit(0x0008_1140, b"SQ", &item),
@@ -159,9 +155,10 @@ fn what_does_not_parse_to_its_end_is_an_error() {
         }
     }
     assert!(ends < 20, "{ends}");
-    let nested = [explicit(0x0008_1140, b"SQ", &[]).tap_length(UNDEFINED_LENGTH), marker(element::ITEM, UNDEFINED_LENGTH)]
-        .concat()
-        .repeat(1000);
+    let nested =
+        [explicit(0x0008_1140, b"SQ", &[]).tap_length(UNDEFINED_LENGTH), marker(element::ITEM, UNDEFINED_LENGTH)]
+            .concat()
+            .repeat(1000);
     assert!(matches!(convert(&nested), Err(Error::Malformed(_))));
 }
 

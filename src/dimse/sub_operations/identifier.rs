@@ -69,7 +69,9 @@ mod tests {
     use crate::dicom::sop_class::retrieve_class;
     use crate::dicom::transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, ElementEncoding};
 
-    fn read(class: &str, elements: &[(u32, &[u8; 2], &str)]) -> Result<RetrieveKeys, Refusal> {
+    type Element = (u32, &'static [u8; 2], &'static str);
+
+    fn read(class: &str, elements: &[Element]) -> Result<RetrieveKeys, Refusal> {
         let mut writer = DataSetWriter::new(ElementEncoding::EXPLICIT_LITTLE);
         for (tag, vr, text) in elements {
             writer.text(*tag, **vr, text);
@@ -101,7 +103,7 @@ mod tests {
 
     #[test]
     fn what_names_nothing_or_no_uid_is_refused() {
-        let table: [(&str, &[(u32, &[u8; 2], &str)]); 6] = [
+        let table: [(&str, &[Element]); 6] = [
             (STUDY_ROOT, &[(tag::STUDY_INSTANCE_UID, b"UI", "1.2")]),
             (STUDY_ROOT, &[(LEVEL, b"CS", "STUDY")]),
             (STUDY_ROOT, &[(LEVEL, b"CS", "STUDY"), (tag::STUDY_INSTANCE_UID, b"UI", "../../etc/passwd")]),

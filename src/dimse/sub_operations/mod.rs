@@ -119,7 +119,9 @@ impl Progress {
 /// The status of a retrieval that the archive could not plan.
 pub(super) fn status_of(error: &archive::Error) -> (Status, &'static str) {
     match error {
-        archive::Error::TooLarge { .. } => (Status::UNABLE_TO_CALCULATE_MATCHES, "more instances than may be retrieved"),
+        archive::Error::TooLarge { .. } => {
+            (Status::UNABLE_TO_CALCULATE_MATCHES, "more instances than may be retrieved")
+        }
         archive::Error::Index(_) => (Status::UNABLE_TO_CALCULATE_MATCHES, "index is not available"),
         archive::Error::Objects(_) => (Status::UNABLE_TO_PERFORM_SUB_OPERATIONS, "storage is not available"),
         archive::Error::Denied => (Status::NOT_AUTHORIZED, "not allowed"),
