@@ -21,6 +21,7 @@ mod register_exam;
 mod register_lab;
 pub mod register_reports;
 pub mod report_codes;
+pub mod retrieve_exam;
 mod standing;
 pub mod store_instance;
 pub mod sweep;
@@ -40,6 +41,7 @@ pub use error::Error;
 pub use link::LinkRules;
 pub use qr_link::{QrConfig, StampSettings};
 pub use read_report_file::{ReportCopy, ReportFileState};
+pub use retrieve_exam::RetrieveConfig;
 
 use read_report_file::Documents;
 
@@ -78,6 +80,7 @@ pub struct Archive {
     pub(crate) fetcher: Fetcher,
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
+    fetched: retrieve_exam::Fetched,
 }
 
 impl Archive {
@@ -85,7 +88,8 @@ impl Archive {
     pub fn new(parts: ArchiveParts) -> Self {
         let ArchiveParts { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp, documents } = parts;
         let documents = Documents::new(documents);
-        Self { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp: Arc::new(stamp), documents }
+        let (stamp, fetched) = (Arc::new(stamp), retrieve_exam::Fetched::default());
+        Self { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp, documents, fetched }
     }
 
     /// Whether nothing has come in yet, neither images nor reports.

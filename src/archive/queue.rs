@@ -42,6 +42,10 @@ impl Archive {
                 tracing::info!(exam.id = exam_report_pk, outcome = ?outcome, "report file fetched");
                 Ok(Finished::Done)
             }
+            kind => Err(JobFailure {
+                reason: format!("{} is not done by the archive alone", kind.as_str()),
+                retryable: true,
+            }),
         }
     }
 

@@ -12,16 +12,19 @@ use crate::params;
 pub enum JobKind {
     /// Fetch the report file of an exam report, keep it and stamp it; the key is the exam report's id.
     FetchReportFile,
+    /// Fetch the images of an exam from the PACS; the key is the exam report's id.
+    RetrieveExam,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 1] = [JobKind::FetchReportFile];
+    pub const ALL: [JobKind; 2] = [JobKind::FetchReportFile, JobKind::RetrieveExam];
 
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             JobKind::FetchReportFile => "fetch_report_file",
+            JobKind::RetrieveExam => "retrieve_exam",
         }
     }
 
