@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::{LinkRules, QrConfig};
+use crate::archive::{LinkRules, QrConfig, RetrieveConfig};
 use crate::dicom::render::RenderConfig;
 use crate::dimse::{DicomConfig, PeerConfig};
 use crate::documents::DocumentsConfig;
@@ -66,6 +66,8 @@ pub struct Config {
     pub link: LinkRules,
     /// Rendering of images.
     pub render: RenderConfig,
+    /// When the PACS are asked for the images of registered exams.
+    pub retrieve: RetrieveConfig,
     /// Background work.
     pub jobs: JobsConfig,
     /// Logs.

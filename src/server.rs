@@ -11,11 +11,13 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::queue::JobKind;
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
+use crate::integrations::pacs::Pacs;
 use crate::integrations::report_registry;
 use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
@@ -116,7 +118,7 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
     let index = Index::open(&config.database).await?;
     let objects = Objects::open(&config.objects)?;
     let ids = Ids::lease(&index).await?;
-    Ok(Archive::new(ArchiveParts {
+    let archive = Archive::new(ArchiveParts {
         index,
         objects,
         clock: Clock::System,
@@ -126,7 +128,8 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         fetcher: Fetcher::new(config.reports.clone())?,
         stamp: StampSettings { public_url: config.http.public_url.clone(), qr: config.qr.clone() },
         documents: config.documents.clone(),
-    }))
+    });
+    Ok(archive.fetching_for(Pacs::organizations(&config.peer)))
 }
 
 fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Result<Router, Error> {
@@ -148,7 +151,13 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
 
 /// Who does which jobs in this process.
 fn handlers(config: &Config, archive: &Archive) -> Handlers {
-    Handlers::of(archive, config.jobs.workers)
+    let mut handlers = Handlers::of(archive, config.jobs.workers);
+    let pacs = Arc::new(Pacs::new(archive.clone(), &config.dicom, &config.peer, config.retrieve.clone()));
+    handlers.add(JobKind::RetrieveExam, pacs.places(), move |job| {
+        let pacs = Arc::clone(&pacs);
+        async move { pacs.retrieve(job).await }
+    });
+    handlers
 }
 
 /// Keeps the node's lease; removes, once, what a crash left behind.

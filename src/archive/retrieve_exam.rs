@@ -263,11 +263,11 @@ fn decide(
     row.last_error.clone_from(&check.error);
     row.detail = check.detail.to_string();
 
-    let all_here = check.error.is_empty() && check.studies > 0 && check.missing == Some(0);
+    let all_here = check.error.is_empty() && check.held > 0 && check.missing == Some(0);
     let quiet_for = now.saturating_sub(row.changed_at);
     let stable_ms = i64::try_from(rules.stable_ms).unwrap_or(i64::MAX);
     let old = now.saturating_sub(row.requested_at) >= i64::try_from(rules.give_up_after_ms).unwrap_or(i64::MAX);
-    let (state, next_at, next) = if all_here && settled && quiet_for >= stable_ms {
+    let (state, next_at, next) = if all_here && (old || settled && quiet_for >= stable_ms) {
         (RetrieveState::Complete, None, RetrieveNext::Complete)
     } else if old {
         (RetrieveState::GivenUp, None, RetrieveNext::GivenUp)

@@ -4,6 +4,7 @@ mod check_config;
 mod demo;
 mod import;
 mod migrate;
+mod retrieve;
 mod serve;
 mod sign_link;
 mod verify;
@@ -35,6 +36,8 @@ enum Command {
     SignLink(sign_link::SignLink),
     /// Take in DICOM files and folders.
     Import(import::Import),
+    /// List, show and re-run the fetching of exams' images from the PACS.
+    Retrieve(retrieve::Retrieve),
     /// Hold objects and index against each other, both ways.
     Verify(verify::Verify),
 }
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
             Command::Migrate(config) => migrate::run(&config).await,
             Command::SignLink(command) => command.run(),
             Command::Import(command) => command.run().await,
+            Command::Retrieve(command) => command.run().await,
             Command::Verify(command) => command.run().await,
         }
     });

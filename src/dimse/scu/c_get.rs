@@ -135,10 +135,7 @@ impl Association {
         if !request.has_data_set() {
             return Ok(Err((Status::CANNOT_UNDERSTAND, "C-STORE without a data set")));
         }
-        let mut writer = match self.begin(context_id, request, destination).await {
-            Ok(writer) => Ok(writer),
-            Err(refusal) => Err(refusal),
-        };
+        let mut writer = self.begin(context_id, request, destination).await;
         let mut length = 0_u64;
         loop {
             let fragment = match self.receive_fragment(Part::DataSet).await {
