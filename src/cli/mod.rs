@@ -46,7 +46,7 @@ enum Command {
 #[derive(Debug, Clone, Default, Args)]
 struct ConfigFile {
     /// The configuration file; without it the defaults and the environment (YINGKU__SECTION__KEY) count.
-    #[arg(long, short, value_name = "FILE", env = "YINGKU_CONFIG")]
+    #[arg(long, short, global = true, value_name = "FILE", env = "YINGKU_CONFIG")]
     config: Option<PathBuf>,
 }
 

@@ -54,6 +54,11 @@ impl TestServer {
         self.dicom
     }
 
+    /// The configuration that it runs with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// What its index and its folder hold right now.
     pub async fn stored(&self) -> StoredInstances {
         StoredInstances::read(&self.config.database.url, &self.folder.path().join("objects")).await
