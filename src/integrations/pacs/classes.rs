@@ -7,8 +7,8 @@ use super::ask::StudyAtNode;
 use super::node::Node;
 use crate::dimse::scu::Proposal;
 
-/// One of the 128 contexts is for the C-GET itself.
-const MOST: usize = 127;
+/// Two of the 128 contexts are for C-FIND, which some archives want to see, and for the C-GET itself.
+const MOST: usize = 126;
 
 /// Transfer syntaxes in which objects are taken: compressed ones as stored first come to nobody's harm, since each has
 /// a context of its own.
@@ -64,7 +64,7 @@ pub(super) fn proposals(node: &Node, study: &StudyAtNode) -> Vec<Proposal> {
     } else {
         study.sop_classes.iter().take(MOST).cloned().collect()
     };
-    let mut proposals = vec![Proposal::query(node.root().retrieve_by_get())];
+    let mut proposals = [node.root().find(), node.root().retrieve_by_get()].map(Proposal::query).to_vec();
     let each = (MOST / classes.len().max(1)).clamp(1, syntaxes.len().max(1));
     for class in &classes {
         // The best ones have a context each; the rest share the last.
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn few_classes_get_a_context_for_each_syntax_and_no_number_of_classes_is_too_many() {
-        assert_eq!(count(2).len(), 1 + 2 * TRANSFER_SYNTAXES.len());
+        assert_eq!(count(2).len(), 2 + 2 * TRANSFER_SYNTAXES.len());
         for classes in [1, 4, 5, 40, 63, 64, 127, 500] {
             let proposals = count(classes);
             assert!(proposals.len() <= 128, "{classes}: {}", proposals.len());

@@ -70,7 +70,8 @@ async fn fetch(
 ) -> Result<Retrieved, Error> {
     let proposals = match node.method() {
         RetrieveMethod::Get => classes::proposals(node, study),
-        _ => vec![Proposal::query(node.root().retrieve_by_move())],
+        // Some archives want to see the query class beside the retrieval's.
+        _ => [node.root().find(), node.root().retrieve_by_move()].map(Proposal::query).to_vec(),
     };
     let mut association = Association::connect(&node.target, &proposals).await?;
     let mut result = None;

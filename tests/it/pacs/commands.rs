@@ -41,7 +41,7 @@ async fn an_operator_sees_how_far_it_is_and_runs_it_again() {
     eventually(super::PATIENCE, "the counters tell", || async {
         let (_, metrics) = http_get(server.http(), "/metrics")?;
         let told = metrics.contains("yingku_retrieve_instances_total 3")
-            && metrics.contains(r#"yingku_retrieve_checks_total{outcome="complete"} 1"#);
+            && metrics.contains(r#"yingku_retrieve_checks_total{outcome="complete"} 2"#);
         told.then_some(())
     })
     .await;

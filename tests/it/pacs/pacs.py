@@ -5,9 +5,11 @@ import time
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
 from pynetdicom.sop_class import (
+    CTImageStorage,
     PatientRootQueryRetrieveInformationModelFind as PatientFind,
     PatientRootQueryRetrieveInformationModelGet as PatientGet,
     PatientRootQueryRetrieveInformationModelMove as PatientMove,
@@ -141,7 +143,8 @@ def on_get(event):
 
 
 def on_accepted(event):
-    note("ASSOCIATION", event.assoc.requestor.ae_title, event.assoc.acceptor.ae_title)
+    request = event.assoc.requestor.primitive
+    note("ASSOCIATION", request.calling_ae_title, request.called_ae_title)
 
 
 ae = AE(ae_title="QRSCP")
@@ -150,8 +153,7 @@ for model in [StudyFind, StudyMove, StudyGet, PatientFind, PatientMove, PatientG
     ae.add_supported_context(model)
 for context in AllStoragePresentationContexts:
     ae.add_supported_context(context.abstract_syntax, scu_role=True, scp_role=True)
-ae.requested_contexts = AllStoragePresentationContexts[:1]
-ae.requested_contexts = [c for c in AllStoragePresentationContexts if c.abstract_syntax == "1.2.840.10008.5.1.4.1.1.2"]
+ae.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
 handlers = [
     (evt.EVT_C_FIND, on_find),
     (evt.EVT_C_MOVE, on_move),
