@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -99,7 +100,13 @@ impl Server {
     /// limit, jobs that cannot finish are given back.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let Self { config, archive, dimse, http, router, readiness, .. } = self;
-        let workers = Workers::start(archive.clone(), handlers(&config, &archive), config.jobs.clone());
+        let mut handlers = handlers(&config, &archive);
+        let commitment = dimse.storage_commitment();
+        handlers.add(JobKind::ReportStorageCommitment, config.dicom.commitment.concurrency, move |job| {
+            let commitment = commitment.clone();
+            async move { commitment.run_job(&job).await }
+        });
+        let workers = Workers::start(archive.clone(), handlers, config.jobs.clone());
         readiness.set_working(true);
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
@@ -128,6 +135,7 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         fetcher: Fetcher::new(config.reports.clone())?,
         stamp: StampSettings { public_url: config.http.public_url.clone(), qr: config.qr.clone() },
         documents: config.documents.clone(),
+        probe_interval: Duration::from_millis(config.objects.probe_interval_ms),
     });
     Ok(archive.fetching_for(Pacs::organizations(&config.peer)))
 }

@@ -4,6 +4,7 @@
 //! {rows, job rows, audit row}, and returns an outcome. It knows nothing of protocols and pages.
 
 pub mod check_health;
+pub mod commit_storage;
 mod error;
 pub mod fetch_report_file;
 pub mod find_reports;
@@ -29,6 +30,7 @@ pub mod verify;
 pub mod view_exam;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::dicom::header::HeaderLimits;
 use crate::documents::DocumentsConfig;
@@ -43,6 +45,7 @@ pub use qr_link::{QrConfig, StampSettings};
 pub use read_report_file::{ReportCopy, ReportFileState};
 pub use retrieve_exam::RetrieveConfig;
 
+use check_health::StoreProbe;
 use read_report_file::Documents;
 
 /// The open parts that an archive is put together from.
@@ -66,6 +69,8 @@ pub struct ArchiveParts {
     pub stamp: StampSettings,
     /// Limits of the work on report files.
     pub documents: DocumentsConfig,
+    /// How old an answer of the object store to "are you there" may be.
+    pub probe_interval: Duration,
 }
 
 /// The archive; a cheap clone, handed to every adapter.
@@ -81,15 +86,25 @@ pub struct Archive {
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
     fetched: retrieve_exam::Fetched,
+    store_probe: StoreProbe,
 }
 
 impl Archive {
     /// Puts the archive together from its open parts.
     pub fn new(parts: ArchiveParts) -> Self {
-        let ArchiveParts { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp, documents } = parts;
-        let documents = Documents::new(documents);
-        let (stamp, fetched) = (Arc::new(stamp), retrieve_exam::Fetched::default());
-        Self { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp, documents, fetched }
+        Self {
+            index: parts.index,
+            objects: parts.objects,
+            clock: parts.clock,
+            ids: parts.ids,
+            link_rules: parts.link_rules,
+            header_limits: parts.header_limits,
+            fetcher: parts.fetcher,
+            stamp: Arc::new(parts.stamp),
+            documents: Documents::new(parts.documents),
+            fetched: retrieve_exam::Fetched::default(),
+            store_probe: StoreProbe::new(parts.probe_interval),
+        }
     }
 
     /// Whether nothing has come in yet, neither images nor reports.

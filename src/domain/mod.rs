@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod ae_title;
 pub mod clock;
+pub mod commitment;
 pub mod criteria;
 pub mod customer;
 pub mod date_time;

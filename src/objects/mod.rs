@@ -46,6 +46,8 @@ pub struct ObjectsConfig {
     pub secret_access_key_file: Option<PathBuf>,
     /// Bytes of one object held in memory before they are written, in bytes; also the part size on S3 (5 MiB at least there).
     pub buffer_bytes: usize,
+    /// How old the answer to "can it be written to" may be when `/readyz` is asked, in milliseconds. Default 15000.
+    pub probe_interval_ms: u64,
 }
 
 impl Default for ObjectsConfig {
@@ -58,6 +60,7 @@ impl Default for ObjectsConfig {
             secret_access_key: String::new(),
             secret_access_key_file: None,
             buffer_bytes: 5 * 1024 * 1024,
+            probe_interval_ms: 15_000,
         }
     }
 }
@@ -92,6 +95,14 @@ pub enum Error {
     /// The file with the secret could not be read.
     #[error("objects.secret_access_key_file: {0}")]
     SecretFile(std::io::Error),
+    /// The folder cannot be used at all.
+    #[error("objects.url: the folder {} cannot be written to: {error}", path.display())]
+    Unusable {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// The folder refused or failed.
     #[error("object folder: {0}")]
     Folder(#[from] std::io::Error),
@@ -127,14 +138,16 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Opens the store; a folder is created when missing.
+    /// Opens the store; a folder is created when missing, and one that cannot be written to is an error.
     pub fn open(config: &ObjectsConfig) -> Result<Self, Error> {
         if let Some(path) = config.url.strip_prefix("file://") {
             let root = PathBuf::from(path);
-            std::fs::create_dir_all(&root)?;
-            let store = LocalFileSystem::new_with_prefix(&root)?;
-            let folder = Some(Folder::new(root));
-            return Ok(Self { store: Arc::new(store), folder, buffer_bytes: config.buffer_bytes.max(64 * 1024) });
+            let unusable = |error| Error::Unusable { path: root.clone(), error };
+            std::fs::create_dir_all(&root).map_err(unusable)?;
+            let folder = Folder::new(root.clone());
+            folder.probe().map_err(unusable)?;
+            let store = Arc::new(LocalFileSystem::new_with_prefix(&root)?);
+            return Ok(Self { store, folder: Some(folder), buffer_bytes: config.buffer_bytes.max(64 * 1024) });
         }
         let Some(place) = config.url.strip_prefix("s3://") else { return Err(Error::UnknownStore) };
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
@@ -208,6 +221,18 @@ impl Objects {
         }
     }
 
+    /// Whether objects can be stored right now: writes a small one durably and removes it.
+    pub async fn probe(&self) -> Result<(), Error> {
+        if let Some(folder) = &self.folder {
+            let folder = folder.clone();
+            let probed = tokio::task::spawn_blocking(move || folder.probe());
+            return probed.await.map_err(|_| Error::Stopped)?.map_err(Error::Folder);
+        }
+        let key = Path::from(key_in("probe"));
+        self.store.put(&key, PutPayload::from_static(&folder::PROBE)).await?;
+        Ok(self.store.delete(&key).await?)
+    }
+
     /// Whether an object is there, and how long it is.
     pub async fn length(&self, key: &str) -> Result<Option<u64>, Error> {
         match self.store.head(&Path::from(key)).await.map_err(missing) {
@@ -240,11 +265,15 @@ fn missing(error: object_store::Error) -> Error {
 
 /// `instance/2026/11/21/14/<uuid v7>`: sorted by time, spread over folders by the hour.
 fn fresh_key(kind: Kind) -> String {
+    key_in(kind.folder())
+}
+
+fn key_in(folder: &str) -> String {
     let id = uuid::Uuid::now_v7();
     let seconds = id.get_timestamp().map_or(0, |t| t.to_unix().0);
     let at = time::OffsetDateTime::from_unix_timestamp(seconds as i64).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
     let (year, month, day) = at.to_calendar_date();
-    format!("{}/{year:04}/{:02}/{day:02}/{:02}/{id}", kind.folder(), u8::from(month), at.hour())
+    format!("{folder}/{year:04}/{:02}/{day:02}/{:02}/{id}", u8::from(month), at.hour())
 }
 
 /// The time in a key.

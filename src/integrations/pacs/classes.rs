@@ -5,7 +5,7 @@
 
 use super::ask::StudyAtNode;
 use super::node::Node;
-use crate::dimse::scu::Proposal;
+use crate::dimse::scu::{Proposal, ProposedRole};
 
 /// Two of the 128 contexts are for C-FIND, which some archives want to see, and for the C-GET itself.
 const MOST: usize = 126;
@@ -75,6 +75,14 @@ pub(super) fn proposals(node: &Node, study: &StudyAtNode) -> Vec<Proposal> {
         }
     }
     proposals
+}
+
+/// Of the classes that are received we are the provider.
+pub(super) fn roles(proposals: &[Proposal]) -> Vec<ProposedRole> {
+    let mut classes: Vec<&str> = proposals.iter().skip(2).map(|proposal| &*proposal.abstract_syntax).collect();
+    classes.dedup();
+    let role = |class: &str| ProposedRole { sop_class_uid: class.to_owned(), scu: false, scp: true };
+    classes.into_iter().map(role).collect()
 }
 
 #[cfg(test)]

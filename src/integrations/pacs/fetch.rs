@@ -68,12 +68,17 @@ async fn fetch(
     study: &StudyAtNode,
     before: &Difference,
 ) -> Result<Retrieved, Error> {
-    let proposals = match node.method() {
-        RetrieveMethod::Get => classes::proposals(node, study),
+    let mut association = match node.method() {
+        RetrieveMethod::Get => {
+            let proposals = classes::proposals(node, study);
+            Association::connect_in_roles(&node.target, &proposals, &classes::roles(&proposals)).await?
+        }
         // Some archives want to see the query class beside the retrieval's.
-        _ => [node.root().find(), node.root().retrieve_by_move()].map(Proposal::query).to_vec(),
+        _ => {
+            let proposals = [node.root().find(), node.root().retrieve_by_move()].map(Proposal::query);
+            Association::connect(&node.target, &proposals).await?
+        }
     };
-    let mut association = Association::connect(&node.target, &proposals).await?;
     let mut result = None;
     for identifier in identifiers(node, study, before) {
         match fetch_one(&mut association, archive, node, org_code, study, &identifier).await {

@@ -1,10 +1,11 @@
 //! `/t/{session}/exam/{exam}`: one exam with its tabs (E.4; D-P18, D-P24, RD-20).
 
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::exam_page::{Content, ExamHeader, ExamPage, ReportTab, Tab, WaveformTab};
+use super::extract::{Path, Query};
 use super::images_tab::{ImagesTab, View};
 use super::state::{Inner, PagesState, Peer, framed};
 use super::text;

@@ -6,6 +6,7 @@
 mod config;
 mod exam;
 mod exam_page;
+mod extract;
 mod files;
 mod images_tab;
 mod limits;

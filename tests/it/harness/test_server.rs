@@ -1,6 +1,7 @@
 //! The real server in the test's own process, on free ports.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -57,6 +58,11 @@ impl TestServer {
     /// The configuration that it runs with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The folder of its objects.
+    pub fn objects(&self) -> PathBuf {
+        self.folder.path().join("objects")
     }
 
     /// What its index and its folder hold right now.

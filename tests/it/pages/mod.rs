@@ -3,5 +3,6 @@
 mod links;
 mod looking;
 mod printed_codes;
+mod refusals;
 mod visibility;
 mod world;

@@ -6,6 +6,7 @@ mod labs;
 mod links;
 mod queries;
 mod retrieves;
+mod samples;
 mod soap_clients;
 mod wire;
 
