@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::scrub::ScrubConfig;
 use crate::archive::{LinkRules, QrConfig, RetrieveConfig};
 use crate::dicom::render::RenderConfig;
 use crate::dimse::{DicomConfig, PeerConfig};
@@ -70,6 +71,8 @@ pub struct Config {
     pub retrieve: RetrieveConfig,
     /// Background work.
     pub jobs: JobsConfig,
+    /// Reading all images from time to time.
+    pub scrub: ScrubConfig,
     /// Logs.
     pub log: LogConfig,
 }

@@ -7,6 +7,7 @@ pub mod check_health;
 pub mod commit_storage;
 mod error;
 pub mod fetch_report_file;
+pub mod find;
 pub mod find_reports;
 pub mod keep_message;
 pub mod link;
@@ -21,8 +22,10 @@ pub mod read_report_file;
 mod register_exam;
 mod register_lab;
 pub mod register_reports;
+pub mod reindex;
 pub mod report_codes;
 pub mod retrieve_exam;
+pub mod scrub;
 mod standing;
 pub mod store_instance;
 pub mod sweep;
@@ -117,8 +120,9 @@ impl Archive {
         Ok(self.ids.renew(&self.index).await?)
     }
 
-    /// Gives this process's node number back.
+    /// Finishes the open segment and gives this process's node number back.
     pub async fn release(&self) -> Result<(), Error> {
+        self.objects.close().await;
         Ok(self.ids.release(&self.index).await?)
     }
 

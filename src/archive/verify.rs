@@ -28,6 +28,17 @@ pub enum Fault {
     Changed,
 }
 
+impl Fault {
+    /// The word kept in marks.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Fault::Missing => "missing",
+            Fault::Short => "short",
+            Fault::Changed => "changed",
+        }
+    }
+}
+
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {

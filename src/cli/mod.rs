@@ -5,7 +5,9 @@ mod demo;
 mod import;
 mod jobs;
 mod migrate;
+mod reindex;
 mod retrieve;
+mod scrub;
 mod serve;
 mod sign_link;
 mod verify;
@@ -42,6 +44,10 @@ enum Command {
     Retrieve(retrieve::Retrieve),
     /// Hold objects and index against each other, both ways.
     Verify(verify::Verify),
+    /// Rebuild the index of images from storage alone.
+    Reindex(reindex::Reindex),
+    /// Read all images and compare them with what was acknowledged; goes on where the last pass was.
+    Scrub(scrub::Scrub),
     /// Look after work that waits or was given up.
     Jobs(jobs::Jobs),
 }
@@ -103,6 +109,8 @@ pub fn main() -> ExitCode {
             Command::Import(command) => command.run().await,
             Command::Retrieve(command) => command.run().await,
             Command::Verify(command) => command.run().await,
+            Command::Reindex(command) => command.run().await,
+            Command::Scrub(command) => command.run().await,
             Command::Jobs(command) => command.run().await,
         }
     });

@@ -14,19 +14,23 @@ pub enum JobKind {
     FetchReportFile,
     /// Fetch the images of an exam from the PACS; the key is the exam report's id.
     RetrieveExam,
+    /// Read all objects and compare them with what was acknowledged.
+    Scrub,
     /// Check what commitment was asked for and tell who asked; the key is the request's id.
     ReportStorageCommitment,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 3] = [JobKind::FetchReportFile, JobKind::RetrieveExam, JobKind::ReportStorageCommitment];
+    pub const ALL: [JobKind; 4] =
+        [JobKind::FetchReportFile, JobKind::RetrieveExam, JobKind::Scrub, JobKind::ReportStorageCommitment];
 
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             JobKind::FetchReportFile => "fetch_report_file",
             JobKind::RetrieveExam => "retrieve_exam",
+            JobKind::Scrub => "scrub",
             JobKind::ReportStorageCommitment => "report_storage_commitment",
         }
     }

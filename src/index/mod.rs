@@ -12,6 +12,7 @@ pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;
 pub mod exam_retrieves;
+pub mod find;
 pub mod inbox;
 pub mod instances;
 pub mod jobs;
@@ -23,6 +24,8 @@ pub mod places;
 pub mod qr_links;
 mod record_columns;
 pub mod report_files;
+pub mod scrubs;
+pub mod search_keys;
 mod select;
 mod tx;
 mod value;
@@ -186,7 +189,9 @@ impl Index {
         let batch_limit = config.batch_limit.max(1);
         let (write, waiting) = mpsc::channel(batch_limit * 4);
         tokio::spawn(writer::run(writer, waiting, batch_limit));
-        Ok(Self { engine: Engine::Sqlite { read, write } })
+        let index = Self { engine: Engine::Sqlite { read, write } };
+        search_keys::fill(&index).await?;
+        Ok(index)
     }
 
     async fn open_postgres(config: &DatabaseConfig, timeout: Duration) -> Result<Self, Error> {
@@ -201,7 +206,9 @@ impl Index {
             .connect_with(options)
             .await?;
         POSTGRES_MIGRATIONS.run(&pool).await?;
-        Ok(Self { engine: Engine::Postgres(pool) })
+        let index = Self { engine: Engine::Postgres(pool) };
+        search_keys::fill(&index).await?;
+        Ok(index)
     }
 
     /// Runs `operation` in one transaction and returns after it is committed durably, or undone.

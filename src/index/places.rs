@@ -1,5 +1,7 @@
 //! Which objects the index names: for the sweep of leftovers and for `yingku verify`.
 
+use std::collections::HashSet;
+
 use super::{Error, Index, Select};
 use crate::domain::place::Place;
 use crate::params;
@@ -85,7 +87,7 @@ pub async fn promises(index: &Index, kind: PromiseKind, after: i64) -> Result<(V
 
 /// Those of the given keys that no row names.
 pub async fn unnamed(index: &Index, keys: &[String]) -> Result<Vec<String>, Error> {
-    let mut named = std::collections::HashSet::new();
+    let mut named = HashSet::new();
     let sources = [
         ("SELECT object_key AS k FROM instance WHERE object_key"),
         ("SELECT object_key AS k FROM instance_version WHERE object_key"),
@@ -100,4 +102,61 @@ pub async fn unnamed(index: &Index, keys: &[String]) -> Result<Vec<String>, Erro
         }
     }
     Ok(keys.iter().filter(|key| !named.contains(*key)).cloned().collect())
+}
+
+/// Which of the places under the given keys a row of an instance names: key and offset.
+pub async fn named_instances(index: &Index, keys: &[String]) -> Result<HashSet<(String, u64)>, Error> {
+    let mut named = HashSet::new();
+    for source in [
+        "SELECT object_key AS k, object_offset AS o FROM instance WHERE object_key",
+        "SELECT object_key AS k, object_offset AS o FROM instance_version WHERE object_key",
+    ] {
+        let mut select = Select::new("");
+        select.push_in(source, keys.iter().flat_map(|key| params![key]).collect());
+        for row in index.query(select.sql(), select.values()).await? {
+            named.insert((row.text("k")?, row.int("o")? as u64));
+        }
+    }
+    Ok(named)
+}
+
+/// A place in the order of storage, from which a walk goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last object's key.
+    pub key: String,
+    /// The last place's offset in it; -1 before the first.
+    pub offset: i64,
+}
+
+/// The next promises of instances behind a place, in the order of storage, versions included; empty at the end.
+pub async fn promises_in_storage_order(index: &Index, after: &Cursor, limit: u32) -> Result<Vec<Promise>, Error> {
+    let mut found = Vec::new();
+    for (name, sql) in [
+        (
+            "instance",
+            "SELECT id, object_key AS k, object_offset AS o, object_length AS l, dataset_offset AS f, content_hash AS h \
+             FROM instance WHERE object_key >= $1 AND (object_key > $2 OR object_offset > $3) \
+             ORDER BY object_key, object_offset LIMIT $4",
+        ),
+        (
+            "instance_version",
+            "SELECT id, object_key AS k, object_offset AS o, object_length AS l, dataset_offset AS f, content_hash AS h \
+             FROM instance_version WHERE object_key >= $1 AND (object_key > $2 OR object_offset > $3) \
+             ORDER BY object_key, object_offset LIMIT $4",
+        ),
+    ] {
+        for row in index.query(sql, params![&after.key, &after.key, after.offset, i64::from(limit)]).await? {
+            found.push(Promise {
+                row: format!("{name}:{}", row.int("id")?),
+                place: Place { key: row.text("k")?, offset: row.int("o")? as u64, length: row.int("l")? as u64 },
+                hash_from: row.int("f")? as u64,
+                content_hash: row.text("h")?,
+            });
+        }
+    }
+    // What is beyond the limit of one table may come before what was read of the other; it is met at the next turn.
+    found.sort_by(|a, b| (&a.place.key, a.place.offset).cmp(&(&b.place.key, b.place.offset)));
+    found.truncate(limit as usize);
+    Ok(found)
 }

@@ -31,6 +31,11 @@ impl Folder {
         Self { root: Arc::new(root), known: Arc::default() }
     }
 
+    /// The path of a key.
+    pub(super) fn path(&self, key: &str) -> PathBuf {
+        self.root.join(key)
+    }
+
     /// Writes a whole object; file and folder are synced when it returns.
     pub(super) async fn create(&self, key: &str, pieces: Vec<Bytes>) -> Result<(), Error> {
         let folder = self.clone();
@@ -81,14 +86,16 @@ impl Folder {
         closed.await.map_err(|_| Error::Stopped)?.map_err(Error::Folder)
     }
 
-    fn begin(&self, path: &Path) -> io::Result<File> {
+    /// Makes a new file, and the folders above it durable.
+    pub(super) fn begin(&self, path: &Path) -> io::Result<File> {
         if let Some(parent) = path.parent() {
             self.ensure(parent)?;
         }
         OpenOptions::new().write(true).create_new(true).open(path)
     }
 
-    fn end(&self, file: &File, path: &Path) -> io::Result<()> {
+    /// Makes a file and its name durable.
+    pub(super) fn end(&self, file: &File, path: &Path) -> io::Result<()> {
         file.sync_all()?;
         match path.parent() {
             Some(parent) => File::open(parent)?.sync_all(),

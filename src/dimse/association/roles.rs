@@ -28,7 +28,9 @@ impl Roles {
 
     /// Whether the requestor becomes a provider of the class.
     pub(super) fn is_provider(&self, abstract_syntax: &str) -> bool {
-        let can_be = abstract_syntax != VERIFICATION && sop_class::retrieve_class(abstract_syntax).is_none();
+        let can_be = abstract_syntax != VERIFICATION
+            && sop_class::retrieve_class(abstract_syntax).is_none()
+            && sop_class::find_class(abstract_syntax).is_none();
         can_be && self.provider.get(abstract_syntax).copied().unwrap_or(false)
     }
 

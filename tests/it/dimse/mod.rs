@@ -1,6 +1,7 @@
 //! The DICOM listener, seen from its callers: DCMTK, our own SCU, and sockets that break the rules.
 
 mod commitment;
+mod find;
 mod hostile;
 mod limits;
 mod memory;
@@ -44,14 +45,18 @@ impl TestListener {
     }
 
     async fn start_with(config: DicomConfig) -> Self {
+        Self::start_with_peers(config, &["ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'"]).await
+    }
+
+    async fn start_with_peers(config: DicomConfig, peers: &[&str]) -> Self {
         let database = TestDatabase::sqlite();
         let store = TestStore::folder();
         let objects = store.open();
         let (index, ids) = database.open_with_ids().await;
         let archive: Archive = crate::harness::archive::build(index.clone(), objects.clone(), Clock::System, ids);
         let config = DicomConfig { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..config };
-        let peer = toml::from_str("ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'").unwrap();
-        let listener = Listener::bind(&config, vec![peer], archive).await.unwrap();
+        let peers = peers.iter().map(|text| toml::from_str(text).unwrap()).collect();
+        let listener = Listener::bind(&config, peers, archive).await.unwrap();
         let address = listener.local_addr();
         let commitment = listener.storage_commitment();
         let stop = CancellationToken::new();

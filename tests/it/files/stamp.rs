@@ -259,6 +259,15 @@ fn bytes_before_the_header_do_not_spoil_the_result() {
 }
 
 #[test]
+fn a_header_that_only_begins_like_one_is_written_anew() {
+    let mut original = b"%PDFx".to_vec();
+    original.extend(pdf::report());
+    let stamped = stamp(&original).unwrap();
+    assert!(stamped.bytes.starts_with(b"%PDF-"));
+    assert_sound(&stamped.bytes);
+}
+
+#[test]
 fn encrypted_files_are_refused_also_when_they_open_without_a_password() {
     for user in ["", "secret"] {
         for arguments in [
