@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
+use crate::integrations::pacs::Pacs;
 use crate::integrations::report_registry;
 use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
@@ -130,7 +131,7 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
     let index = Index::open(&config.database).await?;
     let objects = Objects::open(&config.objects)?;
     let ids = Ids::lease(&index).await?;
-    Ok(Archive::new(ArchiveParts {
+    let archive = Archive::new(ArchiveParts {
         index,
         objects,
         clock: Clock::System,
@@ -141,7 +142,8 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         stamp: StampSettings { public_url: config.http.public_url.clone(), qr: config.qr.clone() },
         documents: config.documents.clone(),
         probe_interval: Duration::from_millis(config.objects.probe_interval_ms),
-    }))
+    });
+    Ok(archive.fetching_for(Pacs::organizations(&config.peer)))
 }
 
 fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Result<Router, Error> {
@@ -164,6 +166,11 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
 /// Who does which jobs in this process.
 fn handlers(config: &Config, archive: &Archive) -> Handlers {
     let mut handlers = Handlers::of(archive, config.jobs.workers);
+    let pacs = Arc::new(Pacs::new(archive.clone(), &config.dicom, &config.peer, config.retrieve.clone()));
+    handlers.add(JobKind::RetrieveExam, pacs.places(), move |job| {
+        let pacs = Arc::clone(&pacs);
+        async move { pacs.retrieve(job).await }
+    });
     let (scrubbed, scrub) = (archive.clone(), config.scrub.clone());
     handlers.add(JobKind::Scrub, 1, move |_| {
         let (archive, scrub) = (scrubbed.clone(), scrub.clone());

@@ -25,6 +25,7 @@ pub mod register_reports;
 pub mod reindex;
 pub mod report_codes;
 pub mod retrieve;
+pub mod retrieve_exam;
 pub mod scrub;
 pub mod send_data_set;
 mod standing;
@@ -47,6 +48,7 @@ pub use error::Error;
 pub use link::LinkRules;
 pub use qr_link::{QrConfig, StampSettings};
 pub use read_report_file::{ReportCopy, ReportFileState};
+pub use retrieve_exam::RetrieveConfig;
 
 use check_health::StoreProbe;
 use read_report_file::Documents;
@@ -88,6 +90,7 @@ pub struct Archive {
     pub(crate) fetcher: Fetcher,
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
+    fetched: retrieve_exam::Fetched,
     store_probe: StoreProbe,
 }
 
@@ -104,6 +107,7 @@ impl Archive {
             fetcher: parts.fetcher,
             stamp: Arc::new(parts.stamp),
             documents: Documents::new(parts.documents),
+            fetched: retrieve_exam::Fetched::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
         }
     }

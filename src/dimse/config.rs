@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scu::{QueryRoot, RetrieveMethod, ScuConfig};
 use super::storage_commitment::CommitmentConfig;
-use super::sub_operations::RetrieveConfig;
+use super::sub_operations::SubOperationConfig;
 use crate::archive::find::{Confidentiality, FindLimits, MAX_PAGE_ROWS, Readable};
 use crate::dicom::header::HeaderLimits;
 use crate::dicom::sop_class::PrivateClasses;
@@ -62,7 +62,7 @@ pub struct DicomConfig {
     /// Storage commitment.
     pub commitment: CommitmentConfig,
     /// Giving objects out by C-MOVE and C-GET.
-    pub retrieve: RetrieveConfig,
+    pub retrieve: SubOperationConfig,
 }
 
 impl Default for DicomConfig {
@@ -90,7 +90,7 @@ impl Default for DicomConfig {
             accept_private_sop_classes: true,
             find: FindConfig::default(),
             commitment: CommitmentConfig::default(),
-            retrieve: RetrieveConfig::default(),
+            retrieve: SubOperationConfig::default(),
         }
     }
 }
@@ -214,6 +214,15 @@ fn default_port() -> u16 {
 }
 
 impl PeerConfig {
+    /// The organisations whose exams are looked for at this peer; none when nothing is fetched from it.
+    pub fn fetched_organizations(&self) -> &[String] {
+        match self.retrieve {
+            RetrieveMethod::Off => &[],
+            _ if self.scu.organizations.is_empty() => std::slice::from_ref(&self.organization),
+            _ => &self.scu.organizations,
+        }
+    }
+
     /// Whose data it may ask for: its own organisation's first.
     pub(super) fn readable(&self) -> Vec<Readable> {
         let own = Readable { org_code: self.organization.clone(), confidentiality: Confidentiality::Everything };
@@ -225,15 +234,6 @@ impl PeerConfig {
             }
         }
         readable
-    }
-
-    /// The organisations whose exams are looked for at this peer; none when nothing is fetched from it.
-    pub fn fetched_organizations(&self) -> &[String] {
-        match self.retrieve {
-            RetrieveMethod::Off => &[],
-            _ if self.scu.organizations.is_empty() => std::slice::from_ref(&self.organization),
-            _ => &self.scu.organizations,
-        }
     }
 
     /// Whether a connection from `address` can be this peer. A host name is resolved each time.

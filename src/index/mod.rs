@@ -11,6 +11,7 @@ pub mod conflicts;
 pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;
+pub mod exam_retrieves;
 pub mod find;
 pub mod inbox;
 pub mod instances;

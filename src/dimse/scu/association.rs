@@ -9,7 +9,7 @@ use dicom_ul::pdu::{
 use tokio::time::timeout;
 
 use super::connect::{Stream, open_stream};
-use super::{Answer, Error, Proposal, Role, ScuTarget};
+use super::{Answer, Error, Proposal, ProposedRole, ScuTarget};
 use crate::dimse::association::abort::{ABORT_BY_USER, AbortReason, RELEASE_REQUEST};
 use crate::dimse::association::framing::{
     Fragment, Framing, FramingError, FramingLimits, Part, Received, put_message_part,
@@ -37,6 +37,15 @@ pub struct Association {
 impl Association {
     /// Connects and negotiates. Contexts that the peer refuses are missing afterwards; that is no error.
     pub async fn connect(target: &ScuTarget, proposals: &[Proposal]) -> Result<Self, Error> {
+        Self::connect_in_roles(target, proposals, &[]).await
+    }
+
+    /// The same with role selection (PS3.7 section D.3.3.4) for some of the SOP classes.
+    pub async fn connect_in_roles(
+        target: &ScuTarget,
+        proposals: &[Proposal],
+        roles: &[ProposedRole],
+    ) -> Result<Self, Error> {
         if proposals.len() > MAX_CONTEXTS {
             return Err(Error::TooManyContexts(proposals.len()));
         }
@@ -47,7 +56,7 @@ impl Association {
             write_timeout: target.timeout,
         };
         let mut framing = Framing::new(stream, limits);
-        let request = request(target, proposals);
+        let request = request(target, proposals, roles);
         framing.write_pdu(&Pdu::AssociationRQ(request)).await?;
         let answer = timeout(target.connect_timeout, framing.read_association_pdu())
             .await
@@ -193,21 +202,17 @@ impl Association {
     }
 }
 
-fn request(target: &ScuTarget, proposals: &[Proposal]) -> AssociationRQ {
+fn request(target: &ScuTarget, proposals: &[Proposal], roles: &[ProposedRole]) -> AssociationRQ {
     let contexts = proposals.iter().zip((1_u8..=255).step_by(2)).map(|(proposal, id)| PresentationContextProposed {
         id,
         abstract_syntax: proposal.abstract_syntax.clone(),
         transfer_syntaxes: proposal.transfer_syntaxes.clone(),
     });
     let mut user_variables = own_user_information(target.max_pdu_length);
-    let mut provided: Vec<&str> =
-        proposals.iter().filter(|p| p.role == Role::Provider).map(|p| &*p.abstract_syntax).collect();
-    provided.sort_unstable();
-    provided.dedup();
-    for uid in provided {
-        let roles = RequestorRoles { scu: false, scp: true };
-        user_variables.push(UserVariableItem::ScuScpRoleSelectionSubItem(uid.to_owned(), roles));
-    }
+    user_variables.extend(roles.iter().map(|role| {
+        let roles = RequestorRoles { scu: role.scu, scp: role.scp };
+        UserVariableItem::ScuScpRoleSelectionSubItem(role.sop_class_uid.clone(), roles)
+    }));
     AssociationRQ {
         protocol_version: 1,
         calling_ae_title: target.calling_ae_title.to_string(),

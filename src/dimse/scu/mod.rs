@@ -90,34 +90,18 @@ pub struct Proposal {
     pub abstract_syntax: String,
     /// Transfer syntaxes, the best first.
     pub transfer_syntaxes: Vec<String>,
-    /// Which of the two sides sends the requests of this class.
-    pub role: Role,
-}
-
-/// Who is the service class user of a presentation context (PS3.7 section D.3.3.4).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// We are, as who opens an association usually is.
-    #[default]
-    User,
-    /// The peer is: it sends us objects during a C-GET.
-    Provider,
 }
 
 impl Proposal {
     /// Verification in the two uncompressed little endian syntaxes.
     pub fn verification() -> Self {
         let transfer_syntaxes = [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN].map(str::to_owned).to_vec();
-        Self { abstract_syntax: VERIFICATION.to_owned(), transfer_syntaxes, role: Role::User }
+        Self { abstract_syntax: VERIFICATION.to_owned(), transfer_syntaxes }
     }
 
     /// One SOP class in one transfer syntax.
     pub fn storage(sop_class_uid: &str, transfer_syntax_uid: &str) -> Self {
-        Self {
-            abstract_syntax: sop_class_uid.to_owned(),
-            transfer_syntaxes: vec![transfer_syntax_uid.to_owned()],
-            role: Role::User,
-        }
+        Self { abstract_syntax: sop_class_uid.to_owned(), transfer_syntaxes: vec![transfer_syntax_uid.to_owned()] }
     }
 
     /// A class of queries or retrievals in the two uncompressed little endian syntaxes.
@@ -125,10 +109,21 @@ impl Proposal {
         Self { abstract_syntax: sop_class_uid.to_owned(), ..Self::verification() }
     }
 
-    /// Objects of a class that the peer sends us during a C-GET.
+    /// Objects of a class that the peer sends us during a C-GET; it wants a [`ProposedRole`] too.
     pub fn to_receive(sop_class_uid: &str, transfer_syntaxes: Vec<String>) -> Self {
-        Self { abstract_syntax: sop_class_uid.to_owned(), transfer_syntaxes, role: Role::Provider }
+        Self { abstract_syntax: sop_class_uid.to_owned(), transfer_syntaxes }
     }
+}
+
+/// The roles that we propose to take for a SOP class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposedRole {
+    /// SOP class.
+    pub sop_class_uid: String,
+    /// Whether we act as its user.
+    pub scu: bool,
+    /// Whether we act as its provider.
+    pub scp: bool,
 }
 
 /// What the peer answered.

@@ -2,7 +2,7 @@
 //! who asks and may get the report here, and as the provider, who reports.
 
 use super::association::unexpected;
-use super::{Answer, Association, Error, Proposal, Role};
+use super::{Answer, Association, Error, Proposal};
 use crate::dicom::elements::Encoding;
 use crate::dicom::sop_class::{STORAGE_COMMITMENT_INSTANCE, STORAGE_COMMITMENT_PUSH_MODEL};
 use crate::dicom::storage_commitment::{CommitmentReport, CommitmentRequest};
@@ -17,11 +17,9 @@ const ACTION_REQUEST_COMMITMENT: u16 = 1;
 
 impl Proposal {
     /// Storage Commitment Push Model in the two uncompressed little endian syntaxes.
-    ///
-    /// As [`Role::User`] we ask; as [`Role::Provider`] we report, and the peer is who asked.
-    pub fn storage_commitment(role: Role) -> Self {
+    pub fn storage_commitment() -> Self {
         let transfer_syntaxes = [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN].map(str::to_owned).to_vec();
-        Self { abstract_syntax: STORAGE_COMMITMENT_PUSH_MODEL.to_owned(), transfer_syntaxes, role }
+        Self { abstract_syntax: STORAGE_COMMITMENT_PUSH_MODEL.to_owned(), transfer_syntaxes }
     }
 }
 

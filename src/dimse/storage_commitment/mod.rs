@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::config::{DicomConfig, PeerConfig};
-use super::scu::{self, Association, Proposal, Role, ScuTarget};
+use super::scu::{self, Association, Proposal, ScuTarget};
 use super::status::Status;
 use crate::archive::Archive;
 use crate::dicom::storage_commitment::{CommitmentReport, CommitmentRequest};
@@ -143,7 +143,7 @@ impl StorageCommitment {
         locked(&self.inner.waiting).insert(request.transaction_uid.clone(), waiting);
         let _place = WaitingPlace { inner: &self.inner, transaction_uid: &request.transaction_uid };
 
-        let mut association = Association::connect(target, &[Proposal::storage_commitment(Role::User)]).await?;
+        let mut association = Association::connect(target, &[Proposal::storage_commitment()]).await?;
         let (answer, early) = association.request_commitment(&request).await?;
         if !answer.status.is_done() {
             let _ = association.release().await;

@@ -5,9 +5,10 @@ use tokio::sync::oneshot;
 use super::{PendingReport, StorageCommitment, locked};
 use crate::archive::commit_storage::CommitmentOutcome;
 use crate::archive::queue::{Finished, Job, JobFailure};
+use crate::dicom::sop_class::STORAGE_COMMITMENT_PUSH_MODEL;
 use crate::dicom::storage_commitment::CommitmentReport;
 use crate::dimse::config::PeerConfig;
-use crate::dimse::scu::{Association, Proposal, Role, ScuTarget};
+use crate::dimse::scu::{Association, Proposal, ProposedRole, ScuTarget};
 use crate::jobs::JobOutcome;
 
 impl StorageCommitment {
@@ -53,9 +54,10 @@ impl StorageCommitment {
         let peer = self.peer(ae_title, org_code);
         let Some(peer) = peer else { return Err((format!("{ae_title} has no [[peer]] with a host"), false)) };
         let target = ScuTarget::of_peer(&self.inner.dicom, peer);
+        let role = ProposedRole { sop_class_uid: STORAGE_COMMITMENT_PUSH_MODEL.to_owned(), scu: false, scp: true };
         let failed = |error: crate::dimse::scu::Error| (error.to_string(), true);
         let mut association =
-            Association::connect(&target, &[Proposal::storage_commitment(Role::Provider)]).await.map_err(failed)?;
+            Association::connect_in_roles(&target, &[Proposal::storage_commitment()], &[role]).await.map_err(failed)?;
         let answer = association.report_commitment(report).await.map_err(failed)?;
         let _ = association.release().await;
         if answer.status.is_done() {

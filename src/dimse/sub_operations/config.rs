@@ -8,7 +8,7 @@ use crate::archive::send_data_set::SendConfig;
 /// Giving objects out by C-MOVE and C-GET.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RetrieveConfig {
+pub struct SubOperationConfig {
     /// Instances of one retrieval; one that means more is refused (A701H). Default 100000.
     pub max_instances: usize,
     /// Longest identifier of a request, in bytes. Default 1048576.
@@ -29,7 +29,7 @@ pub struct RetrieveConfig {
     pub send: SendConfig,
 }
 
-impl Default for RetrieveConfig {
+impl Default for SubOperationConfig {
     fn default() -> Self {
         Self {
             max_instances: 100_000,

@@ -7,7 +7,7 @@ use crate::dicom::convert::is_convertible;
 use crate::dicom::transfer_syntax::{
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
 };
-use crate::dimse::scu::{Proposal, Role};
+use crate::dimse::scu::Proposal;
 
 /// Presentation contexts that an association has.
 const MAX_CONTEXTS: usize = 128;
@@ -62,7 +62,7 @@ pub(crate) fn proposals(instances: Vec<StoredInstance>) -> Vec<(Vec<Proposal>, V
             .map(str::to_owned)
             .collect();
         if !fallback.is_empty() {
-            proposed.push(Proposal { abstract_syntax: class, transfer_syntaxes: fallback, role: Role::User });
+            proposed.push(Proposal { abstract_syntax: class, transfer_syntaxes: fallback });
         }
         match parts.last_mut() {
             Some((proposals, members)) if proposals.len() + proposed.len() <= MAX_CONTEXTS => {

@@ -13,7 +13,7 @@ use crate::archive;
 use crate::dicom::data_set_writer::DataSetWriter;
 use crate::dicom::transfer_syntax::ElementEncoding;
 
-pub use config::RetrieveConfig;
+pub use config::SubOperationConfig;
 pub(super) use contexts::{AcceptedContexts, proposals};
 pub(super) use plan::plan;
 pub(super) use send::{SendError, send_store};

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use yingku::dimse::scu::{Association, Proposal, Role};
+use yingku::dimse::scu::{Association, Proposal};
 use yingku::dimse::storage_commitment::CommitmentError;
 use yingku::dimse::{PeerConfig, Status};
 use yingku::domain::commitment::ReferencedInstance;
@@ -78,8 +78,7 @@ async fn a_request_is_durable_before_it_is_answered() {
     let mut association = listener.connect().await.unwrap();
     assert_eq!(association.store(&ct_file("2.25.1")).await.unwrap().status, Status::SUCCESS);
     association.release().await.unwrap();
-    let mut asking =
-        Association::connect(&listener.target(), &[Proposal::storage_commitment(Role::User)]).await.unwrap();
+    let mut asking = Association::connect(&listener.target(), &[Proposal::storage_commitment()]).await.unwrap();
     let request = yingku::dicom::storage_commitment::CommitmentRequest {
         transaction_uid: "2.25.99".to_owned(),
         instances: vec![instance("2.25.1")],
