@@ -33,7 +33,7 @@ async fn world_with(config: DicomConfig, destinations: &[(&str, u16)]) -> TestLi
     let mut peers = vec![
         "ae_title = 'PACS01'\nhost = '127.0.0.1'\nport = 1\norganization = 'ORG-T01'".to_owned(),
         "ae_title = 'PACS02'\nhost = '127.0.0.1'\nport = 1\norganization = 'ORG-T02'".to_owned(),
-        "ae_title = 'REGION'\nhost = '127.0.0.1'\nport = 1\norganization = 'ORG-T09'\nquery_organizations = ['*']"
+        "ae_title = 'REGION'\nhost = '127.0.0.1'\nport = 1\norganization = 'ORG-T09'\nquery_organizations = ['ORG-T01', 'ORG-T02']"
             .to_owned(),
     ];
     for (title, port) in destinations {
