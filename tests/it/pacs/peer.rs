@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::harness::{Package, free_port, python, run, tool};
+use crate::harness::{Certificate, Package, free_port, python, run, tool};
 
 /// A PACS at work.
 #[derive(Debug)]
@@ -62,6 +62,14 @@ impl Pacs {
         let mut command = Command::new(python());
         command.arg("-c").arg(include_str!("pacs.py")).arg(self.port.to_string()).arg(ours.to_string());
         self.start(command.arg(images).arg(behaviour).arg(self.folder.path().join("calls")));
+    }
+
+    /// An honest one that speaks TLS only.
+    pub fn start_python_over_tls(&mut self, ours: u16, images: &Path, certificate: &Certificate) {
+        let mut command = Command::new(python());
+        command.arg("-c").arg(include_str!("pacs.py")).arg(self.port.to_string()).arg(ours.to_string());
+        command.arg(images).arg("honest").arg(self.folder.path().join("calls"));
+        self.start(command.arg(&certificate.certificate).arg(&certificate.key));
     }
 
     /// Lines that the pynetdicom program has written about what it was asked.
