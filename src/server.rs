@@ -120,6 +120,11 @@ impl Server {
         {
             tracing::warn!(%error, "the scrub could not be scheduled");
         }
+        if config.compaction.dead_percent > 0
+            && let Err(error) = archive.schedule_compaction().await
+        {
+            tracing::warn!(%error, "the compaction could not be scheduled");
+        }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
@@ -176,6 +181,14 @@ fn handlers(config: &Config, archive: &Archive) -> Handlers {
     handlers.add(JobKind::RetrieveExam, pacs.places(), move |job| {
         let pacs = Arc::clone(&pacs);
         async move { pacs.retrieve(job).await }
+    });
+    let (compacted, compaction) = (archive.clone(), config.compaction.clone());
+    handlers.add(JobKind::Compact, 1, move |_| {
+        let (archive, compaction) = (compacted.clone(), compaction.clone());
+        async move {
+            let failed = |error: archive::Error| JobFailure { reason: error.to_string(), retryable: true };
+            archive.run_compaction(&compaction).await.map_err(failed)
+        }
     });
     let (scrubbed, scrub) = (archive.clone(), config.scrub.clone());
     handlers.add(JobKind::Scrub, 1, move |_| {
