@@ -92,6 +92,11 @@ impl Server {
         self.dimse.local_addr()
     }
 
+    /// Where DICOM is served over TLS, if it is.
+    pub fn dicom_tls_addr(&self) -> Option<SocketAddr> {
+        self.dimse.tls_addr()
+    }
+
     /// The archive behind the doors.
     pub fn archive(&self) -> &Archive {
         &self.archive
@@ -109,10 +114,16 @@ impl Server {
         });
         let workers = Workers::start(archive.clone(), handlers, config.jobs.clone());
         readiness.set_working(true);
+        tokio::spawn(watch_workers(workers.ended(), Arc::clone(&readiness), shutdown.clone()));
         if config.scrub.every_days > 0
             && let Err(error) = archive.schedule_scrub().await
         {
             tracing::warn!(%error, "the scrub could not be scheduled");
+        }
+        if config.compaction.dead_percent > 0
+            && let Err(error) = archive.schedule_compaction().await
+        {
+            tracing::warn!(%error, "the compaction could not be scheduled");
         }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
@@ -171,6 +182,14 @@ fn handlers(config: &Config, archive: &Archive) -> Handlers {
         let pacs = Arc::clone(&pacs);
         async move { pacs.retrieve(job).await }
     });
+    let (compacted, compaction) = (archive.clone(), config.compaction.clone());
+    handlers.add(JobKind::Compact, 1, move |_| {
+        let (archive, compaction) = (compacted.clone(), compaction.clone());
+        async move {
+            let failed = |error: archive::Error| JobFailure { reason: error.to_string(), retryable: true };
+            archive.run_compaction(&compaction).await.map_err(failed)
+        }
+    });
     let (scrubbed, scrub) = (archive.clone(), config.scrub.clone());
     handlers.add(JobKind::Scrub, 1, move |_| {
         let (archive, scrub) = (scrubbed.clone(), scrub.clone());
@@ -180,6 +199,15 @@ fn handlers(config: &Config, archive: &Archive) -> Handlers {
         }
     });
     handlers
+}
+
+/// A server that takes no more jobs must be seen not to work, though it still answers.
+async fn watch_workers(ended: CancellationToken, readiness: Arc<Readiness>, shutdown: CancellationToken) {
+    ended.cancelled().await;
+    readiness.set_working(false);
+    if !shutdown.is_cancelled() {
+        tracing::error!("jobs are no longer taken; restart the server");
+    }
 }
 
 /// Keeps the node's lease; removes, once, what a crash left behind.
@@ -208,5 +236,22 @@ async fn remove_leftovers(archive: &Archive, crashed: Range<i64>) {
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "leftovers could not be removed; the next crash's start tries again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_whose_workers_have_died_says_so() {
+        let (ended, readiness) = (CancellationToken::new(), Arc::new(Readiness::default()));
+        readiness.set_working(true);
+        assert!(readiness.is_working());
+
+        ended.cancel();
+        watch_workers(ended, Arc::clone(&readiness), CancellationToken::new()).await;
+
+        assert!(!readiness.is_working());
     }
 }

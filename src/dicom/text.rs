@@ -44,20 +44,6 @@ impl Charset {
         &self.0
     }
 
-    /// Writes a text in this character set: the defined term to declare and the bytes; `None` when it has no term or
-    /// a character is not in it.
-    pub fn encode(&self, text: &str) -> Option<(&'static str, Vec<u8>)> {
-        let (encoding, term) = match self.encoding() {
-            e if e == UTF_8 => (e, "ISO_IR 192"),
-            e if e == encoding_rs::GBK => (e, "GBK"),
-            e if e == GB18030 => (e, "GB18030"),
-            e if e == encoding_rs::WINDOWS_1252 => (e, "ISO_IR 100"),
-            _ => return None,
-        };
-        let (bytes, _, unmappable) = encoding.encode(text);
-        (!unmappable).then(|| (term, bytes.into_owned()))
-    }
-
     fn encoding(&self) -> &'static Encoding {
         encoding_named(&self.0).unwrap_or(GB18030)
     }

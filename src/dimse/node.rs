@@ -17,11 +17,13 @@ pub(crate) struct Node {
 
 impl Node {
     pub(super) fn new(config: &DicomConfig, peers: &[PeerConfig], archive: &Archive) -> Self {
+        let commitment =
+            StorageCommitment::new(archive.clone(), config.ae_title.clone(), peers.to_vec(), config.commitment.clone());
         Self {
             dicom: config.clone(),
             peers: peers.to_vec(),
             sending: Sending::new(config.retrieve.send.clone()),
-            commitment: StorageCommitment::new(archive.clone(), config.clone(), peers.to_vec()),
+            commitment,
         }
     }
 }

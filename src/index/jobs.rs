@@ -16,14 +16,21 @@ pub enum JobKind {
     RetrieveExam,
     /// Read all objects and compare them with what was acknowledged.
     Scrub,
+    /// Take back the space of deleted objects in segments.
+    Compact,
     /// Check what commitment was asked for and tell who asked; the key is the request's id.
     ReportStorageCommitment,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 4] =
-        [JobKind::FetchReportFile, JobKind::RetrieveExam, JobKind::Scrub, JobKind::ReportStorageCommitment];
+    pub const ALL: [JobKind; 5] = [
+        JobKind::FetchReportFile,
+        JobKind::RetrieveExam,
+        JobKind::Scrub,
+        JobKind::Compact,
+        JobKind::ReportStorageCommitment,
+    ];
 
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +38,7 @@ impl JobKind {
             JobKind::FetchReportFile => "fetch_report_file",
             JobKind::RetrieveExam => "retrieve_exam",
             JobKind::Scrub => "scrub",
+            JobKind::Compact => "compact",
             JobKind::ReportStorageCommitment => "report_storage_commitment",
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::dicom::elements::{Elements, Encoding};
-use crate::dicom::text::{Charset, decode};
+use crate::dicom::text::{Charset, TextEncoder, decode};
 use crate::dicom::transfer_syntax::ElementEncoding;
 use crate::domain::Uid;
 
@@ -72,8 +72,9 @@ impl Identifier {
             self.values.insert(tag, (vr, text.as_bytes().to_vec()));
             return Ok(self);
         }
-        let (term, bytes) = self.charset.encode(text).ok_or_else(fail)?;
-        self.values.insert(SPECIFIC_CHARACTER_SET, (b"CS", term.as_bytes().to_vec()));
+        let encoder = TextEncoder::of_charset(&self.charset).ok_or_else(fail)?;
+        let bytes = encoder.encode(text).ok_or_else(fail)?;
+        self.values.insert(SPECIFIC_CHARACTER_SET, (b"CS", encoder.terms().into_bytes()));
         self.values.insert(tag, (vr, bytes));
         Ok(self)
     }

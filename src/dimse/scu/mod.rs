@@ -19,6 +19,7 @@ mod storage_commitment;
 use std::time::Duration;
 
 use super::status::Status;
+use super::tls::PeerTlsConfig;
 use crate::dicom::part10::FileMetaError;
 use crate::dicom::sop_class::VERIFICATION;
 use crate::dicom::transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
@@ -52,6 +53,8 @@ pub struct ScuTarget {
     pub connect_timeout: Duration,
     /// Longest silence while an answer is awaited.
     pub timeout: Duration,
+    /// Over TLS, and how.
+    pub tls: Option<PeerTlsConfig>,
 }
 
 impl ScuTarget {
@@ -65,20 +68,26 @@ impl ScuTarget {
             max_pdu_length: 128 * 1024,
             connect_timeout: Duration::from_secs(60),
             timeout: Duration::from_secs(60),
+            tls: None,
         }
     }
 
-    /// A configured peer. Everything that a connection to it needs is taken from here.
+    /// A configured peer, called as its `[peer.scu]` says. Everything that a connection to it needs is taken from here.
     pub fn of_peer(dicom: &DicomConfig, peer: &PeerConfig) -> Self {
+        let target = Self::to_peer(peer, dicom.ae_title.clone());
+        Self { max_pdu_length: dicom.max_pdu_length, ..target }
+    }
+
+    /// The same for those that know only our AE title, which the peer's settings may replace.
+    pub fn to_peer(peer: &PeerConfig, calling_ae_title: AeTitle) -> Self {
         let scu = &peer.scu;
+        let called_ae_title = scu.called_ae_title.as_ref().unwrap_or(&peer.ae_title).clone();
+        let calling_ae_title = scu.calling_ae_title.clone().unwrap_or(calling_ae_title);
         Self {
-            host: peer.host.clone(),
-            port: peer.port,
-            calling_ae_title: scu.calling_ae_title.as_ref().unwrap_or(&dicom.ae_title).clone(),
-            called_ae_title: scu.called_ae_title.as_ref().unwrap_or(&peer.ae_title).clone(),
-            max_pdu_length: dicom.max_pdu_length,
             connect_timeout: Duration::from_millis(scu.connect_timeout_ms),
             timeout: Duration::from_millis(scu.answer_timeout_ms),
+            tls: peer.tls.clone(),
+            ..Self::new(&peer.host, peer.port, calling_ae_title, called_ae_title)
         }
     }
 }

@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::config::{DicomConfig, PeerConfig};
+use super::config::PeerConfig;
 use super::scu::{self, Association, Proposal, ScuTarget};
 use super::status::Status;
 use crate::archive::Archive;
 use crate::dicom::storage_commitment::{CommitmentReport, CommitmentRequest};
+use crate::domain::AeTitle;
 use crate::domain::commitment::ReferencedInstance;
 
 pub use config::CommitmentConfig;
@@ -66,7 +67,7 @@ pub struct StorageCommitment {
 #[derive(Debug)]
 struct Inner {
     archive: Archive,
-    dicom: DicomConfig,
+    ae_title: AeTitle,
     peers: Vec<PeerConfig>,
     config: CommitmentConfig,
     /// Requests of ours that wait for a report, by Transaction UID.
@@ -99,9 +100,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl StorageCommitment {
-    pub(super) fn new(archive: Archive, dicom: DicomConfig, peers: Vec<PeerConfig>) -> Self {
-        let config = dicom.commitment.clone();
-        let inner = Inner { archive, dicom, peers, config, waiting: Mutex::default(), open: Mutex::default() };
+    pub(super) fn new(archive: Archive, ae_title: AeTitle, peers: Vec<PeerConfig>, config: CommitmentConfig) -> Self {
+        let inner = Inner { archive, ae_title, peers, config, waiting: Mutex::default(), open: Mutex::default() };
         Self { inner: Arc::new(inner) }
     }
 

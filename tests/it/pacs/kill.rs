@@ -6,7 +6,7 @@ use yingku::index::DatabaseConfig;
 
 use super::peer::Pacs;
 use super::{Images, open, register, until_complete};
-use crate::harness::{Limit, ServerProcess, data_set_of, eventually};
+use crate::harness::{Limit, ServerProcess, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_while_it_fetches_completes_after_its_restart() {
@@ -34,11 +34,7 @@ async fn a_server_killed_while_it_fetches_completes_after_its_restart() {
     let index = open(&DatabaseConfig { url, ..DatabaseConfig::default() }).await;
     let standing = until_complete(&index).await;
     assert_eq!((standing.expected, standing.held), (Some(60), 60));
-    let stored = server.stored().await;
-    assert_eq!(stored.count(), 60);
-    for (uid, path) in images.uids.iter().zip(&images.paths) {
-        assert_eq!(stored.data_set(uid).as_deref(), Some(data_set_of(&std::fs::read(path).unwrap())), "{uid}");
-    }
+    images.assert_are_all_in(&server.stored().await);
     for table in ["SELECT id FROM instance_version", "SELECT id FROM conflict"] {
         assert_eq!(index.query(table, Vec::new()).await.unwrap().len(), 0, "{table}");
     }

@@ -3,11 +3,13 @@
 
 mod commands;
 mod dcmqrscp;
+mod disk_full;
 mod hostile;
 mod kill;
 mod late;
 mod orthanc;
 mod peer;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +19,7 @@ use yingku::config::Config;
 use yingku::dimse::PeerConfig;
 use yingku::index::{DatabaseConfig, Index, Row};
 
-use crate::harness::{TestServer, data_set_of, eventually, small_instance};
+use crate::harness::{StoredInstances, TestServer, data_set_of, eventually, small_instance};
 
 /// The study of [`small_instance`].
 const STUDY: &str = "2.25.7001";
@@ -32,16 +34,18 @@ struct Images {
 
 impl Images {
     fn new(count: u32, pixel_bytes: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut paths, mut uids) = (Vec::new(), Vec::new());
-        for number in 0..count {
-            let file = small_instance(number, pixel_bytes);
-            let path = folder.path().join(format!("{number:05}.dcm"));
-            file.write_to(&path);
-            uids.push(file.sop_instance_uid);
-            paths.push(path);
-        }
-        Self { folder, paths, uids }
+        let mut images = Self { folder: tempfile::tempdir().unwrap(), paths: Vec::new(), uids: Vec::new() };
+        (0..count).for_each(|_| images.add(pixel_bytes));
+        images
+    }
+
+    fn add(&mut self, pixel_bytes: usize) {
+        let number = self.paths.len() as u32;
+        let file = small_instance(number, pixel_bytes);
+        let path = self.folder().join(format!("{number:05}.dcm"));
+        file.write_to(&path);
+        self.uids.push(file.sop_instance_uid);
+        self.paths.push(path);
     }
 
     fn folder(&self) -> &Path {
@@ -50,7 +54,10 @@ impl Images {
 
     /// Every image is in the archive as it is in the file, and nothing else is.
     async fn assert_are_all_of(&self, server: &TestServer) {
-        let stored = server.stored().await;
+        self.assert_are_all_in(&server.stored().await);
+    }
+
+    fn assert_are_all_in(&self, stored: &StoredInstances) {
         assert_eq!(stored.count(), self.uids.len());
         for (uid, path) in self.uids.iter().zip(&self.paths) {
             let file = std::fs::read(path).unwrap();

@@ -1,5 +1,6 @@
 """A PACS with the files of a folder that behaves as its fourth argument says."""
 import os
+import ssl
 import sys
 import time
 
@@ -160,4 +161,8 @@ handlers = [
     (evt.EVT_C_GET, on_get),
     (evt.EVT_ACCEPTED, on_accepted),
 ]
-ae.start_server(("127.0.0.1", port), block=True, evt_handlers=handlers)
+tls = None
+if len(sys.argv) > 6:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(sys.argv[6], sys.argv[7])
+ae.start_server(("127.0.0.1", port), block=True, evt_handlers=handlers, ssl_context=tls)

@@ -2,12 +2,12 @@
 
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::harness::{Package, free_port, python, run, tool};
+use crate::harness::{Certificate, Package, free_port, python, run, tool};
 
 /// A PACS at work.
 #[derive(Debug)]
@@ -64,6 +64,14 @@ impl Pacs {
         self.start(command.arg(images).arg(behaviour).arg(self.folder.path().join("calls")));
     }
 
+    /// An honest one that speaks TLS only.
+    pub fn start_python_over_tls(&mut self, ours: u16, images: &Path, certificate: &Certificate) {
+        let mut command = Command::new(python());
+        command.arg("-c").arg(include_str!("pacs.py")).arg(self.port.to_string()).arg(ours.to_string());
+        command.arg(images).arg("honest").arg(self.folder.path().join("calls"));
+        self.start(command.arg(&certificate.certificate).arg(&certificate.key));
+    }
+
     /// Lines that the pynetdicom program has written about what it was asked.
     pub fn calls(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.folder.path().join("calls")).unwrap_or_default();
@@ -77,10 +85,14 @@ impl Pacs {
         run(&mut command);
     }
 
-    fn start(&mut self, command: &mut Command) {
+    fn start(&mut self, command: &Command) {
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
-        command.current_dir(self.folder.path()).stdout(log.try_clone().unwrap()).stderr(log);
-        self.child = Some(command.spawn().unwrap());
+        // It ends with this process, however that ends: the shell waits on a pipe that only we hold open.
+        let mut keeper = Command::new("/bin/sh");
+        keeper.args(["-c", "\"$@\" & child=$!; read -r _; kill -9 $child; wait $child", "pacs"]);
+        keeper.arg(command.get_program()).args(command.get_args()).current_dir(self.folder.path());
+        keeper.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.child = Some(keeper.spawn().unwrap());
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(started.elapsed() < Duration::from_secs(30), "the PACS does not start: {}", self.log());
@@ -96,7 +108,7 @@ impl Pacs {
 impl Drop for Pacs {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
+            drop(child.stdin.take());
             let _ = child.wait();
         }
         if std::thread::panicking() {
