@@ -64,6 +64,19 @@ pub enum StoreOutcome {
     NewVersion,
 }
 
+/// What was stored, for protocols that tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// How it ended.
+    pub outcome: StoreOutcome,
+    /// (0020,000D) of the data set.
+    pub study_instance_uid: String,
+    /// (0020,000E) of the data set.
+    pub series_instance_uid: String,
+    /// Whether the pixel data ends before its own length.
+    pub is_cut_off: bool,
+}
+
 /// An object on its way in. Dropping it keeps nothing.
 pub struct InstanceWriter {
     archive: Archive,
@@ -97,9 +110,9 @@ impl Archive {
             scanner: HeaderScanner::new(&command.transfer_syntax_uid, self.header_limits.clone()),
             dataset_offset: meta.len() as u64,
             hash: Sha256::new(),
+            expected_study: None,
             object,
             command,
-            expected_study: None,
         })
     }
 
@@ -116,12 +129,6 @@ impl Archive {
 }
 
 impl InstanceWriter {
-    /// Takes the object only when it belongs to this study.
-    pub fn of_study(mut self, study_instance_uid: &str) -> Self {
-        self.expected_study = Some(study_instance_uid.to_owned());
-        self
-    }
-
     /// Takes the next bytes of the data set.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.hash.update(bytes);
@@ -139,12 +146,26 @@ impl InstanceWriter {
         self.object.abort().await;
     }
 
+    /// Refuses, at the end, an object of another study than this one.
+    pub fn expect_study(&mut self, study_instance_uid: &str) {
+        self.expected_study = Some(study_instance_uid.to_owned());
+    }
+
     /// Makes the object durable and indexes it. After an error nothing is kept.
     pub async fn commit(self) -> Result<StoreOutcome, Error> {
+        Ok(self.commit_and_tell().await?.outcome)
+    }
+
+    /// As [`InstanceWriter::commit`]; tells what the object is.
+    pub async fn commit_and_tell(self) -> Result<Committed, Error> {
         let Self { archive, command, mut object, scanner, hash, dataset_offset, expected_study } = self;
         let header = scanner.finish();
         let attributes = header.instance_attributes(&command.default_charset);
-        if let Err(error) = check(&command, &attributes, expected_study.as_deref()) {
+        let right_study = expected_study.is_none_or(|expected| expected == attributes.study_instance_uid);
+        let wrong_study = || Error::Mismatch("Study Instance UID of the data set is not the expected one".to_owned());
+        if let Err(error) =
+            check(&command, &attributes).and_then(|()| right_study.then_some(()).ok_or_else(wrong_study))
+        {
             object.abort().await;
             return Err(error);
         }
@@ -153,12 +174,19 @@ impl InstanceWriter {
             object.abort().await;
             return Err(Error::Mismatch("the pixel data ends before its own length".to_owned()));
         }
+        let (study_uid, series_uid) = (attributes.study_instance_uid.clone(), attributes.series_instance_uid.clone());
+        let committed = move |outcome| Committed {
+            outcome,
+            study_instance_uid: study_uid,
+            series_instance_uid: series_uid,
+            is_cut_off: cut_off,
+        };
         let content_hash = hex::encode(hash.finalize());
         let sop_instance_uid = &attributes.sop_instance_uid;
         match instances::find_existing(&archive.index, &command.org_code, sop_instance_uid).await {
             Ok(Some(existing)) if existing.content_hash == content_hash => {
                 object.abort().await;
-                return Ok(StoreOutcome::Duplicate);
+                return Ok(committed(StoreOutcome::Duplicate));
             }
             Ok(_) => {}
             Err(error) => {
@@ -194,7 +222,7 @@ impl InstanceWriter {
                 tracing::warn!(object.key = %kept_at.key, %error, "an object that is not needed could not be removed");
             }
         }
-        outcome
+        outcome.map(committed)
     }
 }
 
@@ -295,16 +323,13 @@ async fn flag_uid_of_others(
 }
 
 /// An object without the identifiers that place it cannot be kept; anything else can.
-fn check(command: &ReceiveInstance, attributes: &InstanceAttributes, study: Option<&str>) -> Result<(), Error> {
+fn check(command: &ReceiveInstance, attributes: &InstanceAttributes) -> Result<(), Error> {
     check_uids(attributes)?;
     if attributes.sop_instance_uid != command.sop_instance_uid {
         return Err(Error::Mismatch("SOP Instance UID of the data set is not the announced one".to_owned()));
     }
     if attributes.sop_class_uid != command.sop_class_uid {
         return Err(Error::Mismatch("SOP Class UID of the data set is not the announced one".to_owned()));
-    }
-    if study.is_some_and(|uid| uid != attributes.study_instance_uid) {
-        return Err(Error::Mismatch("the object belongs to another study than the one asked for".to_owned()));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ pub mod exam_pages;
 pub mod exam_reports;
 pub mod exam_retrieves;
 pub mod find;
+pub mod image_reading;
 pub mod inbox;
 pub mod instances;
 pub mod jobs;
