@@ -96,15 +96,22 @@ impl Association {
     /// A-RELEASE and close.
     pub async fn release(mut self) -> Result<(), Error> {
         self.framing.write(&RELEASE_REQUEST).await?;
+        // What still comes is not wanted, and does not prolong the wait.
+        timeout(self.patience, self.receive_release_reply())
+            .await
+            .map_err(|_| FramingError::TimedOut("A-RELEASE-RP"))??;
+        self.framing.close(Duration::from_secs(1)).await;
+        Ok(())
+    }
+
+    async fn receive_release_reply(&mut self) -> Result<(), Error> {
         loop {
             match self.receive().await? {
-                Received::ReleaseReply => break,
+                Received::ReleaseReply => return Ok(()),
                 Received::Abort => return Err(Error::Aborted),
                 Received::Fragment(_) | Received::ReleaseRequest => {}
             }
         }
-        self.framing.close(Duration::from_secs(1)).await;
-        Ok(())
     }
 
     /// A-ABORT and close.

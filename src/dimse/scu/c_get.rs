@@ -196,9 +196,10 @@ impl Association {
             completeness: Completeness::AsSent,
             actor: destination.actor.clone(),
         };
-        let writer =
+        let mut writer =
             destination.archive.receive_instance(command).await.map_err(|error| refuse(destination, &error))?;
-        Ok(writer.of_study(&destination.study_instance_uid))
+        writer.expect_study(&destination.study_instance_uid);
+        Ok(writer)
     }
 }
 
