@@ -26,6 +26,7 @@ pub mod register_reports;
 pub mod reindex;
 pub mod report_codes;
 pub mod scrub;
+mod ship_segments;
 mod standing;
 pub mod store_instance;
 pub mod sweep;
