@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
 use super::Config;
 use crate::domain::customer::secret_fault;
+use crate::integrations::report_registry::{DicomwebRight, KeyMode};
 
 /// One thing to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,11 +77,33 @@ fn sections(config: &Config, found: &mut Found) {
     for (key, message) in config.pages.faults() {
         found.add(key, message);
     }
+    for (key, message) in config.dicomweb.faults() {
+        found.add(key, message);
+    }
+    dicomweb_clients(config, found);
     if let Err(error) = config.log.check() {
         found.add("log", error.to_string());
     }
     for error in config.registry_settings().check() {
         found.add("registry", error.to_string());
+    }
+}
+
+/// A bearer token must say by itself who calls, and an object must have an owner.
+fn dicomweb_clients(config: &Config, found: &mut Found) {
+    let mut keys = HashSet::new();
+    for (i, client) in config.client.iter().enumerate().filter(|(_, c)| c.dicomweb != DicomwebRight::None) {
+        if client.key_mode != KeyMode::Plain {
+            found.add(format!("client.{i}.key_mode"), "must be plain for a client that uses DICOMweb");
+        }
+        if !client.key.is_empty() && !keys.insert(client.key.as_str()) {
+            found.add(format!("client.{i}.key"), "is also the key of another client that uses DICOMweb");
+        }
+        let owner = client.stores_for().unwrap_or_default();
+        let known = config.organization.iter().any(|organization| organization.code == owner);
+        if client.dicomweb == DicomwebRight::ReadAndStore && !known {
+            found.add(format!("client.{i}.store_organization"), "must be a configured [[organization]] code");
+        }
     }
 }
 
@@ -160,7 +184,8 @@ fn twins(config: &Config, found: &mut Found) {
     for (i, peer) in config.peer.iter().enumerate() {
         let mut from: Vec<String> = peer.addresses.iter().map(ToString::to_string).collect();
         from.sort();
-        // The host counts only where no addresses are given.
+        from.extend(peer.certificate.iter().map(ToString::to_string));
+        // The host counts only where neither addresses nor certificates are given.
         if from.is_empty() {
             from.push(peer.host.to_ascii_lowercase());
         }
@@ -168,10 +193,16 @@ fn twins(config: &Config, found: &mut Found) {
             found.add(format!("peer.{i}"), "has the ae_title and the addresses of another [[peer]]");
         }
     }
+    let meet = |a: SocketAddr, b: SocketAddr| {
+        let ports = a.port() != 0 && a.port() == b.port();
+        ports && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
+    };
     let (http, dicom) = (config.http.listen, config.dicom.listen);
-    let meet = http.ip() == dicom.ip() || http.ip().is_unspecified() || dicom.ip().is_unspecified();
-    if http.port() != 0 && http.port() == dicom.port() && meet {
+    if meet(http, dicom) {
         found.add("dicom.listen", "is the port of http.listen");
+    }
+    if config.dicom.tls.listen.is_some_and(|tls| meet(tls, http) || meet(tls, dicom)) {
+        found.add("dicom.tls.listen", "is the port of http.listen or dicom.listen");
     }
 }
 
@@ -220,6 +251,9 @@ mod tests {
         let peer = "[[peer]]\nae_title = 'P'\nhost = 'h'\norganization = 'A'\n";
         let peers = format!("[[organization]]\nname = 'a'\ncode = 'A'\n{peer}{peer}");
         let open = "[http]\nlisten = '0.0.0.0:0'\n[[sender]]\nname = 'a'\norganizations = ['*']\naddresses = ['::/0']";
+        let client = |right: &str, more: &str| {
+            format!("[[client]]\nid = 'a'\nkey = 'a-long-and-odd-secret-8'\ndicomweb = '{right}'\n{more}")
+        };
         let cases = [
             ("[database]\nurl = 'sqlite://'", "database.url"),
             ("[database]\nurl = 'sqlite::memory:'", "database.url"),
@@ -240,6 +274,9 @@ mod tests {
             ("[registry]\naliases = ['/a', '/a']", "registry: registry.aliases: /a"),
             ("[registry]\naliases = ['/Metrics']", "registry: registry: /Metrics"),
             ("[dicom]\nlisten = '127.0.0.1:8080'", "dicom.listen"),
+            ("[dicomweb]\nmax_results = 0", "dicomweb.max_results"),
+            (&client("read_and_store", ""), "client.0.store_organization"),
+            (&client("read", "key_mode = 'md5_date'"), "client.0.key_mode"),
         ];
         for (text, key) in cases {
             let told = keys(text);

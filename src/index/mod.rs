@@ -13,6 +13,7 @@ pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;
 pub mod find;
+pub mod image_reading;
 pub mod inbox;
 pub mod instances;
 pub mod jobs;
