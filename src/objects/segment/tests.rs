@@ -49,7 +49,7 @@ impl Log {
 
     /// All that was acknowledged is there with its bytes, and whatever is there was appended so.
     fn check(&self, disk: &[u8], synced: usize) {
-        let found = scan(&mut Cursor::new(disk), SEGMENT, Depth::Bytes).unwrap();
+        let found = scan(Cursor::new(disk), SEGMENT, Depth::Bytes).unwrap();
         let appended: Vec<&(u64, Vec<u8>)> = self.groups.iter().flatten().collect();
         let is_found = |offset: u64, bytes: &[u8]| {
             found.records.contains(&Record { kind: RecordKind::Object, offset, length: bytes.len() as u64 })
@@ -87,13 +87,10 @@ fn a_cut_at_any_byte_of_the_tail_loses_nothing_that_was_acknowledged() {
 fn records_of_another_segment_or_place_do_not_pass() {
     let log = Log::record(&[vec![100, 200, 300]]);
     let disk = log.disk(1);
-    assert_eq!(scan(&mut Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap().records.len(), 3);
-    assert_eq!(
-        scan(&mut Cursor::new(&disk), "019a0000-0000-7000-8000-000000000002", Depth::Bytes).unwrap().records,
-        []
-    );
+    assert_eq!(scan(Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap().records.len(), 3);
+    assert_eq!(scan(Cursor::new(&disk), "019a0000-0000-7000-8000-000000000002", Depth::Bytes).unwrap().records, []);
     let moved = [vec![0; UNIT as usize], disk].concat();
-    assert_eq!(scan(&mut Cursor::new(&moved), SEGMENT, Depth::Bytes).unwrap().records, []);
+    assert_eq!(scan(Cursor::new(&moved), SEGMENT, Depth::Bytes).unwrap().records, []);
 }
 
 #[test]
@@ -102,16 +99,12 @@ fn behind_a_damaged_record_the_others_are_found() {
     for (damaged, (offset, bytes)) in log.groups[0].iter().enumerate() {
         let mut disk = log.disk(1);
         disk[*offset as usize + bytes.len() / 2] ^= 1;
-        let found = scan(&mut Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap();
+        let found = scan(Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap();
         assert_eq!((found.records.len(), found.torn), (2, 1), "record {damaged} is damaged");
     }
     let mut disk = log.disk(1);
     disk[3] ^= 1;
-    assert_eq!(
-        scan(&mut Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap().records.len(),
-        2,
-        "without the first head"
-    );
+    assert_eq!(scan(Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap().records.len(), 2, "without the first head");
 }
 
 #[test]
@@ -151,5 +144,33 @@ proptest! {
             }
         }
         log.check(&disk, synced);
+    }
+}
+
+/// Counts what is read.
+struct Counted(Cursor<Vec<u8>>, std::rc::Rc<std::cell::Cell<usize>>);
+
+impl std::io::Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        self.1.set(self.1.get() + read);
+        Ok(read)
+    }
+}
+
+impl std::io::Seek for Counted {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn a_scan_of_many_small_records_reads_nothing_twice() {
+    let disk = Log::record(&vec![vec![300; 10]; 20]).disk(20);
+    for depth in [Depth::Heads, Depth::Bytes] {
+        let read = std::rc::Rc::default();
+        let found = scan(Counted(Cursor::new(disk.clone()), std::rc::Rc::clone(&read)), SEGMENT, depth).unwrap();
+        assert_eq!((found.records.len(), found.torn), (200, 0));
+        assert_eq!(read.get(), disk.len(), "{depth:?}");
     }
 }
