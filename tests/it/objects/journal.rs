@@ -70,7 +70,7 @@ async fn an_object_keeps_its_place_while_its_segment_goes_into_the_bucket() {
     assert_eq!((objects.is_waiting(&key), segments_in(&store)), (false, 0));
     assert_all_there(&objects, &kept).await;
     assert_all_there(&elsewhere(&store), &kept).await;
-    assert_eq!(listed(&objects).await, [key.clone()]);
+    assert_eq!(listed(&objects).await, std::slice::from_ref(&key));
     assert_eq!(objects.segment_contents(&key).await.unwrap().records.len(), 40);
     assert_eq!(objects.segment_outline(&key).await.unwrap().records.len(), 40);
     assert_eq!(objects.ship().await.unwrap(), Shipped::default());
