@@ -122,6 +122,11 @@ impl Server {
         {
             tracing::warn!(%error, "the scrub could not be scheduled");
         }
+        if config.compaction.dead_percent > 0
+            && let Err(error) = archive.schedule_compaction().await
+        {
+            tracing::warn!(%error, "the compaction could not be scheduled");
+        }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
@@ -181,6 +186,14 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
 /// Who does which jobs in this process.
 fn handlers(config: &Config, archive: &Archive) -> Handlers {
     let mut handlers = Handlers::of(archive, config.jobs.workers);
+    let (compacted, compaction) = (archive.clone(), config.compaction.clone());
+    handlers.add(JobKind::Compact, 1, move |_| {
+        let (archive, compaction) = (compacted.clone(), compaction.clone());
+        async move {
+            let failed = |error: archive::Error| JobFailure { reason: error.to_string(), retryable: true };
+            archive.run_compaction(&compaction).await.map_err(failed)
+        }
+    });
     let (scrubbed, scrub) = (archive.clone(), config.scrub.clone());
     handlers.add(JobKind::Scrub, 1, move |_| {
         let (archive, scrub) = (scrubbed.clone(), scrub.clone());
@@ -190,6 +203,15 @@ fn handlers(config: &Config, archive: &Archive) -> Handlers {
         }
     });
     handlers
+}
+
+/// A server that takes no more jobs must be seen not to work, though it still answers.
+async fn watch_workers(ended: CancellationToken, readiness: Arc<Readiness>, shutdown: CancellationToken) {
+    ended.cancelled().await;
+    readiness.set_working(false);
+    if !shutdown.is_cancelled() {
+        tracing::error!("jobs are no longer taken; restart the server");
+    }
 }
 
 /// The clients that may use DICOMweb. One whose addresses cannot be read is left out rather than let in from anywhere.
@@ -222,15 +244,6 @@ fn readable(config: &Config, client: &ClientConfig) -> Vec<Readable> {
         true => (all, Confidentiality::SharedOnly),
     };
     codes.into_iter().map(|code| Readable { org_code: code.clone(), confidentiality }).collect()
-}
-
-/// A server that takes no more jobs must be seen not to work, though it still answers.
-async fn watch_workers(ended: CancellationToken, readiness: Arc<Readiness>, shutdown: CancellationToken) {
-    ended.cancelled().await;
-    readiness.set_working(false);
-    if !shutdown.is_cancelled() {
-        tracing::error!("jobs are no longer taken; restart the server");
-    }
 }
 
 /// Keeps the node's lease; removes, once, what a crash left behind.

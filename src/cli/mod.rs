@@ -1,6 +1,7 @@
 //! The command line: reads arguments, calls one function, prints what an operator needs.
 
 mod check_config;
+mod compact;
 mod demo;
 mod import;
 mod jobs;
@@ -45,6 +46,8 @@ enum Command {
     Reindex(reindex::Reindex),
     /// Read all images and compare them with what was acknowledged; goes on where the last pass was.
     Scrub(scrub::Scrub),
+    /// Take back the space of deleted images now.
+    Compact(ConfigFile),
     /// Look after work that waits or was given up.
     Jobs(jobs::Jobs),
 }
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
             Command::Verify(command) => command.run().await,
             Command::Reindex(command) => command.run().await,
             Command::Scrub(command) => command.run().await,
+            Command::Compact(config) => compact::run(&config).await,
             Command::Jobs(command) => command.run().await,
         }
     });
