@@ -21,6 +21,7 @@ use crate::domain::customer::Customer;
 use crate::domain::organization::Organization;
 use crate::fetch::ReportsConfig;
 use crate::index::DatabaseConfig;
+use crate::integrations::file_share::FileShareConfig;
 use crate::integrations::report_registry::{self, ClientConfig, RegistryConfig, SenderConfig};
 use crate::jobs::JobsConfig;
 use crate::objects::ObjectsConfig;
@@ -46,6 +47,8 @@ pub struct Config {
     pub organization: Vec<Organization>,
     /// DICOM applications that may call us and can be called.
     pub peer: Vec<PeerConfig>,
+    /// Folders in which others leave files.
+    pub file_share: Vec<FileShareConfig>,
     /// Systems that may register reports.
     pub sender: Vec<SenderConfig>,
     /// Systems that may query reports.

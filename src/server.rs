@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
-use crate::integrations::report_registry;
+use crate::integrations::{file_share, report_registry};
 use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
 use crate::web::health::{self, HealthState, Readiness};
@@ -100,11 +100,14 @@ impl Server {
         let workers = Workers::start(archive.clone(), handlers(&config, &archive), config.jobs.clone());
         readiness.set_working(true);
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
+        let charset = &config.dicom.default_charset;
+        let watchers = file_share::Watchers::start(&archive, &config.file_share, charset, &shutdown);
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
         web::serve(http, router, &config.http, shutdown).await;
         readiness.set_accepting(false);
         let _ = associations.await;
+        watchers.stop().await;
         workers.stop().await;
         let _ = upkeep.await;
         Ok(archive.close().await?)

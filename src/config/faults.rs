@@ -69,6 +69,12 @@ fn sections(config: &Config, found: &mut Found) {
     if !(0.0..=100.0).contains(&config.qr.margin_mm) {
         found.add("qr.margin_mm", "must be 0 to 100");
     }
+    for (i, share) in config.file_share.iter().enumerate() {
+        found.add_all(&format!("file_share.{i}"), share.faults());
+        if config.file_share[..i].iter().any(|other| other.name == share.name || other.path == share.path) {
+            found.add(format!("file_share.{i}"), "has the name or the path of another [[file_share]]");
+        }
+    }
     for (key, message) in config.pages.faults() {
         found.add(key, message);
     }
@@ -97,6 +103,9 @@ fn organizations(config: &Config, found: &mut Found) {
         }
     }
     let mut named = Vec::new();
+    for (i, share) in config.file_share.iter().enumerate() {
+        named.push((format!("file_share.{i}.organization"), &share.organization));
+    }
     for (i, peer) in config.peer.iter().enumerate() {
         named.push((format!("peer.{i}.organization"), &peer.organization));
     }

@@ -5,6 +5,7 @@
 //! Writes go through [`Index::write`]: one operation, one transaction, committed durably before it returns.
 //! It knows nothing of files, protocols or pages.
 
+pub mod attachments;
 pub mod audit;
 pub mod conflicts;
 pub mod exam_details;
@@ -24,6 +25,7 @@ pub mod report_files;
 mod select;
 mod tx;
 mod value;
+pub mod work_leases;
 mod writer;
 
 use std::path::PathBuf;

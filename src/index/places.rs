@@ -28,12 +28,19 @@ pub enum PromiseKind {
     ReportOriginal,
     /// Report files with QR code.
     ReportStamped,
+    /// Files of exams that are no DICOM objects.
+    Attachment,
 }
 
 impl PromiseKind {
     /// All of them.
-    pub const ALL: [PromiseKind; 4] =
-        [PromiseKind::Instance, PromiseKind::InstanceVersion, PromiseKind::ReportOriginal, PromiseKind::ReportStamped];
+    pub const ALL: [PromiseKind; 5] = [
+        PromiseKind::Instance,
+        PromiseKind::InstanceVersion,
+        PromiseKind::ReportOriginal,
+        PromiseKind::ReportStamped,
+        PromiseKind::Attachment,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -41,6 +48,7 @@ impl PromiseKind {
             PromiseKind::InstanceVersion => "instance_version",
             PromiseKind::ReportOriginal => "report_file.original",
             PromiseKind::ReportStamped => "report_file.stamped",
+            PromiseKind::Attachment => "attachment",
         }
     }
 
@@ -48,7 +56,7 @@ impl PromiseKind {
         match self {
             PromiseKind::Instance => {
                 "SELECT id, object_key AS k, object_offset AS o, object_length AS l, dataset_offset AS f, \
-                 content_hash AS h FROM instance WHERE id > $1 ORDER BY id LIMIT 1000"
+                 content_hash AS h FROM instance WHERE id > $1 AND offline_at IS NULL ORDER BY id LIMIT 1000"
             }
             PromiseKind::InstanceVersion => {
                 "SELECT id, object_key AS k, object_offset AS o, object_length AS l, dataset_offset AS f, \
@@ -61,6 +69,10 @@ impl PromiseKind {
             PromiseKind::ReportStamped => {
                 "SELECT id, stamped_key AS k, 0 * id AS o, stamped_length AS l, 0 * id AS f, stamped_hash AS h \
                  FROM report_file WHERE id > $1 AND stamped_key IS NOT NULL ORDER BY id LIMIT 1000"
+            }
+            PromiseKind::Attachment => {
+                "SELECT id, object_key AS k, object_offset AS o, object_length AS l, 0 * id AS f, content_hash AS h \
+                 FROM attachment WHERE id > $1 ORDER BY id LIMIT 1000"
             }
         }
     }
@@ -91,6 +103,7 @@ pub async fn unnamed(index: &Index, keys: &[String]) -> Result<Vec<String>, Erro
         ("SELECT object_key AS k FROM instance_version WHERE object_key"),
         ("SELECT original_key AS k FROM report_file WHERE original_key"),
         ("SELECT stamped_key AS k FROM report_file WHERE stamped_key"),
+        ("SELECT object_key AS k FROM attachment WHERE object_key"),
     ];
     for source in sources {
         let mut select = Select::new("");

@@ -71,6 +71,8 @@ pub enum Kind {
     ReportOriginal,
     /// A report file with its QR code.
     ReportStamped,
+    /// A file of an exam that is no DICOM object.
+    Attachment,
 }
 
 impl Kind {
@@ -79,6 +81,7 @@ impl Kind {
             Kind::Instance => "instance",
             Kind::ReportOriginal => "report-original",
             Kind::ReportStamped => "report-stamped",
+            Kind::Attachment => "attachment",
         }
     }
 }

@@ -73,6 +73,9 @@ fn tabs_of(found: &ExamView, show_type: ShowType) -> Vec<Tab> {
     if show_type != ShowType::DataOnly && found.entry.kind == EntryKind::Exam {
         tabs.push(Tab::Request);
     }
+    if found.attachments.iter().any(|attachment| !attachment.kind.is_request()) {
+        tabs.push(Tab::Attachments);
+    }
     tabs
 }
 
@@ -84,7 +87,7 @@ fn choose(tabs: &[Tab], asked: &str, show_type: ShowType) -> (Option<Tab>, Optio
     let wanted: &[Tab] = match show_type {
         ShowType::Report => &[Tab::Report, Tab::Lab],
         ShowType::Text => &[Tab::Text, Tab::Lab],
-        ShowType::Data | ShowType::DataOnly => &[Tab::Images, Tab::Waveform, Tab::Film],
+        ShowType::Data | ShowType::DataOnly => &[Tab::Images, Tab::Waveform, Tab::Film, Tab::Attachments],
         ShowType::Request => &[Tab::Request],
     };
     match wanted.iter().find(|tab| tabs.contains(tab)) {
@@ -107,7 +110,8 @@ async fn content(
         Some(Tab::Report) => Content::Report(report_tab(found, exam_root, session.scope.visitor)),
         Some(Tab::Text) => Content::text(found),
         Some(Tab::Lab) => Content::lab(found),
-        Some(Tab::Request) => Content::request(found),
+        Some(Tab::Request) => Content::request(found, exam_root),
+        Some(Tab::Attachments) => Content::attachments(found, exam_root),
         Some(tab @ (Tab::Images | Tab::Film)) => {
             let series = of_kind(if tab == Tab::Film { "film" } else { "image" });
             let chosen = view.series().clamp(1, series.len().max(1)) - 1;
