@@ -11,6 +11,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::queue::JobKind;
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
 use crate::config::Config;
 use crate::domain::Clock;
@@ -97,7 +98,13 @@ impl Server {
     /// limit, jobs that cannot finish are given back.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let Self { config, archive, dimse, http, router, readiness, .. } = self;
-        let workers = Workers::start(archive.clone(), handlers(&config, &archive), config.jobs.clone());
+        let mut handlers = handlers(&config, &archive);
+        let commitment = dimse.storage_commitment();
+        handlers.add(JobKind::ReportStorageCommitment, config.dicom.commitment.concurrency, move |job| {
+            let commitment = commitment.clone();
+            async move { commitment.run_job(&job).await }
+        });
+        let workers = Workers::start(archive.clone(), handlers, config.jobs.clone());
         readiness.set_working(true);
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let charset = &config.dicom.default_charset;

@@ -4,6 +4,7 @@
 //! {rows, job rows, audit row}, and returns an outcome. It knows nothing of protocols and pages.
 
 pub mod check_health;
+pub mod commit_storage;
 mod error;
 pub mod fetch_report_file;
 pub mod find_reports;

@@ -42,6 +42,10 @@ impl Archive {
                 tracing::info!(exam.id = exam_report_pk, outcome = ?outcome, "report file fetched");
                 Ok(Finished::Done)
             }
+            kind => Err(JobFailure {
+                reason: format!("{} needs a neighbour, the archive alone cannot do it", kind.as_str()),
+                retryable: false,
+            }),
         }
     }
 

@@ -85,7 +85,7 @@ impl Archive {
         Ok(verified)
     }
 
-    async fn check(&self, promise: &Promise, depth: Depth) -> Result<Option<Fault>, Error> {
+    pub(super) async fn check(&self, promise: &Promise, depth: Depth) -> Result<Option<Fault>, Error> {
         let place = &promise.place;
         match self.objects.length(&place.key).await? {
             None => return Ok(Some(Fault::Missing)),

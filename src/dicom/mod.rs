@@ -5,11 +5,13 @@
 //! file meta information (PS3.10 section 7). [`render`] and [`waveform`] make pictures, from what [`elements`] reads.
 
 pub mod attributes;
+pub mod data_set_writer;
 pub mod elements;
 pub mod header;
 pub mod part10;
 pub mod render;
 pub mod sop_class;
+pub mod storage_commitment;
 pub mod text;
 pub mod transfer_syntax;
 pub mod waveform;

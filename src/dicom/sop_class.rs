@@ -3,6 +3,48 @@
 /// Verification SOP Class (C-ECHO).
 pub const VERIFICATION: &str = "1.2.840.10008.1.1";
 
+/// Storage Commitment Push Model SOP Class (PS3.4 annex J).
+pub const STORAGE_COMMITMENT_PUSH_MODEL: &str = "1.2.840.10008.1.20.1";
+/// Its well-known SOP Instance.
+pub const STORAGE_COMMITMENT_INSTANCE: &str = "1.2.840.10008.1.20.1.1";
+
+/// What a retrieve SOP class (PS3.4 section C.6) asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetrieveClass {
+    /// C-MOVE or C-GET.
+    pub verb: RetrieveVerb,
+    /// Whether the PATIENT level is part of the information model.
+    pub has_patient_level: bool,
+    /// Whether the SERIES and IMAGE levels are.
+    pub has_lower_levels: bool,
+}
+
+/// How objects are retrieved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetrieveVerb {
+    /// To a third application, or to the caller over another association.
+    Move,
+    /// To the caller over the same association.
+    Get,
+}
+
+/// What a SOP class of the retrieve models means: Patient Root, Study Root, and the retired Patient/Study Only.
+pub fn retrieve_class(sop_class_uid: &str) -> Option<RetrieveClass> {
+    let (model, verb) = sop_class_uid.strip_prefix("1.2.840.10008.5.1.4.1.2.")?.split_once('.')?;
+    let verb = match verb {
+        "2" => RetrieveVerb::Move,
+        "3" => RetrieveVerb::Get,
+        _ => return None,
+    };
+    let (has_patient_level, has_lower_levels) = match model {
+        "1" => (true, true),
+        "2" => (false, true),
+        "3" => (true, false),
+        _ => return None,
+    };
+    Some(RetrieveClass { verb, has_patient_level, has_lower_levels })
+}
+
 const STANDARD_ROOT: &str = "1.2.840.10008.";
 const STORAGE_ROOT: &str = "1.2.840.10008.5.1.4.1.1.";
 

@@ -45,6 +45,11 @@ impl ElementEncoding {
     }
 }
 
+/// Whether it is one of the three in which elements stand as they are: no deflation, no compression.
+pub fn is_plain(transfer_syntax_uid: &str) -> bool {
+    matches!(transfer_syntax_uid, IMPLICIT_VR_LITTLE_ENDIAN | EXPLICIT_VR_LITTLE_ENDIAN | EXPLICIT_VR_BIG_ENDIAN)
+}
+
 /// Whether the whole data set is deflated (RFC 1951), the JPIP syntaxes included.
 pub fn is_deflated(transfer_syntax_uid: &str) -> bool {
     matches!(

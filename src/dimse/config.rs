@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::storage_commitment::CommitmentConfig;
 use crate::dicom::header::HeaderLimits;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
@@ -53,6 +54,8 @@ pub struct DicomConfig {
     pub unknown_caller_organization: Option<String>,
     /// Whether private SOP classes are stored (D-I16). Default true.
     pub accept_private_sop_classes: bool,
+    /// Storage commitment.
+    pub commitment: CommitmentConfig,
 }
 
 impl Default for DicomConfig {
@@ -78,6 +81,7 @@ impl Default for DicomConfig {
             default_charset: Charset::gb18030(),
             unknown_caller_organization: None,
             accept_private_sop_classes: true,
+            commitment: CommitmentConfig::default(),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Command sets (PS3.7 section 6.3 and annex E): always Implicit VR Little Endian, group 0000.
 
+mod normalized;
+mod retrieve;
+
 use std::collections::BTreeMap;
 
 use super::status::Status;
@@ -21,6 +24,8 @@ const RESPONSE_BIT: u16 = 0x8000;
 /// LO: 64 characters.
 const MAX_COMMENT_BYTES: usize = 64;
 
+pub(crate) use retrieve::SubOperationCounts;
+
 /// The commands that have a meaning here (0000,0100).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CommandField {
@@ -28,6 +33,14 @@ pub(crate) enum CommandField {
     StoreResponse,
     EchoRequest,
     EchoResponse,
+    GetRequest,
+    GetResponse,
+    MoveRequest,
+    MoveResponse,
+    EventReportRequest,
+    EventReportResponse,
+    ActionRequest,
+    ActionResponse,
     CancelRequest,
     Other(u16),
 }
@@ -39,6 +52,14 @@ impl CommandField {
             0x8001 => CommandField::StoreResponse,
             0x0030 => CommandField::EchoRequest,
             0x8030 => CommandField::EchoResponse,
+            0x0010 => CommandField::GetRequest,
+            0x8010 => CommandField::GetResponse,
+            0x0021 => CommandField::MoveRequest,
+            0x8021 => CommandField::MoveResponse,
+            0x0100 => CommandField::EventReportRequest,
+            0x8100 => CommandField::EventReportResponse,
+            0x0130 => CommandField::ActionRequest,
+            0x8130 => CommandField::ActionResponse,
             0x0FFF => CommandField::CancelRequest,
             other => CommandField::Other(other),
         }
@@ -50,6 +71,14 @@ impl CommandField {
             CommandField::StoreResponse => 0x8001,
             CommandField::EchoRequest => 0x0030,
             CommandField::EchoResponse => 0x8030,
+            CommandField::GetRequest => 0x0010,
+            CommandField::GetResponse => 0x8010,
+            CommandField::MoveRequest => 0x0021,
+            CommandField::MoveResponse => 0x8021,
+            CommandField::EventReportRequest => 0x0100,
+            CommandField::EventReportResponse => 0x8100,
+            CommandField::ActionRequest => 0x0130,
+            CommandField::ActionResponse => 0x8130,
             CommandField::CancelRequest => 0x0FFF,
             CommandField::Other(value) => value,
         }

@@ -10,8 +10,12 @@ mod c_echo;
 mod c_store;
 pub mod config;
 mod message;
+mod n_action;
+mod n_event_report;
+mod node;
 pub mod scu;
 pub mod status;
+pub mod storage_commitment;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,7 +37,9 @@ use association::framing::{Framing, FramingError, FramingLimits};
 use association::negotiation::{self, Offer, Rejection};
 use association::{Association, AssociationError, Limits};
 pub use config::{DicomConfig, PeerConfig};
+use node::Node;
 pub use status::Status;
+use storage_commitment::StorageCommitment;
 
 /// Pause after the system refuses to accept, when it has no more file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -67,6 +73,7 @@ struct Service {
     config: DicomConfig,
     admission: Admission,
     archive: Archive,
+    node: Arc<Node>,
 }
 
 impl Listener {
@@ -75,8 +82,15 @@ impl Listener {
         let failed = |source| Error::Bind { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
+        let node = Arc::new(Node::new(config, &peers, &archive));
         let admission = Admission::new(config, peers);
-        Ok(Self { listener, local_addr, service: Arc::new(Service { config: config.clone(), admission, archive }) })
+        let service = Service { config: config.clone(), admission, archive, node };
+        Ok(Self { listener, local_addr, service: Arc::new(service) })
+    }
+
+    /// Both sides of storage commitment: for the job that reports, and to ask peers.
+    pub fn storage_commitment(&self) -> StorageCommitment {
+        self.service.node.commitment.clone()
     }
 
     /// The address in use, with the port that the system chose for port 0.
@@ -224,7 +238,10 @@ impl Service {
             contexts = agreement.contexts.len(),
             "an association is open"
         );
-        let mut association = Association::new(framing, agreement, caller, self.archive.clone(), &self.config);
+        let mut association = {
+            let (archive, node) = (self.archive.clone(), self.node.clone());
+            Association::new(framing, agreement, caller, archive, &self.config, node)
+        };
         let ended = association.serve(shutdown).await;
         // The slot is free before the peer has closed: it may come again at once.
         drop(slot);

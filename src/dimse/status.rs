@@ -9,6 +9,34 @@ pub struct Status(pub u16);
 impl Status {
     /// Success.
     pub const SUCCESS: Status = Status(0x0000);
+    /// Failure: processing failure.
+    pub const PROCESSING_FAILURE: Status = Status(0x0110);
+    /// Failure: no such SOP Instance.
+    pub const NO_SUCH_SOP_INSTANCE: Status = Status(0x0112);
+    /// Failure: no such event type.
+    pub const NO_SUCH_EVENT_TYPE: Status = Status(0x0113);
+    /// Failure: invalid argument value.
+    pub const INVALID_ARGUMENT_VALUE: Status = Status(0x0115);
+    /// Failure: no such SOP class.
+    pub const NO_SUCH_SOP_CLASS: Status = Status(0x0118);
+    /// Failure: class-instance conflict.
+    pub const CLASS_INSTANCE_CONFLICT: Status = Status(0x0119);
+    /// Failure: no such action type.
+    pub const NO_SUCH_ACTION_TYPE: Status = Status(0x0123);
+    /// Failure: resource limitation.
+    pub const RESOURCE_LIMITATION: Status = Status(0x0213);
+    /// Retrieve, refused: the number of matches cannot be calculated.
+    pub const UNABLE_TO_CALCULATE_MATCHES: Status = Status(0xA701);
+    /// Retrieve, refused: sub-operations cannot be performed.
+    pub const UNABLE_TO_PERFORM_SUB_OPERATIONS: Status = Status(0xA702);
+    /// C-MOVE, refused: move destination unknown.
+    pub const MOVE_DESTINATION_UNKNOWN: Status = Status(0xA801);
+    /// Retrieve, warning: sub-operations complete, one or more failures or warnings.
+    pub const SUB_OPERATIONS_WITH_FAILURES: Status = Status(0xB000);
+    /// Cancelled by the requestor.
+    pub const CANCELLED: Status = Status(0xFE00);
+    /// More is to come.
+    pub const PENDING: Status = Status(0xFF00);
     /// Failure: invalid SOP Instance.
     pub const INVALID_SOP_INSTANCE: Status = Status(0x0117);
     /// Refused: SOP class not supported.

@@ -4,6 +4,7 @@ pub mod actor;
 pub mod ae_title;
 pub mod attachment;
 pub mod clock;
+pub mod commitment;
 pub mod criteria;
 pub mod customer;
 pub mod date_time;

@@ -12,16 +12,19 @@ use crate::params;
 pub enum JobKind {
     /// Fetch the report file of an exam report, keep it and stamp it; the key is the exam report's id.
     FetchReportFile,
+    /// Check what commitment was asked for and tell who asked; the key is the request's id.
+    ReportStorageCommitment,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 1] = [JobKind::FetchReportFile];
+    pub const ALL: [JobKind; 2] = [JobKind::FetchReportFile, JobKind::ReportStorageCommitment];
 
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             JobKind::FetchReportFile => "fetch_report_file",
+            JobKind::ReportStorageCommitment => "report_storage_commitment",
         }
     }
 

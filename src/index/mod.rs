@@ -7,6 +7,7 @@
 
 pub mod attachments;
 pub mod audit;
+pub mod commitments;
 pub mod conflicts;
 pub mod exam_details;
 pub mod exam_pages;

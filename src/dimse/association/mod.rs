@@ -3,19 +3,25 @@
 pub(crate) mod abort;
 pub(crate) mod framing;
 pub(crate) mod negotiation;
+mod roles;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::config::DicomConfig;
 use super::message::{Command, CommandField};
 use super::status::Status;
+use super::node::Node;
+use super::storage_commitment::PendingReport;
 use super::{c_echo, c_store};
+use super::{n_action, n_event_report};
 use crate::archive::Archive;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
@@ -83,6 +89,10 @@ impl Limits {
     }
 }
 
+/// A data set is longer than it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooLong;
+
 /// What an association did, for its line in the log.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tally {
@@ -97,16 +107,44 @@ pub(crate) struct Association {
     pub(crate) archive: Archive,
     pub(crate) limits: Limits,
     pub(crate) private_classes: PrivateClasses,
+    /// What all associations share.
+    pub(crate) node: Arc<Node>,
+    /// Storage classes of which the peer takes objects here (C-GET).
+    pub(crate) provider_of: BTreeSet<String>,
     framing: Framing<TcpStream>,
     contexts: BTreeMap<u8, Context>,
     max_sent_pdu: u32,
     tally: Tally,
+    last_message_id: u16,
+    reports: Reports,
+}
+
+/// Reports of storage commitment that go out over this association.
+#[derive(Debug)]
+struct Reports {
+    sender: mpsc::Sender<PendingReport>,
+    receiver: mpsc::Receiver<PendingReport>,
 }
 
 /// What the next message begins with.
-enum Begun {
+pub(crate) enum Begun {
     Command(u8, Command),
     Release,
+}
+
+/// Whether an association goes on after an operation of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Continues {
+    Yes,
+    /// The peer released it meanwhile.
+    Released,
+}
+
+async fn receive(framing: &mut Framing<TcpStream>, idle_timeout: Duration) -> Result<Received, AssociationError> {
+    match timeout(idle_timeout, framing.next()).await {
+        Ok(received) => Ok(received?),
+        Err(_) => Err(FramingError::TimedOut("receiving").into()),
+    }
 }
 
 impl Association {
@@ -116,7 +154,9 @@ impl Association {
         caller: Caller,
         archive: Archive,
         config: &DicomConfig,
+        node: Arc<Node>,
     ) -> Self {
+        let (sender, receiver) = mpsc::channel(1);
         let limits = Limits::of(config);
         let max_sent_pdu = match agreement.peer_max_pdu {
             0 => limits.max_sent_pdu_length,
@@ -127,10 +167,14 @@ impl Association {
             archive,
             limits,
             private_classes: config.private_classes(),
+            node,
+            provider_of: agreement.provider_of,
             framing,
             contexts: agreement.contexts,
             max_sent_pdu,
             tally: Tally::default(),
+            last_message_id: 0,
+            reports: Reports { sender, receiver },
         }
     }
 
@@ -138,12 +182,18 @@ impl Association {
     /// the server stops is finished first.
     pub(crate) async fn serve(&mut self, shutdown: &CancellationToken) -> Result<(), AssociationError> {
         loop {
-            let begun = tokio::select! {
+            let first = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Err(AssociationError::Stopping),
-                begun = self.next_command() => begun?,
+                Some(pending) = self.reports.receiver.recv() => {
+                    match n_event_report::send(self, pending).await? {
+                        Continues::Yes => continue,
+                        Continues::Released => return Ok(()),
+                    }
+                }
+                first = receive(&mut self.framing, self.limits.idle_timeout) => first?,
             };
-            match begun {
+            match self.command_from(first).await? {
                 Begun::Release => {
                     self.framing.write(&RELEASE_REPLY).await?;
                     return Ok(());
@@ -153,10 +203,12 @@ impl Association {
         }
     }
 
-    async fn dispatch(&mut self, context_id: u8, request: &Command) -> Result<(), AssociationError> {
+    pub(crate) async fn dispatch(&mut self, context_id: u8, request: &Command) -> Result<(), AssociationError> {
         match request.field() {
             CommandField::EchoRequest => c_echo::serve(self, context_id, request).await,
             CommandField::StoreRequest => c_store::serve(self, context_id, request).await,
+            CommandField::ActionRequest => n_action::serve(self, context_id, request).await,
+            CommandField::EventReportRequest => n_event_report::serve(self, context_id, request).await,
             // Nothing of ours can be cancelled; a cancel has no response (PS3.7 section 9.3.2.3).
             CommandField::CancelRequest => Ok(()),
             field if field.is_response() => {
@@ -169,11 +221,22 @@ impl Association {
         }
     }
 
-    async fn next_command(&mut self) -> Result<Begun, AssociationError> {
+    /// The next message's command, or the peer's release.
+    pub(crate) async fn next_command(&mut self) -> Result<Begun, AssociationError> {
+        let first = self.receive().await?;
+        self.command_from(first).await
+    }
+
+    async fn command_from(&mut self, first: Received) -> Result<Begun, AssociationError> {
         let mut bytes = Vec::new();
         let mut context_id = None;
+        let mut next = Some(first);
         loop {
-            let fragment = match self.receive().await? {
+            let received = match next.take() {
+                Some(first) => first,
+                None => self.receive().await?,
+            };
+            let fragment = match received {
                 Received::ReleaseRequest if context_id.is_none() => return Ok(Begun::Release),
                 Received::Fragment(fragment) => fragment,
                 Received::Abort => return Err(AssociationError::AbortedByPeer),
@@ -229,9 +292,33 @@ impl Association {
     }
 
     async fn receive(&mut self) -> Result<Received, AssociationError> {
-        match timeout(self.limits.idle_timeout, self.framing.next()).await {
-            Ok(received) => Ok(received?),
-            Err(_) => Err(FramingError::TimedOut("receiving").into()),
+        receive(&mut self.framing, self.limits.idle_timeout).await
+    }
+
+    /// Reads the data set of a request, if it has one; the inner error says that it is longer than `max_bytes`, of
+    /// which nothing was kept.
+    pub(crate) async fn collect_data_set(
+        &mut self,
+        context_id: u8,
+        request: &Command,
+        max_bytes: usize,
+    ) -> Result<Result<Vec<u8>, TooLong>, AssociationError> {
+        let mut bytes = Vec::new();
+        if !request.has_data_set() {
+            return Ok(Ok(bytes));
+        }
+        loop {
+            let fragment = self.next_fragment(context_id, Part::DataSet).await?;
+            if bytes.len() + fragment.bytes.len() > max_bytes {
+                if !fragment.is_last {
+                    self.drain(context_id, Part::DataSet).await?;
+                }
+                return Ok(Err(TooLong));
+            }
+            bytes.extend_from_slice(&fragment.bytes);
+            if fragment.is_last {
+                return Ok(Ok(bytes));
+            }
         }
     }
 
@@ -262,6 +349,40 @@ impl Association {
         Ok(self.framing.write(&bytes).await?)
     }
 
+    /// Sends a command with a small data set in one write.
+    pub(crate) async fn send(
+        &mut self,
+        context_id: u8,
+        command: &Command,
+        data_set: &[u8],
+    ) -> Result<(), AssociationError> {
+        let mut bytes = Vec::with_capacity(512 + data_set.len());
+        put_message_part(&mut bytes, context_id, Part::Command, &command.encode(), self.max_sent_pdu);
+        put_message_part(&mut bytes, context_id, Part::DataSet, data_set, self.max_sent_pdu);
+        Ok(self.framing.write(&bytes).await?)
+    }
+
+    /// Answers the peer's release.
+    pub(crate) async fn answer_release(&mut self) -> Result<(), AssociationError> {
+        Ok(self.framing.write(&RELEASE_REPLY).await?)
+    }
+
+    /// A presentation context of this SOP class.
+    pub(crate) fn context_of(&self, abstract_syntax: &str) -> Option<(u8, &Context)> {
+        self.contexts.iter().find(|(_, c)| c.abstract_syntax == abstract_syntax).map(|(id, context)| (*id, context))
+    }
+
+    /// An id for a request of ours.
+    pub(crate) fn next_message_id(&mut self) -> u16 {
+        self.last_message_id = self.last_message_id.wrapping_add(1).max(1);
+        self.last_message_id
+    }
+
+    /// Where reports for this association's peer are put.
+    pub(crate) fn report_sender(&self) -> mpsc::Sender<PendingReport> {
+        self.reports.sender.clone()
+    }
+
     pub(crate) fn count_store(&mut self, is_stored: bool) {
         if is_stored {
             self.tally.stored += 1;
@@ -286,5 +407,11 @@ impl Association {
     /// Tells the peer that this is the end.
     pub(crate) async fn abort(&mut self, reason: AbortReason, linger: Duration) {
         self.framing.abort(&reason.pdu(), linger).await;
+    }
+}
+
+impl Drop for Association {
+    fn drop(&mut self) {
+        self.node.commitment.forget_association(&self.reports.sender);
     }
 }

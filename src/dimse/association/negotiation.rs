@@ -13,8 +13,9 @@ use dicom_ul::pdu::{
 };
 
 use crate::dicom::part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
-use crate::dicom::sop_class::{self, PrivateClasses, VERIFICATION};
-use crate::dicom::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN;
+use super::roles::{self, Roles};
+use crate::dicom::sop_class::{self, PrivateClasses, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION};
+use crate::dicom::transfer_syntax::{self, IMPLICIT_VR_LITTLE_ENDIAN};
 
 pub(crate) const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
 const ASYNCHRONOUS_OPERATIONS: u8 = 0x53;
@@ -79,6 +80,8 @@ pub(crate) struct Context {
 #[derive(Debug, Clone)]
 pub(crate) struct Agreement {
     pub(crate) contexts: BTreeMap<u8, Context>,
+    /// Storage classes of which the requestor is a provider: it takes objects on this association (C-GET).
+    pub(crate) provider_of: BTreeSet<String>,
     /// Longest P-DATA-TF that the peer takes; 0 is no limit.
     pub(crate) peer_max_pdu: u32,
     pub(crate) answer: AssociationAC,
@@ -110,6 +113,7 @@ pub(crate) fn check_protocol(request: &AssociationRQ) -> Result<(), Rejection> {
 
 /// Answers the request. `None` when its presentation context ids cannot be (PS3.8 section 9.3.2.2: odd, unique).
 pub(crate) fn negotiate(request: &AssociationRQ, offer: Offer) -> Option<Agreement> {
+    let roles = Roles::proposed(request);
     let mut seen = BTreeSet::new();
     let mut contexts = BTreeMap::new();
     let mut results = Vec::with_capacity(request.presentation_contexts.len());
@@ -118,7 +122,7 @@ pub(crate) fn negotiate(request: &AssociationRQ, offer: Offer) -> Option<Agreeme
             return None;
         }
         let answer = if index < offer.max_presentation_contexts {
-            choose(proposed, offer.private_classes)
+            choose(proposed, offer.private_classes, &roles)
         } else {
             Err(PresentationContextResultReason::NoReason)
         };
@@ -143,25 +147,43 @@ pub(crate) fn negotiate(request: &AssociationRQ, offer: Offer) -> Option<Agreeme
         called_ae_title: request.called_ae_title.clone(),
         application_context_name: APPLICATION_CONTEXT.to_owned(),
         presentation_contexts: results,
-        user_variables: user_information(request, &contexts, offer),
+        user_variables: user_information(request, &contexts, offer, &roles),
     };
-    Some(Agreement { contexts, peer_max_pdu: peer_max_pdu.unwrap_or(0), answer })
+    let provider_of = roles.provider_of(contexts.values().map(|context| context.abstract_syntax.as_str()));
+    Some(Agreement { contexts, provider_of, peer_max_pdu: peer_max_pdu.unwrap_or(0), answer })
 }
 
 fn choose(
     proposed: &PresentationContextProposed,
     private: PrivateClasses,
+    roles: &Roles,
 ) -> Result<Context, PresentationContextResultReason> {
     let abstract_syntax = unpadded(&proposed.abstract_syntax);
-    if abstract_syntax != VERIFICATION && !sop_class::is_storage(abstract_syntax, private) {
+    let mut offered = proposed.transfer_syntaxes.iter().map(|uid| unpadded(uid)).filter(|uid| !uid.is_empty());
+    let chosen = if is_retrieve_or_commitment(abstract_syntax) {
+        // These carry data sets that we read and write ourselves.
+        offered.find(|uid| transfer_syntax::is_plain(uid))
+    } else if abstract_syntax != VERIFICATION && !sop_class::is_storage(abstract_syntax, private) {
         return Err(PresentationContextResultReason::AbstractSyntaxNotSupported);
-    }
-    let first = proposed.transfer_syntaxes.iter().map(|uid| unpadded(uid)).find(|uid| !uid.is_empty());
-    let transfer_syntax = first.ok_or(PresentationContextResultReason::TransferSyntaxesNotSupported)?;
+    } else if roles.is_provider(abstract_syntax) {
+        roles::transfer_syntax_to_send(abstract_syntax, offered)
+    } else {
+        offered.next()
+    };
+    let transfer_syntax = chosen.ok_or(PresentationContextResultReason::TransferSyntaxesNotSupported)?;
     Ok(Context { abstract_syntax: abstract_syntax.to_owned(), transfer_syntax: transfer_syntax.to_owned() })
 }
 
-fn user_information(request: &AssociationRQ, contexts: &BTreeMap<u8, Context>, offer: Offer) -> Vec<UserVariableItem> {
+fn is_retrieve_or_commitment(abstract_syntax: &str) -> bool {
+    abstract_syntax == STORAGE_COMMITMENT_PUSH_MODEL || sop_class::retrieve_class(abstract_syntax).is_some()
+}
+
+fn user_information(
+    request: &AssociationRQ,
+    contexts: &BTreeMap<u8, Context>,
+    offer: Offer,
+    roles: &Roles,
+) -> Vec<UserVariableItem> {
     let accepted = |uid: &str| contexts.values().any(|context| context.abstract_syntax == uid);
     let mut items = own_user_information(offer.max_pdu_length);
     let mut answered = BTreeSet::new();
@@ -170,18 +192,24 @@ fn user_information(request: &AssociationRQ, contexts: &BTreeMap<u8, Context>, o
             break;
         }
         match item {
-            UserVariableItem::ScuScpRoleSelectionSubItem(uid, roles) => {
+            UserVariableItem::ScuScpRoleSelectionSubItem(uid, proposed) => {
                 let uid = unpadded(uid);
                 if accepted(uid) && answered.insert((0x54, uid.to_owned())) {
-                    // We only ever take objects: the requestor keeps the SCU role if it asked for it (D.3.3.4).
-                    let roles = RequestorRoles { scu: roles.scu, scp: false };
+                    let roles = RequestorRoles { scu: proposed.scu, scp: roles.is_provider(uid) };
                     items.push(UserVariableItem::ScuScpRoleSelectionSubItem(uid.to_owned(), roles));
                 }
             }
-            UserVariableItem::SopClassExtendedNegotiationSubItem(uid, _) => {
+            UserVariableItem::SopClassExtendedNegotiationSubItem(uid, proposed) => {
                 let uid = unpadded(uid);
-                if uid != VERIFICATION && accepted(uid) && answered.insert((0x56, uid.to_owned())) {
-                    let support = STORAGE_SUPPORT.to_vec();
+                if uid == VERIFICATION || uid == STORAGE_COMMITMENT_PUSH_MODEL {
+                    continue;
+                }
+                if accepted(uid) && answered.insert((0x56, uid.to_owned())) {
+                    let support = match sop_class::retrieve_class(uid) {
+                        // Relational retrieval (PS3.4 section C.5.2.1): we never need the keys of higher levels.
+                        Some(_) => vec![u8::from(proposed.first() == Some(&1))],
+                        None => STORAGE_SUPPORT.to_vec(),
+                    };
                     items.push(UserVariableItem::SopClassExtendedNegotiationSubItem(uid.to_owned(), support));
                 }
             }
