@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -17,6 +18,7 @@ use crate::config::Config;
 use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
+use crate::integrations::front::{self, Front};
 use crate::integrations::{file_share, report_registry};
 use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
@@ -45,6 +47,9 @@ pub enum Error {
     /// The DICOM port cannot be used.
     #[error("DICOM listener: {0}")]
     Dimse(#[from] dimse::Error),
+    /// An upstream cannot be forwarded to with this configuration.
+    #[error("{0}")]
+    Upstream(String),
     /// The HTTP port cannot be used.
     #[error("http.listen {listen}: {error}")]
     Http {
@@ -108,6 +113,8 @@ impl Server {
         readiness.set_working(true);
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let charset = &config.dicom.default_charset;
+        let upstreams = upstreams(&config, &dimse)?;
+        let front = Front::start(&archive, upstreams, &config.front, &shutdown);
         let watchers = file_share::Watchers::start(&archive, &config.file_share, charset, &shutdown);
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
@@ -115,6 +122,7 @@ impl Server {
         readiness.set_accepting(false);
         let _ = associations.await;
         watchers.stop().await;
+        front.stop().await;
         workers.stop().await;
         let _ = upkeep.await;
         Ok(archive.close().await?)
@@ -136,7 +144,23 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         fetcher: Fetcher::new(config.reports.clone())?,
         stamp: StampSettings { public_url: config.http.public_url.clone(), qr: config.qr.clone() },
         documents: config.documents.clone(),
-    }))
+    })
+    .forwarding(config.upstream.iter().map(front::UpstreamConfig::rule).collect()))
+}
+
+/// The upstream archives, each with its peer where it is one of DICOM.
+fn upstreams(config: &Config, dimse: &dimse::Listener) -> Result<Vec<front::Upstream>, Error> {
+    let of = |upstream: &front::UpstreamConfig| {
+        let is_it = |peer: &&dimse::PeerConfig| peer.ae_title.to_string() == upstream.peer && !peer.host.is_empty();
+        let dicom = config.peer.iter().find(is_it).map(|peer| {
+            let (calling, called) = (config.dicom.ae_title.clone(), peer.ae_title.clone());
+            let mut target = dimse::scu::ScuTarget::new(&peer.host, peer.port, calling, called);
+            target.timeout = Duration::from_millis(upstream.timeout_ms.max(1));
+            front::DicomUpstream { target, commitment: dimse.storage_commitment() }
+        });
+        front::Upstream::new(upstream.clone(), dicom).map_err(Error::Upstream)
+    };
+    config.upstream.iter().map(of).collect()
 }
 
 fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Result<Router, Error> {

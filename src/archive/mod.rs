@@ -8,6 +8,7 @@ pub mod commit_storage;
 mod error;
 pub mod fetch_report_file;
 pub mod find_reports;
+pub mod forward;
 pub mod hold_lease;
 pub mod keep_message;
 pub mod link;
@@ -82,6 +83,7 @@ pub struct Archive {
     pub(crate) fetcher: Fetcher,
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
+    pub(crate) forward_rules: Arc<[forward::ForwardRule]>,
 }
 
 impl Archive {
@@ -89,7 +91,7 @@ impl Archive {
     pub fn new(parts: ArchiveParts) -> Self {
         let ArchiveParts { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp, documents } = parts;
         let documents = Documents::new(documents);
-        Self { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp: Arc::new(stamp), documents }
+        Self { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp: Arc::new(stamp), documents, forward_rules: Arc::from([]) }
     }
 
     /// Whether nothing has come in yet, neither images nor reports.

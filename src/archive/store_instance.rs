@@ -17,6 +17,7 @@ use crate::dicom::{part10, sop_class};
 use crate::domain::{Actor, Uid};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::conflicts::{self, ConflictKind};
+use crate::index::forwards;
 use crate::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
 use crate::index::{self, Ids, Tx};
 use crate::objects::{Kind, ObjectWriter};
@@ -187,6 +188,7 @@ impl InstanceWriter {
 impl Archive {
     async fn index_instance(&self, new: NewInstance, actor: Actor) -> Result<StoreOutcome, Error> {
         let (ids, rules, now) = (self.ids.clone(), self.link_rules, self.clock.now_ms());
+        let forward_rules = self.forward_rules.clone();
         self.index
             .write(move |tx| {
                 Box::pin(async move {
@@ -200,6 +202,11 @@ impl Archive {
                     };
                     if outcome == StoreOutcome::Duplicate {
                         return Ok(outcome);
+                    }
+                    let takers = forward_rules.iter().filter(|rule| rule.takes(org_code));
+                    for rule in takers.filter(|_| outcome == StoreOutcome::Stored) {
+                        let due_at = rule.due_at(now);
+                        forwards::enqueue(tx, &rule.upstream, instance_pk, parents.study_pk, now, due_at).await?;
                     }
                     if !parents.contradictions.is_empty() {
                         let subject = format!("study:{}", parents.study_pk);

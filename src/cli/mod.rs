@@ -2,6 +2,7 @@
 
 mod check_config;
 mod demo;
+mod forward;
 mod import;
 mod migrate;
 mod serve;
@@ -37,6 +38,8 @@ enum Command {
     Import(import::Import),
     /// Hold objects and index against each other, both ways.
     Verify(verify::Verify),
+    /// Look after what is forwarded to upstream archives.
+    Forward(forward::Forward),
 }
 
 /// Where the configuration is.
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
             Command::SignLink(command) => command.run(),
             Command::Import(command) => command.run().await,
             Command::Verify(command) => command.run().await,
+            Command::Forward(command) => command.run().await,
         }
     });
     match done {

@@ -69,6 +69,18 @@ fn sections(config: &Config, found: &mut Found) {
     if !(0.0..=100.0).contains(&config.qr.margin_mm) {
         found.add("qr.margin_mm", "must be 0 to 100");
     }
+    for (i, upstream) in config.upstream.iter().enumerate() {
+        found.add_all(&format!("upstream.{i}"), upstream.faults());
+        if config.upstream[..i].iter().any(|other| other.name == upstream.name) {
+            found.add(format!("upstream.{i}.name"), "stands twice");
+        }
+        let can_be_called = |peer: &crate::dimse::PeerConfig| {
+            peer.ae_title.to_string() == upstream.peer && !peer.host.is_empty()
+        };
+        if !upstream.peer.is_empty() && !config.peer.iter().any(can_be_called) {
+            found.add(format!("upstream.{i}.peer"), "is no [[peer]] with a host");
+        }
+    }
     for (i, share) in config.file_share.iter().enumerate() {
         found.add_all(&format!("file_share.{i}"), share.faults());
         if config.file_share[..i].iter().any(|other| other.name == share.name || other.path == share.path) {
@@ -103,6 +115,9 @@ fn organizations(config: &Config, found: &mut Found) {
         }
     }
     let mut named = Vec::new();
+    for (i, upstream) in config.upstream.iter().enumerate() {
+        named.extend(upstream.organizations.iter().map(|code| (format!("upstream.{i}.organizations"), code)));
+    }
     for (i, share) in config.file_share.iter().enumerate() {
         named.push((format!("file_share.{i}.organization"), &share.organization));
     }

@@ -22,6 +22,9 @@ pub(super) fn read(config: &mut Config) -> Result<(), Error> {
         let key = format_args!("sender.{i}.basic_password_file");
         fill(&mut sender.basic_password, &sender.basic_password_file, key)?;
     }
+    for (i, upstream) in config.upstream.iter_mut().enumerate() {
+        fill(&mut upstream.token.0, &upstream.token_file, format_args!("upstream.{i}.token_file"))?;
+    }
     let objects = &mut config.objects;
     fill(&mut objects.secret_access_key, &objects.secret_access_key_file, "objects.secret_access_key_file")?;
     if let Some(path) = &config.database.password_file {

@@ -12,6 +12,7 @@ pub mod conflicts;
 pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;
+pub mod forwards;
 pub mod inbox;
 pub mod instances;
 pub mod jobs;

@@ -95,6 +95,15 @@ pub async fn promises(index: &Index, kind: PromiseKind, after: i64) -> Result<(V
     Ok((found, last))
 }
 
+/// Whether the row still promises the same place; it may have been removed or rewritten since it was read.
+pub async fn is_current(index: &Index, kind: PromiseKind, promise: &Promise) -> Result<bool, Error> {
+    let id: Option<i64> = promise.row.rsplit(':').next().and_then(|id| id.parse().ok());
+    let Some(row) = index.query_opt(kind.page(), params![id.unwrap_or(0) - 1]).await? else { return Ok(false) };
+    Ok(Some(row.int("id")?) == id
+        && row.text("k")? == promise.place.key
+        && u64::try_from(row.int("o")?).is_ok_and(|offset| offset == promise.place.offset))
+}
+
 /// Those of the given keys that no row names.
 pub async fn unnamed(index: &Index, keys: &[String]) -> Result<Vec<String>, Error> {
     let mut named = std::collections::HashSet::new();

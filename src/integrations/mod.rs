@@ -1,4 +1,5 @@
 //! Neighbour systems, one folder each. What is not in the configuration is not mounted, and no integration knows another.
 
 pub mod file_share;
+pub mod front;
 pub mod report_registry;

@@ -189,6 +189,9 @@ impl Objects {
         if from >= to {
             return Ok(Bytes::new());
         }
+        if place.key.is_empty() {
+            return Err(Error::Missing);
+        }
         self.store.get_range(&Path::from(place.key.as_str()), from..to).await.map_err(missing)
     }
 
@@ -196,6 +199,9 @@ impl Objects {
     pub async fn stream(&self, place: &Place) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
         if place.length == 0 {
             return Ok(futures_util::stream::empty().boxed());
+        }
+        if place.key.is_empty() {
+            return Err(Error::Missing);
         }
         let range = GetRange::Bounded(place.offset..place.offset + place.length);
         let options = GetOptions { range: Some(range), ..GetOptions::default() };

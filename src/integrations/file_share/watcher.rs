@@ -18,6 +18,10 @@ use crate::dicom::text::Charset;
 const GRACE: Duration = Duration::from_secs(10);
 /// A file that could not be moved is tried again after so long.
 const STUCK_WAIT: Duration = Duration::from_secs(60);
+/// A file that the archive refused is tried again after so long; one too large for a full disk must not hold others up.
+const REFUSED_WAIT: Duration = Duration::from_secs(10);
+/// So many refusals end a round.
+const MOST_REFUSED: u32 = 3;
 /// Longest pause after the archive has refused.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -169,7 +173,7 @@ impl Watcher {
         let mut taking = std::pin::pin!(futures_util::stream::iter(files).buffer_unordered(self.config.concurrency));
         let mut renew = tokio::time::interval(Duration::from_millis((self.config.lease_ms / 3).max(1)));
         renew.tick().await;
-        let mut deadline: Option<Instant> = None;
+        let (mut deadline, mut refused): (Option<Instant>, u32) = (None, 0);
         loop {
             let until = tokio::time::Instant::from_std(deadline.unwrap_or_else(|| Instant::now() + LONGEST_PAUSE));
             tokio::select! {
@@ -177,7 +181,8 @@ impl Watcher {
                     None => return round,
                     Some(None) => {}
                     Some(Some((file, taken))) => {
-                        if matches!(taken, Taken::Refused { .. }) {
+                        refused += u32::from(matches!(taken, Taken::Refused { .. }));
+                        if refused >= MOST_REFUSED {
                             round = Round::Refused;
                             stop.cancel();
                         }
@@ -220,7 +225,8 @@ impl Watcher {
                 "unreadable"
             }
             Taken::Refused { reason } => {
-                tracing::error!(share.name = %name, reason, "the archive cannot store; the share waits");
+                tracing::error!(share.name = %name, reason, "the archive cannot store a file; it waits");
+                tracker.postpone(relative, REFUSED_WAIT, false, false);
                 "refused"
             }
             Taken::Stuck { reason, stored } => {

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use yingku::index::DatabaseConfig;
 
 use super::test_server::base_toml;
 use super::wait::{eventually, free_port, http_get};
@@ -112,6 +113,12 @@ impl ServerProcess {
         let mut command = Command::new(env!("CARGO_BIN_EXE_yingku"));
         command.args(arguments).arg("--config").arg(self.config_path()).current_dir(self.folder.path());
         command.output().unwrap()
+    }
+
+    /// Where its index is.
+    pub fn database(&self) -> DatabaseConfig {
+        let url = format!("sqlite://{}/yingku.db", self.folder.path().display());
+        DatabaseConfig { url, ..DatabaseConfig::default() }
     }
 
     /// What the index and the folder hold right now.

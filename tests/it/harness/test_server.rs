@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use yingku::config::Config;
+use yingku::index::DatabaseConfig;
 use yingku::server::Server;
 
 use super::StoredInstances;
@@ -52,6 +53,16 @@ impl TestServer {
     /// Where it takes DICOM.
     pub fn dicom(&self) -> SocketAddr {
         self.dicom
+    }
+
+    /// Where its index is.
+    pub fn database(&self) -> DatabaseConfig {
+        self.config.database.clone()
+    }
+
+    /// The folder of its objects.
+    pub fn objects(&self) -> std::path::PathBuf {
+        self.folder.path().join("objects")
     }
 
     /// What its index and its folder hold right now.

@@ -1,0 +1,1 @@
+//! The front role against real upstreams.
