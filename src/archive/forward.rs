@@ -76,7 +76,7 @@ impl Archive {
         Ok(settled.await?)
     }
 
-    /// The bytes of an instance from `from` on.
+    /// The bytes of an instance from `from` on; not found when its object is gone.
     pub async fn forward_bytes(
         &self,
         instance: &ForwardInstance,
@@ -85,7 +85,10 @@ impl Archive {
         let place = &instance.place;
         let from = from.min(place.length);
         let part = Place { key: place.key.clone(), offset: place.offset + from, length: place.length - from };
-        Ok(self.objects.stream(&part).await?)
+        match self.objects.stream(&part).await {
+            Err(objects::Error::Missing) => Err(Error::NotFound),
+            other => Ok(other?),
+        }
     }
 
     /// How many instances of an upstream are in each state.

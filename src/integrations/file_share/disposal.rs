@@ -8,9 +8,12 @@ use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Error, ErrorKind};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 const MOST_NAMESAKES: u32 = 9999;
+/// One move at a time, so that two files never find the same name free.
+static MOVES: Mutex<()> = Mutex::new(());
 
 /// By what a file is known to be unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,7 @@ pub(super) fn open(root: &Path, relative: &Path) -> io::Result<(File, Stamp)> {
 
 /// Moves a file whose content is still the one with this stamp to a folder of the share; an empty folder name removes it.
 pub(super) fn put_away(root: &Path, folder: &str, relative: &Path, stamp: Stamp) -> io::Result<PathBuf> {
+    let _turn = MOVES.lock().unwrap_or_else(PoisonError::into_inner);
     check_levels(root, relative.parent())?;
     let source = root.join(relative);
     let meta = source.symlink_metadata()?;

@@ -12,7 +12,6 @@ use crate::archive::forward::{ForwardBatch, ForwardInstance, ForwardResult};
 use crate::dimse::scu::{Association, Error, Proposal, ScuTarget, StoreRequest};
 use crate::dimse::storage_commitment::StorageCommitment;
 use crate::domain::commitment::ReferencedInstance;
-use crate::objects;
 
 /// Presentation contexts of one association.
 const MOST_PROPOSALS: usize = 128;
@@ -106,7 +105,7 @@ async fn store(context: &Arc<Context>, association: &mut Association, instance: 
     }
     let bytes = match context.bytes(instance, instance.dataset_offset).await {
         Ok(bytes) => bytes,
-        Err(archive::Error::Objects(objects::Error::Missing)) => {
+        Err(archive::Error::NotFound) => {
             return Stored::Settled(context.parked(instance, "its bytes are missing here".to_owned()));
         }
         Err(error) => return Stored::Settled(context.failed(instance, error.to_string())),

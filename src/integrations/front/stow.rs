@@ -15,7 +15,6 @@ use super::config::UpstreamConfig;
 use super::sender::Context;
 use crate::archive;
 use crate::archive::forward::{ForwardBatch, ForwardInstance, ForwardResult};
-use crate::objects;
 
 const DICOM_JSON: &str = "application/dicom+json";
 const REFERENCED_SOP_INSTANCE_UID: &str = "00081155";
@@ -190,7 +189,7 @@ fn body(
             let bytes = match context.bytes(&one, 0).await {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    let for_good = matches!(error, archive::Error::Objects(objects::Error::Missing));
+                    let for_good = matches!(error, archive::Error::NotFound);
                     return Err(blame(std::io::Error::other(error.to_string()), for_good));
                 }
             };

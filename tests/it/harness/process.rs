@@ -115,6 +115,11 @@ impl ServerProcess {
         command.output().unwrap()
     }
 
+    /// Where it keeps everything.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Where its index is.
     pub fn database(&self) -> DatabaseConfig {
         let url = format!("sqlite://{}/yingku.db", self.folder.path().display());
