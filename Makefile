@@ -102,6 +102,7 @@ fuzz-tool: $(TOOLS)/bin/cargo-fuzz
 fuzz: packages-build fuzz-tool
 	@set -e; for target in $(FUZZ_TARGETS); do \
 	    echo "── fuzz $$target for $(FUZZ_SECONDS) s"; \
-	    RUSTC_BOOTSTRAP=1 PATH="$(TOOLS)/bin:$$PATH" cargo fuzz run $$target -- \
+	    ASAN_OPTIONS=detect_odr_violation=0 RUSTC_BOOTSTRAP=1 PATH="$(TOOLS)/bin:$$PATH" \
+        cargo fuzz run $$target fuzz/corpus/$$target $$(ls -d fixtures/$$target 2>/dev/null) -- \
 	        -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=20 -print_final_stats=1; \
 	done

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::scrub::ScrubConfig;
 use crate::archive::{LinkRules, QrConfig};
 use crate::dicom::render::RenderConfig;
 use crate::dimse::{DicomConfig, PeerConfig};
@@ -76,6 +77,8 @@ pub struct Config {
     pub render: RenderConfig,
     /// Background work.
     pub jobs: JobsConfig,
+    /// Reading all images from time to time.
+    pub scrub: ScrubConfig,
     /// Logs.
     pub log: LogConfig,
 }

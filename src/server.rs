@@ -5,6 +5,7 @@
 //! and returns.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::queue::JobKind;
+use crate::archive::queue::{JobFailure, JobKind};
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
 use crate::config::Config;
 use crate::domain::Clock;
@@ -111,6 +112,11 @@ impl Server {
         });
         let workers = Workers::start(archive.clone(), handlers, config.jobs.clone());
         readiness.set_working(true);
+        if config.scrub.every_days > 0
+            && let Err(error) = archive.schedule_scrub().await
+        {
+            tracing::warn!(%error, "the scrub could not be scheduled");
+        }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let charset = &config.dicom.default_charset;
         let upstreams = upstreams(&config, &dimse)?;
@@ -144,6 +150,7 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         fetcher: Fetcher::new(config.reports.clone())?,
         stamp: StampSettings { public_url: config.http.public_url.clone(), qr: config.qr.clone() },
         documents: config.documents.clone(),
+        probe_interval: Duration::from_millis(config.objects.probe_interval_ms),
     })
     .forwarding(config.upstream.iter().map(front::UpstreamConfig::rule).collect()))
 }
@@ -182,14 +189,23 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
 
 /// Who does which jobs in this process.
 fn handlers(config: &Config, archive: &Archive) -> Handlers {
-    Handlers::of(archive, config.jobs.workers)
+    let mut handlers = Handlers::of(archive, config.jobs.workers);
+    let (scrubbed, scrub) = (archive.clone(), config.scrub.clone());
+    handlers.add(JobKind::Scrub, 1, move |_| {
+        let (archive, scrub) = (scrubbed.clone(), scrub.clone());
+        async move {
+            let failed = |error: archive::Error| JobFailure { reason: error.to_string(), retryable: true };
+            archive.run_scrub(&scrub).await.map_err(failed)
+        }
+    });
+    handlers
 }
 
 /// Keeps the node's lease; removes, once, what a crash left behind.
 async fn upkeep(archive: Archive, shutdown: CancellationToken) {
-    if let Some(crashed_before) = archive.crashed_before() {
+    if let Some(crashed) = archive.crashed() {
         let archive = archive.clone();
-        tokio::spawn(async move { remove_leftovers(&archive, crashed_before).await });
+        tokio::spawn(async move { remove_leftovers(&archive, crashed).await });
     }
     let mut renew = tokio::time::interval(index::RENEW);
     loop {
@@ -204,8 +220,8 @@ async fn upkeep(archive: Archive, shutdown: CancellationToken) {
     }
 }
 
-async fn remove_leftovers(archive: &Archive, crashed_before: i64) {
-    match archive.sweep(crashed_before).await {
+async fn remove_leftovers(archive: &Archive, crashed: Range<i64>) {
+    match archive.sweep(crashed).await {
         Ok(swept) if swept.removed > 0 => {
             tracing::info!(swept.removed, swept.removed_bytes, "removed objects that no row names");
         }

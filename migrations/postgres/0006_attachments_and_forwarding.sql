@@ -2,6 +2,7 @@
 
 -- When the bytes of an instance were removed because an upstream archive keeps them (RD-8); its row stays.
 ALTER TABLE instance ADD COLUMN offline_at BIGINT;
+CREATE INDEX instance_offline ON instance (series_pk) WHERE offline_at IS NOT NULL;
 
 -- Work that only one process may do at a time, e.g. a watched folder.
 CREATE TABLE work_lease (

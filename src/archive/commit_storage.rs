@@ -122,9 +122,7 @@ impl Archive {
     /// Notes that the requester has heard of the outcome.
     pub async fn commitment_reported(&self, id: i64) -> Result<(), Error> {
         let now = self.clock.now_ms();
-        self.index
-            .write(move |tx| Box::pin(async move { Ok(commitments::set_reported(tx, id, now).await?) }))
-            .await
+        self.index.write(move |tx| Box::pin(async move { Ok(commitments::set_reported(tx, id, now).await?) })).await
     }
 
     async fn keep_checked(&self, id: i64, request: &NewCommitment, failures: Vec<(usize, u16)>) -> Result<(), Error> {

@@ -82,10 +82,13 @@ impl Archive {
         instance: &ForwardInstance,
         from: u64,
     ) -> Result<BoxStream<'static, Result<Bytes, objects::Error>>, Error> {
-        let place = &instance.place;
-        let from = from.min(place.length);
-        let part = Place { key: place.key.clone(), offset: place.offset + from, length: place.length - from };
-        match self.objects.stream(&part).await {
+        match self.objects.stream(&rest_of(&instance.place, from)).await {
+            Err(objects::Error::Missing) => {}
+            other => return Ok(other?),
+        }
+        // It may lie elsewhere since the batch was put together.
+        let place = forwards::place(&self.index, instance.instance_pk).await?.ok_or(Error::NotFound)?;
+        match self.objects.stream(&rest_of(&place, from)).await {
             Err(objects::Error::Missing) => Err(Error::NotFound),
             other => Ok(other?),
         }
@@ -178,10 +181,15 @@ impl Archive {
         for place in gone {
             purged.instances += 1;
             purged.bytes += place.length;
-            if let Err(error) = self.objects.delete(&place.key).await {
+            if let Err(error) = self.objects.forget(&place).await {
                 tracing::warn!(object.key = %place.key, %error, "a forwarded object could not be removed");
             }
         }
         Ok(purged)
     }
+}
+
+fn rest_of(place: &Place, from: u64) -> Place {
+    let from = from.min(place.length);
+    Place { key: place.key.clone(), offset: place.offset + from, length: place.length - from }
 }

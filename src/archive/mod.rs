@@ -7,6 +7,7 @@ pub mod check_health;
 pub mod commit_storage;
 mod error;
 pub mod fetch_report_file;
+pub mod find;
 pub mod find_reports;
 pub mod forward;
 pub mod hold_lease;
@@ -24,7 +25,9 @@ pub mod read_report_file;
 mod register_exam;
 mod register_lab;
 pub mod register_reports;
+pub mod reindex;
 pub mod report_codes;
+pub mod scrub;
 mod standing;
 pub mod store_attachment;
 pub mod store_instance;
@@ -33,6 +36,7 @@ pub mod verify;
 pub mod view_exam;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::dicom::header::HeaderLimits;
 use crate::documents::DocumentsConfig;
@@ -46,6 +50,7 @@ pub use link::LinkRules;
 pub use qr_link::{QrConfig, StampSettings};
 pub use read_report_file::{ReportCopy, ReportFileState};
 
+use check_health::StoreProbe;
 use read_report_file::Documents;
 
 /// The open parts that an archive is put together from.
@@ -69,6 +74,8 @@ pub struct ArchiveParts {
     pub stamp: StampSettings,
     /// Limits of the work on report files.
     pub documents: DocumentsConfig,
+    /// How old an answer of the object store to "are you there" may be.
+    pub probe_interval: Duration,
 }
 
 /// The archive; a cheap clone, handed to every adapter.
@@ -84,14 +91,25 @@ pub struct Archive {
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
     pub(crate) forward_rules: Arc<[forward::ForwardRule]>,
+    store_probe: StoreProbe,
 }
 
 impl Archive {
     /// Puts the archive together from its open parts.
     pub fn new(parts: ArchiveParts) -> Self {
-        let ArchiveParts { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp, documents } = parts;
-        let documents = Documents::new(documents);
-        Self { index, objects, clock, ids, link_rules, header_limits, fetcher, stamp: Arc::new(stamp), documents, forward_rules: Arc::from([]) }
+        Self {
+            index: parts.index,
+            objects: parts.objects,
+            clock: parts.clock,
+            ids: parts.ids,
+            link_rules: parts.link_rules,
+            header_limits: parts.header_limits,
+            fetcher: parts.fetcher,
+            stamp: Arc::new(parts.stamp),
+            documents: Documents::new(parts.documents),
+            forward_rules: Arc::from([]),
+            store_probe: StoreProbe::new(parts.probe_interval),
+        }
     }
 
     /// Whether nothing has come in yet, neither images nor reports.
@@ -104,8 +122,9 @@ impl Archive {
         Ok(self.ids.renew(&self.index).await?)
     }
 
-    /// Gives this process's node number back.
+    /// Finishes the open segment and gives this process's node number back.
     pub async fn release(&self) -> Result<(), Error> {
+        self.objects.close().await;
         Ok(self.ids.release(&self.index).await?)
     }
 

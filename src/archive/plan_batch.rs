@@ -54,7 +54,7 @@ pub(super) fn plan(
                 let number = [LabField::OrgCode, LabField::ReportFormNo].map(|f| lab.record.text(f).to_owned());
                 plan.repeats |= !seen.insert(("lab", number));
                 heads.add(place, &lab.record, Some(lab_units.len()));
-                lab_units.push(LabUnit { head: Some(Box::new(lab)), items: Vec::new() });
+                lab_units.push(LabUnit { head: Some(Box::new(lab)), ..LabUnit::default() });
             }
             Err(rejected) => {
                 heads.add(place, &rejected.record, None);
@@ -62,8 +62,8 @@ pub(super) fn plan(
             }
         }
     }
-    let mut alone: HashMap<[String; 3], usize> = HashMap::new();
-    let mut orders: HashMap<(Option<usize>, [String; 4]), usize> = HashMap::new();
+    let mut alone: HashMap<([String; 3], bool), usize> = HashMap::new();
+    let mut orders: HashMap<(Head, [String; 4]), usize> = HashMap::new();
     for item in items {
         // Not in its normal form yet.
         let owner = trimmed(prepare_report::owner_of_item(&item.record));
@@ -80,12 +80,16 @@ pub(super) fn plan(
         };
         match prepare_report::item(item, order, rules, &now) {
             Ok(item) => {
-                let unit = head.unwrap_or_else(|| {
-                    *alone.entry(prepare_report::owner_of_item(&item.record)).or_insert_with(|| {
-                        lab_units.push(LabUnit::default());
-                        lab_units.len() - 1
-                    })
-                });
+                let head_rejected = head == Head::Rejected;
+                let unit = match head {
+                    Head::Unit(unit) => unit,
+                    Head::Absent | Head::Rejected => *alone
+                        .entry((prepare_report::owner_of_item(&item.record), head_rejected))
+                        .or_insert_with(|| {
+                            lab_units.push(LabUnit { head_rejected, ..LabUnit::default() });
+                            lab_units.len() - 1
+                        }),
+                };
                 lab_units[unit].items.push(item);
             }
             Err(rejected) => plan.rejected.push(told(RecordKind::LabItem, *rejected)),
@@ -95,21 +99,48 @@ pub(super) fn plan(
     plan
 }
 
-/// The heads of a batch by what their lines name: place in the batch, and unit unless the head was rejected.
+/// Where the head of a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Head {
+    /// In this unit of the batch.
+    Unit(usize),
+    /// In the batch, and rejected: another head with its numbers may be another patient's.
+    Rejected,
+    /// Not in the batch.
+    Absent,
+}
+
+/// The heads of a batch by what their lines name, each with its place in the batch.
 #[derive(Default)]
-struct Heads(HashMap<[String; 3], Vec<(usize, Option<usize>)>>);
+struct Heads {
+    whole: HashMap<[String; 3], Vec<(usize, Head)>>,
+    /// Rejected ones that do not name all that their lines name.
+    partial: Vec<(usize, [String; 3])>,
+}
 
 impl Heads {
     fn add(&mut self, place: usize, head: &LabReport, unit: Option<usize>) {
-        self.0.entry(trimmed(prepare_report::owner_keys(head))).or_default().push((place, unit));
+        let keys = trimmed(prepare_report::owner_keys(head));
+        if keys.iter().any(String::is_empty) {
+            return self.partial.push((place, keys));
+        }
+        self.whole.entry(keys).or_default().push((place, unit.map_or(Head::Rejected, Head::Unit)));
     }
 
-    /// The unit of the nearest head before the line, else of the last one, wherever that stands (D-R7, D-R9). None for
-    /// a line of a rejected head: another head with its numbers may be another patient's.
-    fn of_line(&self, owner: &[String; 3], heads_before: usize) -> Option<usize> {
-        let heads = self.0.get(owner)?;
+    /// The nearest head before the line, else the last one, wherever that stands (D-R7, D-R9).
+    fn of_line(&self, owner: &[String; 3], heads_before: usize) -> Head {
+        let right_before = self.partial.iter().find(|(place, _)| place + 1 == heads_before).map(|(_, keys)| keys);
+        let may_own = |keys: &&[String; 3]| keys.iter().zip(owner).all(|(key, named)| key.is_empty() || key == named);
+        let partial = right_before.filter(may_own);
+        let Some(heads) = self.whole.get(owner) else {
+            return partial.map_or(Head::Absent, |_| Head::Rejected);
+        };
+        // A head without a number says too little to be preferred to one that names all three.
+        if partial.is_some_and(|[_, _, number]| !number.is_empty()) {
+            return Head::Rejected;
+        }
         let before = heads.iter().rev().find(|(place, _)| *place < heads_before);
-        before.or(heads.last()).and_then(|(_, unit)| *unit)
+        before.or(heads.last()).map_or(Head::Absent, |(_, head)| *head)
     }
 }
 
@@ -138,5 +169,47 @@ impl Unit {
                 head.into_iter().chain(items).collect()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(event_no: &str, number: &str) -> [String; 3] {
+        ["ORG-T01", event_no, number].map(str::to_owned)
+    }
+
+    fn heads(of: &[(&str, &str, Option<usize>)]) -> Heads {
+        let mut heads = Heads::default();
+        for (place, (event_no, number, unit)) in of.iter().enumerate() {
+            let mut head = LabReport::default();
+            for (field, text) in
+                [(LabField::OrgCode, "ORG-T01"), (LabField::EventNo, event_no), (LabField::ReportFormNo, number)]
+            {
+                head.set(field, text);
+            }
+            heads.add(place, &head, *unit);
+        }
+        heads
+    }
+
+    #[test]
+    fn d_r9_a_line_goes_to_the_nearest_head_before_it_also_when_that_was_rejected() {
+        let heads = heads(&[("E1", "LB1", Some(0)), ("E1", "LB1", None)]);
+        assert_eq!(heads.of_line(&keys("E1", "LB1"), 1), Head::Unit(0));
+        assert_eq!(heads.of_line(&keys("E1", "LB1"), 2), Head::Rejected);
+        assert_eq!(heads.of_line(&keys("E1", "LB2"), 2), Head::Absent);
+    }
+
+    #[test]
+    fn d_r9_a_rejected_head_that_lacks_a_key_keeps_the_lines_right_after_it() {
+        let without_event = heads(&[("E1", "LB1", Some(0)), ("", "LB1", None)]);
+        assert_eq!(without_event.of_line(&keys("E1", "LB1"), 2), Head::Rejected);
+        assert_eq!(without_event.of_line(&keys("E1", "LB1"), 1), Head::Unit(0));
+        assert_eq!(without_event.of_line(&keys("E1", "LB2"), 2), Head::Absent);
+        let without_number = heads(&[("E1", "LB1", Some(0)), ("E1", "", None)]);
+        assert_eq!(without_number.of_line(&keys("E1", "LB1"), 2), Head::Unit(0));
+        assert_eq!(without_number.of_line(&keys("E1", "LB2"), 2), Head::Rejected);
     }
 }

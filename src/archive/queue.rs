@@ -1,6 +1,10 @@
 //! The durable queue as the workers see it: claim, run, and say how it ended.
 
+use serde_json::json;
+
 use super::{Archive, Error};
+use crate::domain::Actor;
+use crate::index::audit::{self, AuditRecord};
 use crate::index::jobs;
 
 pub use crate::index::jobs::{Job, JobCount, JobKind, JobState};
@@ -101,9 +105,41 @@ impl Archive {
         Ok(jobs::list(&self.index, state, limit).await?)
     }
 
-    /// Runs a job again, also one that was given up.
-    pub async fn rerun_job(&self, id: i64) -> Result<bool, Error> {
-        Ok(jobs::rerun(&self.index, id, self.clock.now_ms()).await?)
+    /// Lists jobs in one state or in all, of one kind or of all, those that changed last first.
+    pub async fn find_jobs(
+        &self,
+        state: Option<JobState>,
+        kind: Option<JobKind>,
+        limit: u32,
+    ) -> Result<Vec<Job>, Error> {
+        Ok(jobs::find(&self.index, state, kind, limit).await?)
+    }
+
+    /// One job.
+    pub async fn get_job(&self, id: i64) -> Result<Option<Job>, Error> {
+        Ok(jobs::by_id(&self.index, id).await?)
+    }
+
+    /// Runs a job again, also one that was given up; false when it runs or does not exist.
+    pub async fn rerun_job(&self, actor: Actor, id: i64) -> Result<bool, Error> {
+        let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
+        self.index
+            .write(move |tx| {
+                Box::pin(async move {
+                    let again = jobs::rerun(tx, id, now).await?;
+                    let entry = AuditRecord {
+                        action: "rerun_job",
+                        actor,
+                        org_code: String::new(),
+                        target: format!("job:{id}"),
+                        outcome: if again { "ok" } else { "not_found" },
+                        detail: json!({}),
+                    };
+                    audit::record(tx, audit_id, now, &entry).await?;
+                    Ok(again)
+                })
+            })
+            .await
     }
 }
 

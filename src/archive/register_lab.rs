@@ -1,4 +1,5 @@
-//! One lab report's transaction: the head with its lines, or lines whose head has not come yet (D-R9 to D-R11).
+//! One lab report's transaction: the head with its lines, or lines whose head has not come yet or was rejected
+//! (D-R9 to D-R11).
 
 use super::prepare_report::{self, Prepared};
 use super::register_exam::open_conflict;
@@ -16,6 +17,8 @@ use crate::index::{self, Ids, Tx};
 pub(super) struct LabUnit {
     pub(super) head: Option<Box<Prepared<LabField>>>,
     pub(super) items: Vec<Prepared<LabItemField>>,
+    /// The lines' head is in the same message and was rejected.
+    pub(super) head_rejected: bool,
 }
 
 pub(super) async fn write(
@@ -24,7 +27,7 @@ pub(super) async fn write(
     context: &Context,
     unit: LabUnit,
 ) -> Result<Vec<RecordOutcome>, index::Error> {
-    let LabUnit { head, items } = unit;
+    let LabUnit { head, items, head_rejected } = unit;
     let owner = match (&head, items.first()) {
         (Some(head), _) => prepare_report::owner_keys(&head.record),
         (None, Some(item)) => prepare_report::owner_of_item(&item.record),
@@ -40,6 +43,7 @@ pub(super) async fn write(
             lab_reports::adopt_orphans(tx, id, &owner[0], &owner[1], &owner[2]).await?;
             ItemPlace::Certain(id)
         }
+        None if head_rejected => ItemPlace::Aside,
         None => lab_reports::place_of_items(tx, &owner[0], &owner[1], &owner[2]).await?,
     };
     let mut known = match items.is_empty() {
@@ -109,8 +113,10 @@ async fn write_item(
 ) -> Result<RecordOutcome, index::Error> {
     let now = context.now;
     let Prepared { mut record, mut notes, content_hash, stamped } = item;
-    if place == ItemPlace::Waiting {
-        notes.push(Note::of(Code::Orphan));
+    match place {
+        ItemPlace::Waiting => notes.push(Note::of(Code::Orphan)),
+        ItemPlace::Aside => notes.push(Note::of(Code::HeadRejected)),
+        ItemPlace::Guessed(_) | ItemPlace::Certain(_) => {}
     }
     let serial_no = record.text(LabItemField::SerialNo).to_owned();
     let stamp = record.text(LabItemField::LastUpdateDateTime).to_owned();
@@ -159,13 +165,17 @@ async fn write_item(
 /// other content: equal numbers of two patients are not the same line (D-R8, D-R9).
 fn stored_line(known: &[KnownItem], place: ItemPlace, serial_no: &str, content_hash: &str) -> Option<usize> {
     let find = |fits: &dyn Fn(&KnownItem) -> bool| known.iter().position(|k| k.serial_no == serial_no && fits(k));
-    let uncertain = |k: &KnownItem| !matches!(k.place, ItemPlace::Certain(_));
+    let uncertain = |k: &KnownItem| matches!(k.place, ItemPlace::Waiting | ItemPlace::Guessed(_));
+    // A line kept aside is known again by its content only: its number may be another patient's.
+    let aside = |k: &KnownItem| k.place == ItemPlace::Aside && k.content_hash == content_hash;
     match place {
-        ItemPlace::Waiting => find(&uncertain),
+        ItemPlace::Aside => find(&|k| k.place == ItemPlace::Aside),
+        ItemPlace::Waiting => find(&uncertain).or_else(|| find(&aside)),
         ItemPlace::Certain(head) => find(&|k| k.place == place)
             .or_else(|| find(&|k| matches!(k.place, ItemPlace::Waiting) || k.place == ItemPlace::Guessed(head)))
             // It was given to another head for want of a better one.
-            .or_else(|| find(&|k| uncertain(k) && k.content_hash == content_hash)),
+            .or_else(|| find(&|k| uncertain(k) && k.content_hash == content_hash))
+            .or_else(|| find(&aside)),
         ItemPlace::Guessed(head) => find(&|k| k.content_hash == content_hash)
             .or_else(|| find(&uncertain))
             .or_else(|| find(&|k| k.place == ItemPlace::Certain(head))),

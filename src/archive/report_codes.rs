@@ -57,6 +57,7 @@ codes! {
     Orphan "E1024" "主表尚未到达，子项已暂存",
     LongAccession "E1025" "检查号超过16位，可能与影像不符",
     Strict "E1026" "严格校验未通过",
+    HeadRejected "E1027" "主表被拒绝，子项已另存待核，请更正主表后连同子项重发",
     NotStored "E1090" "存储失败，请重发",
     Unreadable "E2001" "报文无法解析",
     NoRecords "E2002" "报文中没有检查或检验数据",

@@ -5,21 +5,26 @@
 //! nothing has been promised. The same content again changes nothing, other content under the same SOP Instance UID
 //! is kept as a version and flagged (D-I15). Bytes of the data set are never changed (D-I16).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{Archive, Error, link};
+use super::forward::ForwardRule;
+use super::{Archive, Error, LinkRules, link};
 use crate::dicom::attributes::InstanceAttributes;
 use crate::dicom::header::{HeaderScanner, HeaderState};
+use crate::dicom::part10::Receipt;
 use crate::dicom::text::Charset;
 use crate::dicom::{part10, sop_class};
+use crate::domain::place::Place;
 use crate::domain::{Actor, Uid};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::forwards;
 use crate::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
-use crate::index::{self, Ids, Tx};
+use crate::index::{self, Ids, Tx, places};
 use crate::objects::{Kind, ObjectWriter};
 
 /// An object that is about to arrive.
@@ -80,11 +85,13 @@ impl Archive {
         {
             Uid::parse(text).map_err(|e| Error::Invalid(format!("{what}: {e}")))?;
         }
-        let meta = part10::meta(
+        let received_at = self.clock.now_ms();
+        let meta = part10::meta_with_receipt(
             &command.sop_class_uid,
             &command.sop_instance_uid,
             &command.transfer_syntax_uid,
             &command.calling_ae_title,
+            &Receipt { org_code: command.org_code.clone(), received_at, content: None },
         );
         let mut object = self.objects.create(Kind::Instance);
         object.write(&meta).await?;
@@ -130,7 +137,7 @@ impl InstanceWriter {
 
     /// Makes the object durable and indexes it. After an error nothing is kept.
     pub async fn commit(self) -> Result<StoreOutcome, Error> {
-        let Self { archive, command, object, scanner, hash, dataset_offset } = self;
+        let Self { archive, command, mut object, scanner, hash, dataset_offset } = self;
         let header = scanner.finish();
         let attributes = header.instance_attributes(&command.default_charset);
         if let Err(error) = check(&command, &attributes) {
@@ -155,8 +162,10 @@ impl InstanceWriter {
                 return Err(error.into());
             }
         }
+        let note = part10::content_note(object.length() - dataset_offset, &content_hash);
+        object.amend(dataset_offset - note.len() as u64, note.as_bytes()).await?;
         let place = object.finish().await?;
-        let key = place.key.clone();
+        let kept_at = place.clone();
         let instance = InstanceRow {
             sop_instance_uid: attributes.sop_instance_uid.clone(),
             sop_class_uid: attributes.sop_class_uid.clone(),
@@ -177,8 +186,8 @@ impl InstanceWriter {
         if matches!(outcome, Ok(StoreOutcome::Duplicate)) {
             // No row names it: give the space back now. After an error the object stays, because a commit whose answer
             // was lost may have happened; the sweep decides later, by the rows.
-            if let Err(error) = archive.objects.delete(&key).await {
-                tracing::warn!(object.key = %key, %error, "an object that is not needed could not be removed");
+            if let Err(error) = archive.forget_unnamed(&kept_at).await {
+                tracing::warn!(object.key = %kept_at.key, %error, "an object that is not needed could not be removed");
             }
         }
         outcome
@@ -187,54 +196,84 @@ impl InstanceWriter {
 
 impl Archive {
     async fn index_instance(&self, new: NewInstance, actor: Actor) -> Result<StoreOutcome, Error> {
-        let (ids, rules, now) = (self.ids.clone(), self.link_rules, self.clock.now_ms());
-        let forward_rules = self.forward_rules.clone();
+        let (ids, rules, now) = (self.ids.clone(), self.row_rules(), self.clock.now_ms());
         self.index
-            .write(move |tx| {
-                Box::pin(async move {
-                    let parents = instances::ensure_parents(tx, &ids, now, &new).await?;
-                    let org_code = &new.org_code;
-                    let instance_pk = ids.next();
-                    let outcome = if instances::insert(tx, instance_pk, now, parents.series_pk, &new).await? {
-                        StoreOutcome::Stored
-                    } else {
-                        keep_version(tx, &ids, now, &new).await?
-                    };
-                    if outcome == StoreOutcome::Duplicate {
-                        return Ok(outcome);
-                    }
-                    let takers = forward_rules.iter().filter(|rule| rule.takes(org_code));
-                    for rule in takers.filter(|_| outcome == StoreOutcome::Stored) {
-                        let due_at = rule.due_at(now);
-                        forwards::enqueue(tx, &rule.upstream, instance_pk, parents.study_pk, now, due_at).await?;
-                    }
-                    if !parents.contradictions.is_empty() {
-                        let subject = format!("study:{}", parents.study_pk);
-                        let detail = json!({ "fields": parents.contradictions });
-                        let kind = ConflictKind::Demographics;
-                        conflicts::open(tx, &ids, now, kind, org_code, &subject, &detail).await?;
-                    }
-                    if parents.study_is_new {
-                        link::study_arrived(tx, &ids, now, rules, parents.study_pk).await?;
-                        flag_uid_of_others(tx, &ids, now, &new, parents.study_pk).await?;
-                    }
-                    if parents.study_is_new || outcome == StoreOutcome::NewVersion {
-                        // One entry a study, not one an image: the instance's row itself says who sent it and when.
-                        let entry = AuditRecord {
-                            action: "store_instance",
-                            actor,
-                            org_code: org_code.clone(),
-                            target: format!("study:{}", parents.study_pk),
-                            outcome: if outcome == StoreOutcome::Stored { "ok" } else { "version" },
-                            detail: json!({}),
-                        };
-                        audit::record(tx, ids.next(), now, &entry).await?;
-                    }
-                    Ok(outcome)
-                })
-            })
+            .write(move |tx| Box::pin(async move { Ok(put_rows(tx, &ids, &rules, now, now, &new, actor).await?) }))
             .await
     }
+}
+
+impl Archive {
+    pub(super) fn row_rules(&self) -> RowRules {
+        RowRules { link: self.link_rules, forward: self.forward_rules.clone() }
+    }
+
+    /// Gives an object up, unless a row names it after all (a reindex may have met it first).
+    async fn forget_unnamed(&self, place: &Place) -> Result<(), Error> {
+        let named = places::named_instances(&self.index, std::slice::from_ref(&place.key)).await?;
+        if named.contains(&(place.key.clone(), place.offset)) {
+            return Ok(());
+        }
+        Ok(self.objects.forget(place).await?)
+    }
+}
+
+/// What a new instance is held against.
+pub(super) struct RowRules {
+    link: LinkRules,
+    forward: Arc<[ForwardRule]>,
+}
+
+/// Writes everything that an object brings: its rows and its parents', places in the queues of upstream archives, links,
+/// conflicts and the audit record.
+pub(super) async fn put_rows(
+    tx: &mut Tx,
+    ids: &Ids,
+    rules: &RowRules,
+    now: i64,
+    received_at: i64,
+    new: &NewInstance,
+    actor: Actor,
+) -> Result<StoreOutcome, index::Error> {
+    let parents = instances::ensure_parents(tx, ids, received_at, new).await?;
+    let org_code = &new.org_code;
+    let instance_pk = ids.next();
+    let outcome = if instances::insert(tx, instance_pk, received_at, parents.series_pk, new).await? {
+        StoreOutcome::Stored
+    } else {
+        keep_version(tx, ids, received_at, new).await?
+    };
+    if outcome == StoreOutcome::Duplicate {
+        return Ok(outcome);
+    }
+    if outcome == StoreOutcome::Stored {
+        for rule in rules.forward.iter().filter(|rule| rule.takes(org_code)) {
+            forwards::enqueue(tx, &rule.upstream, instance_pk, parents.study_pk, now, rule.due_at(now)).await?;
+        }
+    }
+    if !parents.contradictions.is_empty() {
+        let subject = format!("study:{}", parents.study_pk);
+        let detail = json!({ "fields": parents.contradictions });
+        let kind = ConflictKind::Demographics;
+        conflicts::open(tx, ids, now, kind, org_code, &subject, &detail).await?;
+    }
+    if parents.study_is_new {
+        link::study_arrived(tx, ids, now, rules.link, parents.study_pk).await?;
+        flag_uid_of_others(tx, ids, now, new, parents.study_pk).await?;
+    }
+    if parents.study_is_new || outcome == StoreOutcome::NewVersion {
+        // One entry a study, not one an image: the instance's row itself says who sent it and when.
+        let entry = AuditRecord {
+            action: "store_instance",
+            actor,
+            org_code: org_code.clone(),
+            target: format!("study:{}", parents.study_pk),
+            outcome: if outcome == StoreOutcome::Stored { "ok" } else { "version" },
+            detail: json!({}),
+        };
+        audit::record(tx, ids.next(), now, &entry).await?;
+    }
+    Ok(outcome)
 }
 
 async fn keep_version(tx: &mut Tx, ids: &Ids, now: i64, new: &NewInstance) -> Result<StoreOutcome, index::Error> {
@@ -269,15 +308,7 @@ async fn flag_uid_of_others(
 
 /// An object without the identifiers that place it cannot be kept; anything else can.
 fn check(command: &ReceiveInstance, attributes: &InstanceAttributes) -> Result<(), Error> {
-    let required = [
-        ("SOP Instance UID", &attributes.sop_instance_uid),
-        ("SOP Class UID", &attributes.sop_class_uid),
-        ("Study Instance UID", &attributes.study_instance_uid),
-        ("Series Instance UID", &attributes.series_instance_uid),
-    ];
-    for (what, text) in required {
-        Uid::parse(text).map_err(|e| Error::Mismatch(format!("{what} of the data set: {e}")))?;
-    }
+    check_uids(attributes)?;
     if attributes.sop_instance_uid != command.sop_instance_uid {
         return Err(Error::Mismatch("SOP Instance UID of the data set is not the announced one".to_owned()));
     }
@@ -287,7 +318,22 @@ fn check(command: &ReceiveInstance, attributes: &InstanceAttributes) -> Result<(
     Ok(())
 }
 
-fn new_instance(org_code: &str, a: InstanceAttributes, instance: InstanceRow) -> NewInstance {
+/// Whether a data set has the identifiers that place it.
+pub(super) fn check_uids(attributes: &InstanceAttributes) -> Result<(), Error> {
+    let required = [
+        ("SOP Instance UID", &attributes.sop_instance_uid),
+        ("SOP Class UID", &attributes.sop_class_uid),
+        ("Study Instance UID", &attributes.study_instance_uid),
+        ("Series Instance UID", &attributes.series_instance_uid),
+    ];
+    for (what, text) in required {
+        Uid::parse(text).map_err(|e| Error::Mismatch(format!("{what} of the data set: {e}")))?;
+    }
+    Ok(())
+}
+
+/// Puts together what an object says of itself and its parents.
+pub(super) fn new_instance(org_code: &str, a: InstanceAttributes, instance: InstanceRow) -> NewInstance {
     NewInstance {
         org_code: org_code.to_owned(),
         patient: PatientRow {

@@ -2,9 +2,12 @@
 //!
 //! An object is written before its row, so an object without a row may be one that is just arriving, or one whose row
 //! is in a newer database than the one that was restored. So only what a crashed process can have left is removed: the
-//! leases say until when such a process lived. After an orderly end, on a new database, or on a restored one there is
-//! nothing of that kind. Beside other processes what is younger than a day stays too.
+//! leases say from when until when such a process lived. After an orderly end, on a new database, or on a restored one
+//! there is nothing of that kind, and a reindex that was killed leaves the objects that it had yet to read. Beside other
+//! processes what is younger than a day stays too. In a segment that any row names, records without a row stay: they
+//! are dead, and compaction's business.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -27,22 +30,22 @@ pub struct Swept {
 }
 
 impl Archive {
-    /// Until when crashed processes can have left anything; `None` when all ended in order.
-    pub fn crashed_before(&self) -> Option<i64> {
-        self.ids.crashed_before()
+    /// When crashed processes can have left anything (milliseconds since 1970 UTC); `None` when all ended in order.
+    pub fn crashed(&self) -> Option<Range<i64>> {
+        self.ids.crashed()
     }
 
-    /// Removes leftovers written before `crashed_before` (milliseconds since 1970 UTC).
-    pub async fn sweep(&self, crashed_before: i64) -> Result<Swept, Error> {
+    /// Removes leftovers that were written while a process lived that has crashed.
+    pub async fn sweep(&self, crashed: Range<i64>) -> Result<Swept, Error> {
         let alone = self.ids.is_alone(&self.index).await?;
         let a_day_ago = self.clock.now_ms() - DAY.as_millis() as i64;
-        let before = if alone { crashed_before } else { crashed_before.min(a_day_ago) };
+        let crashed = crashed.start..if alone { crashed.end } else { crashed.end.min(a_day_ago) };
         let mut swept = Swept::default();
         let mut listing = self.objects.list().chunks(KEYS_AT_ONCE);
         while let Some(listed) = listing.next().await {
             let listed = listed.into_iter().collect::<Result<Vec<_>, _>>()?;
             swept.seen += listed.len() as u64;
-            let old: Vec<_> = listed.into_iter().filter(|object| object.written_at < before).collect();
+            let old: Vec<_> = listed.into_iter().filter(|object| crashed.contains(&object.written_at)).collect();
             let keys: Vec<String> = old.iter().map(|object| object.key.clone()).collect();
             for key in places::unnamed(&self.index, &keys).await? {
                 self.objects.delete(&key).await?;

@@ -28,6 +28,17 @@ pub enum Fault {
     Changed,
 }
 
+impl Fault {
+    /// The word kept in marks.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Fault::Missing => "missing",
+            Fault::Short => "short",
+            Fault::Changed => "changed",
+        }
+    }
+}
+
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
@@ -65,7 +76,7 @@ impl Archive {
                     verified.bytes += promise.place.length;
                     progress(verified.checked);
                     if let Some(fault) = self.check(&promise, depth).await?
-                        && places::is_current(&self.index, kind, &promise).await?
+                        && places::is_current(&self.index, &promise).await?
                     {
                         verified.fault_count += 1;
                         if verified.faults.len() < FAULTS_KEPT {

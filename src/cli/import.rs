@@ -13,12 +13,11 @@ use clap::Args;
 use futures_util::StreamExt;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-use super::ConfigFile;
+use super::{ConfigFile, operator, told};
 use crate::archive::Archive;
 use crate::archive::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use crate::dicom::part10::{self, FileMetaError};
 use crate::dicom::text::Charset;
-use crate::domain::{Actor, ActorKind};
 
 const FILES_AT_ONCE: usize = 8;
 const PIECE: usize = 1024 * 1024;
@@ -97,7 +96,7 @@ impl Import {
                 Ok(Imported::NotDicom) => summary.not_dicom += 1,
                 Err(error) => {
                     summary.failed += 1;
-                    bar.suspend(|| eprintln!("{}: {error:#}", file.display()));
+                    bar.suspend(|| eprintln!("{}: {}", file.display(), told(&error)));
                 }
             }
         }
@@ -149,12 +148,7 @@ async fn import_file(archive: &Archive, org_code: &str, charset: &Charset, path:
             sop_instance_uid: meta.media_storage_sop_instance_uid,
             transfer_syntax_uid: meta.transfer_syntax_uid,
             completeness: Completeness::Required,
-            actor: Actor {
-                kind: ActorKind::Operator,
-                name: "import".to_owned(),
-                user_id: String::new(),
-                remote_addr: String::new(),
-            },
+            actor: operator("import"),
         })
         .await?;
     let mut from = meta.dataset_offset as usize;

@@ -4,7 +4,10 @@ mod check_config;
 mod demo;
 mod forward;
 mod import;
+mod jobs;
 mod migrate;
+mod reindex;
+mod scrub;
 mod serve;
 mod sign_link;
 mod verify;
@@ -15,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::domain::{Actor, ActorKind};
 
 /// Yingku (影库): the imaging and report archive between hospitals and their region.
 #[derive(Debug, Parser)]
@@ -40,6 +44,12 @@ enum Command {
     Verify(verify::Verify),
     /// Look after what is forwarded to upstream archives.
     Forward(forward::Forward),
+    /// Rebuild the index of images from storage alone.
+    Reindex(reindex::Reindex),
+    /// Read all images and compare them with what was acknowledged; goes on where the last pass was.
+    Scrub(scrub::Scrub),
+    /// Look after work that waits or was given up.
+    Jobs(jobs::Jobs),
 }
 
 /// Where the configuration is.
@@ -54,6 +64,28 @@ impl ConfigFile {
     fn load(&self) -> anyhow::Result<Config> {
         Ok(Config::load(self.config.as_deref())?.checked()?)
     }
+}
+
+/// Whoever runs a command, for the audit record.
+fn operator(command: &str) -> Actor {
+    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    Actor {
+        kind: ActorKind::Operator,
+        name: command.to_owned(),
+        user_id: user.unwrap_or_default(),
+        remote_addr: String::new(),
+    }
+}
+
+/// The error and its causes in one line, each once: many libraries repeat a cause in their own words' end.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    text
 }
 
 /// Runs the command line.
@@ -77,13 +109,31 @@ pub fn main() -> ExitCode {
             Command::Import(command) => command.run().await,
             Command::Verify(command) => command.run().await,
             Command::Forward(command) => command.run().await,
+            Command::Reindex(command) => command.run().await,
+            Command::Scrub(command) => command.run().await,
+            Command::Jobs(command) => command.run().await,
         }
     });
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("yingku: {error:#}");
+            eprintln!("yingku: {}", told(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("database: {0}")]
+    struct Repeats(#[from] std::io::Error);
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let error = anyhow::Error::from(Repeats(std::io::Error::other("disk on fire")));
+        assert_eq!(told(&error.context("cannot start")), "cannot start: database: disk on fire");
     }
 }

@@ -8,6 +8,7 @@ pub mod attributes;
 pub mod data_set_writer;
 pub mod elements;
 pub mod header;
+pub mod identifier;
 pub mod part10;
 pub mod render;
 pub mod sop_class;

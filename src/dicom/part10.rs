@@ -15,6 +15,20 @@ const MAX_META_BYTES: usize = 1024 * 1024;
 const MEDIA_STORAGE_SOP_CLASS_UID: u16 = 0x0002;
 const MEDIA_STORAGE_SOP_INSTANCE_UID: u16 = 0x0003;
 const TRANSFER_SYNTAX_UID: u16 = 0x0010;
+const SOURCE_AE_TITLE: u16 = 0x0016;
+const PRIVATE_CREATOR_UID: u16 = 0x0100;
+const PRIVATE_INFORMATION: u16 = 0x0102;
+
+/// What the archive notes about an object in the object's own file, so that an index can be rebuilt from files alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The organisation that it belongs to.
+    pub org_code: String,
+    /// When it came, milliseconds since 1970 UTC.
+    pub received_at: i64,
+    /// Length and SHA-256 (hex) of the data set; nothing when they were not known before the file had to be written.
+    pub content: Option<(u64, String)>,
+}
 
 /// What the file meta information says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +39,10 @@ pub struct FileMeta {
     pub media_storage_sop_instance_uid: String,
     /// (0002,0010)
     pub transfer_syntax_uid: String,
+    /// (0002,0016), empty when absent.
+    pub source_application_entity_title: String,
+    /// Our own note in (0002,0102).
+    pub receipt: Option<Receipt>,
     /// Where the data set begins, in bytes from the start of the file.
     pub dataset_offset: u64,
 }
@@ -51,6 +69,51 @@ pub enum FileMetaError {
 
 /// Writes preamble, prefix and file meta information for a data set that follows.
 pub fn meta(sop_class_uid: &str, sop_instance_uid: &str, transfer_syntax_uid: &str, calling_ae_title: &str) -> Vec<u8> {
+    with_private(sop_class_uid, sop_instance_uid, transfer_syntax_uid, calling_ae_title, None)
+}
+
+/// The same with a receipt as private information. The head ends with [`content_note`], which a writer that learns length
+/// and hash later puts over the last bytes of the head.
+pub fn meta_with_receipt(
+    sop_class_uid: &str,
+    sop_instance_uid: &str,
+    transfer_syntax_uid: &str,
+    calling_ae_title: &str,
+    receipt: &Receipt,
+) -> Vec<u8> {
+    let mut note = format!("org={}\nreceived={}\n", receipt.org_code.replace('\n', " "), receipt.received_at);
+    if note.len() % 2 == 1 {
+        note.push('\n');
+    }
+    let (length, hash) = receipt.content.clone().unwrap_or_default();
+    note.push_str(&content_note(length, &hash));
+    with_private(sop_class_uid, sop_instance_uid, transfer_syntax_uid, calling_ae_title, Some(note.as_bytes()))
+}
+
+/// The part of a receipt that tells length and hash; always of the same, even length.
+pub fn content_note(length: u64, sha256: &str) -> String {
+    format!("length={length:020}\nsha256={sha256:0>64}\n")
+}
+
+fn read_receipt(value: &[u8]) -> Option<Receipt> {
+    let note = std::str::from_utf8(value).ok()?;
+    let field = |name: &str| note.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    let length = field("length")?.parse().ok()?;
+    let sha256 = field("sha256").filter(|hash| hash.bytes().any(|digit| digit != b'0'));
+    Some(Receipt {
+        org_code: field("org")?.to_owned(),
+        received_at: field("received")?.parse().ok()?,
+        content: sha256.map(|hash| (length, hash.to_owned())),
+    })
+}
+
+fn with_private(
+    sop_class_uid: &str,
+    sop_instance_uid: &str,
+    transfer_syntax_uid: &str,
+    calling_ae_title: &str,
+    private: Option<&[u8]>,
+) -> Vec<u8> {
     let mut group = Vec::with_capacity(320);
     put(&mut group, 0x0001, b"OB", &[0x00, 0x01], 0);
     put(&mut group, MEDIA_STORAGE_SOP_CLASS_UID, b"UI", sop_class_uid.as_bytes(), 0);
@@ -59,7 +122,11 @@ pub fn meta(sop_class_uid: &str, sop_instance_uid: &str, transfer_syntax_uid: &s
     put(&mut group, 0x0012, b"UI", IMPLEMENTATION_CLASS_UID.as_bytes(), 0);
     put(&mut group, 0x0013, b"SH", IMPLEMENTATION_VERSION_NAME.as_bytes(), b' ');
     if !calling_ae_title.is_empty() {
-        put(&mut group, 0x0016, b"AE", calling_ae_title.as_bytes(), b' ');
+        put(&mut group, SOURCE_AE_TITLE, b"AE", calling_ae_title.as_bytes(), b' ');
+    }
+    if let Some(private) = private {
+        put(&mut group, PRIVATE_CREATOR_UID, b"UI", IMPLEMENTATION_CLASS_UID.as_bytes(), 0);
+        put(&mut group, PRIVATE_INFORMATION, b"OB", private, 0);
     }
     let mut head = Vec::with_capacity(PREAMBLE_BYTES + 16 + group.len());
     head.resize(PREAMBLE_BYTES, 0);
@@ -106,8 +173,11 @@ pub fn read_meta(prefix: &[u8]) -> Result<FileMeta, FileMetaError> {
         media_storage_sop_class_uid: String::new(),
         media_storage_sop_instance_uid: String::new(),
         transfer_syntax_uid: String::new(),
+        source_application_entity_title: String::new(),
+        receipt: None,
         dataset_offset: 0,
     };
+    let mut is_ours = false;
     let mut at = start;
     // The group length is often wrong; the change of group is not.
     loop {
@@ -123,6 +193,9 @@ pub fn read_meta(prefix: &[u8]) -> Result<FileMeta, FileMetaError> {
             MEDIA_STORAGE_SOP_CLASS_UID => meta.media_storage_sop_class_uid = text(),
             MEDIA_STORAGE_SOP_INSTANCE_UID => meta.media_storage_sop_instance_uid = text(),
             TRANSFER_SYNTAX_UID => meta.transfer_syntax_uid = text(),
+            SOURCE_AE_TITLE => meta.source_application_entity_title = text(),
+            PRIVATE_CREATOR_UID => is_ours = text() == IMPLEMENTATION_CLASS_UID,
+            PRIVATE_INFORMATION if is_ours => meta.receipt = read_receipt(value),
             _ => {}
         }
         at = next;
@@ -173,6 +246,42 @@ mod tests {
         assert_eq!(read.media_storage_sop_instance_uid, "1.2.3");
         assert_eq!(read.transfer_syntax_uid, "1.2.840.10008.1.2.4.70");
         assert_eq!(read.dataset_offset, head as u64);
+    }
+
+    #[test]
+    fn a_receipt_is_read_back_and_its_end_can_be_written_later() {
+        for org_code in ["ORG-T01", "ORG-T0"] {
+            let receipt = Receipt { org_code: org_code.to_owned(), received_at: 1_763_700_000_123, content: None };
+            let mut file = meta_with_receipt(CT, "1.2.3", EXPLICIT_VR_LITTLE_ENDIAN, "PACS01", &receipt);
+            let read = read_meta(&file).unwrap();
+            assert_eq!(read.receipt, Some(receipt.clone()));
+            assert_eq!(
+                (read.source_application_entity_title.as_str(), read.dataset_offset),
+                ("PACS01", file.len() as u64)
+            );
+
+            let hash = "ab".repeat(32);
+            let note = content_note(77, &hash);
+            let at = file.len() - note.len();
+            file[at..].copy_from_slice(note.as_bytes());
+            let known = Receipt { content: Some((77, hash)), ..receipt };
+            assert_eq!(read_meta(&file).unwrap().receipt, Some(known.clone()));
+            assert_eq!(meta_with_receipt(CT, "1.2.3", EXPLICIT_VR_LITTLE_ENDIAN, "PACS01", &known), file);
+        }
+    }
+
+    #[test]
+    fn private_information_of_others_is_no_receipt() {
+        let mut file = meta_with_receipt(
+            CT,
+            "1.2.3",
+            EXPLICIT_VR_LITTLE_ENDIAN,
+            "",
+            &Receipt { org_code: "ORG-T01".to_owned(), received_at: 1, content: None },
+        );
+        let creator = file.windows(6).position(|bytes| bytes == [2, 0, 0, 1, b'U', b'I']).unwrap();
+        file[creator + 8] = b'3';
+        assert_eq!(read_meta(&file).unwrap().receipt, None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! SOP classes: which ones are stored, and what a series of them is (PS3.4 annex B.5, PS3.6 annex A).
 
+use crate::domain::query::Level;
+
 /// Verification SOP Class (C-ECHO).
 pub const VERIFICATION: &str = "1.2.840.10008.1.1";
 
@@ -47,6 +49,25 @@ pub fn retrieve_class(sop_class_uid: &str) -> Option<RetrieveClass> {
 
 const STANDARD_ROOT: &str = "1.2.840.10008.";
 const STORAGE_ROOT: &str = "1.2.840.10008.5.1.4.1.1.";
+
+/// An information model of queries (PS3.4 section C.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FindClass {
+    /// Its highest level.
+    pub top: Level,
+    /// Its lowest level.
+    pub bottom: Level,
+}
+
+/// The information model of a FIND SOP class: Patient Root, Study Root, and the retired Patient/Study Only.
+pub fn find_class(sop_class_uid: &str) -> Option<FindClass> {
+    match sop_class_uid {
+        "1.2.840.10008.5.1.4.1.2.1.1" => Some(FindClass { top: Level::Patient, bottom: Level::Instance }),
+        "1.2.840.10008.5.1.4.1.2.2.1" => Some(FindClass { top: Level::Study, bottom: Level::Instance }),
+        "1.2.840.10008.5.1.4.1.2.3.1" => Some(FindClass { top: Level::Patient, bottom: Level::Study }),
+        _ => None,
+    }
+}
 
 /// What the pages do with a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,14 @@
 //! not believed blindly: Chinese devices often declare nothing, or Latin-1, and send GBK (D-I17). Undeclared text is
 //! UTF-8 when it is that, else the peer's default. Control characters are removed; nothing else is normalised.
 
+mod encode;
 mod iso2022;
 mod repertoire;
 
 use encoding_rs::{Encoding, GB18030, UTF_8};
 use serde::{Deserialize, Serialize};
 
+pub use encode::TextEncoder;
 use repertoire::Repertoire;
 
 /// The name of a character set, as in a configuration: `GB18030`, `UTF-8`, `ISO-8859-1`, or a DICOM term (`ISO_IR 192`).

@@ -85,13 +85,17 @@ impl Admission {
                     organization: peer.organization.clone(),
                     charset: peer.charset.clone().unwrap_or_else(|| self.default_charset.clone()),
                     address,
+                    answer_charset: peer.answer_charset.clone(),
+                    readable: peer.readable(),
                 });
             }
         }
         // A known AE title from a strange address is somebody else's name, not an unknown caller.
         let organization = self.unknown_caller_organization.clone().filter(|_| !is_known)?;
         let charset = self.default_charset.clone();
-        Some(Caller { ae_title: calling.to_string(), organization, charset, address })
+        // Who only claims a name brings data, but is told none.
+        let (answer_charset, readable) = (None, Vec::new());
+        Some(Caller { ae_title: calling.to_string(), organization, charset, address, answer_charset, readable })
     }
 
     fn take_slot(&self, ae_title: &str) -> Option<Slot> {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::storage_commitment::CommitmentConfig;
+use crate::archive::find::{Confidentiality, FindLimits, MAX_PAGE_ROWS, Readable};
 use crate::dicom::header::HeaderLimits;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
@@ -54,6 +55,8 @@ pub struct DicomConfig {
     pub unknown_caller_organization: Option<String>,
     /// Whether private SOP classes are stored (D-I16). Default true.
     pub accept_private_sop_classes: bool,
+    /// How queries (C-FIND) are answered.
+    pub find: FindConfig,
     /// Storage commitment.
     pub commitment: CommitmentConfig,
 }
@@ -81,6 +84,7 @@ impl Default for DicomConfig {
             default_charset: Charset::gb18030(),
             unknown_caller_organization: None,
             accept_private_sop_classes: true,
+            find: FindConfig::default(),
             commitment: CommitmentConfig::default(),
         }
     }
@@ -102,6 +106,13 @@ impl DicomConfig {
         if self.max_associations == 0 || self.max_associations_per_peer == 0 {
             faults.push("dicom.max_associations and dicom.max_associations_per_peer must be 1 at least".to_owned());
         }
+        if !(1..=MAX_PAGE_ROWS).contains(&self.find.limits.page_rows) {
+            faults.push(format!("dicom.find.limits.page_rows must be 1 to {MAX_PAGE_ROWS}"));
+        }
+        if self.find.max_matches == 0 || self.find.max_identifier_bytes < 4096 || self.find.match_timeout_ms == 0 {
+            let what = "dicom.find.max_matches and match_timeout_ms must be 1 at least, max_identifier_bytes 4096";
+            faults.push(what.to_owned());
+        }
         if !self.listen.ip().is_loopback() && self.unknown_caller_organization.is_some() {
             faults.push("dicom.unknown_caller_organization lets anybody store; use it on loopback only".to_owned());
         }
@@ -116,6 +127,35 @@ impl DicomConfig {
 
     pub(super) fn private_classes(&self) -> PrivateClasses {
         if self.accept_private_sop_classes { PrivateClasses::Accepted } else { PrivateClasses::Refused }
+    }
+}
+
+/// How queries (C-FIND) are answered.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FindConfig {
+    /// Matches of one query; when there are more, these are sent and the query ends with A700H. Default 20000.
+    pub max_matches: u64,
+    /// Longest identifier, in bytes. Default 1048576.
+    pub max_identifier_bytes: usize,
+    /// Time the index may take for the next match, in milliseconds; then the query ends with A700H. Default 60000.
+    pub match_timeout_ms: u64,
+    /// Whether queries without the unique keys of the levels above are answered although relational queries were not
+    /// negotiated, as some workstations ask. Default false.
+    pub relational_always: bool,
+    /// How much of the index one query may read.
+    pub limits: FindLimits,
+}
+
+impl Default for FindConfig {
+    fn default() -> Self {
+        Self {
+            max_matches: 20_000,
+            max_identifier_bytes: 1024 * 1024,
+            match_timeout_ms: 60_000,
+            relational_always: false,
+            limits: FindLimits::default(),
+        }
     }
 }
 
@@ -136,6 +176,13 @@ pub struct PeerConfig {
     /// Character set of its data sets that declare none or a wrong one. Default `dicom.default_charset`.
     #[serde(default)]
     pub charset: Option<Charset>,
+    /// Character set of answers to its queries that name none. Default UTF-8.
+    #[serde(default)]
+    pub answer_charset: Option<Charset>,
+    /// Codes of further organisations whose data it may ask for; what is restricted, of VIPs or withdrawn there stays
+    /// hidden (D-R18, D-R22). Default none: its own organisation's data only.
+    #[serde(default)]
+    pub query_organizations: Vec<String>,
     /// Addresses (CIDR) it may call from. Default: those of `host`.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -147,6 +194,19 @@ fn default_port() -> u16 {
 }
 
 impl PeerConfig {
+    /// Whose data it may ask for: its own organisation's first.
+    pub(super) fn readable(&self) -> Vec<Readable> {
+        let own = Readable { org_code: self.organization.clone(), confidentiality: Confidentiality::Everything };
+        let mut readable = vec![own];
+        for org_code in &self.query_organizations {
+            if readable.iter().all(|known| known.org_code != *org_code) {
+                let confidentiality = Confidentiality::SharedOnly;
+                readable.push(Readable { org_code: org_code.clone(), confidentiality });
+            }
+        }
+        readable
+    }
+
     /// Whether a connection from `address` can be this peer. A host name is resolved each time.
     pub(super) async fn calls_from(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -197,6 +257,9 @@ mod tests {
         config.unknown_caller_organization = Some("ORG-T01".to_owned());
         config.max_pdu_length = 16;
         assert_eq!(config.faults(&[]).len(), 2);
+        config.find.limits.page_rows = 0;
+        config.find.max_matches = 0;
+        assert_eq!(config.faults(&[]).len(), 4);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Command sets (PS3.7 section 6.3 and annex E): always Implicit VR Little Endian, group 0000.
 
+mod find;
 mod normalized;
 mod retrieve;
 
@@ -33,6 +34,8 @@ pub(crate) enum CommandField {
     StoreResponse,
     EchoRequest,
     EchoResponse,
+    FindRequest,
+    FindResponse,
     GetRequest,
     GetResponse,
     MoveRequest,
@@ -52,6 +55,8 @@ impl CommandField {
             0x8001 => CommandField::StoreResponse,
             0x0030 => CommandField::EchoRequest,
             0x8030 => CommandField::EchoResponse,
+            0x0020 => CommandField::FindRequest,
+            0x8020 => CommandField::FindResponse,
             0x0010 => CommandField::GetRequest,
             0x8010 => CommandField::GetResponse,
             0x0021 => CommandField::MoveRequest,
@@ -71,6 +76,8 @@ impl CommandField {
             CommandField::StoreResponse => 0x8001,
             CommandField::EchoRequest => 0x0030,
             CommandField::EchoResponse => 0x8030,
+            CommandField::FindRequest => 0x0020,
+            CommandField::FindResponse => 0x8020,
             CommandField::GetRequest => 0x0010,
             CommandField::GetResponse => 0x8010,
             CommandField::MoveRequest => 0x0021,

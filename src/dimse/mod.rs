@@ -7,6 +7,7 @@
 mod admission;
 pub(crate) mod association;
 mod c_echo;
+mod c_find;
 mod c_store;
 pub mod config;
 mod message;

@@ -54,10 +54,7 @@ fn take(association: &Association, context_id: u8, request: &Command, data_set: 
 }
 
 /// Reports over this association. Whether the peer took it is told to who waits; an error ends the association.
-pub(super) async fn send(
-    association: &mut Association,
-    pending: PendingReport,
-) -> Result<Continues, AssociationError> {
+pub(super) async fn send(association: &mut Association, pending: PendingReport) -> Result<Continues, AssociationError> {
     let PendingReport { report, delivered } = pending;
     let Some((context_id, context)) = association.context_of(STORAGE_COMMITMENT_PUSH_MODEL) else {
         return Ok(Continues::Yes);

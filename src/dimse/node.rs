@@ -12,12 +12,8 @@ pub(crate) struct Node {
 
 impl Node {
     pub(super) fn new(config: &DicomConfig, peers: &[PeerConfig], archive: &Archive) -> Self {
-        let commitment = StorageCommitment::new(
-            archive.clone(),
-            config.ae_title.clone(),
-            peers.to_vec(),
-            config.commitment.clone(),
-        );
+        let commitment =
+            StorageCommitment::new(archive.clone(), config.ae_title.clone(), peers.to_vec(), config.commitment.clone());
         Self { commitment }
     }
 }

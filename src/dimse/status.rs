@@ -37,6 +37,8 @@ impl Status {
     pub const CANCELLED: Status = Status(0xFE00);
     /// More is to come.
     pub const PENDING: Status = Status(0xFF00);
+    /// More is to come; some optional keys are not supported.
+    pub const PENDING_WITH_UNSUPPORTED_KEYS: Status = Status(0xFF01);
     /// Failure: invalid SOP Instance.
     pub const INVALID_SOP_INSTANCE: Status = Status(0x0117);
     /// Refused: SOP class not supported.
@@ -77,6 +79,18 @@ pub(crate) fn of_store_error(error: &archive::Error) -> (Status, &'static str) {
     }
 }
 
+/// The status and comment of a C-FIND that the archive did not do.
+pub(crate) fn of_find_error(error: &archive::Error) -> (Status, &'static str) {
+    match error {
+        archive::Error::Index(_) => (Status::OUT_OF_RESOURCES, "index is not available"),
+        archive::Error::Objects(_) => (Status::OUT_OF_RESOURCES, "storage is not available"),
+        archive::Error::TooLarge { .. } => (Status::OUT_OF_RESOURCES, "query looks at too much, narrow it"),
+        archive::Error::Mismatch(_) => (Status::DATA_SET_DOES_NOT_MATCH, "identifier does not match SOP class"),
+        archive::Error::Denied => (Status::NOT_AUTHORIZED, "not allowed"),
+        archive::Error::Invalid(_) | archive::Error::NotFound => (Status::CANNOT_UNDERSTAND, "unable to process"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +109,24 @@ mod tests {
         ];
         for (error, expected) in table {
             let (status, comment) = of_store_error(&error);
+            assert_eq!(status, Status(expected), "{error}");
+            assert!(comment.is_ascii() && comment.len() <= 64);
+        }
+    }
+
+    #[test]
+    fn every_error_of_the_archive_has_its_status_for_queries() {
+        let table = [
+            (archive::Error::Index(index::Error::Damaged("study")), 0xA700),
+            (archive::Error::Objects(objects::Error::Missing), 0xA700),
+            (archive::Error::TooLarge { what: "search", limit: "1 row".to_owned() }, 0xA700),
+            (archive::Error::Mismatch("x".to_owned()), 0xA900),
+            (archive::Error::Denied, 0x0124),
+            (archive::Error::Invalid("x".to_owned()), 0xC000),
+            (archive::Error::NotFound, 0xC000),
+        ];
+        for (error, expected) in table {
+            let (status, comment) = of_find_error(&error);
             assert_eq!(status, Status(expected), "{error}");
             assert!(comment.is_ascii() && comment.len() <= 64);
         }

@@ -136,7 +136,7 @@ fn stamp(original: &[u8], policy: &StampPolicy, limits: &DocumentsConfig) -> Res
     after.push_str(&"Q\n".repeat(1 + balance.missing_restores));
     after.push_str(&operators(&visible_area(&document, page), policy)?);
 
-    let sound = original.starts_with(b"%PDF") && document.xref_recovery.is_none() && document.xref_start > 0;
+    let sound = original.starts_with(b"%PDF-") && document.xref_recovery.is_none() && document.xref_start > 0;
     let bytes = if sound {
         append(original, document, page, before, after)?
     } else {

@@ -14,6 +14,7 @@ pub mod lab_report;
 pub mod organization;
 pub mod page;
 pub mod place;
+pub mod query;
 pub mod record;
 pub mod scope;
 pub mod token;

@@ -260,3 +260,19 @@ proptest::proptest! {
         }
     }
 }
+
+/// The links in `fixtures/token`, first inputs of the fuzz target too, are the vectors above in percent encoding.
+#[test]
+fn the_sample_links_are_accepted() {
+    for (page, link) in [
+        (Page::ClinicExamView, include_str!("../../fixtures/token/v1-clinic-exam-view.txt")),
+        (Page::ClinicExam, include_str!("../../fixtures/token/v2-clinic-exam.txt")),
+        (Page::ClinicExamView, include_str!("../../fixtures/token/v4-empty-values.txt")),
+        (Page::ClinicExamView, include_str!("../../fixtures/token/v5-surrogate-pair.txt")),
+    ] {
+        assert!(by_default(page, link.trim_end()).is_ok(), "{link}");
+    }
+    let lenient = TokenOptions { require_timestamp: false, ..TokenOptions::default() };
+    let list = include_str!("../../fixtures/token/v6-clinic-exam-list.txt");
+    assert!(check(Page::ClinicExamList, list.trim_end(), lenient).is_ok());
+}

@@ -219,6 +219,12 @@ pub async fn next(
     Ok(Some(ForwardBatch { study_pk, study_instance_uid, instances }))
 }
 
+/// Where an instance's bytes are now; nothing when they have been removed here.
+pub async fn place(index: &Index, instance_pk: i64) -> Result<Option<Place>, Error> {
+    let sql = "SELECT object_key, object_offset, object_length FROM instance WHERE id = $1 AND offline_at IS NULL";
+    index.query_opt(sql, params![instance_pk]).await?.as_ref().map(place_from).transpose()
+}
+
 /// Writes down what became of instances.
 pub async fn settle(tx: &mut Tx, upstream: &str, now: i64, results: &[ForwardResult]) -> Result<(), Error> {
     // A row that was purged or retried meanwhile stays as it is.
@@ -297,9 +303,7 @@ pub async fn purgeable(index: &Index, confirmed_before: i64, limit: u32) -> Resu
         if found.iter().any(|one| one.instance_pk == instance_pk) {
             continue;
         }
-        let place =
-            Place { key: row.text("object_key")?, offset: size(row, "object_offset")?, length: size(row, "object_length")? };
-        found.push(Purgeable { instance_pk, study_pk: row.int("study_pk")?, place });
+        found.push(Purgeable { instance_pk, study_pk: row.int("study_pk")?, place: place_from(row)? });
     }
     Ok(found)
 }
@@ -324,14 +328,15 @@ fn instance_from(row: &Row) -> Result<ForwardInstance, Error> {
         sop_class_uid: row.text("sop_class_uid")?,
         sop_instance_uid: row.text("sop_instance_uid")?,
         transfer_syntax_uid: row.text("transfer_syntax_uid")?,
-        place: Place {
-            key: row.text("object_key")?,
-            offset: size(row, "object_offset")?,
-            length: size(row, "object_length")?,
-        },
+        place: place_from(row)?,
         dataset_offset: size(row, "dataset_offset")?,
         attempts: row.int("attempts")?,
     })
+}
+
+fn place_from(row: &Row) -> Result<Place, Error> {
+    let key = row.text("object_key")?;
+    Ok(Place { key, offset: size(row, "object_offset")?, length: size(row, "object_length")? })
 }
 
 fn size(row: &Row, column: &'static str) -> Result<u64, Error> {

@@ -3,7 +3,7 @@
 //! Text here is normalised; the bytes of the object stay as they came. The first values that arrive for a study are
 //! kept; later objects fill what was empty, and what contradicts becomes a conflict for a person to look at (RD-7).
 
-use super::{Error, Ids, Index, Row, Tx};
+use super::{Error, Ids, Index, Row, Tx, search_keys};
 use crate::domain::place::Place;
 use crate::params;
 
@@ -199,8 +199,8 @@ async fn ensure_study(
     let patient_pk = ensure_patient(tx, ids, now, &new.org_code, patient).await?;
     let sql = "INSERT INTO study (id, patient_pk, org_code, study_instance_uid, study_id, accession_number, \
                study_date, study_time, study_description, referring_physician, institution_name, patient_id, issuer, \
-               patient_name, patient_sex, patient_birth_date, patient_age, observation_uid, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+               patient_name, patient_sex, patient_birth_date, patient_age, observation_uid, created_at, updated_at, keyed) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 1) \
                ON CONFLICT (org_code, study_instance_uid) DO NOTHING";
     let id = ids.next();
     let values = params![
@@ -226,6 +226,8 @@ async fn ensure_study(
         now,
     ];
     if tx.execute(sql, values).await? == 1 {
+        let keys = [&patient.name, &patient.patient_id, &study.accession_number].map(String::as_str);
+        search_keys::add_study(tx, &new.org_code, id, keys).await?;
         return Ok((id, true, Vec::new()));
     }
     // Another node made it in the meantime.
@@ -240,8 +242,9 @@ async fn ensure_patient(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, patien
     if let Some(row) = tx.query_opt(FIND, key()).await? {
         return row.int("id");
     }
-    let sql = "INSERT INTO patient (id, org_code, patient_id, issuer, name, sex, birth_date, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (org_code, patient_id, issuer) DO NOTHING";
+    let sql = "INSERT INTO patient (id, org_code, patient_id, issuer, name, sex, birth_date, created_at, updated_at, \
+               keyed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1) \
+               ON CONFLICT (org_code, patient_id, issuer) DO NOTHING";
     let id = ids.next();
     let values = params![
         id,
@@ -255,6 +258,7 @@ async fn ensure_patient(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, patien
         now
     ];
     if tx.execute(sql, values).await? == 1 {
+        search_keys::add_patient(tx, org_code, id, &patient.name, &patient.patient_id).await?;
         return Ok(id);
     }
     tx.query_opt(FIND, key()).await?.ok_or(Error::Damaged("patient"))?.int("id")
@@ -287,6 +291,7 @@ async fn ensure_series(tx: &mut Tx, ids: &Ids, now: i64, study_pk: i64, series: 
         now,
     ];
     if tx.execute(sql, values).await? == 1 {
+        search_keys::add_modality(tx, study_pk, &series.modality).await?;
         return Ok(id);
     }
     let find = "SELECT id FROM series WHERE study_pk = $1 AND series_instance_uid = $2";

@@ -4,7 +4,7 @@
 //! to a dead worker, so the row can be claimed again. `attempts` counts claims and fences off a worker whose lease
 //! was taken over. `generation` counts enqueues: who finishes an older generation leaves the row ready.
 
-use super::{Error, Ids, Index, Row, Select, SkipLocked, Tx};
+use super::{Error, Ids, Index, Row, Select, SkipLocked, Tx, Value};
 use crate::params;
 
 /// The kinds of work that happen after a commit.
@@ -12,18 +12,21 @@ use crate::params;
 pub enum JobKind {
     /// Fetch the report file of an exam report, keep it and stamp it; the key is the exam report's id.
     FetchReportFile,
+    /// Read all objects and compare them with what was acknowledged.
+    Scrub,
     /// Check what commitment was asked for and tell who asked; the key is the request's id.
     ReportStorageCommitment,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 2] = [JobKind::FetchReportFile, JobKind::ReportStorageCommitment];
+    pub const ALL: [JobKind; 3] = [JobKind::FetchReportFile, JobKind::Scrub, JobKind::ReportStorageCommitment];
 
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             JobKind::FetchReportFile => "fetch_report_file",
+            JobKind::Scrub => "scrub",
             JobKind::ReportStorageCommitment => "report_storage_commitment",
         }
     }
@@ -240,10 +243,23 @@ pub async fn counts(index: &Index) -> Result<Vec<JobCount>, Error> {
 
 /// The jobs in one state or in all, those that changed last first.
 pub async fn list(index: &Index, state: Option<JobState>, limit: u32) -> Result<Vec<Job>, Error> {
+    find(index, state, None, limit).await
+}
+
+/// The jobs in one state or in all, of one kind or of all, those that changed last first.
+pub async fn find(
+    index: &Index,
+    state: Option<JobState>,
+    kind: Option<JobKind>,
+    limit: u32,
+) -> Result<Vec<Job>, Error> {
     let mut select = Select::new(COLUMNS);
     if let Some(state) = state {
         select.push(" AND state = ?", params![state.as_str()]);
     }
+    // Kinds of a newer version of the program are not ours to show.
+    let kinds = kind.map_or_else(|| JobKind::ALL.to_vec(), |kind| vec![kind]);
+    select.push_in(" AND kind", kinds.into_iter().map(|kind| Value::from(kind.as_str())).collect());
     select.push(" ORDER BY updated_at DESC, id DESC LIMIT ?", params![limit]);
     index.query(select.sql(), select.values()).await?.iter().map(job_from).collect()
 }
@@ -255,14 +271,21 @@ pub async fn get(index: &Index, kind: JobKind, key: &str) -> Result<Option<Job>,
     index.query_opt(select.sql(), select.values()).await?.as_ref().map(job_from).transpose()
 }
 
-/// Makes a job ready again with fresh attempts, whatever became of it; false when it runs or does not exist.
-pub async fn rerun(index: &Index, id: i64, now: i64) -> Result<bool, Error> {
-    let sql = "UPDATE job SET state = 'ready', attempts = 0, run_at = $1, generation = generation + 1, \
-               updated_at = $2 WHERE id = $3 AND state <> 'running'";
-    change(index, sql, params![now, now, id]).await
+/// The job with this id.
+pub async fn by_id(index: &Index, id: i64) -> Result<Option<Job>, Error> {
+    let mut select = Select::new(COLUMNS);
+    select.push(" AND id = ?", params![id]);
+    index.query_opt(select.sql(), select.values()).await?.as_ref().map(job_from).transpose()
 }
 
-async fn change(index: &Index, sql: &'static str, values: Vec<super::Value>) -> Result<bool, Error> {
+/// Makes a job ready again with fresh attempts, whatever became of it; false when it runs or does not exist.
+pub async fn rerun(tx: &mut Tx, id: i64, now: i64) -> Result<bool, Error> {
+    let sql = "UPDATE job SET state = 'ready', attempts = 0, run_at = $1, generation = generation + 1, \
+               updated_at = $2 WHERE id = $3 AND state <> 'running'";
+    Ok(tx.execute(sql, params![now, now, id]).await? == 1)
+}
+
+async fn change(index: &Index, sql: &'static str, values: Vec<Value>) -> Result<bool, Error> {
     index.write(move |tx| Box::pin(async move { Ok(tx.execute(sql, values).await? == 1) })).await
 }
 

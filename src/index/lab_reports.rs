@@ -59,11 +59,16 @@ pub struct KnownItem {
     pub place: ItemPlace,
 }
 
+/// The owner of lines that are kept aside; ids are positive.
+const ASIDE: i64 = -1;
+
 /// The report a line is shown with, and whether that may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemPlace {
     /// Its report has not come (D-R10).
     Waiting,
+    /// The head it came with was rejected: no other head is its own until it is sent again (D-R9).
+    Aside,
     /// It came without a head while several could be its own (D-R9).
     Guessed(i64),
     /// It came with this head, or no other could be its own.
@@ -74,7 +79,7 @@ impl ItemPlace {
     /// The report it is shown with.
     pub fn report(self) -> Option<i64> {
         match self {
-            ItemPlace::Waiting => None,
+            ItemPlace::Waiting | ItemPlace::Aside => None,
             ItemPlace::Guessed(id) | ItemPlace::Certain(id) => Some(id),
         }
     }
@@ -82,6 +87,7 @@ impl ItemPlace {
     fn owner(self) -> i64 {
         match self {
             ItemPlace::Waiting | ItemPlace::Guessed(_) => 0,
+            ItemPlace::Aside => ASIDE,
             ItemPlace::Certain(id) => id,
         }
     }
@@ -89,6 +95,7 @@ impl ItemPlace {
     fn of(row: &Row) -> Result<Self, Error> {
         let owner = row.int("owner")?;
         Ok(match row.get::<Option<i64>>("lab_report_pk")? {
+            None if owner == ASIDE => ItemPlace::Aside,
             None => ItemPlace::Waiting,
             Some(id) if id == owner => ItemPlace::Certain(id),
             Some(id) => ItemPlace::Guessed(id),
@@ -199,7 +206,7 @@ pub async fn place_of_items(
     })
 }
 
-/// Gives lines that wait for a report to it; the number of lines.
+/// Gives lines that wait for a report to it, not those kept aside; the number of lines.
 pub async fn adopt_orphans(
     tx: &mut Tx,
     report: i64,
@@ -209,7 +216,7 @@ pub async fn adopt_orphans(
 ) -> Result<u64, Error> {
     // Line and head may have come at the same moment without seeing each other, so that the number is there twice.
     let sql = "UPDATE lab_item SET lab_report_pk = $1, owner = $1 WHERE org_code = $2 AND event_no = $3 \
-               AND report_form_no = $4 AND lab_report_pk IS NULL AND NOT EXISTS (SELECT 1 FROM lab_item o \
+               AND report_form_no = $4 AND lab_report_pk IS NULL AND owner = 0 AND NOT EXISTS (SELECT 1 FROM lab_item o \
                WHERE o.org_code = lab_item.org_code AND o.event_no = lab_item.event_no \
                AND o.report_form_no = lab_item.report_form_no AND o.serial_no = lab_item.serial_no AND o.owner = $1)";
     tx.execute(sql, params![report, org_code, event_no, report_form_no]).await

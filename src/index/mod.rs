@@ -12,6 +12,7 @@ pub mod conflicts;
 pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;
+pub mod find;
 pub mod forwards;
 pub mod inbox;
 pub mod instances;
@@ -24,6 +25,8 @@ pub mod places;
 pub mod qr_links;
 mod record_columns;
 pub mod report_files;
+pub mod scrubs;
+pub mod search_keys;
 mod select;
 mod tx;
 mod value;
@@ -92,6 +95,14 @@ pub enum Error {
     /// The password file could not be read.
     #[error("database.password_file: {0}")]
     PasswordFile(Arc<std::io::Error>),
+    /// The database cannot be opened.
+    #[error("database.url {database}: {error}")]
+    Opening {
+        /// The file, or host and name; never a password.
+        database: String,
+        /// Why.
+        error: Box<Error>,
+    },
     /// The engine refused or failed.
     #[error("database: {0}")]
     Engine(Arc<sqlx::Error>),
@@ -147,13 +158,14 @@ impl Index {
     /// Opens the database, brings its schema up to date and starts the writer.
     pub async fn open(config: &DatabaseConfig) -> Result<Self, Error> {
         let timeout = Duration::from_millis(config.acquire_timeout_ms);
-        if config.url.starts_with("sqlite:") {
+        let opened = if config.url.starts_with("sqlite:") {
             Self::open_sqlite(config, timeout).await
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
             Self::open_postgres(config, timeout).await
         } else {
-            Err(Error::UnknownEngine)
-        }
+            return Err(Error::UnknownEngine);
+        };
+        opened.map_err(|error| Error::Opening { database: place_in(&config.url), error: Box::new(error) })
     }
 
     async fn open_sqlite(config: &DatabaseConfig, timeout: Duration) -> Result<Self, Error> {
@@ -179,7 +191,9 @@ impl Index {
         let batch_limit = config.batch_limit.max(1);
         let (write, waiting) = mpsc::channel(batch_limit * 4);
         tokio::spawn(writer::run(writer, waiting, batch_limit));
-        Ok(Self { engine: Engine::Sqlite { read, write } })
+        let index = Self { engine: Engine::Sqlite { read, write } };
+        search_keys::fill(&index).await?;
+        Ok(index)
     }
 
     async fn open_postgres(config: &DatabaseConfig, timeout: Duration) -> Result<Self, Error> {
@@ -194,7 +208,9 @@ impl Index {
             .connect_with(options)
             .await?;
         POSTGRES_MIGRATIONS.run(&pool).await?;
-        Ok(Self { engine: Engine::Postgres(pool) })
+        let index = Self { engine: Engine::Postgres(pool) };
+        search_keys::fill(&index).await?;
+        Ok(index)
     }
 
     /// Runs `operation` in one transaction and returns after it is committed durably, or undone.
@@ -288,6 +304,15 @@ impl Index {
     }
 }
 
+/// What of a database's URL may be told: no user, no password, no options.
+fn place_in(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{place}"),
+        _ => url.to_owned(),
+    }
+}
+
 /// Whether the engine can skip rows that another transaction has locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SkipLocked {
@@ -295,4 +320,18 @@ pub(crate) enum SkipLocked {
     NotNeeded,
     /// `FOR UPDATE SKIP LOCKED`.
     Supported,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_database_holds_no_password() {
+        assert_eq!(
+            place_in("postgres://user:p@ss@db.example.test:5432/yingku?sslmode=require"),
+            "postgres://db.example.test:5432/yingku"
+        );
+        assert_eq!(place_in("sqlite://storage/yingku.db?mode=rwc"), "sqlite://storage/yingku.db");
+    }
 }

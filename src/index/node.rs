@@ -33,23 +33,28 @@ struct Shared {
     holder: Holder,
     node: AtomicI64,
     last: AtomicI64,
-    crashed_before: Option<i64>,
+    crashed: Option<std::ops::Range<i64>>,
 }
 
 impl Ids {
     /// Leases the smallest free node number for this process.
     pub async fn lease(index: &Index) -> Result<Self, Error> {
         let holder = Holder::here();
-        let crashed_before = crashed_before(index, &holder).await?;
+        let crashed = crashed(index, &holder).await?;
         let node = take_number(index, holder.clone()).await?;
         let (node, last) = (AtomicI64::new(node), AtomicI64::new(0));
-        Ok(Self { shared: Arc::new(Shared { holder, node, last, crashed_before }) })
+        Ok(Self { shared: Arc::new(Shared { holder, node, last, crashed }) })
     }
 
-    /// Until when processes that ended without giving their number back can have written anything, in milliseconds
-    /// since 1970 UTC; `None` when all have ended in order.
+    /// When processes that ended without giving their number back can have written anything, in milliseconds since 1970
+    /// UTC; `None` when all have ended in order.
+    pub fn crashed(&self) -> Option<std::ops::Range<i64>> {
+        self.shared.crashed.clone()
+    }
+
+    /// The end of [`Ids::crashed`].
     pub fn crashed_before(&self) -> Option<i64> {
-        self.shared.crashed_before
+        self.shared.crashed.as_ref().map(|lived| lived.end)
     }
 
     /// Keeps the lease for another [`LEASE`]; call it every [`RENEW`].
@@ -107,18 +112,20 @@ impl Ids {
 }
 
 /// A process renews every [`RENEW`], so it has died before the renewal that is missing.
-async fn crashed_before(index: &Index, holder: &Holder) -> Result<Option<i64>, Error> {
-    let sql = "SELECT holder, lease_until FROM node WHERE lease_until > 0";
-    let mut latest = None;
+async fn crashed(index: &Index, holder: &Holder) -> Result<Option<std::ops::Range<i64>>, Error> {
+    let sql = "SELECT holder, lease_until, leased_at FROM node WHERE lease_until > 0";
+    let mut lived: Option<std::ops::Range<i64>> = None;
     for row in index.query(sql, Vec::new()).await? {
         let until = row.int("lease_until")?;
         if until <= now_ms() || holder.knows_gone(&row.text("holder")?) {
             let died_before = until - LEASE.as_millis() as i64 + RENEW.as_millis() as i64 + SLACK_MS;
             // Whatever comes from now on is our own, also when that process died a moment ago.
-            latest = latest.max(Some(died_before.min(now_ms())));
+            let end = died_before.min(now_ms());
+            let start = row.int("leased_at")?;
+            lived = Some(lived.map_or(start..end, |other| other.start.min(start)..other.end.max(end)));
         }
     }
-    Ok(latest)
+    Ok(lived)
 }
 
 async fn take_number(index: &Index, holder: Holder) -> Result<i64, Error> {
@@ -130,10 +137,10 @@ async fn take_number(index: &Index, holder: Holder) -> Result<i64, Error> {
                 let held = held_numbers(tx, &holder, now).await?;
                 for node in (0..NODES).filter(|n| !held.contains(n)) {
                     // The condition keeps out another process that took the number since the read.
-                    let sql = "INSERT INTO node (id, holder, lease_until) VALUES ($1, $2, $3) \
-                               ON CONFLICT (id) DO UPDATE SET holder = excluded.holder, \
-                               lease_until = excluded.lease_until WHERE node.lease_until <= $4";
-                    if tx.execute(sql, params![node, holder.text(), until, now]).await? == 1 {
+                    let sql = "INSERT INTO node (id, holder, lease_until, leased_at) VALUES ($1, $2, $3, $4) \
+                               ON CONFLICT (id) DO UPDATE SET holder = excluded.holder, leased_at = excluded.leased_at, \
+                               lease_until = excluded.lease_until WHERE node.lease_until <= $5";
+                    if tx.execute(sql, params![node, holder.text(), until, now, now]).await? == 1 {
                         return Ok(node);
                     }
                 }

@@ -1,5 +1,7 @@
 //! Which objects the index names: for the sweep of leftovers and for `yingku verify`.
 
+use std::collections::HashSet;
+
 use super::{Error, Index, Select};
 use crate::domain::place::Place;
 use crate::params;
@@ -95,18 +97,18 @@ pub async fn promises(index: &Index, kind: PromiseKind, after: i64) -> Result<(V
     Ok((found, last))
 }
 
-/// Whether the row still promises the same place; it may have been removed or rewritten since it was read.
-pub async fn is_current(index: &Index, kind: PromiseKind, promise: &Promise) -> Result<bool, Error> {
-    let id: Option<i64> = promise.row.rsplit(':').next().and_then(|id| id.parse().ok());
-    let Some(row) = index.query_opt(kind.page(), params![id.unwrap_or(0) - 1]).await? else { return Ok(false) };
-    Ok(Some(row.int("id")?) == id
-        && row.text("k")? == promise.place.key
-        && u64::try_from(row.int("o")?).is_ok_and(|offset| offset == promise.place.offset))
+/// Whether the row still promises the same place; its object may have been removed or moved since the row was read.
+pub async fn is_current(index: &Index, promise: &Promise) -> Result<bool, Error> {
+    let Some((name, id)) = promise.row.split_once(':') else { return Ok(false) };
+    let kind = PromiseKind::ALL.into_iter().find(|kind| kind.name() == name);
+    let (Some(kind), Ok(id)) = (kind, id.parse::<i64>()) else { return Ok(false) };
+    let (found, _) = promises(index, kind, id - 1).await?;
+    Ok(found.first().is_some_and(|now| now.row == promise.row && now.place == promise.place))
 }
 
 /// Those of the given keys that no row names.
 pub async fn unnamed(index: &Index, keys: &[String]) -> Result<Vec<String>, Error> {
-    let mut named = std::collections::HashSet::new();
+    let mut named = HashSet::new();
     let sources = [
         ("SELECT object_key AS k FROM instance WHERE object_key"),
         ("SELECT object_key AS k FROM instance_version WHERE object_key"),
@@ -122,4 +124,61 @@ pub async fn unnamed(index: &Index, keys: &[String]) -> Result<Vec<String>, Erro
         }
     }
     Ok(keys.iter().filter(|key| !named.contains(*key)).cloned().collect())
+}
+
+/// Which of the places under the given keys a row of an instance names: key and offset.
+pub async fn named_instances(index: &Index, keys: &[String]) -> Result<HashSet<(String, u64)>, Error> {
+    let mut named = HashSet::new();
+    for source in [
+        "SELECT object_key AS k, object_offset AS o FROM instance WHERE object_key",
+        "SELECT object_key AS k, object_offset AS o FROM instance_version WHERE object_key",
+    ] {
+        let mut select = Select::new("");
+        select.push_in(source, keys.iter().flat_map(|key| params![key]).collect());
+        for row in index.query(select.sql(), select.values()).await? {
+            named.insert((row.text("k")?, row.int("o")? as u64));
+        }
+    }
+    Ok(named)
+}
+
+/// A place in the order of storage, from which a walk goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last object's key.
+    pub key: String,
+    /// The last place's offset in it; -1 before the first.
+    pub offset: i64,
+}
+
+/// The next promises of instances behind a place, in the order of storage, versions included; empty at the end.
+pub async fn promises_in_storage_order(index: &Index, after: &Cursor, limit: u32) -> Result<Vec<Promise>, Error> {
+    let mut found = Vec::new();
+    for (name, sql) in [
+        (
+            "instance",
+            "SELECT id, object_key AS k, object_offset AS o, object_length AS l, dataset_offset AS f, content_hash AS h \
+             FROM instance WHERE object_key >= $1 AND (object_key > $2 OR object_offset > $3) AND offline_at IS NULL \
+             ORDER BY object_key, object_offset LIMIT $4",
+        ),
+        (
+            "instance_version",
+            "SELECT id, object_key AS k, object_offset AS o, object_length AS l, dataset_offset AS f, content_hash AS h \
+             FROM instance_version WHERE object_key >= $1 AND (object_key > $2 OR object_offset > $3) \
+             ORDER BY object_key, object_offset LIMIT $4",
+        ),
+    ] {
+        for row in index.query(sql, params![&after.key, &after.key, after.offset, i64::from(limit)]).await? {
+            found.push(Promise {
+                row: format!("{name}:{}", row.int("id")?),
+                place: Place { key: row.text("k")?, offset: row.int("o")? as u64, length: row.int("l")? as u64 },
+                hash_from: row.int("f")? as u64,
+                content_hash: row.text("h")?,
+            });
+        }
+    }
+    // What is beyond the limit of one table may come before what was read of the other; it is met at the next turn.
+    found.sort_by(|a, b| (&a.place.key, a.place.offset).cmp(&(&b.place.key, b.place.offset)));
+    found.truncate(limit as usize);
+    Ok(found)
 }

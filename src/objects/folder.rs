@@ -23,9 +23,17 @@ pub(super) struct Folder {
 
 const KNOWN_LIMIT: usize = 64;
 
+/// What a probe writes: a block of most disks, so that a full one refuses it.
+pub(super) static PROBE: [u8; 4096] = [0; 4096];
+
 impl Folder {
     pub(super) fn new(root: PathBuf) -> Self {
         Self { root: Arc::new(root), known: Arc::default() }
+    }
+
+    /// The path of a key.
+    pub(super) fn path(&self, key: &str) -> PathBuf {
+        self.root.join(key)
     }
 
     /// Writes a whole object; file and folder are synced when it returns.
@@ -47,6 +55,21 @@ impl Folder {
         .map_err(Error::Folder)
     }
 
+    /// Writes a small file durably and removes it; blocks.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        self.require_root()?;
+        let path = self.root.join(format!("probe-{}", uuid::Uuid::now_v7()));
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let written = file.write_all(&PROBE).and_then(|()| file.sync_all());
+        let removed = std::fs::remove_file(&path);
+        written.and(removed)
+    }
+
+    /// A folder that is gone was removed or unmounted: nothing may be written to what lies beneath.
+    fn require_root(&self) -> io::Result<()> {
+        if self.root.is_dir() { Ok(()) } else { Err(io::Error::new(io::ErrorKind::NotFound, "the folder is gone")) }
+    }
+
     /// Opens a new file for a large object.
     pub(super) async fn open(&self, key: &str) -> Result<File, Error> {
         let folder = self.clone();
@@ -63,14 +86,16 @@ impl Folder {
         closed.await.map_err(|_| Error::Stopped)?.map_err(Error::Folder)
     }
 
-    fn begin(&self, path: &Path) -> io::Result<File> {
+    /// Makes a new file, and the folders above it durable.
+    pub(super) fn begin(&self, path: &Path) -> io::Result<File> {
         if let Some(parent) = path.parent() {
             self.ensure(parent)?;
         }
         OpenOptions::new().write(true).create_new(true).open(path)
     }
 
-    fn end(&self, file: &File, path: &Path) -> io::Result<()> {
+    /// Makes a file and its name durable.
+    pub(super) fn end(&self, file: &File, path: &Path) -> io::Result<()> {
         file.sync_all()?;
         match path.parent() {
             Some(parent) => File::open(parent)?.sync_all(),
@@ -84,6 +109,7 @@ impl Folder {
         if known.iter().any(|k| k == folder) && folder.is_dir() {
             return Ok(());
         }
+        self.require_root()?;
         let mut missing: Vec<&Path> = folder.ancestors().take_while(|level| !level.is_dir()).collect();
         missing.reverse();
         std::fs::create_dir_all(folder)?;

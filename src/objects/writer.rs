@@ -1,7 +1,7 @@
 //! Writing an object whose length is not known beforehand, in bounded memory.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -9,12 +9,14 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::folder::Folder;
-use super::{Error, Place};
+use super::segment::{Outcome, Segments};
+use super::{Error, Place, RecordKind};
 
 /// An object that is being written. Dropping it without [`ObjectWriter::finish`] leaves nothing that counts.
 pub struct ObjectWriter {
     store: Arc<dyn ObjectStore>,
     folder: Option<Folder>,
+    segments: Option<Segments>,
     key: String,
     buffer_bytes: usize,
     buffer: BytesMut,
@@ -30,9 +32,15 @@ enum Sink {
 }
 
 impl ObjectWriter {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, folder: Option<Folder>, key: String, buffer_bytes: usize) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn ObjectStore>,
+        folder: Option<Folder>,
+        segments: Option<Segments>,
+        key: String,
+        buffer_bytes: usize,
+    ) -> Self {
         let buffer = BytesMut::new();
-        Self { store, folder, key, buffer_bytes, buffer, length: 0, sink: Sink::Memory }
+        Self { store, folder, segments, key, buffer_bytes, buffer, length: 0, sink: Sink::Memory }
     }
 
     /// Bytes taken so far.
@@ -55,7 +63,13 @@ impl ObjectWriter {
 
     /// Makes the object durable and tells where it is.
     pub async fn finish(mut self) -> Result<Place, Error> {
-        let rest = self.buffer.split().freeze();
+        let mut rest = self.buffer.split().freeze();
+        if let (Sink::Memory, Some(segments)) = (&self.sink, self.segments.as_ref().filter(|s| s.take(self.length))) {
+            match segments.append(RecordKind::Object, rest).await? {
+                Outcome::At(place) => return Ok(place),
+                Outcome::NoRoom(back) => rest = back,
+            }
+        }
         match std::mem::replace(&mut self.sink, Sink::Memory) {
             Sink::Memory => match &self.folder {
                 Some(folder) => folder.create(&self.key, vec![rest]).await?,
@@ -91,6 +105,22 @@ impl ObjectWriter {
         }
     }
 
+    /// Writes over bytes that have been taken already. Only a folder can do it; a bucket that has been sent the first part
+    /// of a large object keeps what it has.
+    pub async fn amend(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
+        match std::mem::replace(&mut self.sink, Sink::Memory) {
+            Sink::Memory => {
+                let at = at as usize;
+                if let Some(there) = self.buffer.get_mut(at..at + bytes.len()) {
+                    there.copy_from_slice(bytes);
+                }
+            }
+            Sink::File(file) => self.sink = Sink::File(write_over(file, at, bytes.to_vec()).await?),
+            multipart @ Sink::Multipart(_) => self.sink = multipart,
+        }
+        Ok(())
+    }
+
     async fn spill(&mut self) -> Result<(), Error> {
         let full = self.buffer.split().freeze();
         self.sink = match (std::mem::replace(&mut self.sink, Sink::Memory), &self.folder) {
@@ -112,5 +142,15 @@ impl ObjectWriter {
 
 async fn append(mut file: File, bytes: Bytes) -> Result<File, Error> {
     let written = tokio::task::spawn_blocking(move || file.write_all(&bytes).map(|()| file));
+    written.await.map_err(|_| Error::Stopped)?.map_err(Error::Folder)
+}
+
+async fn write_over(mut file: File, at: u64, bytes: Vec<u8>) -> Result<File, Error> {
+    let written = tokio::task::spawn_blocking(move || {
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(&bytes)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(file)
+    });
     written.await.map_err(|_| Error::Stopped)?.map_err(Error::Folder)
 }

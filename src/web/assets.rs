@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-const CSS: &str = include_str!("static/pages.css");
-const JS: &str = include_str!("static/pages.js");
+const CSS: &str = include_str!("../../web/pages/pages.css");
+const JS: &str = include_str!("../../web/pages/pages.js");
 
 /// Name of the style sheet.
 pub(super) static CSS_NAME: LazyLock<String> = LazyLock::new(|| named("pages", CSS, "css"));

@@ -15,16 +15,18 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::config::DicomConfig;
+use super::config::{DicomConfig, FindConfig};
 use super::message::{Command, CommandField};
-use super::status::Status;
 use super::node::Node;
+use super::status::Status;
 use super::storage_commitment::PendingReport;
-use super::{c_echo, c_store};
+use super::{c_echo, c_find, c_store};
 use super::{n_action, n_event_report};
 use crate::archive::Archive;
+use crate::archive::find::Readable;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
+use crate::domain::{Actor, ActorKind};
 use abort::{AbortReason, RELEASE_REPLY};
 use framing::{Fragment, Framing, FramingError, Part, Received, put_message_part};
 use negotiation::{Agreement, Context};
@@ -65,6 +67,22 @@ pub(crate) struct Caller {
     pub(crate) organization: String,
     pub(crate) charset: Charset,
     pub(crate) address: SocketAddr,
+    /// The character set of answers to queries that name none.
+    pub(crate) answer_charset: Option<Charset>,
+    /// Whose data it may ask for.
+    pub(crate) readable: Vec<Readable>,
+}
+
+impl Caller {
+    /// Who acts, for the archive.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            kind: ActorKind::Peer,
+            name: self.ae_title.clone(),
+            user_id: String::new(),
+            remote_addr: self.address.ip().to_canonical().to_string(),
+        }
+    }
 }
 
 /// What one association may use.
@@ -111,6 +129,11 @@ pub(crate) struct Association {
     pub(crate) node: Arc<Node>,
     /// Storage classes of which the peer takes objects here (C-GET).
     pub(crate) provider_of: BTreeSet<String>,
+    pub(crate) find: FindConfig,
+    /// Our title, as this caller named it.
+    pub(crate) called_ae_title: String,
+    /// What SOP class extended negotiation agreed on, by SOP class.
+    extended: BTreeMap<String, Vec<u8>>,
     framing: Framing<TcpStream>,
     contexts: BTreeMap<u8, Context>,
     max_sent_pdu: u32,
@@ -169,6 +192,9 @@ impl Association {
             private_classes: config.private_classes(),
             node,
             provider_of: agreement.provider_of,
+            find: config.find.clone(),
+            called_ae_title: config.ae_title.to_string(),
+            extended: negotiation::extended(&agreement.answer),
             framing,
             contexts: agreement.contexts,
             max_sent_pdu,
@@ -207,6 +233,7 @@ impl Association {
         match request.field() {
             CommandField::EchoRequest => c_echo::serve(self, context_id, request).await,
             CommandField::StoreRequest => c_store::serve(self, context_id, request).await,
+            CommandField::FindRequest => c_find::serve(self, context_id, request).await,
             CommandField::ActionRequest => n_action::serve(self, context_id, request).await,
             CommandField::EventReportRequest => n_event_report::serve(self, context_id, request).await,
             // Nothing of ours can be cancelled; a cancel has no response (PS3.7 section 9.3.2.3).
@@ -360,6 +387,46 @@ impl Association {
         put_message_part(&mut bytes, context_id, Part::Command, &command.encode(), self.max_sent_pdu);
         put_message_part(&mut bytes, context_id, Part::DataSet, data_set, self.max_sent_pdu);
         Ok(self.framing.write(&bytes).await?)
+    }
+
+    /// Appends a response with its data set, if any, to `out`.
+    pub(crate) fn put_response(&self, out: &mut Vec<u8>, context_id: u8, response: &Command, data_set: &[u8]) {
+        put_message_part(out, context_id, Part::Command, &response.encode(), self.max_sent_pdu);
+        if response.has_data_set() {
+            put_message_part(out, context_id, Part::DataSet, data_set, self.max_sent_pdu);
+        }
+    }
+
+    /// Sends what [`Self::put_response`] has put together.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), AssociationError> {
+        Ok(self.framing.write(bytes).await?)
+    }
+
+    /// What SOP class extended negotiation agreed on; empty when there was none.
+    pub(crate) fn extended(&self, sop_class_uid: &str) -> &[u8] {
+        self.extended.get(sop_class_uid).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What comes while an operation of the peer's is going on. Dropping it loses nothing.
+    pub(crate) async fn incoming(&mut self) -> Result<Received, AssociationError> {
+        Ok(self.framing.next().await?)
+    }
+
+    /// Whether what came is the cancel of this message; a cancel of another message means nothing, anything else
+    /// breaks the protocol, because one operation at a time was agreed on.
+    pub(crate) async fn is_cancel(&mut self, received: Received, message_id: u16) -> Result<bool, AssociationError> {
+        match self.command_from(received).await? {
+            Begun::Command(_, command) if command.field() == CommandField::CancelRequest => {
+                Ok(command.message_id_being_responded_to() == message_id)
+            }
+            Begun::Command(..) => {
+                let what = "a message while another is being answered";
+                Err(FramingError::protocol(AbortReason::UnexpectedPduParameter, what).into())
+            }
+            Begun::Release => {
+                Err(FramingError::protocol(AbortReason::UnexpectedPdu, "release while a message is answered").into())
+            }
+        }
     }
 
     /// Answers the peer's release.

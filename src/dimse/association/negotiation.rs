@@ -12,8 +12,8 @@ use dicom_ul::pdu::{
     UserVariableItem,
 };
 
-use crate::dicom::part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
 use super::roles::{self, Roles};
+use crate::dicom::part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
 use crate::dicom::sop_class::{self, PrivateClasses, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION};
 use crate::dicom::transfer_syntax::{self, IMPLICIT_VR_LITTLE_ENDIAN};
 
@@ -160,7 +160,7 @@ fn choose(
 ) -> Result<Context, PresentationContextResultReason> {
     let abstract_syntax = unpadded(&proposed.abstract_syntax);
     let mut offered = proposed.transfer_syntaxes.iter().map(|uid| unpadded(uid)).filter(|uid| !uid.is_empty());
-    let chosen = if is_retrieve_or_commitment(abstract_syntax) {
+    let chosen = if is_retrieve_or_commitment(abstract_syntax) || sop_class::find_class(abstract_syntax).is_some() {
         // These carry data sets that we read and write ourselves.
         offered.find(|uid| transfer_syntax::is_plain(uid))
     } else if abstract_syntax != VERIFICATION && !sop_class::is_storage(abstract_syntax, private) {
@@ -208,6 +208,7 @@ fn user_information(
                     let support = match sop_class::retrieve_class(uid) {
                         // Relational retrieval (PS3.4 section C.5.2.1): we never need the keys of higher levels.
                         Some(_) => vec![u8::from(proposed.first() == Some(&1))],
+                        None if sop_class::find_class(uid).is_some() => query_support(proposed),
                         None => STORAGE_SUPPORT.to_vec(),
                     };
                     items.push(UserVariableItem::SopClassExtendedNegotiationSubItem(uid.to_owned(), support));
@@ -230,6 +231,25 @@ fn user_information(
         }
     }
     items
+}
+
+/// What an answer agrees to by SOP class extended negotiation.
+pub(crate) fn extended(answer: &AssociationAC) -> BTreeMap<String, Vec<u8>> {
+    let of_item = |item: &UserVariableItem| match item {
+        UserVariableItem::SopClassExtendedNegotiationSubItem(uid, support) => Some((uid.clone(), support.clone())),
+        _ => None,
+    };
+    answer.user_variables.iter().filter_map(of_item).collect()
+}
+
+/// Relational queries and combined matching of dates and times are as proposed; fuzzy matching of names, time zone
+/// adjustment and the enhanced multi-frame view are not there (PS3.4 section C.5.1.1).
+fn query_support(proposed: &[u8]) -> Vec<u8> {
+    let mut support = vec![0; proposed.len().clamp(1, 5)];
+    for (answer, asked) in support.iter_mut().zip(proposed).take(2) {
+        *answer = u8::from(*asked == 1);
+    }
+    support
 }
 
 /// Maximum length and implementation identification, which both sides send.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dicom_ul::pdu::{AssociationRQ, UserVariableItem};
 
 use super::negotiation::unpadded;
-use crate::dicom::sop_class::{self, SeriesKind, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION};
+use crate::dicom::sop_class::{self, STORAGE_COMMITMENT_PUSH_MODEL, SeriesKind, VERIFICATION};
 use crate::dicom::transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, is_plain};
 
 /// The roles that a requestor proposes; the first item of a SOP class counts.
@@ -28,7 +28,9 @@ impl Roles {
 
     /// Whether the requestor becomes a provider of the class.
     pub(super) fn is_provider(&self, abstract_syntax: &str) -> bool {
-        let can_be = abstract_syntax != VERIFICATION && sop_class::retrieve_class(abstract_syntax).is_none();
+        let can_be = abstract_syntax != VERIFICATION
+            && sop_class::retrieve_class(abstract_syntax).is_none()
+            && sop_class::find_class(abstract_syntax).is_none();
         can_be && self.provider.get(abstract_syntax).copied().unwrap_or(false)
     }
 

@@ -1,8 +1,6 @@
 //! Command sets of the normalised services (PS3.7 section 10.3): N-EVENT-REPORT and N-ACTION.
 
-use super::{
-    AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command, CommandField, DATA_SET_FOLLOWS, NO_DATA_SET,
-};
+use super::{AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command, CommandField, DATA_SET_FOLLOWS, NO_DATA_SET};
 use crate::dimse::status::Status;
 
 const REQUESTED_SOP_CLASS_UID: u16 = 0x0003;
@@ -53,10 +51,9 @@ impl Command {
     /// The response to this N-ACTION-RQ or N-EVENT-REPORT-RQ: what was requested is what was affected.
     pub(crate) fn normalized_response(&self, status: Status, comment: &str) -> Self {
         let mut response = self.response(status, comment);
-        for (from, to) in [
-            (REQUESTED_SOP_CLASS_UID, AFFECTED_SOP_CLASS_UID),
-            (REQUESTED_SOP_INSTANCE_UID, AFFECTED_SOP_INSTANCE_UID),
-        ] {
+        for (from, to) in
+            [(REQUESTED_SOP_CLASS_UID, AFFECTED_SOP_CLASS_UID), (REQUESTED_SOP_INSTANCE_UID, AFFECTED_SOP_INSTANCE_UID)]
+        {
             let text = self.text(from);
             if !text.is_empty() {
                 response.set_text(to, &text, b'\0');

@@ -68,7 +68,10 @@ mod tests {
         let counts = SubOperationCounts { remaining: 70_000, completed: 2, failed: 1, warning: 0 };
         let pending = request.retrieve_response(Status::PENDING, "", counts, false);
         assert_eq!(pending.number(REMAINING), Some(u16::MAX));
-        assert_eq!((pending.number(COMPLETED), pending.number(FAILED), pending.number(WARNING)), (Some(2), Some(1), Some(0)));
+        assert_eq!(
+            (pending.number(COMPLETED), pending.number(FAILED), pending.number(WARNING)),
+            (Some(2), Some(1), Some(0))
+        );
         let last = request.retrieve_response(Status::SUCCESS, "", counts, true);
         assert_eq!(last.number(REMAINING), None);
         assert!(last.has_data_set() && !pending.has_data_set());

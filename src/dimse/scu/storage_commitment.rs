@@ -24,8 +24,11 @@ impl Proposal {
 }
 
 impl Association {
-    /// N-ACTION: asks for commitment.
-    pub async fn request_commitment(&mut self, request: &CommitmentRequest) -> Result<Answer, Error> {
+    /// N-ACTION: asks for commitment. Some peers report before they answer.
+    pub async fn request_commitment(
+        &mut self,
+        request: &CommitmentRequest,
+    ) -> Result<(Answer, Option<CommitmentReport>), Error> {
         let (context_id, transfer_syntax) = self.commitment_context()?;
         let message_id = self.next_message_id();
         let command = Command::action_request(
@@ -36,7 +39,20 @@ impl Association {
         );
         let data_set = request.write(ElementEncoding::of(&transfer_syntax));
         self.send_message(context_id, &command, &data_set).await?;
-        self.answer(CommandField::ActionResponse, message_id).await
+        let mut early = None;
+        loop {
+            let (context_id, response) = self.receive_command().await?;
+            match response.field() {
+                CommandField::EventReportRequest if early.is_none() => {
+                    early = Some(self.take_commitment_report(context_id, &response).await?);
+                }
+                CommandField::ActionResponse if response.message_id_being_responded_to() == message_id => {
+                    let status = response.status().ok_or_else(|| unexpected("response without a status"))?;
+                    return Ok((Answer { status, comment: response.error_comment() }, early));
+                }
+                _ => return Err(unexpected("response to something else")),
+            }
+        }
     }
 
     /// N-EVENT-REPORT: tells what became of a request.
@@ -57,6 +73,10 @@ impl Association {
     /// Waits for an N-EVENT-REPORT and acknowledges it.
     pub async fn receive_commitment_report(&mut self) -> Result<CommitmentReport, Error> {
         let (context_id, request) = self.receive_command().await?;
+        self.take_commitment_report(context_id, &request).await
+    }
+
+    async fn take_commitment_report(&mut self, context_id: u8, request: &Command) -> Result<CommitmentReport, Error> {
         if request.field() != CommandField::EventReportRequest || !request.has_data_set() {
             return Err(unexpected("no N-EVENT-REPORT"));
         }

@@ -144,12 +144,17 @@ impl StorageCommitment {
         let _place = WaitingPlace { inner: &self.inner, transaction_uid: &request.transaction_uid };
 
         let mut association = Association::connect(target, &[Proposal::storage_commitment()]).await?;
-        let answer = association.request_commitment(&request).await?;
+        let (answer, early) = association.request_commitment(&request).await?;
         if !answer.status.is_done() {
             let _ = association.release().await;
             return Err(CommitmentError::Refused { status: answer.status, comment: answer.comment });
         }
         let here = async {
+            if let Some(report) = early
+                && report.transaction_uid == request.transaction_uid
+            {
+                return Some(report);
+            }
             loop {
                 match association.receive_commitment_report().await {
                     Ok(report) if report.transaction_uid == request.transaction_uid => return Some(report),

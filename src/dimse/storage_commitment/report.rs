@@ -26,7 +26,9 @@ impl StorageCommitment {
         let way = if self.report_on_open_association(&ae_title, &report).await {
             "same association"
         } else {
-            self.report_on_new_association(&ae_title, &org_code, &report).await.map_err(|(r, again)| failure(r, again))?;
+            self.report_on_new_association(&ae_title, &org_code, &report)
+                .await
+                .map_err(|(r, again)| failure(r, again))?;
             "new association"
         };
         self.inner.archive.commitment_reported(id).await.map_err(|error| failure(error.to_string(), true))?;
@@ -54,9 +56,8 @@ impl StorageCommitment {
         let target = ScuTarget::new(&peer.host, peer.port, self.inner.ae_title.clone(), peer.ae_title.clone());
         let role = ProposedRole { sop_class_uid: STORAGE_COMMITMENT_PUSH_MODEL.to_owned(), scu: false, scp: true };
         let failed = |error: crate::dimse::scu::Error| (error.to_string(), true);
-        let mut association = Association::connect_in_roles(&target, &[Proposal::storage_commitment()], &[role])
-            .await
-            .map_err(failed)?;
+        let mut association =
+            Association::connect_in_roles(&target, &[Proposal::storage_commitment()], &[role]).await.map_err(failed)?;
         let answer = association.report_commitment(report).await.map_err(failed)?;
         let _ = association.release().await;
         if answer.status.is_done() {

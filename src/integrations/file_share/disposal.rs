@@ -40,7 +40,8 @@ pub(super) fn open(root: &Path, relative: &Path) -> io::Result<(File, Stamp)> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        use rustix::fs::OFlags;
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     }
     let file = options.open(&path)?;
     let meta = file.metadata()?;

@@ -1,10 +1,11 @@
 //! `/t/{session}/exam/{exam}`: one exam with its tabs (E.4; D-P18, D-P24, RD-20).
 
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::exam_page::{Content, ExamHeader, ExamPage, ReportTab, Tab, WaveformTab};
+use super::extract::{Path, Query};
 use super::images_tab::{ImagesTab, View};
 use super::state::{Inner, PagesState, Peer, framed};
 use super::text;
@@ -36,6 +37,7 @@ pub(super) async fn show(
     let show_type = session.scope.show_type;
     let tabs = tabs_of(&found, show_type);
     let (current, notice) = choose(&tabs, &view.tab, show_type);
+    let notice = notice.or_else(|| offline_notice(&found, current));
     let content = match content(&pages, &session, &found, current, &exam_root, &view).await {
         Ok(content) => content,
         Err(error) => return pages.failed(&error),
@@ -94,6 +96,18 @@ fn choose(tabs: &[Tab], asked: &str, show_type: ShowType) -> (Option<Tab>, Optio
         Some(tab) => (Some(*tab), None),
         None => (tabs.first().copied(), Some("本检查没有所请求的内容，已显示其它可用内容。")),
     }
+}
+
+/// Says why pictures are missing whose bytes only an upstream archive has (RD-8).
+fn offline_notice(found: &ExamView, tab: Option<Tab>) -> Option<&'static str> {
+    let kind = match tab? {
+        Tab::Images => "image",
+        Tab::Film => "film",
+        Tab::Waveform => "waveform",
+        _ => return None,
+    };
+    let is_offline = |series: &SeriesRow| series.kind == kind && series.offline > 0;
+    found.series.iter().any(is_offline).then_some("部分影像已上传至上级平台保存，本机不再保留，无法在此显示。")
 }
 
 async fn content(

@@ -321,6 +321,7 @@ impl ExamPage {
             modality: "CT".to_owned(),
             kind: "image".to_owned(),
             description: text.to_owned(),
+            offline: 0,
             instances: 1,
             frames: 1,
             first_instance: 7,

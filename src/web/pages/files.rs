@@ -1,10 +1,11 @@
 //! Pictures and files under `/t/{session}/exam/{exam}/`: frames, electrocardiograms, report pages, the report itself.
 
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::extract::{Path, Query};
 use super::images_tab::{View, window_of};
 use super::state::{PagesState, Peer};
 use crate::archive::read_image::{FrameLook, Picture};

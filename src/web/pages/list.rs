@@ -3,13 +3,12 @@
 //! The form is posted and kept with the session: its address and its links hold the place in the list, never what was
 //! typed. The session's id in the path is what only the session's own browser knows, so the form needs no other token.
 
-use axum::Form;
-use axum::extract::rejection::FormRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::extract::{Form, Path, Query};
 use super::list_page::{ListPage, ListRow};
 use super::open::{malformed, redirect};
 use super::state::{Inner, PagesState, framed};
@@ -110,7 +109,7 @@ pub(super) async fn search(
     State(PagesState(pages)): State<PagesState>,
     Path(id): Path<String>,
     Query(place): Query<Place>,
-    form: Result<Form<SearchForm>, FormRejection>,
+    form: Result<Form<SearchForm>, Response>,
 ) -> Response {
     let session = match pages.enter(&id).await {
         Ok(session) => session,
@@ -120,7 +119,11 @@ pub(super) async fn search(
     if !has_form(&session) {
         return pages.failed(&Error::NotFound);
     }
-    let Some(search) = form.ok().and_then(|Form(form)| form.search()) else {
+    let search = match form {
+        Ok(Form(form)) => form.search(),
+        Err(refused) => return refused,
+    };
+    let Some(search) = search else {
         return malformed(&pages, "查询条件有误");
     };
     match pages.archive.keep_search(&session, &search).await {

@@ -7,6 +7,7 @@ mod attachment;
 mod config;
 mod exam;
 mod exam_page;
+mod extract;
 mod files;
 mod images_tab;
 mod limits;

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::MOST_FORM_BYTES;
+use super::extract::refused;
 use super::state::{Inner, PagesState, Peer};
 use crate::archive::open_link::{OpenLink, Opened, Start};
 use crate::domain::page::Page;
@@ -29,7 +30,8 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
     if method == Method::POST && raw.is_empty() {
         match to_bytes(request.into_body(), MOST_FORM_BYTES).await.map(|body| String::from_utf8(body.into())) {
             Ok(Ok(body)) => raw = body,
-            _ => return malformed(&pages, "链接参数有误"),
+            Ok(Err(_)) => return malformed(&pages, "链接参数有误"),
+            Err(_) => return refused(&pages, StatusCode::PAYLOAD_TOO_LARGE),
         }
     }
     let by_customer = SignedQuery::parse(&raw).ok().and_then(|query| query.customer(&pages.customers));

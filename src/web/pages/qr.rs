@@ -1,14 +1,16 @@
 //! `/q/{link}`: where a printed code leads (D-I10). The last four characters of the id number open the one exam.
 //!
-//! Unknown, ended and revoked links ask the same question as good ones and say the same thing afterwards.
+//! Every link asks the same question, whether it is good or not. The answer to it tells a good link with a wrong factor
+//! from one that cannot be used, but not an unknown link from an ended, a revoked or a withdrawn report's one; both kinds of
+//! attempts are counted.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::extract::{Form, Path};
 use super::open::redirect;
 use super::state::{PagesState, Peer};
 use crate::archive::open_link::Visit;

@@ -2,6 +2,9 @@
 
 mod byte_equal;
 mod disk_full;
+mod find;
 mod kill;
+mod reindex;
+mod scrub;
 pub mod sender;
 mod store_instance;

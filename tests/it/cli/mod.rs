@@ -1,5 +1,7 @@
 //! The operator's commands, run as programs.
 
+mod jobs;
+
 use std::path::Path;
 use std::process::{Command, Output};
 

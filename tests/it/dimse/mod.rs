@@ -1,5 +1,7 @@
 //! The DICOM listener, seen from its callers: DCMTK, our own SCU, and sockets that break the rules.
 
+mod commitment;
+mod find;
 mod hostile;
 mod limits;
 mod memory;
@@ -15,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use yingku::archive::Archive;
 use yingku::dicom::part10;
 use yingku::dimse::scu::{Association, Error, Proposal, ScuTarget};
+use yingku::dimse::storage_commitment::StorageCommitment;
 use yingku::dimse::{DicomConfig, Listener};
 use yingku::domain::place::Place;
 use yingku::domain::{AeTitle, Clock};
@@ -29,6 +32,7 @@ struct TestListener {
     address: SocketAddr,
     index: Index,
     objects: Objects,
+    commitment: StorageCommitment,
     stop: CancellationToken,
     running: Option<JoinHandle<()>>,
     _database: TestDatabase,
@@ -41,18 +45,23 @@ impl TestListener {
     }
 
     async fn start_with(config: DicomConfig) -> Self {
+        Self::start_with_peers(config, &["ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'"]).await
+    }
+
+    async fn start_with_peers(config: DicomConfig, peers: &[&str]) -> Self {
         let database = TestDatabase::sqlite();
         let store = TestStore::folder();
         let objects = store.open();
         let (index, ids) = database.open_with_ids().await;
         let archive: Archive = crate::harness::archive::build(index.clone(), objects.clone(), Clock::System, ids);
         let config = DicomConfig { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..config };
-        let peer = toml::from_str("ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'").unwrap();
-        let listener = Listener::bind(&config, vec![peer], archive).await.unwrap();
+        let peers = peers.iter().map(|text| toml::from_str(text).unwrap()).collect();
+        let listener = Listener::bind(&config, peers, archive).await.unwrap();
         let address = listener.local_addr();
+        let commitment = listener.storage_commitment();
         let stop = CancellationToken::new();
         let running = tokio::spawn(listener.run(stop.clone()));
-        Self { address, index, objects, stop, running: Some(running), _database: database, _store: store }
+        Self { address, index, objects, commitment, stop, running: Some(running), _database: database, _store: store }
     }
 
     fn target(&self) -> ScuTarget {

@@ -39,6 +39,7 @@ impl Bench {
             fetcher: Fetcher::new(reports).unwrap(),
             stamp: StampSettings { public_url: PUBLIC_URL.to_owned(), qr: QrConfig::default() },
             documents: DocumentsConfig::default(),
+            probe_interval: std::time::Duration::from_secs(15),
         });
         Self { archive, index, ids, clock, _database: database, _store: store }
     }

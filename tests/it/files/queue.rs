@@ -87,7 +87,9 @@ each_database! {
         assert!(jobs::claim(&index, "a", JobKind::FetchReportFile, 99_999, LEASE, 1).await.unwrap().is_empty());
         let dead = jobs::list(&index, Some(JobState::Dead), 10).await.unwrap();
         assert_eq!(dead[0].last_error, "status 403");
-        assert!(jobs::rerun(&index, dead[0].id, 100_000).await.unwrap());
+        let id = dead[0].id;
+        let again = index.write(move |tx| Box::pin(jobs::rerun(tx, id, 100_000))).await;
+        assert!(again.unwrap());
         assert_eq!(jobs::claim(&index, "a", JobKind::FetchReportFile, 100_000, LEASE, 1).await.unwrap()[0].attempts, 1);
     }
 

@@ -209,6 +209,27 @@ fn a_stamped_file_can_be_stamped_again() {
     assert_sound(&twice.bytes);
 }
 
+#[test]
+fn the_samples_are_stamped_or_refused_for_what_they_are() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/pdf_stamp");
+    let sample = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    // Turned a quarter, the 640 points from the lower to the upper edge of the crop box are the width that is seen.
+    for (name, width_pt) in [
+        ("plain.pdf", 595.0),
+        ("rotated-cropped.pdf", 640.0),
+        ("unbalanced.pdf", 595.0),
+        ("object-streams.pdf", 595.0),
+        ("linearised.pdf", 595.0),
+    ] {
+        let stamped = stamp(&sample(name)).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        assert_sound(&stamped.bytes);
+        assert_stamped_top_right(&stamped.bytes, width_pt * MM);
+    }
+    for name in ["owner-locked.pdf", "locked.pdf"] {
+        assert_eq!(stamp(&sample(name)).unwrap_err(), StampRefusal::Encrypted, "{name}");
+    }
+}
+
 fn with_broken_xref(original: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(original).into_owned();
     let at = text.rfind("startxref").unwrap();
@@ -234,6 +255,15 @@ fn bytes_before_the_header_do_not_spoil_the_result() {
     original.extend_from_slice(&pdf::report());
     let stamped = stamp(&original).unwrap();
     assert_stamped_top_right(&stamped.bytes, 595.0 * MM);
+    assert_sound(&stamped.bytes);
+}
+
+#[test]
+fn a_header_that_only_begins_like_one_is_written_anew() {
+    let mut original = b"%PDFx".to_vec();
+    original.extend(pdf::report());
+    let stamped = stamp(&original).unwrap();
+    assert!(stamped.bytes.starts_with(b"%PDF-"));
     assert_sound(&stamped.bytes);
 }
 

@@ -1,5 +1,7 @@
 //! An archive put together for a test.
 
+use std::time::Duration;
+
 use yingku::archive::{Archive, ArchiveParts, LinkRules, QrConfig, StampSettings};
 use yingku::dicom::header::HeaderLimits;
 use yingku::documents::DocumentsConfig;
@@ -21,5 +23,6 @@ pub fn build(index: Index, objects: Objects, clock: Clock, ids: Ids) -> Archive 
         fetcher: Fetcher::new(ReportsConfig::default()).unwrap(),
         stamp: StampSettings { qr: QrConfig::default(), public_url: "http://127.0.0.1:8080".to_owned() },
         documents: DocumentsConfig::default(),
+        probe_interval: Duration::from_secs(15),
     })
 }

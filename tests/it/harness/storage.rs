@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use yingku::objects::{Objects, ObjectsConfig};
+use yingku::objects::{Objects, ObjectsConfig, StorageEngine};
 
 use super::wait::{free_port, http};
 use super::{keeper, python};
@@ -21,11 +21,20 @@ pub struct TestStore {
 }
 
 impl TestStore {
-    /// A folder of its own.
+    /// A folder of its own, with a file for each object.
     pub fn folder() -> Self {
+        Self::folder_with(StorageEngine::File)
+    }
+
+    /// A folder of its own, with small instances in segments.
+    pub fn segments() -> Self {
+        Self::folder_with(StorageEngine::Segment)
+    }
+
+    fn folder_with(engine: StorageEngine) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("file://{}/objects", folder.path().display());
-        Self { config: ObjectsConfig { url, ..ObjectsConfig::default() }, folder: Some(folder) }
+        Self { config: ObjectsConfig { url, engine, ..ObjectsConfig::default() }, folder: Some(folder) }
     }
 
     /// A prefix of its own in the test run's bucket.

@@ -61,4 +61,13 @@ impl StoredInstances {
     pub fn data_set(&self, sop_instance_uid: &str) -> Option<Vec<u8>> {
         Some(self.file(sop_instance_uid)?[self.rows.get(sop_instance_uid)?.dataset_offset..].to_vec())
     }
+
+    /// Turns one bit of an instance's last byte on disk, as a failing disk would.
+    pub fn overwrite(&self, sop_instance_uid: &str) {
+        let row = &self.rows[sop_instance_uid];
+        let path = self.folder.join(&row.key);
+        let mut object = std::fs::read(&path).unwrap();
+        object[row.offset + row.length - 1] ^= 1;
+        std::fs::write(&path, object).unwrap();
+    }
 }

@@ -1,6 +1,7 @@
 //! The real server in the test's own process, on free ports.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -61,7 +62,7 @@ impl TestServer {
     }
 
     /// The folder of its objects.
-    pub fn objects(&self) -> std::path::PathBuf {
+    pub fn objects(&self) -> PathBuf {
         self.folder.path().join("objects")
     }
 

@@ -1,6 +1,7 @@
 //! What the index promises, on both engines.
 
 mod audit;
+mod find_plans;
 mod ids;
 mod statements;
 mod transactions;

@@ -1,5 +1,7 @@
 //! What the object store promises, in a folder and in a bucket.
 
+mod segments;
+
 use std::collections::BTreeSet;
 
 use bytes::Bytes;

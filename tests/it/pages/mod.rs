@@ -4,5 +4,6 @@ mod attachments;
 mod links;
 mod looking;
 mod printed_codes;
+mod refusals;
 mod visibility;
 mod world;

@@ -109,6 +109,11 @@ impl World {
         answer(request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned())).await
     }
 
+    pub async fn post_as(&self, path: &str, content_type: &str, body: String) -> Answer {
+        let request = self.client.post(format!("http://{}{path}", self.address));
+        answer(request.header("content-type", content_type).body(body)).await
+    }
+
     /// Sends a list's query form; gives the list that it leads to.
     pub async fn search(&self, list: &str, form: &str) -> Answer {
         let answer = self.post(list, form).await;

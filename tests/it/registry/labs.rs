@@ -86,6 +86,31 @@ each_database! {
         assert_eq!(lines_by_head(&service).await, expected);
     }
 
+    async fn d_r9_a_line_of_a_rejected_head_is_kept_aside_and_never_shown_with_another(database: TestDatabase) {
+        let service = Service::start(database).await;
+        service.register(&root(&[head("P1", "1"), line("2", &[])])).await;
+
+        let told = service.register(&root(&[head("", "1"), value("222")])).await;
+        service.register(&root(&[head("P1", "1")])).await;
+
+        assert!(told.contains("<succeeded>1</succeeded>") && told.contains("E1027"), "{told}");
+        assert_eq!(lines_by_head(&service).await, [["P1", "1", "5.1"]]);
+        assert_eq!(service.count("SELECT id FROM lab_item WHERE lab_report_pk IS NULL").await, 1);
+    }
+
+    async fn d_r9_a_line_kept_aside_finds_its_head_when_both_are_sent_again(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let rejected = root(&[head("P1", "1"), value("111"), head("", "2"), value("222")]);
+        service.register(&rejected).await;
+        service.register(&rejected).await;
+        assert_eq!(lines_by_head(&service).await, [["P1", "1", "111"]]);
+
+        service.register(&root(&[head("P1", "1"), value("111"), head("P2", "2"), value("222")])).await;
+
+        assert_eq!(lines_by_head(&service).await, [["P1", "1", "111"], ["P2", "2", "222"]]);
+        assert_eq!(service.count("SELECT id FROM lab_item").await, 2);
+    }
+
     async fn d_r10_a_line_alone_goes_to_the_only_head(database: TestDatabase) {
         let service = Service::start(database).await;
         service.register(&root(&[head("P1", "1"), value("111")])).await;

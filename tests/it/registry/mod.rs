@@ -5,6 +5,7 @@ mod exams;
 mod labs;
 mod links;
 mod queries;
+mod samples;
 mod soap_clients;
 mod wire;
 

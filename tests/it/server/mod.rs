@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::archive::sender::send_all;
-use crate::harness::{ServerProcess, TestServer, TestStore, free_port, http_get, small_instance};
+use crate::harness::{ServerProcess, TestServer, TestStore, eventually, free_port, http_get, small_instance};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_server_says_that_it_lives_and_is_ready() {
@@ -162,4 +162,62 @@ async fn a_connection_that_does_not_say_its_request_is_closed_and_disturbs_nobod
     });
     assert_eq!(ends.await.unwrap(), [true; 4], "the server closed each");
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_object_folder_is_gone_is_not_ready_until_it_is_back_and_writes_nowhere_else() {
+    let server = TestServer::start_with(|config| config.objects.probe_interval_ms = 0).await;
+    let (address, folder) = (server.http(), server.objects());
+    let ask = move || async move { tokio::task::spawn_blocking(move || http_get(address, "/readyz").unwrap()).await };
+    assert_eq!(ask().await.unwrap().0, 200);
+
+    std::fs::remove_dir_all(&folder).unwrap();
+    let gone = ask().await.unwrap();
+    std::fs::write(&folder, "a file takes no objects").unwrap();
+    let no_folder = ask().await.unwrap();
+    let made_again = folder.is_dir();
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+
+    for (status, body) in [gone, no_folder] {
+        assert_eq!(status, 503);
+        assert!(body.contains(r#""database":true"#) && body.contains(r#""objects":false"#), "{body}");
+    }
+    assert!(!made_again, "what lies beneath an unmounted disk is not written to");
+    eventually(Duration::from_secs(5), "it is ready again", || async {
+        ask().await.ok().filter(|(status, _)| *status == 200)
+    })
+    .await;
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "probes leave nothing");
+    server.stop().await;
+}
+
+#[test]
+fn a_start_that_fails_tells_each_cause_once_with_the_place_it_is_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().to_string();
+    let inside = format!("{}/inside", file.display());
+    for (variable, value, words) in [
+        ("YINGKU__OBJECTS__URL", format!("file://{inside}"), inside.as_str()),
+        // A folder that nobody can write to, not even the superuser.
+        ("YINGKU__OBJECTS__URL", "file:///proc/self".to_owned(), "/proc/self cannot be written to"),
+        ("YINGKU__DATABASE__URL", format!("sqlite://{inside}/a.db"), inside.as_str()),
+        ("YINGKU__DATABASE__URL", format!("sqlite://{}", folder.path().display()), "database.url sqlite://"),
+        ("YINGKU__HTTP__LISTEN", port.clone(), port.as_str()),
+        ("YINGKU__DICOM__LISTEN", port.clone(), port.as_str()),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_yingku"));
+        command.arg("serve").current_dir(folder.path()).env("YINGKU__LOG__FILTER", "off");
+        command.env("YINGKU__HTTP__LISTEN", "127.0.0.1:0").env("YINGKU__DICOM__LISTEN", "127.0.0.1:0");
+        let output = command.env(variable, value).output().unwrap();
+
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains(words), "{variable}: {told}");
+        let parts: Vec<&str> = told.trim().split(": ").collect();
+        let once: std::collections::HashSet<&&str> = parts.iter().collect();
+        assert_eq!(once.len(), parts.len(), "a cause is told twice: {told}");
+    }
 }

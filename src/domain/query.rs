@@ -1,0 +1,180 @@
+//! Queries of the Query/Retrieve service and of QIDO-RS (PS3.4 section C.2.2, PS3.18 section 10.6), pure.
+//!
+//! A [`Query`] asks at one level with conditions on attributes and names the attributes to return. Adapters feed it key
+//! by key as UTF-8 text with [`Query::add_key`], which finds the kind of matching (single value, list, universal,
+//! wildcard, range) from the value and the attribute. [`Query::accepts`] decides exactly; a database may use the
+//! conditions to find candidates. Attributes that the archive does not know are told, not refused.
+
+pub mod attribute;
+mod matching;
+mod name;
+mod pattern;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+pub use attribute::{Attribute, Kind, Level};
+pub use matching::{Bound, Matching};
+pub use name::{NamePattern, search_keys};
+pub use pattern::Pattern;
+
+use attribute::tag;
+
+/// One attribute and what its value must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// The attribute.
+    pub attribute: &'static Attribute,
+    /// What its value must be.
+    pub matching: Matching,
+}
+
+/// How a range of dates and a range of times go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DateTimeMatching {
+    /// Each on its own (C-FIND without extended negotiation).
+    #[default]
+    Separate,
+    /// As one range of moments (PS3.4 section C.2.2.2.5.1; QIDO-RS).
+    Combined,
+}
+
+/// What a key means to the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeySupport {
+    /// It is matched and returned.
+    Matched,
+    /// It is returned; its value is not looked at.
+    Returned,
+    /// The archive does not know this attribute, or not at this level; it is returned without a value.
+    Unsupported,
+}
+
+/// Why a query cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// The value does not fit the attribute's value representation.
+    #[error("value of ({:04X},{:04X}) is not valid", .0 >> 16, .0 & 0xFFFF)]
+    InvalidValue(u32),
+    /// The value is longer, or has more parts, than any value may.
+    #[error("value of ({:04X},{:04X}) is too long", .0 >> 16, .0 & 0xFFFF)]
+    TooLong(u32),
+}
+
+/// A question: which patients, studies, series or instances, and what of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    level: Level,
+    conditions: Vec<Condition>,
+    returned: BTreeSet<u32>,
+    date_time: DateTimeMatching,
+}
+
+impl Query {
+    /// Asks for everything at this level; every match gives the unique keys down to the level.
+    pub fn new(level: Level) -> Self {
+        let unique = [
+            (Level::Patient, tag::PATIENT_ID),
+            (Level::Study, tag::STUDY_INSTANCE_UID),
+            (Level::Series, tag::SERIES_INSTANCE_UID),
+            (Level::Instance, tag::SOP_INSTANCE_UID),
+        ];
+        let returned = unique.into_iter().filter(|(of, _)| *of <= level).map(|(_, tag)| tag).collect();
+        Self { level, conditions: Vec::new(), returned, date_time: DateTimeMatching::default() }
+    }
+
+    /// How ranges of dates and times go together.
+    pub fn with_date_time(mut self, date_time: DateTimeMatching) -> Self {
+        self.date_time = date_time;
+        self
+    }
+
+    /// Adds a key with its value as text: UTF-8, several values separated by `\`. An empty value matches everything.
+    /// The attribute is also returned.
+    pub fn add_key(&mut self, tag: u32, value: &str) -> Result<KeySupport, QueryError> {
+        let Some(attribute) = Attribute::of(tag).filter(|attribute| attribute.level <= self.level) else {
+            return Ok(KeySupport::Unsupported);
+        };
+        self.returned.insert(tag);
+        if !attribute.is_matched() {
+            return Ok(KeySupport::Returned);
+        }
+        if let Some(matching) = Matching::read(attribute, value)? {
+            self.conditions.retain(|condition| condition.attribute.tag != tag);
+            self.conditions.push(Condition { attribute, matching });
+        }
+        Ok(KeySupport::Matched)
+    }
+
+    /// Returns an attribute without a condition on it.
+    pub fn add_return(&mut self, tag: u32) -> KeySupport {
+        match Attribute::of(tag).filter(|attribute| attribute.level <= self.level) {
+            Some(_) => {
+                self.returned.insert(tag);
+                KeySupport::Returned
+            }
+            None => KeySupport::Unsupported,
+        }
+    }
+
+    /// Returns every attribute of this level and those above it.
+    pub fn add_every_return(&mut self) {
+        self.returned.extend(Attribute::all().iter().filter(|a| a.level <= self.level).map(|a| a.tag));
+    }
+
+    /// The level.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// All conditions; every one must hold.
+    pub fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// The condition on an attribute.
+    pub fn condition(&self, tag: u32) -> Option<&Matching> {
+        self.conditions.iter().find(|condition| condition.attribute.tag == tag).map(|condition| &condition.matching)
+    }
+
+    /// Tags to return, in order.
+    pub fn returned(&self) -> &BTreeSet<u32> {
+        &self.returned
+    }
+
+    /// Whether every condition on an attribute with a stored value holds. `value_of` gives the value, empty when there
+    /// is none, and `None` for attributes that are matched elsewhere ([`Attribute::is_computed`]).
+    pub fn accepts<'a>(&self, value_of: impl Fn(u32) -> Option<&'a str>) -> bool {
+        let combined = if self.date_time == DateTimeMatching::Combined { combined_pairs() } else { &[] };
+        for (date, time) in combined {
+            let (Some(dates), Some(times)) = (self.condition(*date), self.condition(*time)) else { continue };
+            let (Some(at_date), Some(at_time)) = (value_of(*date), value_of(*time)) else { continue };
+            if let Some(accepted) = Matching::accepts_moment(dates, times, at_date, at_time) {
+                if !accepted {
+                    return false;
+                }
+                continue;
+            }
+            if !dates.accepts(at_date) || !times.accepts(at_time) {
+                return false;
+            }
+        }
+        self.conditions
+            .iter()
+            .filter(|condition| !self.is_in_combined_pair(condition.attribute.tag))
+            .all(|condition| value_of(condition.attribute.tag).is_none_or(|value| condition.matching.accepts(value)))
+    }
+
+    fn is_in_combined_pair(&self, tag: u32) -> bool {
+        self.date_time == DateTimeMatching::Combined
+            && combined_pairs().iter().any(|(date, time)| {
+                (*date == tag || *time == tag) && self.condition(*date).is_some() && self.condition(*time).is_some()
+            })
+    }
+}
+
+/// Dates with the times that belong to them.
+fn combined_pairs() -> &'static [(u32, u32)] {
+    &[(tag::STUDY_DATE, tag::STUDY_TIME), (tag::SERIES_DATE, tag::SERIES_TIME)]
+}

@@ -1,0 +1,203 @@
+//! Answers [`Query`]s from the rows of patients, studies, series and instances, page by page.
+//!
+//! Every statement is about one organisation and walks one index ([`plan`]) in an order in which the next page begins
+//! where the last one ended, so a page costs the same wherever it is. SQL finds candidates ([`statement`]); whether one
+//! fits is decided by [`Query::accepts`], the same on both engines. Counts and collected values ([`computed`]) are
+//! read for the rows of a page only, and only when they are asked for.
+
+mod columns;
+mod computed;
+mod plan;
+mod statement;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{Index, Value};
+use crate::domain::query::attribute::{Attribute, Kind, Level, tag};
+use crate::domain::query::{Query, search_keys};
+use columns::Column;
+use plan::{Driver, Segment};
+
+/// Rows of a page at most; the ids of a page are bound as values of one statement.
+pub const MAX_PAGE_ROWS: u32 = 5000;
+
+/// An organisation whose data may be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readable {
+    /// The organisation.
+    pub org_code: String,
+    /// How much of it.
+    pub confidentiality: Confidentiality,
+}
+
+/// How much of an organisation's data may be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confidentiality {
+    /// Everything: the caller belongs to it.
+    Everything,
+    /// No studies of an exam that is restricted, of a VIP, or withdrawn (D-R18, D-R22).
+    SharedOnly,
+}
+
+/// One patient, study, series or instance that fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// Whose it is.
+    pub org_code: String,
+    /// Values by tag as UTF-8 text, of all tags that the query returns; none where there is no value. The value
+    /// representation is that of [`Attribute::of`]. RetrieveAETitle is for the adapter to fill.
+    pub values: BTreeMap<u32, Vec<String>>,
+}
+
+impl Match {
+    /// The first value of an attribute, empty when there is none.
+    pub fn text(&self, tag: u32) -> &str {
+        self.values.get(&tag).and_then(|values| values.first()).map(String::as_str).unwrap_or_default()
+    }
+}
+
+/// Why a query could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database.
+    #[error(transparent)]
+    Index(#[from] super::Error),
+    /// More rows would have to be looked at than the limit.
+    #[error("more than {0} rows would have to be looked at")]
+    TooManyRows(u64),
+}
+
+/// A walk over everything that fits a query.
+#[derive(Debug)]
+pub struct Walk {
+    query: Query,
+    columns: Vec<&'static Column>,
+    segments: VecDeque<Segment>,
+    /// The order's values of the last row of the current segment.
+    last: Option<Vec<Value>>,
+    page_rows: u32,
+    max_rows: u64,
+    examined: u64,
+}
+
+/// A row before it is known whether it fits.
+#[derive(Debug)]
+struct Candidate {
+    patient_pk: i64,
+    study_pk: i64,
+    series_pk: i64,
+    instance_pk: i64,
+    values: BTreeMap<u32, Vec<String>>,
+}
+
+impl Candidate {
+    fn text(&self, tag: u32) -> Option<&str> {
+        let values = self.values.get(&tag)?;
+        Some(values.first().map(String::as_str).unwrap_or_default())
+    }
+}
+
+impl Walk {
+    /// Begins at the first organisation.
+    pub fn new(query: Query, readable: Vec<Readable>, page_rows: u32, max_rows: u64) -> Self {
+        let columns = columns::of(&query);
+        let segments = plan::segments(&query, &readable);
+        let page_rows = page_rows.clamp(1, MAX_PAGE_ROWS);
+        Self { query, columns, segments, last: None, page_rows, max_rows, examined: 0 }
+    }
+
+    /// The next matches, at least one; `None` when there are no more.
+    pub async fn next_page(&mut self, index: &Index) -> Result<Option<Vec<Match>>, Error> {
+        while let Some(segment) = self.segments.front().cloned() {
+            if self.examined >= self.max_rows {
+                return Err(Error::TooManyRows(self.max_rows));
+            }
+            let select =
+                statement::of("SELECT ", &self.query, &segment, &self.columns, self.last.as_deref(), self.page_rows);
+            let rows = index.query(select.sql(), select.values()).await?;
+            self.examined += rows.len() as u64;
+            self.last = match rows.last() {
+                Some(row) if rows.len() == self.page_rows as usize => {
+                    Some(statement::position(row, &segment, self.query.level())?)
+                }
+                _ => {
+                    self.segments.pop_front();
+                    None
+                }
+            };
+            let mut candidates = Vec::new();
+            for row in &rows {
+                let candidate = columns::read(row, &self.query, &self.columns)?;
+                if self.query.accepts(|tag| candidate.text(tag)) && is_first_of_keys(row, &candidate, &segment)? {
+                    candidates.push(candidate);
+                }
+            }
+            computed::add(index, &self.query, segment.readable.confidentiality, &mut candidates).await?;
+            candidates.retain(|candidate| self.accepts_collected(candidate));
+            if !candidates.is_empty() {
+                let org_code = &segment.readable.org_code;
+                return Ok(Some(candidates.into_iter().map(|c| self.to_match(org_code, c)).collect()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How an embedded database would read the next page: the lines of EXPLAIN QUERY PLAN, those of computed values
+    /// included. For the test that no large table is read from end to end.
+    pub async fn explain(&self, index: &Index) -> Result<Vec<String>, Error> {
+        let Some(segment) = self.segments.front() else { return Ok(Vec::new()) };
+        let start = "EXPLAIN QUERY PLAN SELECT ";
+        let page = statement::of(start, &self.query, segment, &self.columns, self.last.as_deref(), self.page_rows);
+        let mut selects = vec![page];
+        selects.extend(computed::explained(&self.query, segment.readable.confidentiality));
+        let mut lines = Vec::new();
+        for select in selects {
+            for row in index.query(select.sql(), select.values()).await? {
+                lines.push(row.text("detail")?);
+            }
+        }
+        Ok(lines)
+    }
+
+    fn accepts_collected(&self, candidate: &Candidate) -> bool {
+        self.query.conditions().iter().filter(|condition| condition.attribute.kind == Kind::Collected).all(
+            |condition| {
+                let values = candidate.values.get(&condition.attribute.tag);
+                values.is_some_and(|values| values.iter().any(|value| condition.matching.accepts(value)))
+            },
+        )
+    }
+
+    fn to_match(&self, org_code: &str, mut candidate: Candidate) -> Match {
+        let mut values = BTreeMap::new();
+        for tag in self.query.returned() {
+            let found = match Attribute::of(*tag) {
+                _ if *tag == tag::INSTANCE_AVAILABILITY => {
+                    let found = candidate.values.remove(tag).filter(|values| !values.is_empty());
+                    found.unwrap_or_else(|| vec!["ONLINE".to_owned()])
+                }
+                Some(_) => candidate.values.remove(tag).unwrap_or_default(),
+                None => Vec::new(),
+            };
+            values.insert(*tag, found.into_iter().filter(|value| !value.is_empty()).collect());
+        }
+        Match { org_code: org_code.to_owned(), values }
+    }
+}
+
+/// Several groups of one name may lie in the range that is walked; the row counts at the first of them only.
+fn is_first_of_keys(row: &super::Row, candidate: &Candidate, segment: &Segment) -> Result<bool, Error> {
+    let Driver::Key { lookup, .. } = &segment.driver else { return Ok(true) };
+    if lookup.kind != super::search_keys::NAME {
+        return Ok(true);
+    }
+    let here: Vec<u8> = row.get("search_key")?;
+    let name = candidate.text(tag::PATIENT_NAME).unwrap_or_default();
+    let first = search_keys(name).into_iter().map(String::into_bytes).filter(|key| lookup.covers(key)).min();
+    Ok(first.is_none_or(|first| first == here))
+}
+
+/// Whether the level has rows of studies behind it.
+fn has_study(level: Level) -> bool {
+    level != Level::Patient
+}

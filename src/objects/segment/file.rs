@@ -1,0 +1,183 @@
+//! The open segment's file: made with its whole room, locked by its writer, cut to its contents when it is sealed.
+//!
+//! A mark in `open-segment/` names each segment that is not sealed yet. Whose lock is gone has crashed: at the next
+//! opening of the folder [`recover`] cuts what is torn and seals the segment. So several processes may share a folder.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::super::folder::Folder;
+use super::record::END;
+use super::scan::{self, Depth};
+
+/// Where the marks of open segments are.
+pub(in super::super) const MARKS: &str = "open-segment";
+
+const SCAN_BUFFER: usize = 1024 * 1024;
+
+/// A segment that takes records.
+#[derive(Debug)]
+pub(super) struct OpenSegment {
+    /// The id in its records.
+    pub(super) id: String,
+    /// Its key.
+    pub(super) key: String,
+    /// Its room.
+    pub(super) capacity: u64,
+    begun: Instant,
+    mark: PathBuf,
+    /// Holds the lock; cuts and syncs.
+    file: File,
+    /// Passes by the page cache, where the file system can.
+    direct: Option<File>,
+}
+
+impl OpenSegment {
+    /// Makes a new segment; durable with its room and its mark when it returns.
+    pub(super) fn create(folder: &Folder, id: String, key: String, capacity: u64) -> io::Result<Self> {
+        let path = folder.path(&key);
+        let file = folder.begin(&path)?;
+        let made = file
+            .try_lock()
+            .map_err(io::Error::from)
+            .and_then(|()| reserve(&file, capacity))
+            .and_then(|()| folder.end(&file, &path))
+            .and_then(|()| write_mark(folder, &id, &key));
+        match made {
+            Ok(mark) => Ok(Self { id, key, capacity, begun: Instant::now(), mark, direct: open_direct(&path), file }),
+            Err(error) => {
+                let _ = std::fs::remove_file(&path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether it has been open for so long.
+    pub(super) fn is_older_than(&self, age: Duration) -> bool {
+        self.begun.elapsed() >= age
+    }
+
+    /// Writes whole blocks and syncs them.
+    pub(super) fn write(&mut self, at: u64, blocks: &[u8]) -> io::Result<()> {
+        if let Some(direct) = &self.direct {
+            match write_all_at(direct, blocks, at) {
+                Ok(()) => return direct.sync_data(),
+                // Some file systems open so and then refuse to write so.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.direct = None,
+                Err(error) => return Err(error),
+            }
+        }
+        write_all_at(&self.file, blocks, at)?;
+        self.file.sync_data()
+    }
+
+    /// Cuts the segment to its durable contents; it takes no more.
+    pub(super) fn seal(self, end: u64) -> io::Result<()> {
+        let Self { file, mark, .. } = self;
+        cut(&file, end)?;
+        std::fs::remove_file(mark)
+    }
+}
+
+/// Seals what crashed processes left open; gives the number of segments.
+pub(super) fn recover(folder: &Folder) -> io::Result<usize> {
+    let marks = match std::fs::read_dir(folder.path(MARKS)) {
+        Ok(marks) => marks,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut sealed = 0;
+    for mark in marks {
+        let mark = mark?.path();
+        sealed += usize::from(recover_one(folder, &mark)?);
+    }
+    Ok(sealed)
+}
+
+fn recover_one(folder: &Folder, mark: &Path) -> io::Result<bool> {
+    let id = mark.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let key = match std::fs::read_to_string(mark) {
+        Ok(key) => key,
+        // Sealed by its writer, or by another process that starts now.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if !super::is_segment(&key) || super::id_of(&key) != id {
+        // A mark that was torn: its segment has never been used.
+        std::fs::remove_file(mark)?;
+        return Ok(false);
+    }
+    let file = match OpenOptions::new().read(true).write(true).open(folder.path(&key)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::remove_file(mark)?;
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    if file.try_lock().is_err() || !mark.exists() {
+        return Ok(false);
+    }
+    let contents = scan::scan(&mut BufReader::with_capacity(SCAN_BUFFER, &file), id, Depth::Bytes)?;
+    cut(&file, contents.end)?;
+    std::fs::remove_file(mark)?;
+    let (records, torn) = (contents.records.len(), contents.torn);
+    tracing::info!(segment.key = %key, records, torn, "a segment that a crash left open has been sealed");
+    Ok(true)
+}
+
+/// Ends the file behind its last record with two empty units, as tar wants it.
+fn cut(file: &File, end: u64) -> io::Result<()> {
+    file.set_len(end)?;
+    file.set_len(end + END)?;
+    file.sync_all()
+}
+
+fn write_mark(folder: &Folder, id: &str, key: &str) -> io::Result<PathBuf> {
+    let path = folder.path(&format!("{MARKS}/{id}"));
+    let mut mark = folder.begin(&path)?;
+    mark.write_all(key.as_bytes())?;
+    folder.end(&mark, &path)?;
+    Ok(path)
+}
+
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(bytes),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    file.set_len(bytes)
+}
+
+#[cfg(target_os = "linux")]
+fn open_direct(path: &Path) -> Option<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let direct = i32::try_from(rustix::fs::OFlags::DIRECT.bits()).ok()?;
+    OpenOptions::new().write(true).custom_flags(direct).open(path).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_direct(_path: &Path) -> Option<File> {
+    None
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+}
+
+#[cfg(not(unix))]
+fn write_all_at(mut file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    use std::io::Seek;
+    file.seek(io::SeekFrom::Start(at))?;
+    file.write_all(bytes)
+}

@@ -1,0 +1,133 @@
+//! Segments: many objects in one append-only file, written in groups and synced once for each group (ADR 3).
+//!
+//! A segment is a plain tar of the objects' files. Only its last part is ever written, by one thread; an append is
+//! answered after its group is durable. What a crash leaves behind the last durable group was promised to nobody: the
+//! next opening of the folder cuts torn records off. A finished segment never changes. What is alive in it, only the
+//! index knows; a deletion is one more record, so that an index rebuilt from storage knows of it too.
+
+mod file;
+mod group;
+mod record;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::io::BufReader;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::folder::Folder;
+use super::{Error, Place};
+pub(super) use file::MARKS;
+pub use record::RecordKind;
+pub(super) use scan::Depth;
+pub use scan::{Contents, Record};
+use writer::{Appended, Command};
+
+/// First part of a segment's key.
+const PREFIX: &str = "segment/";
+const SUFFIX: &str = ".tar";
+
+/// Whether a key is that of a segment.
+pub(super) fn is_segment(key: &str) -> bool {
+    key.starts_with(PREFIX) && key.ends_with(SUFFIX)
+}
+
+/// The id in a segment's key.
+fn id_of(key: &str) -> &str {
+    key.rsplit('/').next().and_then(|name| name.strip_suffix(SUFFIX)).unwrap_or_default()
+}
+
+/// How segments are written.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    /// Room of one segment.
+    pub(super) segment_bytes: u64,
+    /// Larger objects get a file of their own.
+    pub(super) object_limit: u64,
+    /// A segment is finished after so long, full or not.
+    pub(super) max_age: Duration,
+}
+
+/// What became of an object given to [`Segments::append`].
+pub(super) enum Outcome {
+    /// It is durable there.
+    At(Place),
+    /// No segment could be opened; the object comes back.
+    NoRoom(Bytes),
+}
+
+/// The segments of one folder; clones share the writer. The last one dropped seals the open segment.
+#[derive(Debug, Clone)]
+pub(super) struct Segments {
+    object_limit: u64,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Segments {
+    /// Seals what crashed processes left open, and starts the writer. A segment is made at the first append.
+    pub(super) fn open(folder: Folder, settings: Settings) -> Result<Self, Error> {
+        file::recover(&folder)?;
+        let (commands, waiting) = mpsc::channel();
+        let object_limit = settings.object_limit;
+        std::thread::Builder::new()
+            .name("segments".to_owned())
+            .spawn(move || writer::run(folder, settings, &waiting))
+            .map_err(Error::Folder)?;
+        Ok(Self { object_limit, commands })
+    }
+
+    /// Whether an object of so many bytes belongs into a segment.
+    pub(super) fn take(&self, length: u64) -> bool {
+        length <= self.object_limit
+    }
+
+    /// Appends an object; durable when it returns.
+    pub(super) async fn append(&self, kind: RecordKind, bytes: Bytes) -> Result<Outcome, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command::Append { kind, bytes, answer }).map_err(|_| Error::Stopped)?;
+        match answered.await.map_err(|_| Error::Stopped)? {
+            Appended::At(place) => Ok(Outcome::At(place)),
+            Appended::NoRoom(bytes) => Ok(Outcome::NoRoom(bytes)),
+            Appended::Failed(error) => Err(Error::Folder(error)),
+        }
+    }
+
+    /// Finishes the open segment, if there is one.
+    pub(super) async fn seal(&self) -> Result<(), Error> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command::Seal { answer }).map_err(|_| Error::Stopped)?;
+        answered.await.map_err(|_| Error::Stopped)
+    }
+}
+
+/// Finds all records of a segment.
+pub(super) async fn contents(folder: &Folder, key: &str, depth: Depth) -> Result<Contents, Error> {
+    let (path, id) = (folder.path(key), id_of(key).to_owned());
+    let scanned = tokio::task::spawn_blocking(move || {
+        let file = std::fs::File::open(path)?;
+        scan::scan(&mut BufReader::with_capacity(1024 * 1024, file), &id, depth)
+    });
+    match scanned.await.map_err(|_| Error::Stopped)? {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::Missing),
+        other => other.map_err(Error::Folder),
+    }
+}
+
+/// A key for a new segment, and the id in it.
+fn fresh() -> (String, String) {
+    let (id, folder) = super::fresh_id();
+    (format!("{PREFIX}{folder}/{id}{SUFFIX}"), id.to_string())
+}
+
+/// The same error for each of those that wait.
+fn copy(error: &std::io::Error) -> std::io::Error {
+    match error.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code),
+        None => std::io::Error::new(error.kind(), error.to_string()),
+    }
+}

@@ -1,0 +1,182 @@
+//! The one thread that writes segments: takes all that waits, writes it with one call, syncs once, answers all.
+//!
+//! No timer: alone an object waits for one sync, in a crowd it shares one; while a group is written the next gathers.
+//! After a failed write or sync the segment is given up, because nobody knows any more what of it is on the disk.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::file::OpenSegment;
+use super::group::{BLOCK, Group};
+use super::record::{self, END, RecordKind};
+use super::{Settings, copy, fresh};
+use crate::domain::place::Place;
+use crate::objects::folder::Folder;
+
+/// A group is written at this size, also when more waits.
+const GROUP_BYTES: u64 = 8 * 1024 * 1024;
+/// How often an idle writer looks at the age of its segment.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long no new segment is tried after one could not be made.
+const NO_ROOM_FOR: Duration = Duration::from_secs(10);
+
+/// What the writer is asked for.
+pub(super) enum Command {
+    /// Keep these bytes.
+    Append {
+        /// What they are.
+        kind: RecordKind,
+        /// The bytes.
+        bytes: Bytes,
+        /// Hears of it when they are durable.
+        answer: oneshot::Sender<Appended>,
+    },
+    /// Finish the open segment.
+    Seal {
+        /// Hears of it when that is done.
+        answer: oneshot::Sender<()>,
+    },
+}
+
+/// What became of an append.
+pub(super) enum Appended {
+    /// Durable, there.
+    At(Place),
+    /// No segment could be opened.
+    NoRoom(Bytes),
+    /// It could not be written.
+    Failed(io::Error),
+}
+
+/// Works until all handles are gone, then seals the open segment.
+pub(super) fn run(folder: Folder, settings: Settings, commands: &Receiver<Command>) {
+    let segment_bytes =
+        settings.segment_bytes.max(2 * record::room(settings.object_limit)).next_multiple_of(BLOCK as u64);
+    let settings = Settings { segment_bytes, ..settings };
+    let group = Group::new(GROUP_BYTES + record::room(settings.object_limit));
+    let mut writer = Writer { folder, settings, group, open: None, no_room_until: None, waiting: Vec::new() };
+    loop {
+        match commands.recv_timeout(LOOK_EVERY) {
+            Ok(first) => {
+                let mut next = Some(first);
+                while let Some(command) = next {
+                    writer.take(command);
+                    next = if writer.group.waiting() < GROUP_BYTES { commands.try_recv().ok() } else { None };
+                }
+                writer.flush();
+            }
+            Err(RecvTimeoutError::Timeout) => writer.seal_when_old(),
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    writer.seal();
+}
+
+struct Writer {
+    folder: Folder,
+    settings: Settings,
+    group: Group,
+    open: Option<OpenSegment>,
+    no_room_until: Option<Instant>,
+    waiting: Vec<(Place, oneshot::Sender<Appended>)>,
+}
+
+impl Writer {
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Append { kind, bytes, answer } => self.append(kind, bytes, answer),
+            Command::Seal { answer } => {
+                self.flush();
+                self.seal();
+                // Who asked may have gone.
+                let _ = answer.send(());
+            }
+        }
+    }
+
+    fn append(&mut self, kind: RecordKind, bytes: Bytes, answer: oneshot::Sender<Appended>) {
+        let room = record::room(bytes.len() as u64);
+        if !self.group.has_room(room) {
+            self.flush();
+        }
+        let full = self.group.position() + room + END;
+        if self.open.as_ref().is_some_and(|open| full > open.capacity || open.is_older_than(self.settings.max_age)) {
+            self.flush();
+            self.seal();
+        }
+        let Some(open) = self.opened() else {
+            let _ = answer.send(Appended::NoRoom(bytes));
+            return;
+        };
+        let (id, key) = (open.id.clone(), open.key.clone());
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let offset = self.group.push(&id, kind, &bytes, seconds);
+        self.waiting.push((Place { key, offset, length: bytes.len() as u64 }, answer));
+    }
+
+    /// The open segment, a new one if need be; nothing when none can be made.
+    fn opened(&mut self) -> Option<&OpenSegment> {
+        if self.open.is_none() {
+            if self.no_room_until.is_some_and(|until| Instant::now() < until) {
+                return None;
+            }
+            let (key, id) = fresh();
+            match OpenSegment::create(&self.folder, id, key, self.settings.segment_bytes) {
+                Ok(open) => {
+                    self.group.restart();
+                    self.open = Some(open);
+                    self.no_room_until = None;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no segment can be made; objects get files of their own");
+                    self.no_room_until = Some(Instant::now() + NO_ROOM_FOR);
+                }
+            }
+        }
+        self.open.as_ref()
+    }
+
+    /// Writes what waits and answers it.
+    fn flush(&mut self) {
+        let Some(open) = self.open.as_mut().filter(|_| !self.waiting.is_empty()) else { return };
+        metrics::histogram!("yingku_segment_group_objects").record(self.waiting.len() as f64);
+        let (at, blocks) = self.group.blocks();
+        match open.write(at, blocks) {
+            Ok(()) => {
+                self.group.advance();
+                for (place, answer) in self.waiting.drain(..) {
+                    let _ = answer.send(Appended::At(place));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, segment.key = %open.key, "a segment cannot be written; a new one follows");
+                self.group.retreat();
+                for (_, answer) in self.waiting.drain(..) {
+                    let _ = answer.send(Appended::Failed(copy(&error)));
+                }
+                self.seal();
+            }
+        }
+    }
+
+    fn seal_when_old(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.is_older_than(self.settings.max_age)) {
+            self.seal();
+        }
+    }
+
+    /// Finishes the open segment; nothing may be waiting for it.
+    fn seal(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let key = open.key.clone();
+        if let Err(error) = open.seal(self.group.durable_end()) {
+            // Its mark stays, and the next opening of the folder tries again.
+            tracing::warn!(%error, segment.key = %key, "a segment could not be sealed");
+        }
+        self.group.restart();
+    }
+}
