@@ -70,9 +70,8 @@ impl Archive {
             return Ok(());
         }
         let (upstream, now) = (upstream.to_owned(), self.clock.now_ms());
-        let settled = self.index.write(move |tx| {
-            Box::pin(async move { forwards::settle(tx, &upstream, now, &results).await })
-        });
+        let settled =
+            self.index.write(move |tx| Box::pin(async move { forwards::settle(tx, &upstream, now, &results).await }));
         Ok(settled.await?)
     }
 

@@ -37,13 +37,7 @@ pub(crate) async fn study_arrived(
     Ok(())
 }
 
-async fn link_exams(
-    tx: &mut Tx,
-    ids: &Ids,
-    now: i64,
-    rules: LinkRules,
-    study: &StudyKeys,
-) -> Result<(), index::Error> {
+async fn link_exams(tx: &mut Tx, ids: &Ids, now: i64, rules: LinkRules, study: &StudyKeys) -> Result<(), index::Error> {
     let named = links::exams_naming(tx, study).await?;
     for exam in &named {
         join(tx, ids, now, exam, study, "study_instance_uid").await?;
@@ -119,13 +113,7 @@ async fn exams_of(tx: &mut Tx, keys: &AttachmentKeys) -> Result<(Vec<ExamKeys>, 
     Ok((exams, "accession"))
 }
 
-async fn link_studies(
-    tx: &mut Tx,
-    ids: &Ids,
-    now: i64,
-    rules: LinkRules,
-    exam: &ExamKeys,
-) -> Result<(), index::Error> {
+async fn link_studies(tx: &mut Tx, ids: &Ids, now: i64, rules: LinkRules, exam: &ExamKeys) -> Result<(), index::Error> {
     for study in &links::studies_named(tx, exam).await? {
         join(tx, ids, now, exam, study, "study_instance_uid").await?;
     }

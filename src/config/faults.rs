@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::Config;
 use crate::domain::customer::secret_fault;
+use crate::integrations::file_share::FileShareConfig;
 
 /// One thing to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,17 +75,18 @@ fn sections(config: &Config, found: &mut Found) {
         if config.upstream[..i].iter().any(|other| other.name == upstream.name) {
             found.add(format!("upstream.{i}.name"), "stands twice");
         }
-        let can_be_called = |peer: &crate::dimse::PeerConfig| {
-            peer.ae_title.to_string() == upstream.peer && !peer.host.is_empty()
-        };
+        let can_be_called =
+            |peer: &crate::dimse::PeerConfig| peer.ae_title.to_string() == upstream.peer && !peer.host.is_empty();
         if !upstream.peer.is_empty() && !config.peer.iter().any(can_be_called) {
             found.add(format!("upstream.{i}.peer"), "is no [[peer]] with a host");
         }
     }
     for (i, share) in config.file_share.iter().enumerate() {
         found.add_all(&format!("file_share.{i}"), share.faults());
-        if config.file_share[..i].iter().any(|other| other.name == share.name || other.path == share.path) {
-            found.add(format!("file_share.{i}"), "has the name or the path of another [[file_share]]");
+        let is_nested =
+            |other: &FileShareConfig| share.path.starts_with(&other.path) || other.path.starts_with(&share.path);
+        if config.file_share[..i].iter().any(|other| other.name == share.name || is_nested(other)) {
+            found.add(format!("file_share.{i}"), "has the name of another [[file_share]], or lies in its folder");
         }
     }
     for (key, message) in config.pages.faults() {

@@ -212,7 +212,9 @@ fn is_xml(head: &[u8]) -> bool {
         return rest.starts_with(b"\0<");
     }
     let begin = text.iter().position(|byte| !byte.is_ascii_whitespace());
-    begin.is_some_and(|at| text[at] == b'<' && text.get(at + 1).is_some_and(|b| b"?!".contains(b) || b.is_ascii_alphabetic()))
+    begin.is_some_and(|at| {
+        text[at] == b'<' && text.get(at + 1).is_some_and(|b| b"?!".contains(b) || b.is_ascii_alphabetic())
+    })
 }
 
 #[cfg(test)]

@@ -69,13 +69,8 @@ const MOST_OF_AN_EXAM: i64 = 1000;
 pub async fn is_there(index: &Index, new: &NewAttachment) -> Result<bool, Error> {
     let sql = "SELECT id FROM attachment WHERE org_code = $1 AND accession_number = $2 AND study_instance_uid = $3 \
                AND kind = $4 AND content_hash = $5";
-    let key = params![
-        &new.org_code,
-        &new.accession_number,
-        &new.study_instance_uid,
-        new.kind.as_str(),
-        &new.content_hash
-    ];
+    let key =
+        params![&new.org_code, &new.accession_number, &new.study_instance_uid, new.kind.as_str(), &new.content_hash];
     Ok(index.query_opt(sql, key).await?.is_some())
 }
 
@@ -113,7 +108,8 @@ pub async fn keys(tx: &mut Tx, pk: i64) -> Result<Option<AttachmentKeys>, Error>
 /// Attachments that an exam report concerns: those linked to it by rule, and those whose keys name it.
 pub async fn concerning(tx: &mut Tx, exam: &ExamKeys) -> Result<Vec<i64>, Error> {
     let mut found = Vec::new();
-    let linked = "SELECT attachment_pk AS pk FROM exam_attachment WHERE exam_report_pk = $1 AND rule <> 'manual' LIMIT $2";
+    let linked =
+        "SELECT attachment_pk AS pk FROM exam_attachment WHERE exam_report_pk = $1 AND rule <> 'manual' LIMIT $2";
     add_pks(&mut found, tx.query(linked, params![exam.exam_report_pk, MOST_OF_AN_EXAM]).await?)?;
     if !exam.pacs_id.is_empty() {
         let named = "SELECT id AS pk FROM attachment WHERE org_code = $1 AND accession_number = $2 LIMIT $3";

@@ -274,27 +274,38 @@ pub async fn parked(index: &Index, upstream: &str, limit: u32) -> Result<Vec<Par
 
 /// Lets parked instances wait again with fresh attempts, and those that wait for their next attempt go at once.
 pub async fn retry(index: &Index, upstream: &str, now: i64) -> Result<u64, Error> {
-    let upstream = upstream.to_owned();
-    index
-        .write(move |tx| {
-            Box::pin(async move {
-                let sql = "UPDATE forward SET state = 0, attempts = 0, due_at = $1, changed_at = $2 \
-                           WHERE state = 3 AND upstream = $3";
-                let parked = tx.execute(sql, params![now, now, &upstream]).await?;
-                let sql = "UPDATE forward SET due_at = $1 WHERE state = 0 AND upstream = $2 AND due_at > $3";
-                Ok(parked + tx.execute(sql, params![now, &upstream, now]).await?)
-            })
-        })
-        .await
+    let mut all = 0;
+    // In parts, because nobody else writes to an embedded database meanwhile.
+    for sql in [
+        "UPDATE forward SET state = 0, attempts = 0, due_at = $1, changed_at = $2 WHERE upstream = $3 AND instance_pk IN \
+         (SELECT instance_pk FROM forward WHERE state = 3 AND upstream = $4 LIMIT 2000)",
+        "UPDATE forward SET due_at = $1, changed_at = $2 WHERE upstream = $3 AND instance_pk IN \
+         (SELECT instance_pk FROM forward WHERE state = 0 AND upstream = $4 AND due_at > $5 LIMIT 2000)",
+    ] {
+        loop {
+            let mut values = params![now, now, upstream, upstream];
+            if sql.contains("$5") {
+                values.extend(params![now]);
+            }
+            let write = index.write(move |tx| Box::pin(async move { tx.execute(sql, values).await }));
+            match write.await? {
+                0 => break,
+                some => all += some,
+            }
+        }
+    }
+    Ok(all)
 }
 
-/// Instances confirmed before a time by one upstream, with no other upstream that still has to confirm them.
+/// Instances confirmed before a time by one upstream, with no other upstream that still has to confirm them. What
+/// the scrub has marked as damaged stays: what was sent may have been damaged too.
 pub async fn purgeable(index: &Index, confirmed_before: i64, limit: u32) -> Result<Vec<Purgeable>, Error> {
     let sql = "SELECT f.instance_pk, f.study_pk, i.object_key, i.object_offset, i.object_length FROM forward f \
                JOIN instance i ON i.id = f.instance_pk \
                WHERE f.state = 2 AND f.changed_at <= $1 AND i.offline_at IS NULL AND NOT EXISTS \
                (SELECT 1 FROM forward o WHERE o.instance_pk = f.instance_pk \
-               AND (o.state <> 2 OR o.changed_at > $2)) ORDER BY f.changed_at, f.instance_pk LIMIT $3";
+               AND (o.state <> 2 OR o.changed_at > $2)) AND NOT EXISTS \
+               (SELECT 1 FROM object_damage d WHERE d.subject = 'instance:' || CAST(i.id AS TEXT)) ORDER BY f.changed_at, f.instance_pk LIMIT $3";
     let rows = index.query(sql, params![confirmed_before, confirmed_before, limit]).await?;
     let mut found: Vec<Purgeable> = Vec::with_capacity(rows.len());
     for row in &rows {

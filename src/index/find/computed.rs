@@ -138,8 +138,7 @@ fn statement(start: &'static str, computed: &Computed, confidentiality: Confiden
 
 /// The explanations of all statements that the query needs.
 pub(super) fn explained(query: &Query, confidentiality: Confidentiality) -> Vec<Select> {
-    let asked =
-        |computed: &&Computed| query.returned().contains(&computed.tag) && is_of(query.level(), computed);
+    let asked = |computed: &&Computed| query.returned().contains(&computed.tag) && is_of(query.level(), computed);
     let explain = |computed: &Computed| statement("EXPLAIN QUERY PLAN ", computed, confidentiality, vec![1, 2]);
     COMPUTED.iter().filter(asked).map(explain).collect()
 }

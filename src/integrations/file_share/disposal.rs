@@ -39,8 +39,8 @@ pub(super) fn open(root: &Path, relative: &Path) -> io::Result<(File, Stamp)> {
     options.read(true);
     #[cfg(unix)]
     {
-        use std::os::unix::fs::OpenOptionsExt;
         use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     }
     let file = options.open(&path)?;
@@ -143,7 +143,8 @@ fn outside() -> Error {
     Error::new(ErrorKind::InvalidInput, "is no plain file inside the share")
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 

@@ -142,7 +142,8 @@ mod tests {
     #[test]
     fn json_and_xml_say_the_same_in_utf_8_and_gbk() {
         let json = "{\"Kind\": \"consent\", \"AccessionNumber\": 123, \"title\": \"同意书\", \"device\": {\"a\": 1}}";
-        let xml = "<?xml version='1.0'?><attachment kind='consent' accession_number='123'><title>同意书</title></attachment>";
+        let xml =
+            "<?xml version='1.0'?><attachment kind='consent' accession_number='123'><title>同意书</title></attachment>";
         assert_eq!(read(json.as_bytes()), Ok(Some(expected())));
         assert_eq!(read(xml.as_bytes()), Ok(Some(expected())));
         assert_eq!(read(&encoding_rs::GB18030.encode(json).0), Ok(Some(expected())));
@@ -160,7 +161,8 @@ mod tests {
         let deep = "[".repeat(100_000);
         let wide = format!("<attachment>{}</attachment>", "<a/>".repeat(1000));
         let bomb = "<!DOCTYPE a [<!ENTITY b 'c'>]><attachment title='&b;'/>";
-        for text in [deep.as_str(), "", "[]", "{\"kind\": \"virus\"}", "{\"title\": [1]}", wide.as_str(), bomb, "\u{0}"] {
+        for text in [deep.as_str(), "", "[]", "{\"kind\": \"virus\"}", "{\"title\": [1]}", wide.as_str(), bomb, "\u{0}"]
+        {
             assert!(read(text.as_bytes()).is_err(), "{}", &text[..text.len().min(40)]);
         }
     }

@@ -254,7 +254,9 @@ fn attachment(
         accession_number = place_name::accession_number(&share.config, relative);
     }
     if accession_number.is_empty() && values.study_instance_uid.is_empty() {
-        return Err(Trouble::Unfit("names no exam: there is no sidecar, and no folder named by accession number".into()));
+        return Err(Trouble::Unfit(
+            "names no exam: there is no sidecar, and no folder named by accession number".into(),
+        ));
     }
     Ok(ReceiveAttachment {
         org_code: share.config.organization.clone(),

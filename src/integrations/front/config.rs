@@ -119,11 +119,7 @@ impl UpstreamConfig {
 
     /// What goes to it.
     pub fn rule(&self) -> ForwardRule {
-        ForwardRule {
-            upstream: self.name.clone(),
-            organizations: self.organizations.clone(),
-            delay_ms: self.delay_ms,
-        }
+        ForwardRule { upstream: self.name.clone(), organizations: self.organizations.clone(), delay_ms: self.delay_ms }
     }
 
     /// What is wrong with the entry, one sentence each; empty when it is fit for use.

@@ -59,7 +59,12 @@ pub struct Front {
 
 impl Front {
     /// Forwards to every upstream, and purges, until `shutdown`.
-    pub fn start(archive: &Archive, upstreams: Vec<Upstream>, front: &FrontConfig, shutdown: &CancellationToken) -> Self {
+    pub fn start(
+        archive: &Archive,
+        upstreams: Vec<Upstream>,
+        front: &FrontConfig,
+        shutdown: &CancellationToken,
+    ) -> Self {
         let mut running = Vec::new();
         if let Some(keep_days) = front.keep_days.filter(|_| !upstreams.is_empty()) {
             running.push(tokio::spawn(purge::run(archive.clone(), front.clone(), keep_days, shutdown.clone())));
@@ -300,6 +305,8 @@ async fn publish(context: &Context) {
                 metrics::gauge!("yingku_forward_instances", &labels).set(count as f64);
             }
         }
-        Err(error) => tracing::warn!(upstream.name = %context.config.name, %error, "cannot count what is to be forwarded"),
+        Err(error) => {
+            tracing::warn!(upstream.name = %context.config.name, %error, "cannot count what is to be forwarded")
+        }
     }
 }

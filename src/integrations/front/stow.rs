@@ -215,9 +215,7 @@ fn judge(
     let answer = read_answer(text);
     let known = matches!(status, StatusCode::OK | StatusCode::ACCEPTED | StatusCode::CONFLICT);
     let Some((stored, failed)) = answer.filter(|_| known) else {
-        if status.is_client_error()
-            && !matches!(status.as_u16(), 401 | 403 | 404 | 408 | 413 | 429)
-        {
+        if status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 404 | 408 | 413 | 429) {
             // It does not like this request; the next attempts may be with fewer instances, and end in parking.
             let reason = format!("STOW-RS answered {status}");
             return (batch.instances.iter().map(|one| context.failed(one, reason.clone())).collect(), Some(reason));
@@ -250,7 +248,8 @@ fn read_answer(text: &[u8]) -> Option<StowAnswer> {
     }
     let mut failed = HashMap::new();
     for item in items(FAILED_SOP_SEQUENCE).into_iter().flatten() {
-        let reason = item.get(FAILURE_REASON).and_then(|e| e.get("Value")).and_then(|v| v.get(0)).and_then(Value::as_u64);
+        let reason =
+            item.get(FAILURE_REASON).and_then(|e| e.get("Value")).and_then(|v| v.get(0)).and_then(Value::as_u64);
         let reason = reason.and_then(|reason| u16::try_from(reason).ok()).unwrap_or(0x0110);
         if let Some(uid) = text_of(item, REFERENCED_SOP_INSTANCE_UID) {
             failed.insert(uid, reason);
@@ -285,7 +284,8 @@ mod tests {
 
     #[test]
     fn the_answer_to_a_query_is_read() {
-        let text = br#"[{"00080018": {"vr": "UI", "Value": ["2.25.1"]}}, {"00080018": {"vr": "UI", "Value": ["2.25.2"]}}]"#;
+        let text =
+            br#"[{"00080018": {"vr": "UI", "Value": ["2.25.1"]}}, {"00080018": {"vr": "UI", "Value": ["2.25.2"]}}]"#;
         assert_eq!(uids_of(text).unwrap(), ["2.25.1", "2.25.2"]);
         assert!(uids_of(b"{}").is_none() && uids_of(b"[{}]").is_none());
     }

@@ -14,7 +14,8 @@ use crate::archive::read_attachment::AttachmentUse;
 use crate::archive::view_exam::Attachment;
 
 /// Nothing in a file from outside may run or load anything.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; media-src 'self'; img-src 'self'; object-src 'self'; sandbox";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; media-src 'self'; img-src 'self'; object-src 'self'; sandbox";
 /// The browser's own PDF view needs to be itself; a sandbox would keep it from showing anything.
 const PDF_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'";
 
@@ -61,10 +62,16 @@ pub(super) async fn show(
     }
 }
 
-fn response(attachment: &Attachment, (status, range): (StatusCode, Range<u64>), download: bool, body: Body) -> Response {
+fn response(
+    attachment: &Attachment,
+    (status, range): (StatusCode, Range<u64>),
+    download: bool,
+    body: Body,
+) -> Response {
     let kind = attachment.media_type;
     let shown = if kind.is_inline() && !download { "inline" } else { "attachment" };
-    let disposition = format!("{shown}; filename=\"{}-{}.{}\"", attachment.kind.as_str(), attachment.pk, kind.extension());
+    let disposition =
+        format!("{shown}; filename=\"{}-{}.{}\"", attachment.kind.as_str(), attachment.pk, kind.extension());
     let policy = if kind.as_str() == "application/pdf" { PDF_POLICY } else { POLICY };
     let mut response = Response::new(body);
     *response.status_mut() = status;

@@ -71,7 +71,8 @@ async fn attachments_are_told_by_folder_or_sidecar() {
     ] {
         appears(&root.join("done").join(name)).await;
     }
-    let sql = "SELECT accession_number || ' ' || kind || ' ' || media_type || ' ' || state AS t FROM attachment ORDER BY 1";
+    let sql =
+        "SELECT accession_number || ' ' || kind || ' ' || media_type || ' ' || state AS t FROM attachment ORDER BY 1";
     let kept = texts(&server.database(), sql).await;
     assert_eq!(
         kept,
@@ -119,10 +120,9 @@ async fn what_cannot_be_kept_is_put_aside_with_the_reason() {
     let shared = share(root);
     let limit = 1_000_000;
     let server = TestServer::start_with(move |config| {
-        config.file_share.push(yingku::integrations::file_share::FileShareConfig {
-            max_attachment_bytes: limit,
-            ..shared
-        });
+        config
+            .file_share
+            .push(yingku::integrations::file_share::FileShareConfig { max_attachment_bytes: limit, ..shared });
     })
     .await;
     put(root, "A1/program.exe", b"MZ\x90\0 not wanted");

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::{ae, archive, files, forward_to, in_state, section, upstream};
 use crate::archive::sender::send_all;
 use crate::harness::dataset::{DataSet, EXPLICIT_LE};
-use crate::harness::{Limit, ServerProcess, TestServer, count_rows, data_set_of, eventually, free_port, small_instance};
+use crate::harness::{
+    Limit, ServerProcess, TestServer, count_rows, data_set_of, eventually, free_port, small_instance,
+};
 
 const ALL: &str = "SELECT COUNT(*) AS n FROM instance";
 const PIXELS: usize = 60_000;
@@ -52,17 +54,23 @@ async fn a_front_that_is_killed_goes_on_where_it_was() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_dies_in_the_middle_gets_the_rest_later() {
     let port = free_port();
-    let more = "\n[[peer]]\nae_title = 'FRONT'\nhost = '127.0.0.1'\norganization = 'ORG-T01'\n";
-    let mut region = ServerProcess::start_with(more).await;
+    let more = format!("\n[[peer]]\nae_title = 'FRONT'\nhost = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'\n");
+    let mut region = ServerProcess::start_with(&more).await;
     let address = region.dicom();
     let front = TestServer::start_with(|config| {
         config.dicom.ae_title = ae("FRONT");
         config.dicom.listen = ([127, 0, 0, 1], port).into();
-        forward_to(config, address, yingku::integrations::front::UpstreamConfig {
-            bytes_per_second: 400_000,
-            batch_instances: 10,
-            ..upstream()
-        });
+        // A request whose report dies with the upstream is made again.
+        config.dicom.commitment.report_timeout_ms = 3000;
+        forward_to(
+            config,
+            address,
+            yingku::integrations::front::UpstreamConfig {
+                bytes_per_second: 400_000,
+                batch_instances: 10,
+                ..upstream()
+            },
+        );
         // The upstream is a server with the title of all test servers.
         config.peer.last_mut().unwrap().ae_title = ae("YINGKU");
         config.upstream[0].peer = "YINGKU".to_owned();
@@ -119,6 +127,8 @@ async fn an_upstream_that_is_away_is_waited_for_and_what_it_refuses_is_parked_wi
 
     let region = TestServer::start_with(|config| {
         config.dicom.listen = ([127, 0, 0, 1], port).into();
+        // A request whose report dies with the upstream is made again.
+        config.dicom.commitment.report_timeout_ms = 3000;
         config.dicom.ae_title = ae("UPSTREAM");
         config.dicom.accept_private_sop_classes = false;
         config.peer[0].ae_title = ae("YINGKU");
@@ -133,6 +143,8 @@ async fn an_upstream_that_is_away_is_waited_for_and_what_it_refuses_is_parked_wi
     // An operator has settled it with the upstream.
     let region = TestServer::start_with(|config| {
         config.dicom.listen = ([127, 0, 0, 1], port).into();
+        // A request whose report dies with the upstream is made again.
+        config.dicom.commitment.report_timeout_ms = 3000;
         config.dicom.ae_title = ae("UPSTREAM");
         config.peer[0].ae_title = ae("YINGKU");
     })

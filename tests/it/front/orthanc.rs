@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::{files, forward_to, in_state, upstream};
 use crate::archive::sender::send_all;
-use crate::harness::{Package, TestServer, count_rows, data_set_of, eventually, free_port, http_get, small_instance, tool};
+use crate::harness::{
+    Package, TestServer, count_rows, data_set_of, eventually, free_port, http_get, small_instance, tool,
+};
 
 struct Orthanc {
     child: Child,

@@ -8,14 +8,36 @@ use yingku::integrations::front::{Confirmation, UpstreamConfig};
 use super::{archive, files, forward_to, in_state, section, upstream};
 use crate::archive::sender::send_all;
 use crate::harness::{
-    Package, ServerProcess, TestServer, count_rows, data_set_of, eventually, free_port, small_instance, texts, tool,
+    Package, ServerProcess, StoredInstances, TestServer, count_rows, data_set_of, eventually, free_port,
+    small_instance, texts, tool,
 };
 
 const OFFLINE: &str = "SELECT COUNT(*) AS n FROM instance WHERE offline_at IS NOT NULL";
 
-fn objects_of(folder: &std::path::Path) -> usize {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| if entry.path().is_dir() { objects_of(&entry.path()) } else { 1 }).sum()
+/// Larger than what goes into segments.
+const LARGE: usize = 5 * 1024 * 1024;
+
+/// Pixels of the instance with this number.
+fn pixels(number: u32) -> usize {
+    if number < 38 { 4096 } else { LARGE }
+}
+
+/// How many instances lie in files of their own.
+fn own_files(folder: &std::path::Path) -> usize {
+    fn below(folder: &std::path::Path) -> usize {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| if entry.path().is_dir() { below(&entry.path()) } else { 1 }).sum()
+    }
+    below(&folder.join("objects/instance"))
+}
+
+/// How many small instances are here with all their bytes.
+fn kept(stored: &StoredInstances) -> usize {
+    let is_kept = |number: &u32| {
+        let sent = small_instance(*number, 4096);
+        stored.data_set(&sent.sop_instance_uid).as_deref() == Some(data_set_of(&sent.bytes()))
+    };
+    (0..stored.count() as u32).filter(is_kept).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,28 +46,29 @@ async fn everything_arrives_unchanged_and_goes_here_after_commitment() {
     let mut front =
         ServerProcess::start_with(&section(region.dicom().port(), "[front]\nkeep_days = 0\npurge_poll_ms = 100")).await;
     let folder = tempfile::tempdir().unwrap();
-    let paths = files(folder.path(), 0..40, 4096);
+    let mut paths = files(folder.path(), 0..38, 4096);
+    paths.extend(files(folder.path(), 38..40, LARGE));
     assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
 
     in_state(&front.database(), "purged", 40).await;
     let arrived = region.stored().await;
     assert_eq!(arrived.count(), 40);
     for number in 0..40 {
-        let sent = small_instance(number, 4096);
+        let sent = small_instance(number, pixels(number));
         assert!(arrived.data_set(&sent.sop_instance_uid).as_deref() == Some(data_set_of(&sent.bytes())), "{number}");
     }
     assert_eq!(count_rows(&front.database(), OFFLINE).await, 40, "the rows stay");
-    eventually(Duration::from_secs(10), "the objects are gone", || async {
-        (objects_of(&front.folder().join("objects")) == 0).then_some(())
+    eventually(Duration::from_secs(10), "the large objects are gone", || async {
+        (own_files(front.folder()) == 0).then_some(())
     })
     .await;
 
     // An intended absence is no fault, and the same again is recognised without its bytes.
-    assert!(send_all(front.dicom(), &paths[..2]).iter().all(|answer| answer.is_acknowledged()));
+    assert!(send_all(front.dicom(), &paths[37..39]).iter().all(|answer| answer.is_acknowledged()));
     assert!(front.terminate().await.success());
     let verify = front.command(&["verify"]);
     assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
-    assert_eq!(objects_of(&front.folder().join("objects")), 0);
+    assert_eq!(own_files(front.folder()), 0);
     let status = String::from_utf8(front.command(&["forward", "status"]).stdout).unwrap();
     assert!(status.contains("region: 0 waiting, 0 sent, 0 confirmed, 0 parked, 40 purged"), "{status}");
     region.stop().await;
@@ -92,7 +115,7 @@ async fn an_upstream_that_promises_nothing_makes_nothing_go() {
         assert!(data_set_of(&arrived) == data_set_of(&sent.bytes()), "{number}");
     }
     assert_eq!(count_rows(&front.database(), OFFLINE).await, 0);
-    assert_eq!(objects_of(&front.objects()), 5);
+    assert_eq!(kept(&front.stored().await), 5);
     front.stop().await;
 }
 
@@ -110,7 +133,7 @@ async fn retention_counts_from_the_confirmation() {
     let paths = files(folder.path(), 0..2, 4096);
     assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
     in_state(&front.database(), "confirmed", 2).await;
-    assert_eq!((count_rows(&front.database(), OFFLINE).await, objects_of(&front.objects())), (0, 2));
+    assert_eq!((count_rows(&front.database(), OFFLINE).await, kept(&front.stored().await)), (0, 2));
 
     // Two days later for one of them.
     let index = yingku::index::Index::open(&front.database()).await.unwrap();
@@ -134,11 +157,7 @@ async fn two_upstreams_must_both_promise() {
     let address = region.dicom();
     let front = TestServer::start_with(|config| {
         forward_to(config, address, upstream());
-        let silent = UpstreamConfig {
-            name: "backup".to_owned(),
-            confirm: Some(Confirmation::None),
-            ..upstream()
-        };
+        let silent = UpstreamConfig { name: "backup".to_owned(), confirm: Some(Confirmation::None), ..upstream() };
         config.upstream.push(silent);
         config.front.keep_days = Some(0);
         config.front.purge_poll_ms = 100;
@@ -156,7 +175,7 @@ async fn two_upstreams_must_both_promise() {
         (texts(&front.database(), lease).await != seen).then_some(())
     })
     .await;
-    assert_eq!((count_rows(&front.database(), OFFLINE).await, objects_of(&front.objects())), (0, 3));
+    assert_eq!((count_rows(&front.database(), OFFLINE).await, kept(&front.stored().await)), (0, 3));
     front.stop().await;
     region.stop().await;
 }

@@ -114,7 +114,10 @@ async fn the_same_file_again_changes_nothing_and_an_ambiguous_number_links_nothi
     world.exam(Exam::new(1)).await;
     let jpeg = [0xFF, 0xD8, 0xFF, 9];
     assert_eq!(attach(&world, AttachmentKind::Capture, AttachmentType::Jpeg, &jpeg).await, AttachmentOutcome::Stored);
-    assert_eq!(attach(&world, AttachmentKind::Capture, AttachmentType::Jpeg, &jpeg).await, AttachmentOutcome::Duplicate);
+    assert_eq!(
+        attach(&world, AttachmentKind::Capture, AttachmentType::Jpeg, &jpeg).await,
+        AttachmentOutcome::Duplicate
+    );
     assert_eq!(world.count("SELECT COUNT(*) AS n FROM attachment WHERE state = 'linked'").await, 1);
 
     world.exam(Exam { pacs_id: "A0001".to_owned(), ..Exam::new(3) }).await;
