@@ -95,6 +95,11 @@ impl Server {
         self.dimse.local_addr()
     }
 
+    /// Where DICOM is served over TLS, if it is.
+    pub fn dicom_tls_addr(&self) -> Option<SocketAddr> {
+        self.dimse.tls_addr()
+    }
+
     /// The archive behind the doors.
     pub fn archive(&self) -> &Archive {
         &self.archive
@@ -112,6 +117,7 @@ impl Server {
         });
         let workers = Workers::start(archive.clone(), handlers, config.jobs.clone());
         readiness.set_working(true);
+        tokio::spawn(watch_workers(workers.ended(), Arc::clone(&readiness), shutdown.clone()));
         if config.scrub.every_days > 0
             && let Err(error) = archive.schedule_scrub().await
         {
@@ -160,8 +166,7 @@ fn upstreams(config: &Config, dimse: &dimse::Listener) -> Result<Vec<front::Upst
     let of = |upstream: &front::UpstreamConfig| {
         let is_it = |peer: &&dimse::PeerConfig| peer.ae_title.to_string() == upstream.peer && !peer.host.is_empty();
         let dicom = config.peer.iter().find(is_it).map(|peer| {
-            let (calling, called) = (config.dicom.ae_title.clone(), peer.ae_title.clone());
-            let mut target = dimse::scu::ScuTarget::new(&peer.host, peer.port, calling, called);
+            let mut target = dimse::scu::ScuTarget::to_peer(peer, config.dicom.ae_title.clone());
             target.timeout = Duration::from_millis(upstream.timeout_ms.max(1));
             front::DicomUpstream { target, commitment: dimse.storage_commitment() }
         });
@@ -201,6 +206,15 @@ fn handlers(config: &Config, archive: &Archive) -> Handlers {
     handlers
 }
 
+/// A server that takes no more jobs must be seen not to work, though it still answers.
+async fn watch_workers(ended: CancellationToken, readiness: Arc<Readiness>, shutdown: CancellationToken) {
+    ended.cancelled().await;
+    readiness.set_working(false);
+    if !shutdown.is_cancelled() {
+        tracing::error!("jobs are no longer taken; restart the server");
+    }
+}
+
 /// Keeps the node's lease; removes, once, what a crash left behind.
 async fn upkeep(archive: Archive, shutdown: CancellationToken) {
     if let Some(crashed) = archive.crashed() {
@@ -227,5 +241,22 @@ async fn remove_leftovers(archive: &Archive, crashed: Range<i64>) {
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "leftovers could not be removed; the next crash's start tries again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_whose_workers_have_died_says_so() {
+        let (ended, readiness) = (CancellationToken::new(), Arc::new(Readiness::default()));
+        readiness.set_working(true);
+        assert!(readiness.is_working());
+
+        ended.cancel();
+        watch_workers(ended, Arc::clone(&readiness), CancellationToken::new()).await;
+
+        assert!(!readiness.is_working());
     }
 }

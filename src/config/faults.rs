@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
@@ -183,7 +184,8 @@ fn twins(config: &Config, found: &mut Found) {
     for (i, peer) in config.peer.iter().enumerate() {
         let mut from: Vec<String> = peer.addresses.iter().map(ToString::to_string).collect();
         from.sort();
-        // The host counts only where no addresses are given.
+        from.extend(peer.certificate.iter().map(ToString::to_string));
+        // The host counts only where neither addresses nor certificates are given.
         if from.is_empty() {
             from.push(peer.host.to_ascii_lowercase());
         }
@@ -191,10 +193,16 @@ fn twins(config: &Config, found: &mut Found) {
             found.add(format!("peer.{i}"), "has the ae_title and the addresses of another [[peer]]");
         }
     }
+    let meet = |a: SocketAddr, b: SocketAddr| {
+        let ports = a.port() != 0 && a.port() == b.port();
+        ports && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
+    };
     let (http, dicom) = (config.http.listen, config.dicom.listen);
-    let meet = http.ip() == dicom.ip() || http.ip().is_unspecified() || dicom.ip().is_unspecified();
-    if http.port() != 0 && http.port() == dicom.port() && meet {
+    if meet(http, dicom) {
         found.add("dicom.listen", "is the port of http.listen");
+    }
+    if config.dicom.tls.listen.is_some_and(|tls| meet(tls, http) || meet(tls, dicom)) {
+        found.add("dicom.tls.listen", "is the port of http.listen or dicom.listen");
     }
 }
 

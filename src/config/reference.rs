@@ -43,9 +43,16 @@ fn table(
     let required: Vec<&str> =
         structure.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     for (key, property) in properties {
-        let inner = resolve(property, definitions);
+        let meaning = describe(property).replace('|', "\\|").replace('\n', " ");
+        let inner = match optional(property) {
+            Some(inner) => resolve(inner, definitions),
+            None => resolve(property, definitions),
+        };
         let default = defaults.and_then(|d| d.get(key)).or_else(|| property.get("default"));
         if inner.get("properties").is_some() {
+            if optional(property).is_some() {
+                let _ = writeln!(text, "| `{prefix}{key}` | table | – | {meaning} |");
+            }
             table(text, &inner, definitions, default, &format!("{prefix}{key}."));
             continue;
         }
@@ -54,9 +61,14 @@ fn table(
             Some(Value::Null) | None => "–".to_owned(),
             Some(value) => format!("`{value}`"),
         };
-        let meaning = describe(property).replace('|', "\\|").replace('\n', " ");
         let _ = writeln!(text, "| `{prefix}{key}` | {} | {default} | {meaning} |", type_name(property, definitions));
     }
+}
+
+/// What a table that may be left out holds.
+fn optional(schema: &Value) -> Option<&Value> {
+    let choices = schema.get("anyOf").and_then(Value::as_array)?;
+    choices.iter().find(|choice| choice.get("$ref").is_some())
 }
 
 fn describe(schema: &Value) -> String {
@@ -78,10 +90,12 @@ fn type_name(schema: &Value, definitions: &Map<String, Value>) -> String {
         return names.map(|c| choice_name(c, definitions)).collect::<Vec<_>>().join(", ");
     }
     match schema.get("type") {
-        Some(Value::String(name)) if name == "array" => match schema.get("items") {
-            Some(items) => format!("list of {}", type_name(items, definitions)),
-            None => "list".to_owned(),
-        },
+        Some(name) if *name == "array" || name.as_array().is_some_and(|names| names.contains(&"array".into())) => {
+            match schema.get("items") {
+                Some(items) => format!("list of {}", type_name(items, definitions)),
+                None => "list".to_owned(),
+            }
+        }
         Some(Value::String(name)) => name.clone(),
         Some(Value::Array(names)) => {
             names.iter().filter_map(Value::as_str).filter(|n| *n != "null").collect::<Vec<_>>().join(" or ")

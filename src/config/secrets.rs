@@ -25,6 +25,9 @@ pub(super) fn read(config: &mut Config) -> Result<(), Error> {
     for (i, upstream) in config.upstream.iter_mut().enumerate() {
         fill(&mut upstream.token.0, &upstream.token_file, format_args!("upstream.{i}.token_file"))?;
     }
+    for (i, peer) in config.peer.iter_mut().enumerate() {
+        fill(&mut peer.passcode.0, &peer.passcode_file, format_args!("peer.{i}.passcode_file"))?;
+    }
     let objects = &mut config.objects;
     fill(&mut objects.secret_access_key, &objects.secret_access_key_file, "objects.secret_access_key_file")?;
     if let Some(path) = &config.database.password_file {

@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dicom_ul::pdu::AssociationRQ;
 use metrics::gauge;
+use rustls::pki_types::CertificateDer;
 
 use super::association::Caller;
 use super::association::negotiation::{Rejection, unpadded};
 use super::config::{DicomConfig, PeerConfig};
+use super::identity;
+use super::services::{Service, Services};
 use crate::dicom::text::Charset;
 use crate::domain::AeTitle;
 
@@ -22,6 +26,14 @@ pub(super) struct Admission {
     max_associations: usize,
     max_associations_per_peer: usize,
     open: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// Where a request came from.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) address: SocketAddr,
+    /// What it showed in the handshake of TLS, which has verified it.
+    pub(super) certificate: Option<CertificateDer<'static>>,
 }
 
 /// A caller that may come in, and its place.
@@ -64,38 +76,46 @@ impl Admission {
         }
     }
 
-    /// Decides on a request by the AE titles as they came and the connection's address.
-    pub(super) async fn admit(&self, called: &str, calling: &str, address: SocketAddr) -> Result<Admitted, Rejection> {
-        if unpadded(called) != self.ae_title.as_str() {
+    /// Decides on a request by the AE titles as they came, where it came from, and the identity that it shows.
+    pub(super) async fn admit(&self, request: &AssociationRQ, origin: &Origin) -> Result<Admitted, Rejection> {
+        if unpadded(&request.called_ae_title) != self.ae_title.as_str() {
             return Err(Rejection::CalledAeTitle);
         }
-        let calling = AeTitle::parse(calling).map_err(|_| Rejection::CallingAeTitle)?;
-        let caller = self.caller(&calling, address).await.ok_or(Rejection::CallingAeTitle)?;
+        let calling = AeTitle::parse(&request.calling_ae_title).map_err(|_| Rejection::CallingAeTitle)?;
+        let caller = self.caller(&calling, request, origin).await?;
         let slot = self.take_slot(calling.as_str()).ok_or(Rejection::LocalLimit)?;
         Ok(Admitted { caller, slot })
     }
 
-    async fn caller(&self, calling: &AeTitle, address: SocketAddr) -> Option<Caller> {
+    async fn caller(&self, calling: &AeTitle, request: &AssociationRQ, origin: &Origin) -> Result<Caller, Rejection> {
+        let address = origin.address;
         let mut is_known = false;
         for peer in self.peers.iter().filter(|peer| peer.ae_title == *calling) {
             is_known = true;
-            if peer.calls_from(address.ip()).await {
-                return Some(Caller {
+            if peer.calls_from(address.ip(), origin.certificate.as_ref()).await {
+                if !identity::is_right(peer, request) {
+                    return Err(Rejection::UserIdentity);
+                }
+                return Ok(Caller {
                     ae_title: calling.to_string(),
                     organization: peer.organization.clone(),
                     charset: peer.charset.clone().unwrap_or_else(|| self.default_charset.clone()),
                     address,
                     answer_charset: peer.answer_charset.clone(),
                     readable: peer.readable(),
+                    services: Services::of(peer.services.as_deref()),
                 });
             }
         }
         // A known AE title from a strange address is somebody else's name, not an unknown caller.
-        let organization = self.unknown_caller_organization.clone().filter(|_| !is_known)?;
+        let organization = self.unknown_caller_organization.clone().filter(|_| !is_known);
+        let organization = organization.ok_or(Rejection::CallingAeTitle)?;
         let charset = self.default_charset.clone();
         // Who only claims a name brings data, but is told none.
         let (answer_charset, readable) = (None, Vec::new());
-        Some(Caller { ae_title: calling.to_string(), organization, charset, address, answer_charset, readable })
+        let services = Services::of(Some(&[Service::Echo, Service::Store]));
+        let ae_title = calling.to_string();
+        Ok(Caller { ae_title, organization, charset, address, answer_charset, readable, services })
     }
 
     fn take_slot(&self, ae_title: &str) -> Option<Slot> {
@@ -116,6 +136,23 @@ mod tests {
 
     const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 50000);
 
+    async fn admit(
+        admission: &Admission,
+        called: &str,
+        calling: &str,
+        address: SocketAddr,
+    ) -> Result<Admitted, Rejection> {
+        let request = AssociationRQ {
+            protocol_version: 1,
+            calling_ae_title: calling.to_owned(),
+            called_ae_title: called.to_owned(),
+            application_context_name: String::new(),
+            presentation_contexts: Vec::new(),
+            user_variables: Vec::new(),
+        };
+        admission.admit(&request, &Origin { address, certificate: None }).await
+    }
+
     fn admission(config: DicomConfig) -> Admission {
         let peers = [
             "ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'",
@@ -128,9 +165,9 @@ mod tests {
     #[tokio::test]
     async fn a_caller_is_known_by_its_ae_title_and_address() {
         let admission = admission(DicomConfig::default());
-        let first = admission.admit("YINGKU\0", "PACS01          ", LOCAL).await.unwrap();
+        let first = admit(&admission, "YINGKU\0", "PACS01          ", LOCAL).await.unwrap();
         assert_eq!(first.caller.organization, "ORG-T01");
-        let second = admission.admit("YINGKU", "PACS02", LOCAL).await.unwrap();
+        let second = admit(&admission, "YINGKU", "PACS02", LOCAL).await.unwrap();
         assert_eq!((second.caller.organization.as_str(), second.caller.charset.as_str()), ("ORG-T03", "UTF-8"));
         let elsewhere = SocketAddr::from(([198, 51, 100, 1], 4000));
         for (called, calling, address, expected) in [
@@ -139,7 +176,7 @@ mod tests {
             ("YINGKU", "", LOCAL, Rejection::CallingAeTitle),
             ("YINGKU", "PACS01", elsewhere, Rejection::CallingAeTitle),
         ] {
-            assert_eq!(admission.admit(called, calling, address).await.err(), Some(expected), "{called} {calling}");
+            assert_eq!(admit(&admission, called, calling, address).await.err(), Some(expected), "{called} {calling}");
         }
     }
 
@@ -147,22 +184,22 @@ mod tests {
     async fn unknown_callers_come_in_only_where_configured_and_never_under_a_known_name() {
         let config = DicomConfig { unknown_caller_organization: Some("ORG-T09".to_owned()), ..DicomConfig::default() };
         let admission = admission(config);
-        let stranger = admission.admit("YINGKU", "STRANGER", LOCAL).await.unwrap();
+        let stranger = admit(&admission, "YINGKU", "STRANGER", LOCAL).await.unwrap();
         assert_eq!(stranger.caller.organization, "ORG-T09");
         let elsewhere = SocketAddr::from(([198, 51, 100, 1], 4000));
-        assert_eq!(admission.admit("YINGKU", "PACS01", elsewhere).await.err(), Some(Rejection::CallingAeTitle));
+        assert_eq!(admit(&admission, "YINGKU", "PACS01", elsewhere).await.err(), Some(Rejection::CallingAeTitle));
     }
 
     #[tokio::test]
     async fn places_are_limited_and_come_back() {
         let config = DicomConfig { max_associations: 3, max_associations_per_peer: 2, ..DicomConfig::default() };
         let admission = admission(config);
-        let one = admission.admit("YINGKU", "PACS01", LOCAL).await.unwrap();
-        let _two = admission.admit("YINGKU", "PACS01", LOCAL).await.unwrap();
-        assert_eq!(admission.admit("YINGKU", "PACS01", LOCAL).await.err(), Some(Rejection::LocalLimit));
-        let _three = admission.admit("YINGKU", "PACS02", LOCAL).await.unwrap();
-        assert_eq!(admission.admit("YINGKU", "PACS02", LOCAL).await.err(), Some(Rejection::LocalLimit));
+        let one = admit(&admission, "YINGKU", "PACS01", LOCAL).await.unwrap();
+        let _two = admit(&admission, "YINGKU", "PACS01", LOCAL).await.unwrap();
+        assert_eq!(admit(&admission, "YINGKU", "PACS01", LOCAL).await.err(), Some(Rejection::LocalLimit));
+        let _three = admit(&admission, "YINGKU", "PACS02", LOCAL).await.unwrap();
+        assert_eq!(admit(&admission, "YINGKU", "PACS02", LOCAL).await.err(), Some(Rejection::LocalLimit));
         drop(one);
-        assert!(admission.admit("YINGKU", "PACS01", LOCAL).await.is_ok());
+        assert!(admit(&admission, "YINGKU", "PACS01", LOCAL).await.is_ok());
     }
 }

@@ -12,6 +12,7 @@ use metrics::{counter, histogram};
 use super::association::framing::Part;
 use super::association::{Association, AssociationError};
 use super::message::Command;
+use super::services::Service;
 use super::status::{self, Status};
 use crate::archive::store_instance::{Completeness, InstanceWriter, ReceiveInstance, StoreOutcome};
 use crate::dicom::sop_class;
@@ -55,6 +56,10 @@ async fn begin(association: &Association, context_id: u8, request: &Command) -> 
     let context = association.context(context_id);
     let sop_class_uid = request.affected_sop_class_uid();
     let sop_instance_uid = request.affected_sop_instance_uid();
+    // A caller that may only get has storage contexts too.
+    if !association.caller.services.allow(Service::Store) {
+        return Err((Status::NOT_AUTHORIZED, "not allowed to store"));
+    }
     if Uid::parse(&sop_instance_uid).is_err() {
         return Err((Status::INVALID_SOP_INSTANCE, "SOP Instance UID is no UID"));
     }

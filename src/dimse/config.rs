@@ -1,17 +1,22 @@
 //! `[dicom]` and `[[peer]]`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::services::Service;
 use super::storage_commitment::CommitmentConfig;
+use super::tls::{CertificateMatch, ClientCertificate, PeerTlsConfig, ServerTls, TlsConfig};
 use crate::archive::find::{Confidentiality, FindLimits, MAX_PAGE_ROWS, Readable};
 use crate::dicom::header::HeaderLimits;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
 use crate::domain::AeTitle;
+use crate::domain::customer::Secret;
 
 /// The DICOM listener.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +60,8 @@ pub struct DicomConfig {
     pub unknown_caller_organization: Option<String>,
     /// Whether private SOP classes are stored (D-I16). Default true.
     pub accept_private_sop_classes: bool,
+    /// DICOM over TLS, on a port of its own.
+    pub tls: TlsConfig,
     /// How queries (C-FIND) are answered.
     pub find: FindConfig,
     /// Storage commitment.
@@ -84,6 +91,7 @@ impl Default for DicomConfig {
             default_charset: Charset::gb18030(),
             unknown_caller_organization: None,
             accept_private_sop_classes: true,
+            tls: TlsConfig::default(),
             find: FindConfig::default(),
             commitment: CommitmentConfig::default(),
         }
@@ -113,14 +121,28 @@ impl DicomConfig {
             let what = "dicom.find.max_matches and match_timeout_ms must be 1 at least, max_identifier_bytes 4096";
             faults.push(what.to_owned());
         }
-        if !self.listen.ip().is_loopback() && self.unknown_caller_organization.is_some() {
+        let tls_is_open = self.tls.listen.is_some_and(|listen| !listen.ip().is_loopback());
+        let anybody = tls_is_open && self.tls.client_certificate != ClientCertificate::Required;
+        if (!self.listen.ip().is_loopback() || anybody) && self.unknown_caller_organization.is_some() {
             faults.push("dicom.unknown_caller_organization lets anybody store; use it on loopback only".to_owned());
         }
-        if !self.listen.ip().is_loopback() && peers.is_empty() && self.unknown_caller_organization.is_none() {
+        let is_open = tls_is_open || !self.listen.ip().is_loopback();
+        if is_open && peers.is_empty() && self.unknown_caller_organization.is_none() {
             faults.push("dicom.listen is open to the network but no [[peer]] may call".to_owned());
         }
-        for peer in peers.iter().filter(|peer| peer.host.is_empty() && peer.addresses.is_empty()) {
-            faults.push(format!("peer {} has neither host nor addresses, so it can never call", peer.ae_title));
+        let cannot_call =
+            |peer: &&PeerConfig| peer.host.is_empty() && peer.addresses.is_empty() && peer.certificate.is_empty();
+        for peer in peers.iter().filter(cannot_call) {
+            faults.push(format!(
+                "peer {} has neither host nor addresses nor certificate, so it can never call",
+                peer.ae_title
+            ));
+        }
+        if let Err(error) = ServerTls::load(&self.tls, peers.iter().flat_map(|peer| &peer.certificate)) {
+            faults.push(error.to_string());
+        }
+        for peer in peers {
+            faults.extend(peer.security_faults(&self.tls));
         }
         faults
     }
@@ -187,6 +209,26 @@ pub struct PeerConfig {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub addresses: Vec<IpNet>,
+    /// Certificates, one of which it must show, over TLS: `sha256:<fingerprint in hex>`, `cn:<common name of the subject>`
+    /// or `dns:<name or address in subjectAltName>`. Its address then counts only where `addresses` are given. Default
+    /// none: its address is enough.
+    #[serde(default)]
+    pub certificate: Vec<CertificateMatch>,
+    /// User name that it must show in its association request (user identity negotiation). Default none.
+    #[serde(default)]
+    pub user: String,
+    /// Passcode that it must show with the user name. Prefer `passcode_file`.
+    #[serde(default)]
+    pub passcode: Secret,
+    /// File that holds the passcode.
+    #[serde(default)]
+    pub passcode_file: Option<PathBuf>,
+    /// What it may ask for: any of `echo`, `store`, `find`, `get`, `move`, `commit`. Default all.
+    #[serde(default)]
+    pub services: Option<Vec<Service>>,
+    /// How it is called over TLS. Default in the clear.
+    #[serde(default)]
+    pub tls: Option<PeerTlsConfig>,
 }
 
 fn default_port() -> u16 {
@@ -207,8 +249,30 @@ impl PeerConfig {
         readable
     }
 
-    /// Whether a connection from `address` can be this peer. A host name is resolved each time.
-    pub(super) async fn calls_from(&self, address: IpAddr) -> bool {
+    fn security_faults(&self, tls: &TlsConfig) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut add = |what: &str| faults.push(format!("peer {}: {what}", self.ae_title));
+        if !self.certificate.is_empty() && (tls.listen.is_none() || tls.client_certificate == ClientCertificate::None) {
+            add("certificate is set, but dicom.tls asks no caller for one, so it can never call");
+        }
+        if self.user.is_empty() && (!self.passcode.0.is_empty() || self.passcode_file.is_some()) {
+            add("passcode is set without user");
+        }
+        match self.tls.as_ref().map(|tls| tls.load(&self.host)) {
+            Some(Err(error)) if !self.host.is_empty() => add(&error.to_string()),
+            _ => {}
+        }
+        faults
+    }
+
+    /// Whether a connection from `address`, with this certificate, can be this peer. A host name is resolved each time.
+    pub(super) async fn calls_from(&self, address: IpAddr, certificate: Option<&CertificateDer<'_>>) -> bool {
+        if !self.certificate.is_empty() {
+            let shown = certificate.is_some_and(|shown| self.certificate.iter().any(|known| known.fits(shown)));
+            if !shown || self.addresses.is_empty() {
+                return shown;
+            }
+        }
         let address = address.to_canonical();
         if !self.addresses.is_empty() {
             return self.addresses.iter().any(|network| network.contains(&address));
@@ -238,15 +302,15 @@ mod tests {
     #[tokio::test]
     async fn a_peer_calls_from_its_host_unless_addresses_say_otherwise() {
         let by_host = peer("ae_title = 'PACS01'\nhost = '192.0.2.7'\norganization = 'ORG-T01'");
-        assert!(by_host.calls_from("192.0.2.7".parse().unwrap()).await);
-        assert!(by_host.calls_from("::ffff:192.0.2.7".parse().unwrap()).await);
-        assert!(!by_host.calls_from("192.0.2.8".parse().unwrap()).await);
+        assert!(by_host.calls_from("192.0.2.7".parse().unwrap(), None).await);
+        assert!(by_host.calls_from("::ffff:192.0.2.7".parse().unwrap(), None).await);
+        assert!(!by_host.calls_from("192.0.2.8".parse().unwrap(), None).await);
         let by_net =
             peer("ae_title = 'PACS01'\nhost = '192.0.2.7'\norganization = 'ORG-T01'\naddresses = ['198.51.100.0/24']");
-        assert!(by_net.calls_from("198.51.100.9".parse().unwrap()).await);
-        assert!(!by_net.calls_from("192.0.2.7".parse().unwrap()).await);
+        assert!(by_net.calls_from("198.51.100.9".parse().unwrap(), None).await);
+        assert!(!by_net.calls_from("192.0.2.7".parse().unwrap(), None).await);
         let nowhere = peer("ae_title = 'PACS01'\norganization = 'ORG-T01'");
-        assert!(!nowhere.calls_from("127.0.0.1".parse().unwrap()).await);
+        assert!(!nowhere.calls_from("127.0.0.1".parse().unwrap(), None).await);
     }
 
     #[test]

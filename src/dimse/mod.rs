@@ -1,7 +1,8 @@
 //! DICOM message exchange: the listener for associations, one file per verb, and our own [`scu`].
 //!
 //! The acceptor and the P-DATA framing are our own over tokio; association PDUs are read and written by `dicom-ul`.
-//! Who calls is known by AE title and address ([`PeerConfig`]), which also says whose data it brings. Adapters like
+//! Who calls is known by AE title, address or certificate, and user
+//! identity ([`PeerConfig`]), which also says whose data it brings and which services it may use. Adapters like
 //! this one hold no SQL, no object keys and no business rules.
 
 mod admission;
@@ -10,37 +11,47 @@ mod c_echo;
 mod c_find;
 mod c_store;
 pub mod config;
+mod identity;
 mod message;
 mod n_action;
 mod n_event_report;
 mod node;
 pub mod scu;
+mod services;
 pub mod status;
 pub mod storage_commitment;
+pub mod tls;
+mod transport;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use dicom_ul::pdu::{AssociationRQ, Pdu};
 use metrics::counter;
+use rustls::pki_types::CertificateDer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::archive::Archive;
-use admission::{Admission, Admitted};
+use admission::{Admission, Admitted, Origin};
 use association::abort::AbortReason;
 use association::framing::{Framing, FramingError, FramingLimits};
 use association::negotiation::{self, Offer, Rejection};
 use association::{Association, AssociationError, Limits};
 pub use config::{DicomConfig, PeerConfig};
 use node::Node;
+pub use services::{Service, Services};
 pub use status::Status;
 use storage_commitment::StorageCommitment;
+use tls::{ServerTls, TlsError};
+use tokio_rustls::TlsAcceptor;
+use transport::Transport;
 
 /// Pause after the system refuses to accept, when it has no more file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -51,13 +62,18 @@ const STOPPING_LINGER: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address cannot be listened on.
-    #[error("dicom.listen {address}: {source}")]
+    #[error("{key} {address}: {source}")]
     Bind {
+        /// The key that names it.
+        key: &'static str,
         /// The configured address.
         address: SocketAddr,
         /// What the system says.
         source: std::io::Error,
     },
+    /// TLS cannot be offered as configured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// A bound DICOM listener that does not accept yet.
@@ -65,12 +81,26 @@ pub enum Error {
 pub struct Listener {
     listener: TcpListener,
     local_addr: SocketAddr,
-    service: Arc<Service>,
+    over_tls: Option<TlsListener>,
+    service: Arc<Connections>,
+}
+
+/// The listener with TLS beside it.
+struct TlsListener {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    acceptor: TlsAcceptor,
+}
+
+impl fmt::Debug for TlsListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsListener").field("local_addr", &self.local_addr).finish_non_exhaustive()
+    }
 }
 
 /// What every connection shares.
 #[derive(Debug)]
-struct Service {
+struct Connections {
     config: DicomConfig,
     admission: Admission,
     archive: Archive,
@@ -80,13 +110,19 @@ struct Service {
 impl Listener {
     /// Binds the address; connections wait in the system's queue until [`Listener::run`].
     pub async fn bind(config: &DicomConfig, peers: Vec<PeerConfig>, archive: Archive) -> Result<Self, Error> {
-        let failed = |source| Error::Bind { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-        let local_addr = listener.local_addr().map_err(failed)?;
+        let (listener, local_addr) = bind("dicom.listen", config.listen).await?;
+        let pinned = peers.iter().flat_map(|peer| &peer.certificate);
+        let over_tls = match ServerTls::load(&config.tls, pinned)? {
+            Some(ServerTls { listen, acceptor }) => {
+                let (listener, local_addr) = bind("dicom.tls.listen", listen).await?;
+                Some(TlsListener { listener, local_addr, acceptor })
+            }
+            None => None,
+        };
         let node = Arc::new(Node::new(config, &peers, &archive));
         let admission = Admission::new(config, peers);
-        let service = Service { config: config.clone(), admission, archive, node };
-        Ok(Self { listener, local_addr, service: Arc::new(service) })
+        let service = Connections { config: config.clone(), admission, archive, node };
+        Ok(Self { listener, local_addr, over_tls, service: Arc::new(service) })
     }
 
     /// Both sides of storage commitment: for the job that reports, and to ask peers.
@@ -99,10 +135,15 @@ impl Listener {
         self.local_addr
     }
 
+    /// The address in use with TLS, if it is offered.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.over_tls.as_ref().map(|listener| listener.local_addr)
+    }
+
     /// Serves until `shutdown`. Then nothing is accepted any more, a message that has begun is finished, everything
     /// else is aborted, and after `dicom.shutdown_timeout_ms` what is left is dropped.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { listener, service, .. } = self;
+        let Self { listener, over_tls, service, .. } = self;
         let config = &service.config;
         let places = config.max_associations.saturating_add(config.max_waiting_connections);
         let connections = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
@@ -117,9 +158,10 @@ impl Listener {
                     }
                     continue;
                 }
-                accepted = listener.accept() => accepted,
+                accepted = listener.accept() => accepted.map(|accepted| (accepted, None)),
+                accepted = accept_over_tls(over_tls.as_ref()) => accepted,
             };
-            let (stream, address) = match accepted {
+            let ((stream, address), acceptor) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     warn!(%error, "a DICOM connection could not be accepted");
@@ -133,11 +175,11 @@ impl Listener {
             };
             let (service, shutdown) = (service.clone(), shutdown.clone());
             tasks.spawn(async move {
-                service.serve_connection(stream, address, &shutdown).await;
+                service.serve_connection(stream, acceptor, address, &shutdown).await;
                 drop(place);
             });
         }
-        drop(listener);
+        drop((listener, over_tls));
         let limit = Duration::from_millis(config.shutdown_timeout_ms);
         if timeout(limit, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
             warn!(associations = tasks.len(), "associations did not end in time and are dropped");
@@ -146,8 +188,41 @@ impl Listener {
     }
 }
 
-impl Service {
-    async fn serve_connection(&self, stream: TcpStream, address: SocketAddr, shutdown: &CancellationToken) {
+async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Bind { key, address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let local_addr = listener.local_addr().map_err(failed)?;
+    Ok((listener, local_addr))
+}
+
+type Accepted = ((TcpStream, SocketAddr), Option<TlsAcceptor>);
+
+async fn accept_over_tls(listener: Option<&TlsListener>) -> io::Result<Accepted> {
+    match listener {
+        Some(TlsListener { listener, acceptor, .. }) => Ok((listener.accept().await?, Some(acceptor.clone()))),
+        None => std::future::pending().await,
+    }
+}
+
+/// The connection, after the handshake if there is one, and the certificate that the caller has shown.
+async fn transport(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+) -> io::Result<(Transport, Option<CertificateDer<'static>>)> {
+    let Some(acceptor) = acceptor else { return Ok((Transport::Plain(stream), None)) };
+    let stream = acceptor.accept(stream).await?;
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).cloned();
+    Ok((Transport::Tls(Box::new(stream.into())), certificate))
+}
+
+impl Connections {
+    async fn serve_connection(
+        &self,
+        stream: TcpStream,
+        acceptor: Option<TlsAcceptor>,
+        address: SocketAddr,
+        shutdown: &CancellationToken,
+    ) {
         // Without it, Nagle and delayed acknowledgements cost 40 ms per message.
         if let Err(error) = stream.set_nodelay(true) {
             debug!(peer.addr = %address, %error, "TCP_NODELAY could not be set");
@@ -158,11 +233,23 @@ impl Service {
             max_association_pdu: self.config.max_associate_request_bytes,
             write_timeout: Duration::from_millis(self.config.write_timeout_ms),
         };
+        // One ARTIM for the handshake and the request.
+        let artim = Instant::now() + limits.artim_timeout;
+        let opened = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            opened = timeout_at(artim, transport(stream, acceptor)) => opened,
+        };
+        let (stream, certificate) = match opened {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => return self.log_broken(address, &FramingError::Io(error)),
+            Err(_) => return self.log_broken(address, &FramingError::TimedOut("TLS handshake")),
+        };
         let mut framing = Framing::new(stream, framing_limits);
         let first = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
-            first = timeout(limits.artim_timeout, framing.read_association_pdu()) => first,
+            first = timeout_at(artim, framing.read_association_pdu()) => first,
         };
         let request = match first {
             Ok(Ok(Pdu::AssociationRQ(request))) => request,
@@ -181,7 +268,8 @@ impl Service {
                 return;
             }
         };
-        match self.admit(&request, address, shutdown).await {
+        let origin = Origin { address, certificate };
+        match self.admit(&request, &origin, shutdown).await {
             Ok(admitted) => self.serve_association(framing, &request, admitted, limits, shutdown).await,
             Err(rejection) => {
                 counter!("yingku_dimse_rejected_total", "reason" => rejection.as_str()).increment(1);
@@ -201,19 +289,19 @@ impl Service {
     async fn admit(
         &self,
         request: &AssociationRQ,
-        address: SocketAddr,
+        origin: &Origin,
         shutdown: &CancellationToken,
     ) -> Result<Admitted, Rejection> {
         negotiation::check_protocol(request)?;
         if shutdown.is_cancelled() {
             return Err(Rejection::ShuttingDown);
         }
-        self.admission.admit(&request.called_ae_title, &request.calling_ae_title, address).await
+        self.admission.admit(request, origin).await
     }
 
     async fn serve_association(
         &self,
-        mut framing: Framing<TcpStream>,
+        mut framing: Framing<Transport>,
         request: &AssociationRQ,
         admitted: Admitted,
         limits: Limits,
@@ -224,6 +312,7 @@ impl Service {
             max_pdu_length: self.config.max_pdu_length,
             max_presentation_contexts: self.config.max_presentation_contexts,
             private_classes: self.config.private_classes(),
+            services: caller.services,
         };
         let Some(agreement) = negotiation::negotiate(request, offer) else {
             let error = FramingError::protocol(AbortReason::InvalidPduParameter, "presentation context ids");

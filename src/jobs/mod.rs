@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::archive::Archive;
 pub use handlers::{Handlers, JobOutcome};
@@ -61,6 +62,7 @@ pub struct Workers {
     stop: watch::Sender<bool>,
     nudge: Arc<Notify>,
     dispatcher: JoinHandle<()>,
+    ended: CancellationToken,
 }
 
 impl Workers {
@@ -68,13 +70,19 @@ impl Workers {
     pub fn start(archive: Archive, handlers: Handlers, config: JobsConfig) -> Self {
         let (stop, stopping) = watch::channel(false);
         let nudge = Arc::new(Notify::new());
-        let dispatcher = tokio::spawn(worker::dispatch(archive, handlers, config, Arc::clone(&nudge), stopping));
-        Self { stop, nudge, dispatcher }
+        let dispatch = worker::dispatch(archive, handlers, config, Arc::clone(&nudge), stopping);
+        let (dispatcher, ended) = spawn_watched(dispatch);
+        Self { stop, nudge, dispatcher, ended }
     }
 
     /// Looks at the queue now and not at the next turn.
     pub fn nudge(&self) {
         self.nudge.notify_one();
+    }
+
+    /// Is cancelled when jobs are no longer taken, because of [`Workers::stop`] or of a defect.
+    pub fn ended(&self) -> CancellationToken {
+        self.ended.clone()
     }
 
     /// Takes no more jobs, lets the running ones end within `jobs.grace_ms`, and gives the rest back.
@@ -83,5 +91,28 @@ impl Workers {
         if let Err(error) = self.dispatcher.await {
             tracing::error!(error = %error, "job dispatcher ended badly");
         }
+    }
+}
+
+/// A task, and a token that is cancelled when it has ended, however that came about.
+fn spawn_watched(task: impl Future<Output = ()> + Send + 'static) -> (JoinHandle<()>, CancellationToken) {
+    let ended = CancellationToken::new();
+    let ends = ended.clone().drop_guard();
+    let handle = tokio::spawn(async move {
+        let _ends = ends;
+        task.await;
+    });
+    (handle, ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_seen_to_have_ended() {
+        let (task, ended) = spawn_watched(async { panic!("a defect") });
+        ended.cancelled().await;
+        assert!(task.await.unwrap_err().is_panic());
     }
 }

@@ -46,6 +46,11 @@ impl Readiness {
     pub fn set_working(&self, working: bool) {
         self.working.store(working, Ordering::Release);
     }
+
+    /// Whether the workers of the job queue run.
+    pub fn is_working(&self) -> bool {
+        self.working.load(Ordering::Acquire)
+    }
 }
 
 /// The three routes.
@@ -66,7 +71,7 @@ async fn readyz(State(state): State<HealthState>) -> Response {
     let database = health.database == Answer::Up;
     let objects = health.objects == Answer::Up;
     let listeners = state.readiness.accepting.load(Ordering::Acquire);
-    let workers = state.readiness.working.load(Ordering::Acquire);
+    let workers = state.readiness.is_working();
     let ready = database && objects && listeners && workers;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({

@@ -67,7 +67,10 @@ impl TextEncoder {
                 return None;
             }
             Repertoire::Utf8 => (one("ISO_IR 192"), Form::Whole(UTF_8)),
-            Repertoire::Gb18030 if term.to_ascii_uppercase().contains("GBK") => (one("GBK"), Form::Whole(rs::GBK)),
+            // A device that knows only GB 2312 reads GBK, not the four bytes of GB 18030.
+            Repertoire::Gb18030 if ["GBK", "GB2312"].iter().any(|name| term.eq_ignore_ascii_case(name)) => {
+                (one("GBK"), Form::Whole(rs::GBK))
+            }
             Repertoire::Gb18030 => (one("GB18030"), Form::Whole(rs::GB18030)),
             Repertoire::Gb2312 => (extended("ISO 2022 IR 58"), Form::Escaped { encoding: rs::GBK, escape: b"\x1B$)A" }),
             Repertoire::Korean => {
@@ -116,7 +119,7 @@ fn escaped(encoding: &'static Encoding, escape: &[u8], text: &str) -> Option<Vec
             continue;
         }
         let pair = whole(encoding, c.encode_utf8(&mut [0; 4]))?;
-        if pair.len() != 2 || !is_in_94_by_94(&pair) {
+        if !is_designated(encoding, &pair) {
             return None;
         }
         if !designated {
@@ -128,10 +131,14 @@ fn escaped(encoding: &'static Encoding, escape: &[u8], text: &str) -> Option<Vec
     Some(bytes)
 }
 
-/// Whether the pair lies in a 94×94 set, and not where GBK added to GB 2312.
-fn is_in_94_by_94(pair: &[u8]) -> bool {
-    let added = matches!((pair[0], pair[1]), (0xA2, 0xA1..=0xAA) | (0xA6, 0xE0..=0xF5) | (0xA8, 0xBB..=0xC0));
-    matches!((pair[0], pair[1]), (0xA1..=0xF7, 0xA1..=0xFE)) && !added
+/// Whether the bytes are of the 94×94 set that the escape sequence designates, and not of what GBK and UHC added to it.
+fn is_designated(encoding: &'static Encoding, bytes: &[u8]) -> bool {
+    let &[row, cell @ 0xA1..=0xFE] = bytes else { return false };
+    if encoding == rs::EUC_KR {
+        return matches!(row, 0xA1..=0xFE);
+    }
+    let added = matches!((row, cell), (0xA2, 0xA1..=0xAA) | (0xA6, 0xE0..=0xF5) | (0xA8, 0xBB..=0xC0));
+    matches!(row, 0xA1..=0xF7) && !added
 }
 
 #[cfg(test)]

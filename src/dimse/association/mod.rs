@@ -10,7 +10,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -18,8 +17,10 @@ use tokio_util::sync::CancellationToken;
 use super::config::{DicomConfig, FindConfig};
 use super::message::{Command, CommandField};
 use super::node::Node;
+use super::services::Services;
 use super::status::Status;
 use super::storage_commitment::PendingReport;
+use super::transport::Transport;
 use super::{c_echo, c_find, c_store};
 use super::{n_action, n_event_report};
 use crate::archive::Archive;
@@ -71,6 +72,8 @@ pub(crate) struct Caller {
     pub(crate) answer_charset: Option<Charset>,
     /// Whose data it may ask for.
     pub(crate) readable: Vec<Readable>,
+    /// What it may ask for.
+    pub(crate) services: Services,
 }
 
 impl Caller {
@@ -134,7 +137,7 @@ pub(crate) struct Association {
     pub(crate) called_ae_title: String,
     /// What SOP class extended negotiation agreed on, by SOP class.
     extended: BTreeMap<String, Vec<u8>>,
-    framing: Framing<TcpStream>,
+    framing: Framing<Transport>,
     contexts: BTreeMap<u8, Context>,
     max_sent_pdu: u32,
     tally: Tally,
@@ -163,7 +166,7 @@ pub(crate) enum Continues {
     Released,
 }
 
-async fn receive(framing: &mut Framing<TcpStream>, idle_timeout: Duration) -> Result<Received, AssociationError> {
+async fn receive(framing: &mut Framing<Transport>, idle_timeout: Duration) -> Result<Received, AssociationError> {
     match timeout(idle_timeout, framing.next()).await {
         Ok(received) => Ok(received?),
         Err(_) => Err(FramingError::TimedOut("receiving").into()),
@@ -172,7 +175,7 @@ async fn receive(framing: &mut Framing<TcpStream>, idle_timeout: Duration) -> Re
 
 impl Association {
     pub(crate) fn new(
-        framing: Framing<TcpStream>,
+        framing: Framing<Transport>,
         agreement: Agreement,
         caller: Caller,
         archive: Archive,

@@ -12,9 +12,10 @@ use dicom_ul::pdu::{
     UserVariableItem,
 };
 
+use super::super::services::{Service, Services};
 use super::roles::{self, Roles};
 use crate::dicom::part10::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
-use crate::dicom::sop_class::{self, PrivateClasses, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION};
+use crate::dicom::sop_class::{self, PrivateClasses, RetrieveVerb, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION};
 use crate::dicom::transfer_syntax::{self, IMPLICIT_VR_LITTLE_ENDIAN};
 
 pub(crate) const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
@@ -34,6 +35,7 @@ pub(crate) enum Rejection {
     CallingAeTitle,
     LocalLimit,
     ShuttingDown,
+    UserIdentity,
 }
 
 impl Rejection {
@@ -46,6 +48,7 @@ impl Rejection {
             Rejection::CallingAeTitle => "calling AE title or address not recognised",
             Rejection::LocalLimit => "local limit exceeded",
             Rejection::ShuttingDown => "shutting down",
+            Rejection::UserIdentity => "user identity not accepted",
         }
     }
 
@@ -64,6 +67,8 @@ impl Rejection {
             Rejection::CallingAeTitle => (Permanent, ServiceUser(User::CallingAETitleNotRecognized)),
             Rejection::LocalLimit => (Transient, ServiceProviderPresentation(Presentation::LocalLimitExceeded)),
             Rejection::ShuttingDown => (Transient, ServiceProviderPresentation(Presentation::TemporaryCongestion)),
+            // No reason of the table says so.
+            Rejection::UserIdentity => (Permanent, ServiceUser(User::NoReasonGiven)),
         };
         AssociationRJ { result, source }
     }
@@ -93,6 +98,8 @@ pub(crate) struct Offer {
     pub(crate) max_pdu_length: u32,
     pub(crate) max_presentation_contexts: usize,
     pub(crate) private_classes: PrivateClasses,
+    /// What the caller may ask for.
+    pub(crate) services: Services,
 }
 
 /// Padding of AE titles and UIDs on the wire.
@@ -122,7 +129,7 @@ pub(crate) fn negotiate(request: &AssociationRQ, offer: Offer) -> Option<Agreeme
             return None;
         }
         let answer = if index < offer.max_presentation_contexts {
-            choose(proposed, offer.private_classes, &roles)
+            choose(proposed, offer, &roles)
         } else {
             Err(PresentationContextResultReason::NoReason)
         };
@@ -155,15 +162,18 @@ pub(crate) fn negotiate(request: &AssociationRQ, offer: Offer) -> Option<Agreeme
 
 fn choose(
     proposed: &PresentationContextProposed,
-    private: PrivateClasses,
+    offer: Offer,
     roles: &Roles,
 ) -> Result<Context, PresentationContextResultReason> {
     let abstract_syntax = unpadded(&proposed.abstract_syntax);
     let mut offered = proposed.transfer_syntaxes.iter().map(|uid| unpadded(uid)).filter(|uid| !uid.is_empty());
+    if !is_allowed(abstract_syntax, offer.services, roles) {
+        return Err(PresentationContextResultReason::UserRejection);
+    }
     let chosen = if is_retrieve_or_commitment(abstract_syntax) || sop_class::find_class(abstract_syntax).is_some() {
         // These carry data sets that we read and write ourselves.
         offered.find(|uid| transfer_syntax::is_plain(uid))
-    } else if abstract_syntax != VERIFICATION && !sop_class::is_storage(abstract_syntax, private) {
+    } else if abstract_syntax != VERIFICATION && !sop_class::is_storage(abstract_syntax, offer.private_classes) {
         return Err(PresentationContextResultReason::AbstractSyntaxNotSupported);
     } else if roles.is_provider(abstract_syntax) {
         roles::transfer_syntax_to_send(abstract_syntax, offered)
@@ -172,6 +182,26 @@ fn choose(
     };
     let transfer_syntax = chosen.ok_or(PresentationContextResultReason::TransferSyntaxesNotSupported)?;
     Ok(Context { abstract_syntax: abstract_syntax.to_owned(), transfer_syntax: transfer_syntax.to_owned() })
+}
+
+/// Whether the caller's services cover the SOP class.
+fn is_allowed(abstract_syntax: &str, services: Services, roles: &Roles) -> bool {
+    if abstract_syntax == VERIFICATION {
+        return services.allow(Service::Echo);
+    }
+    if abstract_syntax == STORAGE_COMMITMENT_PUSH_MODEL {
+        // A provider does not ask: it reports what we have asked.
+        return services.allow(Service::Commit) || roles.is_provider(abstract_syntax);
+    }
+    if sop_class::find_class(abstract_syntax).is_some() {
+        return services.allow(Service::Find);
+    }
+    match sop_class::retrieve_class(abstract_syntax).map(|class| class.verb) {
+        Some(RetrieveVerb::Move) => services.allow(Service::Move),
+        Some(RetrieveVerb::Get) => services.allow(Service::Get),
+        // Storage: what C-GET sends comes over contexts of which the requestor is the provider.
+        None => services.allow(Service::Store) || services.allow(Service::Get) && roles.is_provider(abstract_syntax),
+    }
 }
 
 fn is_retrieve_or_commitment(abstract_syntax: &str) -> bool {
@@ -220,7 +250,7 @@ fn user_information(
                 // One operation at a time, in both directions (D.3.3.3).
                 items.push(UserVariableItem::Unknown(ASYNCHRONOUS_OPERATIONS, vec![0, 1, 0, 1]));
             }
-            // Callers are known by AE title and address; an identity is taken note of, not checked (D.3.3.7).
+            // Admission has checked it (D.3.3.7); user names are answered with an empty response.
             UserVariableItem::UserIdentityItem(identity)
                 if identity.positive_response_requested()
                     && answered.insert((USER_IDENTITY_RESPONSE, String::new())) =>

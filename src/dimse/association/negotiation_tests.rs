@@ -5,8 +5,12 @@ use dicom_ul::pdu::{Pdu, UserIdentity, UserIdentityType};
 use super::*;
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-const OFFER: Offer =
-    Offer { max_pdu_length: 131_072, max_presentation_contexts: 128, private_classes: PrivateClasses::Accepted };
+const OFFER: Offer = Offer {
+    max_pdu_length: 131_072,
+    max_presentation_contexts: 128,
+    private_classes: PrivateClasses::Accepted,
+    services: Services::ALL,
+};
 
 fn request(contexts: &[(u8, &str, &[&str])], user_variables: Vec<UserVariableItem>) -> AssociationRQ {
     AssociationRQ {
@@ -33,7 +37,7 @@ fn storage_is_accepted_with_the_first_transfer_syntax_known_or_not() {
             (1, "1.2.840.10008.1.1\0", &["1.2.840.10008.1.2"]),
             (3, CT, &["1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.1"]),
             (5, "1.3.6.1.4.1.99999.7", &["1.3.6.1.4.1.99999.8"]),
-            (7, "1.2.840.10008.5.1.4.1.2.2.1", &["1.2.840.10008.1.2"]),
+            (7, "1.2.840.10008.5.1.4.31", &["1.2.840.10008.1.2"]),
             (9, CT, &[]),
         ],
         vec![UserVariableItem::MaxLength(16384)],
@@ -81,7 +85,7 @@ fn the_items_of_user_information_are_answered() {
         agreement.answer.user_variables[3..],
         [
             UserVariableItem::Unknown(ASYNCHRONOUS_OPERATIONS, vec![0, 1, 0, 1]),
-            UserVariableItem::ScuScpRoleSelectionSubItem(CT.to_owned(), RequestorRoles { scu: true, scp: false }),
+            UserVariableItem::ScuScpRoleSelectionSubItem(CT.to_owned(), RequestorRoles { scu: true, scp: true }),
             UserVariableItem::SopClassExtendedNegotiationSubItem(CT.to_owned(), STORAGE_SUPPORT.to_vec()),
             UserVariableItem::Unknown(USER_IDENTITY_RESPONSE, vec![0, 0]),
         ]
@@ -112,6 +116,7 @@ fn each_rejection_has_its_result_source_and_reason() {
         (Rejection::CallingAeTitle, [1, 1, 3]),
         (Rejection::LocalLimit, [2, 3, 2]),
         (Rejection::ShuttingDown, [2, 3, 1]),
+        (Rejection::UserIdentity, [1, 1, 1]),
     ];
     for (rejection, expected) in table {
         let mut wire = Vec::new();

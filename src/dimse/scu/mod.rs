@@ -12,7 +12,9 @@ mod storage_commitment;
 
 use std::time::Duration;
 
+use super::config::PeerConfig;
 use super::status::Status;
+use super::tls::PeerTlsConfig;
 use crate::dicom::part10::FileMetaError;
 use crate::dicom::sop_class::VERIFICATION;
 use crate::dicom::transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
@@ -38,6 +40,8 @@ pub struct ScuTarget {
     pub max_pdu_length: u32,
     /// Time for the connection to open and for each answer.
     pub timeout: Duration,
+    /// Over TLS, and how.
+    pub tls: Option<PeerTlsConfig>,
 }
 
 impl ScuTarget {
@@ -50,7 +54,14 @@ impl ScuTarget {
             called_ae_title,
             max_pdu_length: 128 * 1024,
             timeout: Duration::from_secs(60),
+            tls: None,
         }
+    }
+
+    /// A peer of the configuration, by its address, port, AE title and TLS.
+    pub fn to_peer(peer: &PeerConfig, calling_ae_title: AeTitle) -> Self {
+        let target = Self::new(&peer.host, peer.port, calling_ae_title, peer.ae_title.clone());
+        Self { tls: peer.tls.clone(), ..target }
     }
 }
 

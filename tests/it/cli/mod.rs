@@ -183,7 +183,7 @@ fn verify_finds_what_is_missing_and_fails() {
     let folder = folder();
     std::fs::write(folder.path().join("one.dcm"), part10("2.25.1")).unwrap();
     run(&mut yingku(folder.path(), &["import", "one.dcm"]));
-    std::fs::remove_dir_all(folder.path().join("objects/instance")).unwrap();
+    std::fs::remove_dir_all(folder.path().join("objects/segment")).unwrap();
     let verified = yingku(folder.path(), &["verify"]).output().unwrap();
     assert!(!verified.status.success());
     assert!(text(&verified).contains("object is missing"), "{}", text(&verified));

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value as Json, json};
 use yingku::dimse::DicomConfig;
+use yingku::dimse::scu::{Association, Proposal};
 use yingku::domain::place::Place;
 use yingku::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
 
@@ -11,6 +12,7 @@ use super::{TestListener, file_of, target};
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
 use crate::harness::{Package, python_script, run, tool};
 
+const STUDY_ROOT_FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
 const PEERS: [&str; 3] = [
     "ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'\nanswer_charset = 'GBK'",
     "ae_title = 'PACS02'\nhost = '127.0.0.1'\norganization = 'ORG-T02'",
@@ -28,8 +30,8 @@ async fn world(config: DicomConfig) -> TestListener {
     ];
     for (calling, number, patient_id, name, date, time) in studies {
         let target = target(listener.address, calling, "YINGKU");
-        let proposals = [yingku::dimse::scu::Proposal::storage(CT_IMAGE, EXPLICIT_LE)];
-        let mut association = yingku::dimse::scu::Association::connect(&target, &proposals).await.unwrap();
+        let proposals = [Proposal::storage(CT_IMAGE, EXPLICIT_LE)];
+        let mut association = Association::connect(&target, &proposals).await.unwrap();
         for instance in 1..=2 {
             let uid = format!("2.25.{number}.1.{instance}");
             let mut set = DataSet::ct(&uid);
@@ -250,8 +252,12 @@ async fn each_peer_sees_its_own_organisation_and_those_it_is_allowed_to() {
     }
     let uid = json!([["QueryRetrieveLevel", "STUDY"], ["StudyInstanceUID", "2.25.4"]]);
     assert!(values(&ask(&listener, json!({ "keys": uid })).await, "StudyInstanceUID").is_empty());
-    let answer = ask(&listener, json!({ "calling": "STRANGER", "keys": keys })).await;
-    assert_eq!(answer["statuses"], json!(["0124"]), "who is not configured brings data and is told none");
+    let stranger = target(listener.address, "STRANGER", "YINGKU");
+    let proposals = [Proposal::storage(CT_IMAGE, EXPLICIT_LE), Proposal::storage(STUDY_ROOT_FIND, EXPLICIT_LE)];
+    let association = Association::connect(&stranger, &proposals).await.unwrap();
+    assert!(association.accepts(CT_IMAGE, EXPLICIT_LE), "who is not configured brings data");
+    assert!(!association.accepts(STUDY_ROOT_FIND, EXPLICIT_LE), "and is told none");
+    association.abort().await;
     let audited =
         listener.rows("SELECT actor, org_code, outcome, detail FROM audit WHERE action = 'find' ORDER BY id").await;
     let told: Vec<(String, String)> =

@@ -84,16 +84,16 @@ async fn an_object_cut_off_in_the_middle_leaves_nothing_and_harms_no_other() {
 async fn an_operation_that_is_not_offered_is_answered_and_the_association_lives_on() {
     let listener = TestListener::start().await;
     let mut peer = RawPeer::associate(&listener).await;
-    // C-FIND-RQ with an identifier
-    let mut find = store_request("2.25.1");
-    find[8 + 26 + 8] = 0x20;
-    peer.send(&[p_data(1, 3, &find), p_data(1, 2, b"identifier")].concat()).await;
+    // N-CREATE-RQ with a data set
+    let mut create = store_request("2.25.1");
+    create[8 + 26 + 8..8 + 26 + 10].copy_from_slice(&[0x40, 0x01]);
+    peer.send(&[p_data(1, 3, &create), p_data(1, 2, b"attributes")].concat()).await;
     let response = peer.receive_pdu().await.unwrap();
     let has = |element: [u8; 4], value: [u8; 2]| {
         let wanted = [[0, 0].as_slice(), &element[..2], &[2, 0, 0, 0], &value].concat();
         response.windows(wanted.len()).any(|window| window == wanted)
     };
-    assert!(has([0x00, 0x01, 0, 0], [0x20, 0x80]), "C-FIND-RSP {response:02X?}");
+    assert!(has([0x00, 0x01, 0, 0], [0x40, 0x81]), "N-CREATE-RSP {response:02X?}");
     assert!(has([0x00, 0x09, 0, 0], [0x11, 0x02]), "unrecognised operation {response:02X?}");
     peer.send(&[5, 0, 0, 0, 0, 4, 0, 0, 0, 0]).await;
     assert_eq!(peer.receive_pdu().await.unwrap()[0], 6, "released");

@@ -7,6 +7,7 @@ mod limits;
 mod memory;
 mod peers;
 mod raw;
+mod security;
 mod store;
 
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ use yingku::archive::Archive;
 use yingku::dicom::part10;
 use yingku::dimse::scu::{Association, Error, Proposal, ScuTarget};
 use yingku::dimse::storage_commitment::StorageCommitment;
-use yingku::dimse::{DicomConfig, Listener};
+use yingku::dimse::{DicomConfig, Listener, PeerConfig};
 use yingku::domain::place::Place;
 use yingku::domain::{AeTitle, Clock};
 use yingku::index::{Index, Row, Value};
@@ -30,6 +31,7 @@ use crate::harness::{TestDatabase, TestStore};
 /// A listener over an archive of its own, with the peer PACS01 on this machine.
 struct TestListener {
     address: SocketAddr,
+    tls: Option<SocketAddr>,
     index: Index,
     objects: Objects,
     commitment: StorageCommitment,
@@ -55,13 +57,24 @@ impl TestListener {
         let (index, ids) = database.open_with_ids().await;
         let archive: Archive = crate::harness::archive::build(index.clone(), objects.clone(), Clock::System, ids);
         let config = DicomConfig { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..config };
-        let peers = peers.iter().map(|text| toml::from_str(text).unwrap()).collect();
+        let peers: Vec<PeerConfig> = peers.iter().map(|text| toml::from_str(text).unwrap()).collect();
+        assert_eq!(config.faults(&peers), Vec::<String>::new());
         let listener = Listener::bind(&config, peers, archive).await.unwrap();
-        let address = listener.local_addr();
+        let (address, tls) = (listener.local_addr(), listener.tls_addr());
         let commitment = listener.storage_commitment();
         let stop = CancellationToken::new();
         let running = tokio::spawn(listener.run(stop.clone()));
-        Self { address, index, objects, commitment, stop, running: Some(running), _database: database, _store: store }
+        Self {
+            address,
+            tls,
+            index,
+            objects,
+            commitment,
+            stop,
+            running: Some(running),
+            _database: database,
+            _store: store,
+        }
     }
 
     fn target(&self) -> ScuTarget {

@@ -5,13 +5,13 @@ use std::process::{Command, Output};
 use super::{TestListener, ct_file};
 use crate::harness::{Package, tool};
 
-async fn dcmtk(name: &str, arguments: &[&str]) -> Output {
+pub(super) async fn dcmtk(name: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(tool(name, Package::Debian("dcmtk")));
     command.args(arguments);
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

@@ -82,13 +82,11 @@ async fn a_refused_object_does_not_end_the_association() {
 async fn private_classes_and_unknown_transfer_syntaxes_are_accepted_as_proposed() {
     let listener = TestListener::start().await;
     let private = "1.3.6.1.4.1.99999.1";
-    let proposals = [
-        Proposal::storage(private, "1.3.6.1.4.1.99999.2"),
-        Proposal::storage("1.2.840.10008.5.1.4.1.2.2.1", EXPLICIT_LE),
-    ];
+    let worklist = "1.2.840.10008.5.1.4.31";
+    let proposals = [Proposal::storage(private, "1.3.6.1.4.1.99999.2"), Proposal::storage(worklist, EXPLICIT_LE)];
     let association = Association::connect(&listener.target(), &proposals).await.unwrap();
     assert!(association.accepts(private, "1.3.6.1.4.1.99999.2"));
-    assert!(!association.accepts("1.2.840.10008.5.1.4.1.2.2.1", EXPLICIT_LE));
+    assert!(!association.accepts(worklist, EXPLICIT_LE));
     association.abort().await;
 }
 

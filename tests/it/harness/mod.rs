@@ -4,6 +4,7 @@
 //! process holds open ([`keeper`]). Nothing here sleeps for a fixed time.
 
 pub mod archive;
+mod certificates;
 mod database;
 pub mod dataset;
 mod keeper;
@@ -17,6 +18,7 @@ mod test_server;
 mod tool;
 mod wait;
 
+pub use certificates::{Authority, Certificate};
 pub use database::TestDatabase;
 pub use part10::{data_set_of, small_instance};
 pub use process::{Limit, ServerProcess};

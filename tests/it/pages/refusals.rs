@@ -8,7 +8,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 async fn whatever_is_refused_is_refused_by_a_page() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
-    let list = world.open("ClinicExamView", &[("IDCard", "990101199001010019")]).await;
+    let list = world.open("ClinicExamView", &[("IDCardNO", "990101199001010019")]).await;
     let code = "/q/abcdefghijklmnopqrstuvwxy4";
     let long = format!("factor={}", "0".repeat(70_000));
 

@@ -1,0 +1,206 @@
+//! `[dicom.tls]`: the listener's end.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
+    SupportedProtocolVersion,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio_rustls::TlsAcceptor;
+
+use super::files::{OwnCertificate, authorities, provider};
+use super::{CertificateMatch, TlsError};
+
+/// The DICOM listener with TLS, beside the one without.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsConfig {
+    /// Address and port to listen on, usually port 2762. Default none: no listener with TLS.
+    pub listen: Option<SocketAddr>,
+    /// PEM file with our certificate, followed by those that lead to its authority.
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file with the certificate's private key.
+    pub key_file: Option<PathBuf>,
+    /// PEM file with the authorities that callers' certificates may come from.
+    pub client_ca_file: Option<PathBuf>,
+    /// Whether callers must show a certificate: `none`, `optional` or `required`. It must come from `client_ca_file` or be
+    /// named by its fingerprint in a `[[peer]]`. Default `none`.
+    pub client_certificate: ClientCertificate,
+    /// Oldest version of TLS: `1.2` or `1.3`. Default `1.2`.
+    pub min_version: TlsVersion,
+}
+
+/// Whether callers show certificates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificate {
+    /// They are not asked.
+    #[default]
+    None,
+    /// They are asked and may have none; a bad one is refused.
+    Optional,
+    /// They must.
+    Required,
+}
+
+/// Versions of TLS that BCP 195 allows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TlsVersion {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// TLS 1.3 only.
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+static BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+
+impl TlsVersion {
+    pub(super) fn allowed(self) -> &'static [&'static SupportedProtocolVersion] {
+        match self {
+            TlsVersion::Tls12 => &BOTH,
+            TlsVersion::Tls13 => &BOTH[..1],
+        }
+    }
+}
+
+/// The listener's end, ready for use.
+#[derive(Clone)]
+pub struct ServerTls {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Shakes hands.
+    pub acceptor: TlsAcceptor,
+}
+
+impl ServerTls {
+    /// Reads the files; `None` when there is no listener with TLS. `pinned` are the certificates that peers are known by.
+    pub fn load<'a>(
+        config: &TlsConfig,
+        pinned: impl Iterator<Item = &'a CertificateMatch>,
+    ) -> Result<Option<Self>, TlsError> {
+        let Some(listen) = config.listen else { return Ok(None) };
+        let own = OwnCertificate::read(
+            ("dicom.tls.certificate_file", &config.certificate_file),
+            ("dicom.tls.key_file", &config.key_file),
+        )?;
+        let own = own.ok_or(TlsError::Incomplete("dicom.tls.listen needs certificate_file and key_file"))?;
+        let provider = provider();
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(config.min_version.allowed())?;
+        let builder = match config.client_certificate {
+            ClientCertificate::None => builder.with_no_client_auth(),
+            wanted => {
+                let pinned: Vec<_> = pinned.filter_map(CertificateMatch::fingerprint).collect();
+                builder.with_client_cert_verifier(Arc::new(Callers::new(config, wanted, pinned, provider)?))
+            }
+        };
+        let mut server = builder.with_single_cert(own.chain, own.key)?;
+        // An association lasts for minutes; a resumed session would not show its certificate again.
+        server.send_tls13_tickets = 0;
+        server.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        Ok(Some(Self { listen, acceptor: TlsAcceptor::from(Arc::new(server)) }))
+    }
+}
+
+/// Checks certificates of callers: by their authority, or by their fingerprint.
+#[derive(Debug)]
+struct Callers {
+    by_authority: Option<Arc<dyn ClientCertVerifier>>,
+    pinned: Vec<[u8; 32]>,
+    required: bool,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Callers {
+    fn new(
+        config: &TlsConfig,
+        wanted: ClientCertificate,
+        pinned: Vec<[u8; 32]>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, TlsError> {
+        let by_authority = match &config.client_ca_file {
+            Some(path) => {
+                let roots = authorities("dicom.tls.client_ca_file", path)?;
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+                let refused = |error: rustls::server::VerifierBuilderError| TlsError::File {
+                    key: "dicom.tls.client_ca_file",
+                    path: path.clone(),
+                    reason: error.to_string(),
+                };
+                Some(verifier.map_err(refused)?)
+            }
+            None if pinned.is_empty() => {
+                return Err(TlsError::Incomplete(
+                    "dicom.tls.client_certificate needs client_ca_file, or a [[peer]] with `certificate = [\"sha256:…\"]`",
+                ));
+            }
+            None => None,
+        };
+        Ok(Self { by_authority, pinned, required: wanted == ClientCertificate::Required, provider })
+    }
+}
+
+impl ClientCertVerifier for Callers {
+    fn client_auth_mandatory(&self) -> bool {
+        self.required
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        // A hint would keep a caller from showing a pinned certificate of its own making.
+        match &self.by_authority {
+            Some(verifier) if self.pinned.is_empty() => verifier.root_hint_subjects(),
+            _ => &[],
+        }
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        if self.pinned.contains(&super::certificate::fingerprint(end_entity)) {
+            return Ok(ClientCertVerified::assertion());
+        }
+        match &self.by_authority {
+            Some(verifier) => verifier.verify_client_cert(end_entity, intermediates, now),
+            None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
