@@ -121,6 +121,12 @@ impl Archive {
         Ok(forwards::retry(&self.index, upstream, self.clock.now_ms()).await?)
     }
 
+    /// Forgets what was meant for an upstream that there is no more. It then keeps nothing from being removed, and
+    /// nothing is removed on its word.
+    pub async fn forget_forwards(&self, upstream: &str) -> Result<u64, Error> {
+        Ok(forwards::forget(&self.index, upstream).await?)
+    }
+
     /// Puts everything that is there already in the queue of an upstream; gives how many instances were looked at.
     pub async fn forward_existing(&self, rule: &ForwardRule) -> Result<u64, Error> {
         let (mut after, mut all) = (0, 0);

@@ -26,6 +26,17 @@ enum Action {
     Retry(One),
     /// Queue everything that is here already, e.g. for an upstream that is new.
     Add(One),
+    /// Forget what was meant for an upstream that has been taken out of the configuration.
+    Drop(Former),
+}
+
+#[derive(Debug, Args)]
+struct Former {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Name that the [[upstream]] had.
+    #[arg(long)]
+    upstream: String,
 }
 
 #[derive(Debug, Args)]
@@ -61,6 +72,16 @@ impl Forward {
                 let count = archive.forward_existing(&upstream.rule()).await;
                 archive.release().await?;
                 println!("{}: {} instance(s) are in the queue or have been", name, count?);
+            }
+            Action::Drop(Former { file, upstream }) => {
+                let config = file.load()?;
+                if config.upstream.iter().any(|known| known.name == upstream) {
+                    bail!("`{upstream}` is configured; take the [[upstream]] out first, and stop the server");
+                }
+                let archive = crate::server::open_archive(&config).await?;
+                let count = archive.forget_forwards(&upstream).await;
+                archive.release().await?;
+                println!("{}: {} instance(s) forgotten", upstream, count?);
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -297,6 +297,22 @@ pub async fn retry(index: &Index, upstream: &str, now: i64) -> Result<u64, Error
     Ok(all)
 }
 
+/// Takes everything that has not been purged out of the queue of an upstream.
+pub async fn forget(index: &Index, upstream: &str) -> Result<u64, Error> {
+    let (mut all, mut after) = (0, 0);
+    loop {
+        let next = "SELECT instance_pk FROM forward WHERE instance_pk > $1 ORDER BY instance_pk LIMIT 2000";
+        let rows = index.query(next, params![after]).await?;
+        let Some(last) = rows.last() else { return Ok(all) };
+        let last = last.int("instance_pk")?;
+        let sql = "DELETE FROM forward WHERE instance_pk > $1 AND instance_pk <= $2 AND upstream = $3 AND state < 4";
+        let values = params![after, last, upstream];
+        let write = index.write(move |tx| Box::pin(async move { tx.execute(sql, values).await }));
+        let deleted: u64 = write.await?;
+        (all, after) = (all + deleted, last);
+    }
+}
+
 /// Instances confirmed before a time by one upstream, with no other upstream that still has to confirm them. What
 /// the scrub has marked as damaged stays: what was sent may have been damaged too.
 pub async fn purgeable(index: &Index, confirmed_before: i64, limit: u32) -> Result<Vec<Purgeable>, Error> {

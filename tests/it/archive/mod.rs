@@ -3,6 +3,7 @@
 mod byte_equal;
 mod disk_full;
 mod find;
+mod forward;
 mod kill;
 mod reindex;
 mod scrub;
