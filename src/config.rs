@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::compact::CompactionConfig;
 use crate::archive::scrub::ScrubConfig;
 use crate::archive::{LinkRules, QrConfig};
 use crate::dicom::render::RenderConfig;
@@ -79,6 +80,8 @@ pub struct Config {
     pub jobs: JobsConfig,
     /// Reading all images from time to time.
     pub scrub: ScrubConfig,
+    /// Taking back the space of deleted images.
+    pub compaction: CompactionConfig,
     /// Logs.
     pub log: LogConfig,
 }

@@ -123,6 +123,11 @@ impl Server {
         {
             tracing::warn!(%error, "the scrub could not be scheduled");
         }
+        if config.compaction.dead_percent > 0
+            && let Err(error) = archive.schedule_compaction().await
+        {
+            tracing::warn!(%error, "the compaction could not be scheduled");
+        }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let charset = &config.dicom.default_charset;
         let upstreams = upstreams(&config, &dimse)?;
@@ -195,6 +200,14 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
 /// Who does which jobs in this process.
 fn handlers(config: &Config, archive: &Archive) -> Handlers {
     let mut handlers = Handlers::of(archive, config.jobs.workers);
+    let (compacted, compaction) = (archive.clone(), config.compaction.clone());
+    handlers.add(JobKind::Compact, 1, move |_| {
+        let (archive, compaction) = (compacted.clone(), compaction.clone());
+        async move {
+            let failed = |error: archive::Error| JobFailure { reason: error.to_string(), retryable: true };
+            archive.run_compaction(&compaction).await.map_err(failed)
+        }
+    });
     let (scrubbed, scrub) = (archive.clone(), config.scrub.clone());
     handlers.add(JobKind::Scrub, 1, move |_| {
         let (archive, scrub) = (scrubbed.clone(), scrub.clone());

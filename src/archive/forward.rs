@@ -11,8 +11,8 @@ use super::{Archive, Error};
 use crate::domain::Actor;
 use crate::domain::place::Place;
 use crate::index::audit::{self, AuditRecord};
-use crate::index::forwards;
-use crate::objects;
+use crate::index::{dead_objects, forwards};
+use crate::objects::{self, Objects};
 
 pub use crate::index::forwards::{ForwardBatch, ForwardInstance, ForwardResult, ForwardState, Parked, Step};
 
@@ -161,6 +161,9 @@ impl Archive {
                     let mut studies: Vec<(i64, u64)> = Vec::new();
                     for one in found {
                         if forwards::purge(tx, &one, now).await? {
+                            if Objects::is_segment(&one.place.key) {
+                                dead_objects::bury(tx, now, &one.place).await?;
+                            }
                             match studies.iter_mut().find(|(study_pk, _)| *study_pk == one.study_pk) {
                                 Some((_, count)) => *count += 1,
                                 None => studies.push((one.study_pk, 1)),

@@ -5,6 +5,7 @@
 
 pub mod check_health;
 pub mod commit_storage;
+pub mod compact;
 mod error;
 pub mod fetch_report_file;
 pub mod find;

@@ -214,7 +214,7 @@ impl Archive {
         if named.contains(&(place.key.clone(), place.offset)) {
             return Ok(());
         }
-        Ok(self.objects.forget(place).await?)
+        self.bury_object(place).await
     }
 }
 

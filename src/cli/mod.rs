@@ -1,6 +1,7 @@
 //! The command line: reads arguments, calls one function, prints what an operator needs.
 
 mod check_config;
+mod compact;
 mod demo;
 mod forward;
 mod import;
@@ -48,6 +49,8 @@ enum Command {
     Reindex(reindex::Reindex),
     /// Read all images and compare them with what was acknowledged; goes on where the last pass was.
     Scrub(scrub::Scrub),
+    /// Take back the space of deleted images now.
+    Compact(ConfigFile),
     /// Look after work that waits or was given up.
     Jobs(jobs::Jobs),
 }
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
             Command::Forward(command) => command.run().await,
             Command::Reindex(command) => command.run().await,
             Command::Scrub(command) => command.run().await,
+            Command::Compact(config) => compact::run(&config).await,
             Command::Jobs(command) => command.run().await,
         }
     });

@@ -9,6 +9,7 @@ pub mod attachments;
 pub mod audit;
 pub mod commitments;
 pub mod conflicts;
+pub mod dead_objects;
 pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;
