@@ -30,6 +30,7 @@ use crate::jobs::JobsConfig;
 use crate::objects::ObjectsConfig;
 use crate::telemetry::LogConfig;
 use crate::web::HttpConfig;
+use crate::web::dicomweb::DicomwebConfig;
 use crate::web::pages::PagesConfig;
 
 pub use faults::Fault;
@@ -72,6 +73,8 @@ pub struct Config {
     pub documents: DocumentsConfig,
     /// The signed pages.
     pub pages: PagesConfig,
+    /// DICOMweb.
+    pub dicomweb: DicomwebConfig,
     /// How reports and images find each other.
     pub link: LinkRules,
     /// Rendering of images.

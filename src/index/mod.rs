@@ -15,6 +15,7 @@ pub mod exam_pages;
 pub mod exam_reports;
 pub mod find;
 pub mod forwards;
+pub mod image_reading;
 pub mod inbox;
 pub mod instances;
 pub mod jobs;

@@ -369,6 +369,9 @@ impl Objects {
 
     /// Whether an object is there, and how long it is.
     pub async fn length(&self, key: &str) -> Result<Option<u64>, Error> {
+        if key.is_empty() {
+            return Ok(None);
+        }
         match self.store.head(&Path::from(key)).await.map_err(missing) {
             Ok(meta) => Ok(Some(meta.size)),
             Err(Error::Missing) => Ok(None),

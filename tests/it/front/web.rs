@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use yingku::domain::customer::Secret;
 use yingku::integrations::front::{UpstreamConfig, Way};
+use yingku::integrations::report_registry::DicomwebRight;
 
 use super::{files, in_state, upstream};
 use crate::archive::sender::send_all;
@@ -80,6 +81,42 @@ async fn what_is_stored_and_found_again_goes_here_after_a_stumble() {
         assert!(data_set_of(&kept) == data_set_of(&sent.bytes()), "{number}");
     }
     front.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_of_our_own_takes_everything_by_dicomweb() {
+    let region = TestServer::start_with(|config| {
+        config.client[0].dicomweb = DicomwebRight::ReadAndStore;
+        config.client[0].organizations = vec!["ORG-T01".to_owned()];
+    })
+    .await;
+    let url = format!("http://{}/dicom-web", region.http());
+    let front = TestServer::start_with(|config| {
+        config.upstream.push(UpstreamConfig {
+            way: Way::StowRs,
+            peer: String::new(),
+            url,
+            token: Secret("synthetic-region-key-0001".to_owned()),
+            ..upstream()
+        });
+        config.front.keep_days = Some(0);
+        config.front.purge_poll_ms = 100;
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut paths = files(folder.path(), 0..6, 4096);
+    paths.extend(files(folder.path(), 6..7, 5 * 1024 * 1024));
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+
+    in_state(&front.database(), "purged", 7).await;
+    let arrived = region.stored().await;
+    assert_eq!(arrived.count(), 7);
+    for number in 0..7 {
+        let sent = small_instance(number, if number < 6 { 4096 } else { 5 * 1024 * 1024 });
+        assert!(arrived.data_set(&sent.sop_instance_uid).as_deref() == Some(data_set_of(&sent.bytes())), "{number}");
+    }
+    front.stop().await;
+    region.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

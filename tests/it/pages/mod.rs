@@ -1,6 +1,7 @@
 //! The signed pages over HTTP: links, sessions, lists, exams, pictures, printed codes.
 
 mod attachments;
+mod dicomweb;
 mod links;
 mod looking;
 mod printed_codes;
