@@ -33,7 +33,10 @@ pub mod register_reports;
 pub mod reindex;
 pub mod render_instance;
 pub mod report_codes;
+pub mod retrieve;
+pub mod retrieve_exam;
 pub mod scrub;
+pub mod send_data_set;
 mod standing;
 pub mod store_attachment;
 pub mod store_instance;
@@ -55,6 +58,7 @@ pub use error::Error;
 pub use link::LinkRules;
 pub use qr_link::{QrConfig, StampSettings};
 pub use read_report_file::{ReportCopy, ReportFileState};
+pub use retrieve_exam::RetrieveConfig;
 
 use check_health::StoreProbe;
 use read_report_file::Documents;
@@ -97,6 +101,7 @@ pub struct Archive {
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
     pub(crate) forward_rules: Arc<[forward::ForwardRule]>,
+    fetched: retrieve_exam::Fetched,
     store_probe: StoreProbe,
 }
 
@@ -114,6 +119,7 @@ impl Archive {
             stamp: Arc::new(parts.stamp),
             documents: Documents::new(parts.documents),
             forward_rules: Arc::from([]),
+            fetched: retrieve_exam::Fetched::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
         }
     }

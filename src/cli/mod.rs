@@ -8,6 +8,7 @@ mod import;
 mod jobs;
 mod migrate;
 mod reindex;
+mod retrieve;
 mod scrub;
 mod serve;
 mod sign_link;
@@ -41,6 +42,8 @@ enum Command {
     SignLink(sign_link::SignLink),
     /// Take in DICOM files and folders.
     Import(import::Import),
+    /// List, show and re-run the fetching of exams' images from the PACS.
+    Retrieve(retrieve::Retrieve),
     /// Hold objects and index against each other, both ways.
     Verify(verify::Verify),
     /// Look after what is forwarded to upstream archives.
@@ -59,7 +62,7 @@ enum Command {
 #[derive(Debug, Clone, Default, Args)]
 struct ConfigFile {
     /// The configuration file; without it the defaults and the environment (YINGKU__SECTION__KEY) count.
-    #[arg(long, short, value_name = "FILE", env = "YINGKU_CONFIG")]
+    #[arg(long, short, global = true, value_name = "FILE", env = "YINGKU_CONFIG")]
     config: Option<PathBuf>,
 }
 
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
             Command::Migrate(config) => migrate::run(&config).await,
             Command::SignLink(command) => command.run(),
             Command::Import(command) => command.run().await,
+            Command::Retrieve(command) => command.run().await,
             Command::Verify(command) => command.run().await,
             Command::Forward(command) => command.run().await,
             Command::Reindex(command) => command.run().await,

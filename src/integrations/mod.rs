@@ -2,4 +2,5 @@
 
 pub mod file_share;
 pub mod front;
+pub mod pacs;
 pub mod report_registry;

@@ -16,6 +16,7 @@ mod files;
 mod front;
 mod index;
 mod objects;
+mod pacs;
 mod pages;
 mod registry;
 mod server;

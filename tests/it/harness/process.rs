@@ -115,7 +115,7 @@ impl ServerProcess {
         command.output().unwrap()
     }
 
-    /// Where it keeps everything.
+    /// Its folder, with `yingku.db` and `objects`.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -61,6 +61,11 @@ impl TestServer {
         self.config.database.clone()
     }
 
+    /// The configuration that it runs with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The folder of its objects.
     pub fn objects(&self) -> PathBuf {
         self.folder.path().join("objects")
