@@ -5,6 +5,7 @@ mod compact;
 mod disk_full;
 mod find;
 mod forward;
+mod journal;
 mod kill;
 mod reindex;
 mod scrub;
