@@ -23,6 +23,8 @@ use crate::domain::customer::Customer;
 use crate::domain::organization::Organization;
 use crate::fetch::ReportsConfig;
 use crate::index::DatabaseConfig;
+use crate::integrations::file_share::FileShareConfig;
+use crate::integrations::front::{FrontConfig, UpstreamConfig};
 use crate::integrations::report_registry::{self, ClientConfig, RegistryConfig, SenderConfig};
 use crate::jobs::JobsConfig;
 use crate::objects::ObjectsConfig;
@@ -49,6 +51,12 @@ pub struct Config {
     pub organization: Vec<Organization>,
     /// DICOM applications that may call us and can be called.
     pub peer: Vec<PeerConfig>,
+    /// Folders in which others leave files.
+    pub file_share: Vec<FileShareConfig>,
+    /// Archives to which everything is forwarded; with one of them this archive is a front.
+    pub upstream: Vec<UpstreamConfig>,
+    /// What a front keeps.
+    pub front: FrontConfig,
     /// Systems that may register reports.
     pub sender: Vec<SenderConfig>,
     /// Systems that may query reports.

@@ -21,6 +21,8 @@ use crate::config::Config;
 use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
+use crate::integrations::file_share;
+use crate::integrations::front::{self, Front};
 use crate::integrations::pacs::Pacs;
 use crate::integrations::report_registry::{self, ClientConfig, DicomwebRight};
 use crate::jobs::{Handlers, Workers};
@@ -56,6 +58,9 @@ pub enum Error {
     /// The DICOM port cannot be used.
     #[error("DICOM listener: {0}")]
     Dimse(#[from] dimse::Error),
+    /// An upstream cannot be forwarded to with this configuration.
+    #[error("{0}")]
+    Upstream(String),
     /// The HTTP port cannot be used.
     #[error("http.listen {listen}: {error}")]
     Http {
@@ -134,12 +139,18 @@ impl Server {
             tracing::warn!(%error, "the compaction could not be scheduled");
         }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
+        let charset = &config.dicom.default_charset;
+        let upstreams = upstreams(&config, &dimse)?;
+        let front = Front::start(&archive, upstreams, &config.front, &shutdown);
+        let watchers = file_share::Watchers::start(&archive, &config.file_share, charset, &shutdown);
         let shipping = tokio::spawn(ship_segments(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
         web::serve(http, router, &config.http, shutdown).await;
         readiness.set_accepting(false);
         let _ = associations.await;
+        watchers.stop().await;
+        front.stop().await;
         workers.stop().await;
         let _ = upkeep.await;
         // An upload that takes longer is begun anew at the next start.
@@ -165,7 +176,22 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         documents: config.documents.clone(),
         probe_interval: Duration::from_millis(config.objects.probe_interval_ms),
     });
-    Ok(archive.fetching_for(Pacs::organizations(&config.peer)))
+    let archive = archive.fetching_for(Pacs::organizations(&config.peer));
+    Ok(archive.forwarding(config.upstream.iter().map(front::UpstreamConfig::rule).collect()))
+}
+
+/// The upstream archives, each with its peer where it is one of DICOM.
+fn upstreams(config: &Config, dimse: &dimse::Listener) -> Result<Vec<front::Upstream>, Error> {
+    let of = |upstream: &front::UpstreamConfig| {
+        let is_it = |peer: &&dimse::PeerConfig| peer.ae_title.to_string() == upstream.peer && !peer.host.is_empty();
+        let dicom = config.peer.iter().find(is_it).map(|peer| {
+            let mut target = dimse::scu::ScuTarget::to_peer(peer, config.dicom.ae_title.clone());
+            target.timeout = Duration::from_millis(upstream.timeout_ms.max(1));
+            front::DicomUpstream { target, commitment: dimse.storage_commitment() }
+        });
+        front::Upstream::new(upstream.clone(), dicom).map_err(Error::Upstream)
+    };
+    config.upstream.iter().map(of).collect()
 }
 
 fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Result<Router, Error> {

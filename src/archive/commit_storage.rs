@@ -1,7 +1,8 @@
 //! Storage commitment (PS3.4 annex J): promises to keep what was sent, after looking at the bytes.
 //!
 //! A request is durable before it is answered; a job checks each instance against the hash that it was acknowledged
-//! with, whatever version of it is kept, and tells the requester. The archive never removes what it committed.
+//! with, whatever version of it is kept, and tells the requester. The archive never removes what it committed, unless
+//! every upstream archive has committed to it in turn (RD-8).
 
 use std::collections::HashMap;
 
@@ -158,6 +159,10 @@ impl Archive {
         for content in contents {
             if content.sop_class_uid != instance.sop_class_uid {
                 return Ok(Some(CommitmentFailure::ClassInstanceConflict));
+            }
+            // Its bytes are upstream (RD-8), and no promise of ours any more.
+            if content.place.key.is_empty() {
+                return Ok(Some(CommitmentFailure::NoSuchInstance));
             }
             let promise = Promise {
                 row: String::new(),

@@ -138,7 +138,8 @@ impl Archive {
         }
         let mut known = BTreeSet::new();
         found.retain(|instance| known.insert(instance.sop_instance_uid.clone()));
-        if found.is_empty() {
+        // What is upstream alone (RD-8) cannot be given, and a part of a study must not be taken for all of it.
+        if found.is_empty() || found.iter().any(|instance| instance.place.key.is_empty()) {
             return Err(Error::NotFound);
         }
         self.note_reading(access, reader, &found, what).await?;

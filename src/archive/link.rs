@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::index::attachments::{self, AttachmentKeys};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::links::{self, ExamKeys, StudyKeys};
 use crate::index::{self, Ids, Tx};
@@ -28,23 +29,32 @@ pub(crate) async fn study_arrived(
     study_pk: i64,
 ) -> Result<(), index::Error> {
     let Some(study) = links::study(tx, study_pk).await? else { return Ok(()) };
-    let named = links::exams_naming(tx, &study).await?;
+    link_exams(tx, ids, now, rules, &study).await?;
+    // An exam report may have learned the study's UID just now.
+    for attachment_pk in attachments::naming_study(tx, &study.org_code, &study.study_instance_uid).await? {
+        attachment_arrived(tx, now, attachment_pk).await?;
+    }
+    Ok(())
+}
+
+async fn link_exams(tx: &mut Tx, ids: &Ids, now: i64, rules: LinkRules, study: &StudyKeys) -> Result<(), index::Error> {
+    let named = links::exams_naming(tx, study).await?;
     for exam in &named {
-        join(tx, ids, now, exam, &study, "study_instance_uid").await?;
+        join(tx, ids, now, exam, study, "study_instance_uid").await?;
     }
     if !named.is_empty() || study.accession_number.is_empty() {
         return Ok(());
     }
     let exams = links::exams_by_accession(tx, &study.org_code, &study.accession_number).await?;
     let mut linked = false;
-    for exam in exams.iter().filter(|exam| same_patient_number(exam, &study)) {
+    for exam in exams.iter().filter(|exam| same_patient_number(exam, study)) {
         linked = true;
-        join(tx, ids, now, exam, &study, "patient_and_accession").await?;
+        join(tx, ids, now, exam, study, "patient_and_accession").await?;
     }
     if let ([only], false, true) = (exams.as_slice(), linked, rules.accession_only) {
         let studies = links::studies_by_accession(tx, &study.org_code, &study.accession_number).await?;
         if studies.len() == 1 {
-            join(tx, ids, now, only, &study, "accession").await?;
+            join(tx, ids, now, only, study, "accession").await?;
         }
     }
     Ok(())
@@ -60,22 +70,66 @@ pub(crate) async fn exam_registered(
 ) -> Result<(), index::Error> {
     links::unlink_by_rule(tx, exam_report_pk).await?;
     let Some(exam) = links::exam(tx, exam_report_pk).await? else { return Ok(()) };
-    for study in &links::studies_named(tx, &exam).await? {
-        join(tx, ids, now, &exam, study, "study_instance_uid").await?;
+    link_studies(tx, ids, now, rules, &exam).await?;
+    for attachment_pk in attachments::concerning(tx, &exam).await? {
+        attachment_arrived(tx, now, attachment_pk).await?;
+    }
+    Ok(())
+}
+
+/// Links an attachment that has just arrived, or whose exam reports have changed, to every exam report that it names.
+///
+/// By StudyInstanceUID; else by AccessionNumber and, when it has one, the patient's number. An AccessionNumber alone
+/// must mean one patient: which of two people a paper belongs to is for a person to say.
+pub(crate) async fn attachment_arrived(tx: &mut Tx, now: i64, attachment_pk: i64) -> Result<(), index::Error> {
+    let Some(keys) = attachments::keys(tx, attachment_pk).await? else { return Ok(()) };
+    attachments::unlink_by_rule(tx, attachment_pk).await?;
+    let (exams, rule) = exams_of(tx, &keys).await?;
+    for exam in &exams {
+        attachments::link(tx, exam.exam_report_pk, attachment_pk, rule, now).await?;
+    }
+    attachments::note_state(tx, attachment_pk).await
+}
+
+async fn exams_of(tx: &mut Tx, keys: &AttachmentKeys) -> Result<(Vec<ExamKeys>, &'static str), index::Error> {
+    let patient = |exam: &ExamKeys| {
+        keys.patient_id.is_empty() || keys.patient_id == exam.patient_local_id || keys.patient_id == exam.patient_id
+    };
+    if !keys.study_instance_uid.is_empty() {
+        let mut named = links::exams_naming_uid(tx, &keys.org_code, &keys.study_instance_uid).await?;
+        named.retain(patient);
+        if !named.is_empty() || keys.accession_number.is_empty() {
+            return Ok((named, "study_instance_uid"));
+        }
+    }
+    let mut exams = links::exams_by_accession(tx, &keys.org_code, &keys.accession_number).await?;
+    exams.retain(patient);
+    if !keys.patient_id.is_empty() {
+        return Ok((exams, "patient_and_accession"));
+    }
+    if exams.windows(2).any(|pair| pair[0].patient_id != pair[1].patient_id) {
+        exams.clear();
+    }
+    Ok((exams, "accession"))
+}
+
+async fn link_studies(tx: &mut Tx, ids: &Ids, now: i64, rules: LinkRules, exam: &ExamKeys) -> Result<(), index::Error> {
+    for study in &links::studies_named(tx, exam).await? {
+        join(tx, ids, now, exam, study, "study_instance_uid").await?;
     }
     if exam.pacs_id.is_empty() {
         return Ok(());
     }
     let studies = links::studies_by_accession(tx, &exam.org_code, &exam.pacs_id).await?;
     let mut linked = false;
-    for study in studies.iter().filter(|study| same_patient_number(&exam, study)) {
+    for study in studies.iter().filter(|study| same_patient_number(exam, study)) {
         linked = true;
-        join(tx, ids, now, &exam, study, "patient_and_accession").await?;
+        join(tx, ids, now, exam, study, "patient_and_accession").await?;
     }
     if let ([only], false, true) = (studies.as_slice(), linked, rules.accession_only) {
         let exams = links::exams_by_accession(tx, &exam.org_code, &exam.pacs_id).await?;
         if exams.len() == 1 {
-            join(tx, ids, now, &exam, only, "accession").await?;
+            join(tx, ids, now, exam, only, "accession").await?;
         }
     }
     Ok(())

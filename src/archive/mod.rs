@@ -10,6 +10,8 @@ mod error;
 pub mod fetch_report_file;
 pub mod find;
 pub mod find_reports;
+pub mod forward;
+pub mod hold_lease;
 pub mod image_access;
 pub mod keep_message;
 pub mod link;
@@ -19,6 +21,7 @@ mod plan_batch;
 pub mod prepare_report;
 pub mod qr_link;
 pub mod queue;
+pub mod read_attachment;
 pub mod read_frames;
 pub mod read_image;
 pub mod read_metadata;
@@ -36,6 +39,7 @@ pub mod scrub;
 pub mod send_data_set;
 mod ship_segments;
 mod standing;
+pub mod store_attachment;
 pub mod store_instance;
 pub mod sweep;
 pub mod verify;
@@ -97,6 +101,7 @@ pub struct Archive {
     pub(crate) fetcher: Fetcher,
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
+    pub(crate) forward_rules: Arc<[forward::ForwardRule]>,
     fetched: retrieve_exam::Fetched,
     store_probe: StoreProbe,
 }
@@ -114,6 +119,7 @@ impl Archive {
             fetcher: parts.fetcher,
             stamp: Arc::new(parts.stamp),
             documents: Documents::new(parts.documents),
+            forward_rules: Arc::from([]),
             fetched: retrieve_exam::Fetched::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
         }

@@ -150,7 +150,9 @@ impl Archive {
         instance_pk: i64,
     ) -> Result<InstanceBytes, Error> {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
-        exam_details::instance_of(&self.index, &entry, instance_pk).await?.ok_or(Error::NotFound)
+        let instance = exam_details::instance_of(&self.index, &entry, instance_pk).await?.ok_or(Error::NotFound)?;
+        // Its bytes are upstream (RD-8).
+        if instance.place.key.is_empty() { Err(Error::NotFound) } else { Ok(instance) }
     }
 
     async fn draw(&self, viewer: &Viewer, instance: &InstanceBytes, look: FrameLook) -> Result<Picture, Error> {

@@ -3,8 +3,9 @@
 //! Every object carries what a row needs in its own file: the receipt in its meta information names the organisation,
 //! the time and the hash of its data set. Rows that are there are kept, so a reindex that was cut off is simply run
 //! again. Objects are taken in the order of their arrival, so that the first content under a UID becomes the current one
-//! again (D-I15). What was never finished, is damaged, or has been deleted is told and left alone. Reports come back from
-//! their senders, not from here.
+//! again (D-I15). What is meant for upstream archives goes to them again: what they have was in the lost index. What was
+//! never finished, is damaged, or has been deleted is told and left alone. Reports come back from their senders, not from
+//! here.
 
 use std::collections::{HashMap, HashSet};
 
@@ -168,13 +169,13 @@ impl Archive {
     }
 
     async fn put_found(&self, batch: Vec<Found>, done: &mut Reindexed) -> Result<(), Error> {
-        let (ids, rules, now) = (self.ids.clone(), self.link_rules, self.clock.now_ms());
+        let (ids, rules, now) = (self.ids.clone(), self.row_rules(), self.clock.now_ms());
         let write = self.index.write(move |tx| {
             Box::pin(async move {
                 let mut outcomes = Vec::with_capacity(batch.len());
                 for Found { new, received_at } in &batch {
                     let actor = Actor::system("reindex");
-                    outcomes.push(put_rows(tx, &ids, rules, now, *received_at, new, actor).await?);
+                    outcomes.push(put_rows(tx, &ids, &rules, now, *received_at, new, actor).await?);
                 }
                 Ok::<_, index::Error>(outcomes)
             })

@@ -5,10 +5,13 @@
 //! nothing has been promised. The same content again changes nothing, other content under the same SOP Instance UID
 //! is kept as a version and flagged (D-I15). Bytes of the data set are never changed (D-I16).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::forward::ForwardRule;
 use super::{Archive, Error, LinkRules, link};
 use crate::dicom::attributes::InstanceAttributes;
 use crate::dicom::header::{HeaderScanner, HeaderState};
@@ -19,6 +22,7 @@ use crate::domain::place::Place;
 use crate::domain::{Actor, Uid};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::conflicts::{self, ConflictKind};
+use crate::index::forwards;
 use crate::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
 use crate::index::{self, Ids, Tx, places};
 use crate::objects::{Kind, ObjectWriter};
@@ -228,14 +232,18 @@ impl InstanceWriter {
 
 impl Archive {
     async fn index_instance(&self, new: NewInstance, actor: Actor) -> Result<StoreOutcome, Error> {
-        let (ids, rules, now) = (self.ids.clone(), self.link_rules, self.clock.now_ms());
+        let (ids, rules, now) = (self.ids.clone(), self.row_rules(), self.clock.now_ms());
         self.index
-            .write(move |tx| Box::pin(async move { Ok(put_rows(tx, &ids, rules, now, now, &new, actor).await?) }))
+            .write(move |tx| Box::pin(async move { Ok(put_rows(tx, &ids, &rules, now, now, &new, actor).await?) }))
             .await
     }
 }
 
 impl Archive {
+    pub(super) fn row_rules(&self) -> RowRules {
+        RowRules { link: self.link_rules, forward: self.forward_rules.clone() }
+    }
+
     /// Gives an object up, unless a row names it after all (a reindex may have met it first).
     async fn forget_unnamed(&self, place: &Place) -> Result<(), Error> {
         let named = places::named_instances(&self.index, std::slice::from_ref(&place.key)).await?;
@@ -246,11 +254,18 @@ impl Archive {
     }
 }
 
-/// Writes everything that an object brings: its rows and its parents', links, conflicts and the audit record.
+/// What a new instance is held against.
+pub(super) struct RowRules {
+    link: LinkRules,
+    forward: Arc<[ForwardRule]>,
+}
+
+/// Writes everything that an object brings: its rows and its parents', places in the queues of upstream archives, links,
+/// conflicts and the audit record.
 pub(super) async fn put_rows(
     tx: &mut Tx,
     ids: &Ids,
-    rules: LinkRules,
+    rules: &RowRules,
     now: i64,
     received_at: i64,
     new: &NewInstance,
@@ -267,6 +282,11 @@ pub(super) async fn put_rows(
     if outcome == StoreOutcome::Duplicate {
         return Ok(outcome);
     }
+    if outcome == StoreOutcome::Stored {
+        for rule in rules.forward.iter().filter(|rule| rule.takes(org_code)) {
+            forwards::enqueue(tx, &rule.upstream, instance_pk, parents.study_pk, now, rule.due_at(now)).await?;
+        }
+    }
     if !parents.contradictions.is_empty() {
         let subject = format!("study:{}", parents.study_pk);
         let detail = json!({ "fields": parents.contradictions });
@@ -274,7 +294,7 @@ pub(super) async fn put_rows(
         conflicts::open(tx, ids, now, kind, org_code, &subject, &detail).await?;
     }
     if parents.study_is_new {
-        link::study_arrived(tx, ids, now, rules, parents.study_pk).await?;
+        link::study_arrived(tx, ids, now, rules.link, parents.study_pk).await?;
         flag_uid_of_others(tx, ids, now, new, parents.study_pk).await?;
     }
     if parents.study_is_new || outcome == StoreOutcome::NewVersion {

@@ -75,7 +75,9 @@ impl Archive {
                     verified.checked += 1;
                     verified.bytes += promise.place.length;
                     progress(verified.checked);
-                    if let Some(fault) = self.check(&promise, depth).await? {
+                    if let Some(fault) = self.check(&promise, depth).await?
+                        && places::is_current(&self.index, &promise).await?
+                    {
                         verified.fault_count += 1;
                         if verified.faults.len() < FAULTS_KEPT {
                             verified.faults.push((promise.row, promise.place.key, fault));

@@ -11,6 +11,7 @@ use crate::index::audit::{self, AuditRecord};
 use crate::index::exam_details;
 use crate::index::exam_pages::{self, Entry, EntryKind};
 
+pub use crate::index::attachments::Attachment;
 pub use crate::index::exam_details::{InstanceRow, LabItem, ReportText, SeriesRow};
 pub use crate::index::report_files::{ReportFile, StampState};
 
@@ -34,6 +35,8 @@ pub struct ExamView {
     pub file: ReportFileState,
     /// Results, for a lab report.
     pub items: Vec<LabItem>,
+    /// Its attachments.
+    pub attachments: Vec<Attachment>,
 }
 
 impl Archive {
@@ -56,7 +59,8 @@ impl Archive {
             EntryKind::Lab => exam_details::lab_items(&self.index, entry.pk, MOST_RESULTS).await?,
             EntryKind::Exam | EntryKind::Study => Vec::new(),
         };
-        Ok(ExamView { entry, text, series, file, items })
+        let attachments = self.attachments_of(session, &entry).await?;
+        Ok(ExamView { entry, text, series, file, items, attachments })
     }
 
     /// The instances of a series of an exam that [`Archive::view_exam`] gave.
@@ -123,7 +127,7 @@ impl Archive {
         Ok(entry)
     }
 
-    async fn record_view(
+    pub(super) async fn record_view(
         &self,
         session: &Session,
         remote_addr: &str,

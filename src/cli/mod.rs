@@ -3,6 +3,7 @@
 mod check_config;
 mod compact;
 mod demo;
+mod forward;
 mod import;
 mod jobs;
 mod migrate;
@@ -46,6 +47,8 @@ enum Command {
     Retrieve(retrieve::Retrieve),
     /// Hold objects and index against each other, both ways.
     Verify(verify::Verify),
+    /// Look after what is forwarded to upstream archives.
+    Forward(forward::Forward),
     /// Rebuild the index of images from storage alone.
     Reindex(reindex::Reindex),
     /// Read all images and compare them with what was acknowledged; goes on where the last pass was.
@@ -115,6 +118,7 @@ pub fn main() -> ExitCode {
             Command::Import(command) => command.run().await,
             Command::Retrieve(command) => command.run().await,
             Command::Verify(command) => command.run().await,
+            Command::Forward(command) => command.run().await,
             Command::Reindex(command) => command.run().await,
             Command::Scrub(command) => command.run().await,
             Command::Compact(config) => compact::run(&config).await,

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::Config;
 use crate::domain::customer::secret_fault;
+use crate::integrations::file_share::FileShareConfig;
 use crate::integrations::report_registry::{DicomwebRight, KeyMode};
 
 /// One thing to mend.
@@ -74,6 +75,25 @@ fn sections(config: &Config, found: &mut Found) {
     if !(0.0..=100.0).contains(&config.qr.margin_mm) {
         found.add("qr.margin_mm", "must be 0 to 100");
     }
+    for (i, upstream) in config.upstream.iter().enumerate() {
+        found.add_all(&format!("upstream.{i}"), upstream.faults());
+        if config.upstream[..i].iter().any(|other| other.name == upstream.name) {
+            found.add(format!("upstream.{i}.name"), "stands twice");
+        }
+        let can_be_called =
+            |peer: &crate::dimse::PeerConfig| peer.ae_title.to_string() == upstream.peer && !peer.host.is_empty();
+        if !upstream.peer.is_empty() && !config.peer.iter().any(can_be_called) {
+            found.add(format!("upstream.{i}.peer"), "is no [[peer]] with a host");
+        }
+    }
+    for (i, share) in config.file_share.iter().enumerate() {
+        found.add_all(&format!("file_share.{i}"), share.faults());
+        let is_nested =
+            |other: &FileShareConfig| share.path.starts_with(&other.path) || other.path.starts_with(&share.path);
+        if config.file_share[..i].iter().any(|other| other.name == share.name || is_nested(other)) {
+            found.add(format!("file_share.{i}"), "has the name of another [[file_share]], or lies in its folder");
+        }
+    }
     for (key, message) in config.pages.faults() {
         found.add(key, message);
     }
@@ -124,6 +144,12 @@ fn organizations(config: &Config, found: &mut Found) {
         }
     }
     let mut named = Vec::new();
+    for (i, upstream) in config.upstream.iter().enumerate() {
+        named.extend(upstream.organizations.iter().map(|code| (format!("upstream.{i}.organizations"), code)));
+    }
+    for (i, share) in config.file_share.iter().enumerate() {
+        named.push((format!("file_share.{i}.organization"), &share.organization));
+    }
     for (i, peer) in config.peer.iter().enumerate() {
         named.push((format!("peer.{i}.organization"), &peer.organization));
     }

@@ -22,6 +22,9 @@ pub(super) fn read(config: &mut Config) -> Result<(), Error> {
         let key = format_args!("sender.{i}.basic_password_file");
         fill(&mut sender.basic_password, &sender.basic_password_file, key)?;
     }
+    for (i, upstream) in config.upstream.iter_mut().enumerate() {
+        fill(&mut upstream.token.0, &upstream.token_file, format_args!("upstream.{i}.token_file"))?;
+    }
     for (i, peer) in config.peer.iter_mut().enumerate() {
         fill(&mut peer.passcode.0, &peer.passcode_file, format_args!("peer.{i}.passcode_file"))?;
     }

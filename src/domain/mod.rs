@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod ae_title;
+pub mod attachment;
 pub mod clock;
 pub mod commitment;
 pub mod criteria;

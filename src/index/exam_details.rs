@@ -52,6 +52,8 @@ pub struct SeriesRow {
     pub description: String,
     /// Number of instances.
     pub instances: i64,
+    /// Those whose bytes only an upstream archive has.
+    pub offline: i64,
     /// Number of frames over all instances.
     pub frames: i64,
     /// The instance that stands for the series.
@@ -143,7 +145,7 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
     let mut select = Select::new(
         "SELECT r.id AS pk, r.series_number, r.modality, r.kind, \
          CASE WHEN r.series_description = '' THEN r.protocol_name ELSE r.series_description END AS description, \
-         COUNT(i.id) AS instances, CAST(SUM(i.number_of_frames) AS BIGINT) AS frames, MIN(i.id) AS any_instance, \
+         COUNT(i.id) AS instances, COUNT(i.offline_at) AS offline, CAST(SUM(i.number_of_frames) AS BIGINT) AS frames, MIN(i.id) AS any_instance, \
          (SELECT f.id FROM instance f WHERE f.series_pk = r.id ORDER BY f.instance_number, f.id LIMIT 1) AS first_instance \
          FROM series r JOIN instance i ON i.series_pk = r.id WHERE ",
     );
@@ -163,6 +165,7 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
                 kind: row.text("kind")?,
                 description: row.text("description")?,
                 instances: row.int("instances")?,
+                offline: row.int("offline")?,
                 frames: row.int("frames")?,
                 first_instance: row.get::<Option<i64>>("first_instance")?.unwrap_or(row.int("any_instance")?),
             })

@@ -88,6 +88,7 @@ struct Candidate {
     patient_pk: i64,
     study_pk: i64,
     series_pk: i64,
+    instance_pk: i64,
     values: BTreeMap<u32, Vec<String>>,
 }
 
@@ -173,7 +174,10 @@ impl Walk {
         let mut values = BTreeMap::new();
         for tag in self.query.returned() {
             let found = match Attribute::of(*tag) {
-                _ if *tag == tag::INSTANCE_AVAILABILITY => vec!["ONLINE".to_owned()],
+                _ if *tag == tag::INSTANCE_AVAILABILITY => {
+                    let found = candidate.values.remove(tag).filter(|values| !values.is_empty());
+                    found.unwrap_or_else(|| vec!["ONLINE".to_owned()])
+                }
                 Some(_) => candidate.values.remove(tag).unwrap_or_default(),
                 None => Vec::new(),
             };

@@ -67,11 +67,16 @@ pub async fn study(tx: &mut Tx, study_pk: i64) -> Result<Option<StudyKeys>, Erro
 
 /// Exam reports of the organisation that name the study's UID.
 pub async fn exams_naming(tx: &mut Tx, study: &StudyKeys) -> Result<Vec<ExamKeys>, Error> {
+    exams_naming_uid(tx, &study.org_code, &study.study_instance_uid).await
+}
+
+/// Exam reports of the organisation that name the UID.
+pub async fn exams_naming_uid(tx: &mut Tx, org_code: &str, study_instance_uid: &str) -> Result<Vec<ExamKeys>, Error> {
     let sql = select!(
         EXAM,
         "JOIN exam_study_uid u ON u.exam_report_pk = e.id WHERE u.study_instance_uid = $1 AND e.org_code = $2"
     );
-    read_exams(tx.query(sql, params![&study.study_instance_uid, &study.org_code]).await?)
+    read_exams(tx.query(sql, params![study_instance_uid, org_code]).await?)
 }
 
 /// Exam reports of the organisation with this AccessionNumber.

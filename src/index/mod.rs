@@ -5,6 +5,7 @@
 //! Writes go through [`Index::write`]: one operation, one transaction, committed durably before it returns.
 //! It knows nothing of files, protocols or pages.
 
+pub mod attachments;
 pub mod audit;
 pub mod commitments;
 pub mod conflicts;
@@ -14,6 +15,7 @@ pub mod exam_pages;
 pub mod exam_reports;
 pub mod exam_retrieves;
 pub mod find;
+pub mod forwards;
 pub mod image_reading;
 pub mod inbox;
 pub mod instances;
@@ -32,6 +34,7 @@ pub mod search_keys;
 mod select;
 mod tx;
 mod value;
+pub mod work_leases;
 mod writer;
 
 use std::path::PathBuf;

@@ -30,12 +30,19 @@ pub enum PromiseKind {
     ReportOriginal,
     /// Report files with QR code.
     ReportStamped,
+    /// Files of exams that are no DICOM objects.
+    Attachment,
 }
 
 impl PromiseKind {
     /// All of them.
-    pub const ALL: [PromiseKind; 4] =
-        [PromiseKind::Instance, PromiseKind::InstanceVersion, PromiseKind::ReportOriginal, PromiseKind::ReportStamped];
+    pub const ALL: [PromiseKind; 5] = [
+        PromiseKind::Instance,
+        PromiseKind::InstanceVersion,
+        PromiseKind::ReportOriginal,
+        PromiseKind::ReportStamped,
+        PromiseKind::Attachment,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -43,6 +50,7 @@ impl PromiseKind {
             PromiseKind::InstanceVersion => "instance_version",
             PromiseKind::ReportOriginal => "report_file.original",
             PromiseKind::ReportStamped => "report_file.stamped",
+            PromiseKind::Attachment => "attachment",
         }
     }
 
@@ -50,7 +58,7 @@ impl PromiseKind {
         match self {
             PromiseKind::Instance => {
                 "SELECT id, object_key AS k, object_offset AS o, object_length AS l, dataset_offset AS f, \
-                 content_hash AS h FROM instance WHERE id > $1 ORDER BY id LIMIT 1000"
+                 content_hash AS h FROM instance WHERE id > $1 AND offline_at IS NULL ORDER BY id LIMIT 1000"
             }
             PromiseKind::InstanceVersion => {
                 "SELECT id, object_key AS k, object_offset AS o, object_length AS l, dataset_offset AS f, \
@@ -63,6 +71,10 @@ impl PromiseKind {
             PromiseKind::ReportStamped => {
                 "SELECT id, stamped_key AS k, 0 * id AS o, stamped_length AS l, 0 * id AS f, stamped_hash AS h \
                  FROM report_file WHERE id > $1 AND stamped_key IS NOT NULL ORDER BY id LIMIT 1000"
+            }
+            PromiseKind::Attachment => {
+                "SELECT id, object_key AS k, object_offset AS o, object_length AS l, 0 * id AS f, content_hash AS h \
+                 FROM attachment WHERE id > $1 ORDER BY id LIMIT 1000"
             }
         }
     }
@@ -85,6 +97,15 @@ pub async fn promises(index: &Index, kind: PromiseKind, after: i64) -> Result<(V
     Ok((found, last))
 }
 
+/// Whether the row still promises the same place; its object may have been removed or moved since the row was read.
+pub async fn is_current(index: &Index, promise: &Promise) -> Result<bool, Error> {
+    let Some((name, id)) = promise.row.split_once(':') else { return Ok(false) };
+    let kind = PromiseKind::ALL.into_iter().find(|kind| kind.name() == name);
+    let (Some(kind), Ok(id)) = (kind, id.parse::<i64>()) else { return Ok(false) };
+    let (found, _) = promises(index, kind, id - 1).await?;
+    Ok(found.first().is_some_and(|now| now.row == promise.row && now.place == promise.place))
+}
+
 /// Those of the given keys that no row names.
 pub async fn unnamed(index: &Index, keys: &[String]) -> Result<Vec<String>, Error> {
     let mut named = HashSet::new();
@@ -93,6 +114,7 @@ pub async fn unnamed(index: &Index, keys: &[String]) -> Result<Vec<String>, Erro
         ("SELECT object_key AS k FROM instance_version WHERE object_key"),
         ("SELECT original_key AS k FROM report_file WHERE original_key"),
         ("SELECT stamped_key AS k FROM report_file WHERE stamped_key"),
+        ("SELECT object_key AS k FROM attachment WHERE object_key"),
     ];
     for source in sources {
         let mut select = Select::new("");
@@ -136,7 +158,7 @@ pub async fn promises_in_storage_order(index: &Index, after: &Cursor, limit: u32
         (
             "instance",
             "SELECT id, object_key AS k, object_offset AS o, object_length AS l, dataset_offset AS f, content_hash AS h \
-             FROM instance WHERE object_key >= $1 AND (object_key > $2 OR object_offset > $3) \
+             FROM instance WHERE object_key >= $1 AND (object_key > $2 OR object_offset > $3) AND offline_at IS NULL \
              ORDER BY object_key, object_offset LIMIT $4",
         ),
         (

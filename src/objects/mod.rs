@@ -44,6 +44,8 @@ pub enum Kind {
     ReportOriginal,
     /// A report file with its QR code.
     ReportStamped,
+    /// A file of an exam that is no DICOM object.
+    Attachment,
 }
 
 impl Kind {
@@ -53,6 +55,7 @@ impl Kind {
             Kind::Instance => "instance",
             Kind::ReportOriginal => "report-original",
             Kind::ReportStamped => "report-stamped",
+            Kind::Attachment => "attachment",
         }
     }
 }
@@ -192,6 +195,9 @@ impl Objects {
         if from >= to {
             return Ok(Bytes::new());
         }
+        if place.key.is_empty() {
+            return Err(Error::Missing);
+        }
         Ok(self.get(&place.key, from..to).await?.bytes().await?)
     }
 
@@ -199,6 +205,9 @@ impl Objects {
     pub async fn stream(&self, place: &Place) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
         if place.length == 0 {
             return Ok(futures_util::stream::empty().boxed());
+        }
+        if place.key.is_empty() {
+            return Err(Error::Missing);
         }
         let answer = self.get(&place.key, place.offset..place.offset + place.length).await?;
         Ok(answer.into_stream().map_err(Error::from).boxed())
@@ -321,6 +330,9 @@ impl Objects {
 
     /// Whether an object is there, and how long it is.
     pub async fn length(&self, key: &str) -> Result<Option<u64>, Error> {
+        if key.is_empty() {
+            return Ok(None);
+        }
         for store in self.journal_of(key).map(|journal| &journal.store).into_iter().chain([&self.store]) {
             match store.head(&Path::from(key)).await.map_err(missing) {
                 Ok(meta) => return Ok(Some(meta.size)),

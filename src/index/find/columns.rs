@@ -64,6 +64,7 @@ pub(super) fn read(row: &Row, query: &Query, columns: &[&'static Column]) -> Res
         patient_pk: row.int("patient_pk")?,
         study_pk: if has_study(level) { row.int("study_id_of_row")? } else { 0 },
         series_pk: if level >= Level::Series { row.int("series_id_of_row")? } else { 0 },
+        instance_pk: if level == Level::Instance { row.int("instance_id_of_row")? } else { 0 },
         values,
     })
 }

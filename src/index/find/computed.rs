@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Candidate, Confidentiality, Error, has_study};
 use crate::domain::query::Query;
-use crate::domain::query::attribute::tag;
+use crate::domain::query::attribute::{Level, tag};
 use crate::index::{Index, Select, Value};
 
 /// Which row a value belongs to.
@@ -13,6 +13,7 @@ enum Owner {
     Patient,
     Study,
     Series,
+    Instance,
 }
 
 struct Computed {
@@ -79,7 +80,39 @@ const COMPUTED: &[Computed] = &[
               AND study.patient_pk",
         end: " GROUP BY study.patient_pk",
     },
+    // Bytes that only an upstream archive has (RD-8); what has none of these is online.
+    Computed {
+        tag: tag::INSTANCE_AVAILABILITY,
+        owner: Owner::Study,
+        sql: "SELECT DISTINCT series.study_pk AS owner, 'UNAVAILABLE' AS value FROM series CROSS JOIN instance \
+              WHERE instance.series_pk = series.id AND instance.offline_at IS NOT NULL AND series.study_pk",
+        end: "",
+    },
+    Computed {
+        tag: tag::INSTANCE_AVAILABILITY,
+        owner: Owner::Series,
+        sql: "SELECT DISTINCT instance.series_pk AS owner, 'UNAVAILABLE' AS value FROM instance \
+              WHERE instance.offline_at IS NOT NULL AND instance.series_pk",
+        end: "",
+    },
+    Computed {
+        tag: tag::INSTANCE_AVAILABILITY,
+        owner: Owner::Instance,
+        sql: "SELECT instance.id AS owner, 'UNAVAILABLE' AS value FROM instance \
+              WHERE instance.offline_at IS NOT NULL AND instance.id",
+        end: "",
+    },
 ];
+
+/// Whether a value can be told of rows of the level. Of availability, that of the level itself is told.
+fn is_of(level: Level, computed: &Computed) -> bool {
+    match (computed.owner, level) {
+        (Owner::Study, Level::Study) | (Owner::Series, Level::Series) | (Owner::Instance, Level::Instance) => true,
+        _ if computed.tag == tag::INSTANCE_AVAILABILITY => false,
+        (Owner::Patient, _) => true,
+        (Owner::Study | Owner::Series | Owner::Instance, _) => has_study(level),
+    }
+}
 
 /// Lengths of lists of owners: few, so that the engines can use their prepared statements again.
 const LIST_LENGTHS: [usize; 4] = [1, 8, 64, 512];
@@ -105,7 +138,7 @@ fn statement(start: &'static str, computed: &Computed, confidentiality: Confiden
 
 /// The explanations of all statements that the query needs.
 pub(super) fn explained(query: &Query, confidentiality: Confidentiality) -> Vec<Select> {
-    let asked = |computed: &&Computed| query.returned().contains(&computed.tag);
+    let asked = |computed: &&Computed| query.returned().contains(&computed.tag) && is_of(query.level(), computed);
     let explain = |computed: &Computed| statement("EXPLAIN QUERY PLAN ", computed, confidentiality, vec![1, 2]);
     COMPUTED.iter().filter(asked).map(explain).collect()
 }
@@ -119,13 +152,14 @@ pub(super) async fn add(
 ) -> Result<(), Error> {
     let asked = |tag| query.returned().contains(&tag) || query.condition(tag).is_some();
     for computed in COMPUTED.iter().filter(|computed| asked(computed.tag)) {
-        if candidates.is_empty() || (computed.owner != Owner::Patient && !has_study(query.level())) {
+        if candidates.is_empty() || !is_of(query.level(), computed) {
             continue;
         }
         let owner = |candidate: &Candidate| match computed.owner {
             Owner::Patient => candidate.patient_pk,
             Owner::Study => candidate.study_pk,
             Owner::Series => candidate.series_pk,
+            Owner::Instance => candidate.instance_pk,
         };
         let mut owners: Vec<i64> = candidates.iter().map(owner).collect();
         owners.sort_unstable();

@@ -37,6 +37,7 @@ pub(super) async fn show(
     let show_type = session.scope.show_type;
     let tabs = tabs_of(&found, show_type);
     let (current, notice) = choose(&tabs, &view.tab, show_type);
+    let notice = notice.or_else(|| offline_notice(&found, current));
     let content = match content(&pages, &session, &found, current, &exam_root, &view).await {
         Ok(content) => content,
         Err(error) => return pages.failed(&error),
@@ -74,6 +75,9 @@ fn tabs_of(found: &ExamView, show_type: ShowType) -> Vec<Tab> {
     if show_type != ShowType::DataOnly && found.entry.kind == EntryKind::Exam {
         tabs.push(Tab::Request);
     }
+    if found.attachments.iter().any(|attachment| !attachment.kind.is_request()) {
+        tabs.push(Tab::Attachments);
+    }
     tabs
 }
 
@@ -85,13 +89,25 @@ fn choose(tabs: &[Tab], asked: &str, show_type: ShowType) -> (Option<Tab>, Optio
     let wanted: &[Tab] = match show_type {
         ShowType::Report => &[Tab::Report, Tab::Lab],
         ShowType::Text => &[Tab::Text, Tab::Lab],
-        ShowType::Data | ShowType::DataOnly => &[Tab::Images, Tab::Waveform, Tab::Film],
+        ShowType::Data | ShowType::DataOnly => &[Tab::Images, Tab::Waveform, Tab::Film, Tab::Attachments],
         ShowType::Request => &[Tab::Request],
     };
     match wanted.iter().find(|tab| tabs.contains(tab)) {
         Some(tab) => (Some(*tab), None),
         None => (tabs.first().copied(), Some("本检查没有所请求的内容，已显示其它可用内容。")),
     }
+}
+
+/// Says why pictures are missing whose bytes only an upstream archive has (RD-8).
+fn offline_notice(found: &ExamView, tab: Option<Tab>) -> Option<&'static str> {
+    let kind = match tab? {
+        Tab::Images => "image",
+        Tab::Film => "film",
+        Tab::Waveform => "waveform",
+        _ => return None,
+    };
+    let is_offline = |series: &SeriesRow| series.kind == kind && series.offline > 0;
+    found.series.iter().any(is_offline).then_some("部分影像已上传至上级平台保存，本机不再保留，无法在此显示。")
 }
 
 async fn content(
@@ -108,7 +124,8 @@ async fn content(
         Some(Tab::Report) => Content::Report(report_tab(found, exam_root, session.scope.visitor)),
         Some(Tab::Text) => Content::text(found),
         Some(Tab::Lab) => Content::lab(found),
-        Some(Tab::Request) => Content::request(found),
+        Some(Tab::Request) => Content::request(found, exam_root),
+        Some(Tab::Attachments) => Content::attachments(found, exam_root),
         Some(tab @ (Tab::Images | Tab::Film)) => {
             let series = of_kind(if tab == Tab::Film { "film" } else { "image" });
             let chosen = view.series().clamp(1, series.len().max(1)) - 1;

@@ -6,7 +6,8 @@ use super::images_tab::{Control, ImagesTab};
 use super::state::Shell;
 use super::text;
 use crate::archive::list_exams::EntryKind;
-use crate::archive::view_exam::{ExamView, LabItem};
+use crate::archive::view_exam::{Attachment, ExamView, LabItem};
+use crate::domain::attachment::{AttachmentKind, AttachmentType};
 use crate::domain::identity::mask_id_no;
 
 /// The exam page.
@@ -42,6 +43,7 @@ pub(super) enum Tab {
     Film,
     Waveform,
     Request,
+    Attachments,
 }
 
 impl Tab {
@@ -54,6 +56,7 @@ impl Tab {
             Tab::Film => "film",
             Tab::Waveform => "waveform",
             Tab::Request => "request",
+            Tab::Attachments => "attachments",
         }
     }
 
@@ -66,6 +69,7 @@ impl Tab {
             Tab::Film => "电子胶片",
             Tab::Waveform => "心电波形",
             Tab::Request => "申请单",
+            Tab::Attachments => "附件",
         };
         Control { label: label.to_owned(), href: format!("?tab={}", self.name()), current: current == Some(self) }
     }
@@ -79,7 +83,8 @@ pub(super) enum Content {
     Lab(Vec<LabRow>),
     Images(Box<ImagesTab>),
     Waveform(WaveformTab),
-    Request(Vec<Section>),
+    Request(Vec<Section>, Vec<AttachmentItem>),
+    Attachments(Vec<AttachmentItem>),
     Nothing,
 }
 
@@ -104,6 +109,45 @@ pub(super) struct ReportTab {
 impl ReportTab {
     pub(super) fn message(text: &'static str) -> Self {
         Self { message: Some(text), ..Self::default() }
+    }
+}
+
+/// A file of the exam that is no DICOM object.
+#[derive(Debug, Clone)]
+pub(super) struct AttachmentItem {
+    pub(super) label: String,
+    pub(super) href: String,
+    pub(super) show: Show,
+}
+
+/// How a browser shows an attachment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Show {
+    Picture,
+    Film,
+    /// In a window of its own.
+    Apart,
+    /// Only as a download.
+    No,
+}
+
+impl AttachmentItem {
+    fn of(found: &ExamView, exam_root: &str, which: impl Fn(AttachmentKind) -> bool) -> Vec<Self> {
+        let chosen = found.attachments.iter().filter(|attachment| which(attachment.kind));
+        let item = |attachment: &Attachment| Self {
+            label: match attachment.title.as_str() {
+                "" => attachment.kind.label().to_owned(),
+                title => format!("{} · {title}", attachment.kind.label()),
+            },
+            href: format!("{exam_root}/attachment/{}", attachment.pk),
+            show: match attachment.media_type {
+                kind if kind.is_picture() => Show::Picture,
+                AttachmentType::Mp4 => Show::Film,
+                kind if kind.is_inline() => Show::Apart,
+                _ => Show::No,
+            },
+        };
+        chosen.map(item).collect()
     }
 }
 
@@ -230,10 +274,11 @@ impl Content {
         ]))
     }
 
-    pub(super) fn request(found: &ExamView) -> Self {
+    pub(super) fn request(found: &ExamView, exam_root: &str) -> Self {
         let report = &found.text;
         let when = text::to_the_minute(&report.participant_dtime);
-        Content::Request(sections([
+        let scans = AttachmentItem::of(found, exam_root, AttachmentKind::is_request);
+        let sections = sections([
             ("申请单号", &report.apply_form_no),
             ("医嘱号", &report.order_id),
             ("申请科室", &report.participant_dept),
@@ -245,7 +290,12 @@ impl Content {
             ("检查目的", &report.exam_purpose),
             ("执行科室", &report.performer_dept_name),
             ("设备", &report.playing_device),
-        ]))
+        ]);
+        Content::Request(sections, scans)
+    }
+
+    pub(super) fn attachments(found: &ExamView, exam_root: &str) -> Self {
+        Content::Attachments(AttachmentItem::of(found, exam_root, |kind| !kind.is_request()))
     }
 
     pub(super) fn lab(found: &ExamView) -> Self {
@@ -271,6 +321,7 @@ impl ExamPage {
             modality: "CT".to_owned(),
             kind: "image".to_owned(),
             description: text.to_owned(),
+            offline: 0,
             instances: 1,
             frames: 1,
             first_instance: 7,
@@ -291,6 +342,17 @@ impl ExamPage {
             series: vec![series.clone()],
             file: ReportFileState::Absent,
             items: vec![LabItem { name: text.to_owned(), result_value: text.to_owned(), ..LabItem::default() }],
+            attachments: [AttachmentKind::RequestForm, AttachmentKind::Video, AttachmentKind::Report]
+                .into_iter()
+                .zip([AttachmentType::Jpeg, AttachmentType::Mp4, AttachmentType::Pdf])
+                .map(|(kind, media_type)| Attachment {
+                    pk: 9,
+                    kind,
+                    media_type,
+                    title: text.to_owned(),
+                    place: crate::domain::place::Place { key: String::new(), offset: 0, length: 1 },
+                })
+                .collect(),
         };
         let report_tab = ReportTab {
             pages: vec!["/p/1.png".to_owned()],
@@ -302,7 +364,8 @@ impl ExamPage {
         let contents = [
             Content::Report(report_tab),
             Content::text(&found),
-            Content::request(&found),
+            Content::request(&found, "/e"),
+            Content::attachments(&found, "/e"),
             Content::lab(&found),
             Content::Images(Box::new(images)),
             Content::Waveform(WaveformTab::new(vec!["/e/ecg/1.svg".to_owned()], 25.0, 10.0)),

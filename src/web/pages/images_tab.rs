@@ -285,6 +285,7 @@ mod tests {
             modality: "CT".to_owned(),
             kind: "image".to_owned(),
             description: "平扫".to_owned(),
+            offline: 0,
             instances: 2,
             frames: 4,
             first_instance: 7,

@@ -3,6 +3,7 @@
 //! Everything works without JavaScript: each control is a link or a form, the state is in the query, and patients'
 //! data is with the session. Handlers extract, enter the session, call the archive and fill a typed context; every context has a `sample()`.
 
+mod attachment;
 mod config;
 mod exam;
 mod exam_page;
@@ -38,6 +39,7 @@ pub fn router(state: PagesState) -> Router {
         .route("/t/{session}/exam/{exam}/ecg/{instance}", get(files::waveform))
         .route("/t/{session}/exam/{exam}/report/page/{page}", get(files::report_page))
         .route("/t/{session}/exam/{exam}/report/{copy}", get(files::report))
+        .route("/t/{session}/exam/{exam}/attachment/{attachment}", get(attachment::show))
         .route("/q/{link}", get(qr::ask).post(qr::answer))
         .fallback(open::open)
         .layer(DefaultBodyLimit::max(MOST_FORM_BYTES))

@@ -155,8 +155,8 @@ pub(super) fn framed(mut response: Response, session: &Session) -> Response {
     let sites = &session.scope.frame_ancestors;
     let ancestors = if sites.is_empty() { "'none'".to_owned() } else { sites.join(" ") };
     let policy = format!(
-        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; \
-         frame-ancestors {ancestors}"
+        "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; \
+         base-uri 'none'; frame-ancestors {ancestors}"
     );
     if let Ok(value) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, value);

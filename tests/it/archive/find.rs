@@ -243,6 +243,27 @@ each_database! {
         assert_eq!(counts.map(|tag| patient.text(tag)), ["2", "3", "4"]);
     }
 
+    async fn what_only_an_upstream_archive_has_is_unavailable(database: TestDatabase) {
+        let world = World::open(&database).await;
+        let gone = "UPDATE instance SET offline_at = 1, object_key = '' WHERE sop_instance_uid = $1 AND org_code = 'ORG-T01'";
+        let write = world.index.write(move |tx| Box::pin(async move { tx.execute(gone, params!["2.25.4.2.1"]).await }));
+        let written: Result<u64, yingku::index::Error> = write.await;
+        assert_eq!(written.unwrap(), 1);
+
+        for (level, key, uid, availability) in [
+            (Level::Study, STUDY_INSTANCE_UID, "2.25.4", "UNAVAILABLE"),
+            (Level::Study, STUDY_INSTANCE_UID, "2.25.3", "ONLINE"),
+            (Level::Series, SERIES_INSTANCE_UID, "2.25.4.2", "UNAVAILABLE"),
+            (Level::Series, SERIES_INSTANCE_UID, "2.25.4.1", "ONLINE"),
+            (Level::Instance, SOP_INSTANCE_UID, "2.25.4.2.1", "UNAVAILABLE"),
+            (Level::Instance, SOP_INSTANCE_UID, "2.25.4.2.2", "ONLINE"),
+        ] {
+            let mut asked = query(level, &[(key, uid)]);
+            asked.add_every_return();
+            assert_eq!(world.find_for(asked, own(), 500).await[0].text(INSTANCE_AVAILABILITY), availability, "{uid}");
+        }
+    }
+
     async fn dates_and_times_go_together_when_asked(database: TestDatabase) {
         let world = World::open(&database).await;
         let keys = [(STUDY_DATE, "20240101-20240103"), (STUDY_TIME, "0900-1000")];

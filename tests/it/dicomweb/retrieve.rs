@@ -87,3 +87,21 @@ async fn wado_uri_needs_its_parameters() {
     }
     assert_eq!(world.get_as("", &format!("/wado?requestType=WADO&{uids}"), "*/*").await.status, 401);
 }
+
+#[tokio::test]
+async fn what_only_an_upstream_archive_has_is_not_found_and_a_part_of_a_study_is_never_given_for_all_of_it() {
+    let world = world().await;
+    let gone = "UPDATE instance SET offline_at = 1, object_key = '' WHERE sop_instance_uid = '2.25.7001.1.1'";
+    world.execute(gone, vec![]).await;
+    for (path, status) in [
+        (INSTANCE, 404),
+        (&format!("{STUDIES}/2.25.7001"), 404),
+        (&format!("{STUDIES}/2.25.7001/series/2.25.7001.1"), 404),
+        (&format!("{STUDIES}/2.25.7001/series/2.25.7001.2"), 200),
+    ] {
+        assert_eq!(world.get(path, DICOM).await.status, status, "{path}");
+    }
+    let found =
+        world.get(&format!("{STUDIES}?StudyInstanceUID=2.25.7001&includefield=all"), "application/dicom+json").await;
+    assert!(found.text().contains("UNAVAILABLE"), "{}", found.text());
+}

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use yingku::index::DatabaseConfig;
 
 use super::test_server::base_toml;
 use super::wait::{eventually, free_port, http_get};
@@ -117,6 +118,12 @@ impl ServerProcess {
     /// Its folder, with `yingku.db` and `objects`.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where its index is.
+    pub fn database(&self) -> DatabaseConfig {
+        let url = format!("sqlite://{}/yingku.db", self.folder.path().display());
+        DatabaseConfig { url, ..DatabaseConfig::default() }
     }
 
     /// What the index and the folder hold right now.

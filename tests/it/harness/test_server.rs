@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use yingku::config::Config;
+use yingku::index::DatabaseConfig;
 use yingku::server::Server;
 
 use super::StoredInstances;
@@ -53,6 +54,11 @@ impl TestServer {
     /// Where it takes DICOM.
     pub fn dicom(&self) -> SocketAddr {
         self.dicom
+    }
+
+    /// Where its index is.
+    pub fn database(&self) -> DatabaseConfig {
+        self.config.database.clone()
     }
 
     /// The configuration that it runs with.

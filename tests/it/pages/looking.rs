@@ -172,3 +172,22 @@ async fn assets_are_served_under_their_hash() {
         assert!(answer.header("cache-control").contains("immutable"));
     }
 }
+
+#[tokio::test]
+async fn pictures_that_only_an_upstream_archive_has_are_missing_with_a_word_of_why() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    let exams = demo::exams(NOW_S * 1000);
+    let ct = exams.iter().find(|exam| exam.kind == demo::Kind::CtWithFilm).unwrap();
+    world.store(&demo::object(ct, 1).unwrap(), Some(1)).await;
+    let exam = world.open("ClinicExam", &[ACCESSION, ("ShowType", "2")]).await;
+    let page = world.get(&format!("{exam}?tab=images")).await.text();
+    assert!(!page.contains("上级平台"));
+
+    world.execute("UPDATE instance SET offline_at = 1, object_key = ''", vec![]).await;
+
+    let page = world.get(&format!("{exam}?tab=images")).await.text();
+    assert!(page.contains("影像已上传至上级平台保存"));
+    let picture = page.split("<div class=\"frame\"><img src=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(world.get(&picture.replace("&#38;", "&").replace("&amp;", "&")).await.status, 404);
+}

@@ -1,5 +1,6 @@
 //! The signed pages over HTTP: links, sessions, lists, exams, pictures, printed codes.
 
+mod attachments;
 mod dicomweb;
 mod links;
 mod looking;

@@ -1,0 +1,168 @@
+//! `[[upstream]]` and `[front]`.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::schedule::Window;
+use crate::archive::forward::ForwardRule;
+use crate::domain::customer::Secret;
+
+/// How instances travel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// C-STORE to a `[[peer]]`.
+    #[default]
+    CStore,
+    /// STOW-RS over HTTP.
+    StowRs,
+}
+
+/// What counts as the upstream's promise to keep an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirmation {
+    /// A report of DICOM storage commitment.
+    Commitment,
+    /// Its answer to a query (QIDO-RS) that comes after the store and names the instance.
+    Query,
+    /// Nothing: instances stay `sent`, and their bytes are never removed here.
+    None,
+}
+
+/// An archive that everything is forwarded to.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamConfig {
+    /// Its name in the queue, logs and metrics; unique. Instances that wait are found by it: do not change it.
+    pub name: String,
+    /// `c-store` or `stow-rs`. Default `c-store`.
+    pub way: Way,
+    /// AE title of the `[[peer]]` to send to, for `c-store`.
+    pub peer: String,
+    /// Address of its DICOMweb service, for `stow-rs`, e.g. `https://region.example.test/dicom-web`.
+    pub url: String,
+    /// Bearer token for `stow-rs`. Prefer `token_file`.
+    pub token: Secret,
+    /// File that holds the bearer token.
+    pub token_file: Option<PathBuf>,
+    /// Codes of the organisations whose instances go there. Default all.
+    pub organizations: Vec<String>,
+    /// `commitment` (default for `c-store`), `query` (default for `stow-rs`) or `none`.
+    pub confirm: Option<Confirmation>,
+    /// Associations or requests at the same time, each with a study of its own. Default 2.
+    pub associations: usize,
+    /// Instances sent over one association, or in one request. Default 100.
+    pub batch_instances: u32,
+    /// Bytes a second over all associations; 0 means no limit. Default 0.
+    pub bytes_per_second: u64,
+    /// Times of day in Asia/Shanghai at which it may send, e.g. `["19:00-07:00", "12:00-13:30"]`. Default always.
+    pub windows: Vec<Window>,
+    /// How long an instance waits for others of its study, in milliseconds. Default 2000.
+    pub delay_ms: u64,
+    /// Longest silence of the upstream, in milliseconds. Default 60000.
+    pub timeout_ms: u64,
+    /// Pause after the upstream did not answer, in milliseconds; doubled each time. Default 10000.
+    pub retry_ms: u64,
+    /// Longest pause, in milliseconds. Default 900000 (15 min).
+    pub max_retry_ms: u64,
+    /// Attempts with one instance before it is parked. Default 12.
+    pub max_attempts: u32,
+    /// How long after sending the upstream is asked whether it keeps an instance, in milliseconds. Default 5000.
+    pub confirm_delay_ms: u64,
+    /// Longest answer of a DICOMweb service that is read, in bytes. Default 16777216.
+    pub max_answer_bytes: usize,
+    /// How often the queue is looked at, in milliseconds. Default 1000.
+    pub poll_ms: u64,
+    /// How long a process that is not heard of keeps the upstream from others, in milliseconds. Default 30000.
+    pub lease_ms: u64,
+}
+
+impl Default for UpstreamConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            way: Way::CStore,
+            peer: String::new(),
+            url: String::new(),
+            token: Secret::default(),
+            token_file: None,
+            organizations: Vec::new(),
+            confirm: None,
+            associations: 2,
+            batch_instances: 100,
+            bytes_per_second: 0,
+            windows: Vec::new(),
+            delay_ms: 2_000,
+            timeout_ms: 60_000,
+            retry_ms: 10_000,
+            max_retry_ms: 900_000,
+            max_attempts: 12,
+            confirm_delay_ms: 5_000,
+            max_answer_bytes: 16 * 1024 * 1024,
+            poll_ms: 1_000,
+            lease_ms: 30_000,
+        }
+    }
+}
+
+impl UpstreamConfig {
+    /// What counts as its promise.
+    pub fn confirmation(&self) -> Confirmation {
+        self.confirm.unwrap_or(match self.way {
+            Way::CStore => Confirmation::Commitment,
+            Way::StowRs => Confirmation::Query,
+        })
+    }
+
+    /// What goes to it.
+    pub fn rule(&self) -> ForwardRule {
+        ForwardRule { upstream: self.name.clone(), organizations: self.organizations.clone(), delay_ms: self.delay_ms }
+    }
+
+    /// What is wrong with the entry, one sentence each; empty when it is fit for use.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.name.trim().is_empty() {
+            faults.push("needs a name".to_owned());
+        }
+        match self.way {
+            Way::CStore if self.peer.is_empty() => faults.push("c-store needs the AE title of a [[peer]]".to_owned()),
+            Way::CStore if self.confirmation() == Confirmation::Query => {
+                faults.push("confirm = \"query\" is for stow-rs; c-store has \"commitment\"".to_owned());
+            }
+            Way::StowRs if self.confirmation() == Confirmation::Commitment => {
+                faults.push("confirm = \"commitment\" is for c-store; stow-rs has \"query\"".to_owned());
+            }
+            Way::StowRs => match url::Url::parse(&self.url) {
+                Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {}
+                _ => faults.push("stow-rs needs the http or https address of a DICOMweb service".to_owned()),
+            },
+            Way::CStore => {}
+        }
+        if self.associations == 0 || self.batch_instances == 0 || self.poll_ms == 0 || self.lease_ms < 1000 {
+            faults.push("associations, batch_instances, poll_ms must be 1 at least, lease_ms 1000".to_owned());
+        }
+        faults
+    }
+}
+
+/// The front's own disk.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FrontConfig {
+    /// Days after its confirmation by every upstream at which an instance's bytes are removed here. Absent (default): never.
+    pub keep_days: Option<u32>,
+    /// How often bytes that may go are looked for, in milliseconds. Default 600000 (10 min).
+    pub purge_poll_ms: u64,
+    /// Instances removed in one transaction. Default 500.
+    pub purge_batch: u32,
+}
+
+impl Default for FrontConfig {
+    fn default() -> Self {
+        Self { keep_days: None, purge_poll_ms: 600_000, purge_batch: 500 }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the upstream promised to keep goes, and nothing else.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use yingku::integrations::front::{Confirmation, UpstreamConfig};
+
+use super::{archive, files, forward_to, in_state, section, upstream};
+use crate::archive::sender::send_all;
+use crate::harness::{
+    Package, ServerProcess, StoredInstances, TestServer, count_rows, data_set_of, eventually, free_port,
+    small_instance, texts, tool,
+};
+
+const OFFLINE: &str = "SELECT COUNT(*) AS n FROM instance WHERE offline_at IS NOT NULL";
+
+/// Larger than what goes into segments.
+const LARGE: usize = 5 * 1024 * 1024;
+
+/// Pixels of the instance with this number.
+fn pixels(number: u32) -> usize {
+    if number < 38 { 4096 } else { LARGE }
+}
+
+/// How many instances lie in files of their own.
+fn own_files(folder: &std::path::Path) -> usize {
+    fn below(folder: &std::path::Path) -> usize {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| if entry.path().is_dir() { below(&entry.path()) } else { 1 }).sum()
+    }
+    below(&folder.join("objects/instance"))
+}
+
+/// How many small instances are here with all their bytes.
+fn kept(stored: &StoredInstances) -> usize {
+    let is_kept = |number: &u32| {
+        let sent = small_instance(*number, 4096);
+        stored.data_set(&sent.sop_instance_uid).as_deref() == Some(data_set_of(&sent.bytes()))
+    };
+    (0..stored.count() as u32).filter(is_kept).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_arrives_unchanged_and_goes_here_after_commitment() {
+    let region = archive().await;
+    let mut front =
+        ServerProcess::start_with(&section(region.dicom().port(), "[front]\nkeep_days = 0\npurge_poll_ms = 100")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut paths = files(folder.path(), 0..38, 4096);
+    paths.extend(files(folder.path(), 38..40, LARGE));
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+
+    in_state(&front.database(), "purged", 40).await;
+    let arrived = region.stored().await;
+    assert_eq!(arrived.count(), 40);
+    for number in 0..40 {
+        let sent = small_instance(number, pixels(number));
+        assert!(arrived.data_set(&sent.sop_instance_uid).as_deref() == Some(data_set_of(&sent.bytes())), "{number}");
+    }
+    assert_eq!(count_rows(&front.database(), OFFLINE).await, 40, "the rows stay");
+    eventually(Duration::from_secs(10), "the large objects are gone", || async {
+        (own_files(front.folder()) == 0).then_some(())
+    })
+    .await;
+
+    // An intended absence is no fault, and the same again is recognised without its bytes.
+    assert!(send_all(front.dicom(), &paths[37..39]).iter().all(|answer| answer.is_acknowledged()));
+    assert!(front.terminate().await.success());
+    let verify = front.command(&["verify"]);
+    assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
+    assert_eq!(own_files(front.folder()), 0);
+    let status = String::from_utf8(front.command(&["forward", "status"]).stdout).unwrap();
+    assert!(status.contains("region: 0 waiting, 0 sent, 0 confirmed, 0 parked, 40 purged"), "{status}");
+    region.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upstream_that_promises_nothing_makes_nothing_go() {
+    // storescp takes everything and knows no storage commitment.
+    let storescp = tool("storescp", Package::Debian("dcmtk"));
+    let received = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let mut peer = Command::new(storescp)
+        .args(["+B", "--fork", "-aet", "UPSTREAM", "-od"])
+        .arg(received.path())
+        .arg(port.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let address = ([127, 0, 0, 1], port).into();
+    let front = TestServer::start_with(|config| {
+        forward_to(config, address, upstream());
+        config.front.keep_days = Some(0);
+        config.front.purge_poll_ms = 100;
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files(folder.path(), 0..5, 4096);
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+
+    in_state(&front.database(), "sent", 5).await;
+    let reasons = "SELECT COUNT(*) AS n FROM forward WHERE state = 1 AND reason <> ''";
+    eventually(Duration::from_secs(30), "commitment was asked for in vain", || async {
+        (count_rows(&front.database(), reasons).await == 5).then_some(())
+    })
+    .await;
+    let _ = peer.kill();
+    let _ = peer.wait();
+
+    for number in 0..5 {
+        let sent = small_instance(number, 4096);
+        let name = format!("CT.{}", sent.sop_instance_uid);
+        let arrived = std::fs::read(received.path().join(name)).unwrap();
+        assert!(data_set_of(&arrived) == data_set_of(&sent.bytes()), "{number}");
+    }
+    assert_eq!(count_rows(&front.database(), OFFLINE).await, 0);
+    assert_eq!(kept(&front.stored().await), 5);
+    front.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_counts_from_the_confirmation() {
+    let region = archive().await;
+    let address = region.dicom();
+    let front = TestServer::start_with(|config| {
+        forward_to(config, address, upstream());
+        config.front.keep_days = Some(1);
+        config.front.purge_poll_ms = 100;
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files(folder.path(), 0..2, 4096);
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+    in_state(&front.database(), "confirmed", 2).await;
+    assert_eq!((count_rows(&front.database(), OFFLINE).await, kept(&front.stored().await)), (0, 2));
+
+    // Two days later for one of them.
+    let index = yingku::index::Index::open(&front.database()).await.unwrap();
+    let older = "UPDATE forward SET changed_at = changed_at - 172800000 WHERE instance_pk = \
+                 (SELECT MIN(instance_pk) FROM forward)";
+    index
+        .write(move |tx| {
+            Box::pin(async move { tx.execute(older, Vec::new()).await.map(|_| ()) as Result<(), yingku::index::Error> })
+        })
+        .await
+        .unwrap();
+    in_state(&front.database(), "purged", 1).await;
+    assert_eq!(count_rows(&front.database(), OFFLINE).await, 1);
+    front.stop().await;
+    region.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_upstreams_must_both_promise() {
+    let region = archive().await;
+    let address = region.dicom();
+    let front = TestServer::start_with(|config| {
+        forward_to(config, address, upstream());
+        let silent = UpstreamConfig { name: "backup".to_owned(), confirm: Some(Confirmation::None), ..upstream() };
+        config.upstream.push(silent);
+        config.front.keep_days = Some(0);
+        config.front.purge_poll_ms = 100;
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files(folder.path(), 0..3, 4096);
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+    in_state(&front.database(), "confirmed", 3).await;
+    in_state(&front.database(), "sent", 3).await;
+    // The purge has looked at them: it holds its lease by now, again and again.
+    let lease = "SELECT CAST(lease_until AS TEXT) AS t FROM work_lease WHERE name = 'purge_forwarded'";
+    let seen = texts(&front.database(), lease).await;
+    eventually(Duration::from_secs(10), "the purge has come by", || async {
+        (texts(&front.database(), lease).await != seen).then_some(())
+    })
+    .await;
+    assert_eq!((count_rows(&front.database(), OFFLINE).await, kept(&front.stored().await)), (0, 3));
+    front.stop().await;
+    region.stop().await;
+}

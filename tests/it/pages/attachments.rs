@@ -1,0 +1,130 @@
+//! Attachments of an exam on its page: shown by kind, sent with their type and by ranges, recorded (D-I14, D-P18).
+
+use yingku::archive::store_attachment::{AttachmentOutcome, ReceiveAttachment};
+use yingku::domain::Actor;
+use yingku::domain::attachment::{AttachmentKind, AttachmentType};
+
+use super::world::{Exam, World, link};
+
+const ACCESSION: (&str, &str) = ("AccessionNumber", "A0001");
+
+async fn attach(world: &World, kind: AttachmentKind, media_type: AttachmentType, bytes: &[u8]) -> AttachmentOutcome {
+    let command = ReceiveAttachment {
+        org_code: "ORG-T01".to_owned(),
+        kind,
+        media_type,
+        title: "<b>测试</b>".to_owned(),
+        accession_number: "A0001".to_owned(),
+        patient_id: String::new(),
+        study_instance_uid: String::new(),
+        source_name: "扫描.jpg".to_owned(),
+        actor: Actor::system("test"),
+    };
+    let mut writer = world.archive.receive_attachment(command).unwrap();
+    writer.write(bytes).await.unwrap();
+    writer.commit().await.unwrap()
+}
+
+/// The address behind the first `src` or `href` that holds `/attachment/`.
+fn address(page: &str) -> String {
+    let at = page.find("/attachment/").expect("there is an attachment");
+    let begin = page[..at].rfind('"').unwrap() + 1;
+    page[begin..].split(['"', '?']).next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn scans_of_the_request_are_with_the_request_and_others_have_a_tab() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    let jpeg = [&[0xFF, 0xD8, 0xFF][..], b"request"].concat();
+    attach(&world, AttachmentKind::RequestForm, AttachmentType::Jpeg, &jpeg).await;
+    attach(&world, AttachmentKind::Video, AttachmentType::Mp4, b"0000ftypisom").await;
+    attach(&world, AttachmentKind::Ecg, AttachmentType::Xml, b"<AnnotatedECG/>").await;
+
+    let exam = world.open("ClinicExam", &[ACCESSION]).await;
+    let request = world.get(&format!("{exam}?tab=request")).await.text();
+    let others = world.get(&format!("{exam}?tab=attachments")).await;
+    assert!(request.contains("申请单扫描件") && !request.contains("采集视频"));
+    assert!(others.header("content-security-policy").contains("media-src 'self'"));
+    let others = others.text();
+    assert!(others.contains("<video controls") && others.contains("心电文件") && !others.contains("申请单扫描件"));
+    assert!(others.contains("&#60;b&#62;") || others.contains("&lt;b&gt;"), "a title is text");
+
+    let scan = world.get(&address(&request)).await;
+    assert_eq!((scan.status, scan.header("content-type"), &scan.body[..]), (200, "image/jpeg", &jpeg[..]));
+    assert!(scan.header("content-disposition").starts_with("inline"));
+    world.get(&address(&request)).await;
+    world.get(&format!("{}?download=1", address(&request))).await;
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'view_attachment'").await, 1);
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'download_attachment'").await, 1);
+}
+
+#[tokio::test]
+async fn a_film_is_sent_by_ranges_and_xml_never_as_a_page() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    let film: Vec<u8> = [b"0000ftypisom".as_slice(), &[7; 1000]].concat();
+    attach(&world, AttachmentKind::Video, AttachmentType::Mp4, &film).await;
+    let exam = world.open("ClinicExam", &[ACCESSION]).await;
+    let path = address(&world.get(&format!("{exam}?tab=attachments")).await.text());
+    let url = format!("http://{}{path}", world.address);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let part = client.get(&url).header("range", "bytes=4-11").send().await.unwrap();
+    assert_eq!(part.status().as_u16(), 206);
+    assert_eq!(part.headers()["content-range"], "bytes 4-11/1012");
+    assert_eq!(&part.bytes().await.unwrap()[..], b"ftypisom");
+    let beyond = client.get(&url).header("range", "bytes=5000-").send().await.unwrap();
+    assert_eq!((beyond.status().as_u16(), &beyond.headers()["content-range"]), (416, &"bytes */1012".parse().unwrap()));
+
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    attach(&world, AttachmentKind::Ecg, AttachmentType::Xml, b"<x><script>1</script></x>").await;
+    let exam = world.open("ClinicExam", &[ACCESSION]).await;
+    let path = address(&world.get(&format!("{exam}?tab=attachments")).await.text());
+    let answer = world.get(&path).await;
+    assert!(answer.header("content-disposition").starts_with("attachment"));
+    assert!(answer.header("content-security-policy").contains("sandbox"));
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+}
+
+#[tokio::test]
+async fn what_a_session_may_not_see_it_cannot_fetch() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    world.exam(Exam::new(2)).await;
+    attach(&world, AttachmentKind::Consent, AttachmentType::Jpeg, &[0xFF, 0xD8, 0xFF, 1]).await;
+    let exam = world.open("ClinicExam", &[ACCESSION]).await;
+    let path = address(&world.get(&format!("{exam}?tab=attachments")).await.text());
+
+    let other = world.open("ClinicExam", &[("AccessionNumber", "A0002")]).await;
+    let pk = path.rsplit('/').next().unwrap();
+    assert_eq!(world.get(&format!("{other}/attachment/{pk}")).await.status, 404, "an attachment of another exam");
+    assert_eq!(world.get(&format!("{exam}/attachment/x")).await.status, 404);
+
+    // ShowType 3 is data alone, and a consent is none.
+    let answer = world.get(&link("ClinicExam", &[ACCESSION, ("ShowType", "3")])).await;
+    let data_only = answer.header("location").to_owned();
+    assert!(!world.get(&data_only).await.text().contains("/attachment/"));
+    assert_eq!(world.get(&format!("{data_only}/attachment/{pk}")).await.status, 404);
+}
+
+#[tokio::test]
+async fn the_same_file_again_changes_nothing_and_an_ambiguous_number_links_nothing() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    let jpeg = [0xFF, 0xD8, 0xFF, 9];
+    assert_eq!(attach(&world, AttachmentKind::Capture, AttachmentType::Jpeg, &jpeg).await, AttachmentOutcome::Stored);
+    assert_eq!(
+        attach(&world, AttachmentKind::Capture, AttachmentType::Jpeg, &jpeg).await,
+        AttachmentOutcome::Duplicate
+    );
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM attachment WHERE state = 'linked'").await, 1);
+
+    world.exam(Exam { pacs_id: "A0001".to_owned(), ..Exam::new(3) }).await;
+    world.execute("UPDATE exam_report SET patient_id = 'P0009', patient_local_id = 'L0009' WHERE id = 3", vec![]).await;
+    attach(&world, AttachmentKind::Capture, AttachmentType::Jpeg, &[0xFF, 0xD8, 0xFF, 10]).await;
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM attachment WHERE state = 'unlinked'").await, 1);
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM exam_attachment").await, 1);
+    let verified = world.archive.verify(yingku::archive::verify::Depth::Content, |_| {}).await.unwrap();
+    assert_eq!((verified.fault_count, verified.unnamed, verified.checked), (0, 0, 2));
+}
