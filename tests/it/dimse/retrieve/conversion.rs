@@ -79,7 +79,7 @@ async fn each_encoding_becomes_what_the_receiver_takes_with_the_pixels_of_dcmtk(
     // and DCMTK as a destination that takes Implicit VR only
     let to = tempfile::tempdir().unwrap();
     let mut receiver = Command::new(tool("storescp", Package::Debian("dcmtk")));
-    receiver.args(["+xi", "+uf", "-od", to.path().to_str().unwrap(), &port.to_string()]);
+    receiver.args(["+xi", "-od", to.path().to_str().unwrap(), &port.to_string()]);
     let _receiver = Killed(receiver.spawn().unwrap());
     listening(port).await;
     let called = listener.address.port().to_string();

@@ -168,8 +168,13 @@ async fn listening(port: u16) {
 
 /// Runs one of DCMTK's tools; gives what it said.
 async fn dcmtk(name: &str, arguments: &[&str]) -> String {
+    dcmtk_in(&std::env::temp_dir(), name, arguments).await
+}
+
+/// The same in a folder.
+async fn dcmtk_in(folder: &Path, name: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(tool(name, Package::Debian("dcmtk")));
-    command.args(arguments);
+    command.args(arguments).current_dir(folder);
     let output = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
