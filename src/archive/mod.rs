@@ -5,12 +5,14 @@
 
 pub mod check_health;
 pub mod commit_storage;
+pub mod conflicts;
 mod error;
 pub mod fetch_report_file;
 pub mod find;
 pub mod find_reports;
 pub mod keep_message;
 pub mod link;
+pub mod link_by_hand;
 pub mod list_exams;
 pub mod open_link;
 mod plan_batch;

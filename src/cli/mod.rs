@@ -1,10 +1,12 @@
 //! The command line: reads arguments, calls one function, prints what an operator needs.
 
 mod check_config;
+mod conflicts;
 mod demo;
 mod import;
 mod jobs;
 mod migrate;
+mod qr;
 mod reindex;
 mod scrub;
 mod serve;
@@ -47,6 +49,10 @@ enum Command {
     Scrub(scrub::Scrub),
     /// Look after work that waits or was given up.
     Jobs(jobs::Jobs),
+    /// Decide about contradictions, and link studies and exam reports by hand.
+    Conflicts(conflicts::Conflicts),
+    /// List and revoke the links behind printed codes.
+    Qr(qr::Qr),
 }
 
 /// Where the configuration is.
@@ -108,6 +114,8 @@ pub fn main() -> ExitCode {
             Command::Reindex(command) => command.run().await,
             Command::Scrub(command) => command.run().await,
             Command::Jobs(command) => command.run().await,
+            Command::Conflicts(command) => command.run().await,
+            Command::Qr(command) => command.run().await,
         }
     });
     match done {
