@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::compact::CompactionConfig;
 use crate::archive::scrub::ScrubConfig;
 use crate::archive::{LinkRules, QrConfig};
 use crate::dicom::render::RenderConfig;
@@ -27,6 +28,7 @@ use crate::jobs::JobsConfig;
 use crate::objects::ObjectsConfig;
 use crate::telemetry::LogConfig;
 use crate::web::HttpConfig;
+use crate::web::dicomweb::DicomwebConfig;
 use crate::web::pages::PagesConfig;
 
 pub use faults::Fault;
@@ -63,6 +65,8 @@ pub struct Config {
     pub documents: DocumentsConfig,
     /// The signed pages.
     pub pages: PagesConfig,
+    /// DICOMweb.
+    pub dicomweb: DicomwebConfig,
     /// How reports and images find each other.
     pub link: LinkRules,
     /// Rendering of images.
@@ -71,6 +75,8 @@ pub struct Config {
     pub jobs: JobsConfig,
     /// Reading all images from time to time.
     pub scrub: ScrubConfig,
+    /// Taking back the space of deleted images.
+    pub compaction: CompactionConfig,
     /// Logs.
     pub log: LogConfig,
 }

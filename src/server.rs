@@ -4,24 +4,27 @@
 //! [`Server::run`] serves until its token is cancelled, then lets associations and requests finish, gives jobs back
 //! and returns.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::find::{Confidentiality, Readable};
 use crate::archive::queue::{JobFailure, JobKind};
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
-use crate::integrations::report_registry;
+use crate::integrations::report_registry::{self, ClientConfig, DicomwebRight};
 use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
+use crate::web::dicomweb::{self, DicomwebClient, DicomwebState};
 use crate::web::health::{self, HealthState, Readiness};
 use crate::web::pages::{self, PagesState};
 use crate::{dimse, telemetry, web};
@@ -119,6 +122,11 @@ impl Server {
         {
             tracing::warn!(%error, "the scrub could not be scheduled");
         }
+        if config.compaction.dead_percent > 0
+            && let Err(error) = archive.schedule_compaction().await
+        {
+            tracing::warn!(%error, "the compaction could not be scheduled");
+        }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
@@ -160,7 +168,15 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
         &config.organization,
     );
     let health = HealthState { archive: archive.clone(), metrics: telemetry::metrics(), readiness };
-    let mut routers = vec![health::router(health), pages::router(pages)];
+    let dicomweb = DicomwebState::new(
+        archive.clone(),
+        &config.http,
+        config.dicomweb.clone(),
+        config.dicom.default_charset.clone(),
+        dicomweb_clients(config),
+        pages.clone(),
+    );
+    let mut routers = vec![health::router(health), pages::router(pages), dicomweb::router(dicomweb)];
     if !config.sender.is_empty() || !config.client.is_empty() {
         routers.push(report_registry::router(archive.clone(), config.registry_settings())?);
     }
@@ -170,6 +186,14 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
 /// Who does which jobs in this process.
 fn handlers(config: &Config, archive: &Archive) -> Handlers {
     let mut handlers = Handlers::of(archive, config.jobs.workers);
+    let (compacted, compaction) = (archive.clone(), config.compaction.clone());
+    handlers.add(JobKind::Compact, 1, move |_| {
+        let (archive, compaction) = (compacted.clone(), compaction.clone());
+        async move {
+            let failed = |error: archive::Error| JobFailure { reason: error.to_string(), retryable: true };
+            archive.run_compaction(&compaction).await.map_err(failed)
+        }
+    });
     let (scrubbed, scrub) = (archive.clone(), config.scrub.clone());
     handlers.add(JobKind::Scrub, 1, move |_| {
         let (archive, scrub) = (scrubbed.clone(), scrub.clone());
@@ -188,6 +212,38 @@ async fn watch_workers(ended: CancellationToken, readiness: Arc<Readiness>, shut
     if !shutdown.is_cancelled() {
         tracing::error!("jobs are no longer taken; restart the server");
     }
+}
+
+/// The clients that may use DICOMweb. One whose addresses cannot be read is left out rather than let in from anywhere.
+fn dicomweb_clients(config: &Config) -> Vec<DicomwebClient> {
+    let network = |text: &String| {
+        let text = text.trim();
+        text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    };
+    let client = |client: &ClientConfig| {
+        let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
+        let stores_for = client.stores_for().map(str::to_owned);
+        let readable = readable(config, client);
+        (client.dicomweb != DicomwebRight::None && !client.key.is_empty()).then(|| DicomwebClient {
+            id: client.id.clone(),
+            key: client.key.clone(),
+            networks,
+            readable,
+            stores_for,
+        })
+    };
+    config.client.iter().filter_map(client).collect()
+}
+
+/// Its own organisations wholly; without any, what all of them share.
+fn readable(config: &Config, client: &ClientConfig) -> Vec<Readable> {
+    let all: Vec<&String> = config.organization.iter().map(|organization| &organization.code).collect();
+    let (codes, confidentiality) = match client.organizations.is_empty() {
+        false => (client.organizations.iter().collect(), Confidentiality::Everything),
+        true if client.vip => (all, Confidentiality::Everything),
+        true => (all, Confidentiality::SharedOnly),
+    };
+    codes.into_iter().map(|code| Readable { org_code: code.clone(), confidentiality }).collect()
 }
 
 /// Keeps the node's lease; removes, once, what a crash left behind.

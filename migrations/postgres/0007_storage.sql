@@ -26,3 +26,18 @@ CREATE TABLE object_damage (
     seen_at BIGINT NOT NULL
 );
 CREATE INDEX object_damage_found ON object_damage (found_at);
+
+-- Objects in segments whose rows were deleted: what compaction may leave behind.
+CREATE TABLE dead_object (
+    object_key TEXT NOT NULL,
+    object_offset BIGINT NOT NULL,
+    object_length BIGINT NOT NULL,
+    died_at BIGINT NOT NULL,
+    PRIMARY KEY (object_key, object_offset)
+);
+
+-- Segments from which everything that lives has been copied.
+CREATE TABLE retired_segment (
+    object_key TEXT NOT NULL PRIMARY KEY,
+    retired_at BIGINT NOT NULL
+);

@@ -48,7 +48,7 @@ pub struct Picture {
     pub media_type: &'static str,
 }
 
-type PictureKey = (i64, String);
+pub(super) type PictureKey = (i64, String);
 
 /// What looking at exams needs: turns for drawing, pictures made lately, views recorded lately.
 #[derive(Debug, Clone)]
@@ -79,8 +79,20 @@ impl Viewer {
         self.views.insert((session.to_owned(), exam.to_owned()), ()).await;
     }
 
+    pub(super) fn config(&self) -> &Arc<RenderConfig> {
+        &self.config
+    }
+
+    pub(super) async fn kept(&self, key: &PictureKey) -> Option<Picture> {
+        self.pictures.get(key).await
+    }
+
+    pub(super) async fn keep(&self, key: PictureKey, picture: Picture) {
+        self.pictures.insert(key, picture).await;
+    }
+
     /// Runs work on a blocking thread when it is its turn; the turn lasts until the work ends.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let stopped = || Error::Objects(objects::Error::Stopped);
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| stopped())?;
         let done = tokio::task::spawn_blocking(move || {

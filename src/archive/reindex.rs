@@ -20,7 +20,7 @@ use crate::dicom::text::Charset;
 use crate::domain::Actor;
 use crate::domain::place::Place;
 use crate::index::instances::{InstanceRow, NewInstance};
-use crate::index::{self, places};
+use crate::index::{self, dead_objects, places};
 use crate::objects::{self, Kind, Listed, Objects, RecordKind};
 
 /// Files whose rows are looked up together.
@@ -108,7 +108,7 @@ impl Archive {
             let places = if files == 0 { self.places_in(first).await? } else { now.iter().map(whole).collect() };
             let keys: Vec<String> = now.iter().map(|listed| listed.key.clone()).collect();
             let named = places::named_instances(&self.index, &keys).await?;
-            let mut wanted = Vec::new();
+            let (mut wanted, mut dead) = (Vec::new(), Vec::new());
             for (place, begun_at) in places {
                 done.seen += 1;
                 let at = (place.key.clone(), place.offset);
@@ -116,10 +116,12 @@ impl Archive {
                     done.known += 1;
                 } else if deleted.contains(&at) {
                     done.deleted += 1;
+                    dead.push(place);
                 } else {
                     wanted.push((place, begun_at));
                 }
             }
+            self.note_dead(dead).await?;
             self.reindex_places(wanted, rules, &mut done, &progress).await?;
             progress(&done);
         }
@@ -187,6 +189,20 @@ impl Archive {
         Ok(())
     }
 
+    /// What is dead in segments, for compaction.
+    async fn note_dead(&self, dead: Vec<Place>) -> Result<(), Error> {
+        let now = self.clock.now_ms();
+        let write = self.index.write(move |tx| {
+            Box::pin(async move {
+                for place in &dead {
+                    dead_objects::bury(tx, now, place).await?;
+                }
+                Ok::<_, index::Error>(())
+            })
+        });
+        Ok(write.await?)
+    }
+
     /// Places that records in segments call deleted.
     async fn deleted_places(&self, listed: &[Listed]) -> Result<HashSet<(String, u64)>, Error> {
         let mut deleted = HashSet::new();
@@ -196,11 +212,8 @@ impl Archive {
                     continue;
                 }
                 let place = Place { key: listed.key.clone(), offset: record.offset, length: record.length };
-                let bytes = self.objects.read(&place).await?;
-                let text = String::from_utf8_lossy(&bytes);
-                let mut words = text.split_whitespace();
-                if let (Some(key), Some(Ok(offset))) = (words.next(), words.next().map(str::parse)) {
-                    deleted.insert((key.to_owned(), offset));
+                if let Some(dead) = Objects::deleted_place(&self.objects.read(&place).await?) {
+                    deleted.insert((dead.key, dead.offset));
                 }
             }
         }

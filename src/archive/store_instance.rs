@@ -65,6 +65,19 @@ pub enum StoreOutcome {
     NewVersion,
 }
 
+/// What was stored, for protocols that tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// How it ended.
+    pub outcome: StoreOutcome,
+    /// (0020,000D) of the data set.
+    pub study_instance_uid: String,
+    /// (0020,000E) of the data set.
+    pub series_instance_uid: String,
+    /// Whether the pixel data ends before its own length.
+    pub is_cut_off: bool,
+}
+
 /// An object on its way in. Dropping it keeps nothing.
 pub struct InstanceWriter {
     archive: Archive,
@@ -73,6 +86,7 @@ pub struct InstanceWriter {
     scanner: HeaderScanner,
     hash: Sha256,
     dataset_offset: u64,
+    expected_study: Option<String>,
 }
 
 impl Archive {
@@ -97,6 +111,7 @@ impl Archive {
             scanner: HeaderScanner::new(&command.transfer_syntax_uid, self.header_limits.clone()),
             dataset_offset: meta.len() as u64,
             hash: Sha256::new(),
+            expected_study: None,
             object,
             command,
         })
@@ -132,12 +147,26 @@ impl InstanceWriter {
         self.object.abort().await;
     }
 
+    /// Refuses, at the end, an object of another study than this one.
+    pub fn expect_study(&mut self, study_instance_uid: &str) {
+        self.expected_study = Some(study_instance_uid.to_owned());
+    }
+
     /// Makes the object durable and indexes it. After an error nothing is kept.
     pub async fn commit(self) -> Result<StoreOutcome, Error> {
-        let Self { archive, command, mut object, scanner, hash, dataset_offset } = self;
+        Ok(self.commit_and_tell().await?.outcome)
+    }
+
+    /// As [`InstanceWriter::commit`]; tells what the object is.
+    pub async fn commit_and_tell(self) -> Result<Committed, Error> {
+        let Self { archive, command, mut object, scanner, hash, dataset_offset, expected_study } = self;
         let header = scanner.finish();
         let attributes = header.instance_attributes(&command.default_charset);
-        if let Err(error) = check(&command, &attributes) {
+        let right_study = expected_study.is_none_or(|expected| expected == attributes.study_instance_uid);
+        let wrong_study = || Error::Mismatch("Study Instance UID of the data set is not the expected one".to_owned());
+        if let Err(error) =
+            check(&command, &attributes).and_then(|()| right_study.then_some(()).ok_or_else(wrong_study))
+        {
             object.abort().await;
             return Err(error);
         }
@@ -146,12 +175,19 @@ impl InstanceWriter {
             object.abort().await;
             return Err(Error::Mismatch("the pixel data ends before its own length".to_owned()));
         }
+        let (study_uid, series_uid) = (attributes.study_instance_uid.clone(), attributes.series_instance_uid.clone());
+        let committed = move |outcome| Committed {
+            outcome,
+            study_instance_uid: study_uid,
+            series_instance_uid: series_uid,
+            is_cut_off: cut_off,
+        };
         let content_hash = hex::encode(hash.finalize());
         let sop_instance_uid = &attributes.sop_instance_uid;
         match instances::find_existing(&archive.index, &command.org_code, sop_instance_uid).await {
             Ok(Some(existing)) if existing.content_hash == content_hash => {
                 object.abort().await;
-                return Ok(StoreOutcome::Duplicate);
+                return Ok(committed(StoreOutcome::Duplicate));
             }
             Ok(_) => {}
             Err(error) => {
@@ -187,7 +223,7 @@ impl InstanceWriter {
                 tracing::warn!(object.key = %kept_at.key, %error, "an object that is not needed could not be removed");
             }
         }
-        outcome
+        outcome.map(committed)
     }
 }
 
@@ -207,7 +243,7 @@ impl Archive {
         if named.contains(&(place.key.clone(), place.offset)) {
             return Ok(());
         }
-        Ok(self.objects.forget(place).await?)
+        self.bury_object(place).await
     }
 }
 

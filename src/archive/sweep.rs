@@ -13,7 +13,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 
 use super::{Archive, Error};
+use crate::domain::place::Place;
 use crate::index::places;
+use crate::objects::{Objects, RecordKind};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const KEYS_AT_ONCE: usize = 500;
@@ -48,11 +50,36 @@ impl Archive {
             let old: Vec<_> = listed.into_iter().filter(|object| crashed.contains(&object.written_at)).collect();
             let keys: Vec<String> = old.iter().map(|object| object.key.clone()).collect();
             for key in places::unnamed(&self.index, &keys).await? {
-                self.objects.delete(&key).await?;
+                match Objects::is_segment(&key) {
+                    true if self.is_needed(&key).await? => continue,
+                    true => self.objects.delete_segment(&key).await?,
+                    false => self.objects.delete(&key).await?,
+                }
                 swept.removed += 1;
                 swept.removed_bytes += old.iter().find(|object| object.key == key).map_or(0, |object| object.length);
             }
         }
         Ok(swept)
+    }
+
+    /// Whether a segment that no row names counts all the same: it takes records, or says of an object elsewhere that it has
+    /// been deleted, which an index rebuilt from storage would not know otherwise.
+    pub(super) async fn is_needed(&self, segment: &str) -> Result<bool, Error> {
+        if self.objects.is_open(segment) {
+            return Ok(true);
+        }
+        for record in self.objects.segment_outline(segment).await?.records {
+            if record.kind != RecordKind::Deleted {
+                continue;
+            }
+            let place = Place { key: segment.to_owned(), offset: record.offset, length: record.length };
+            let target = Objects::deleted_place(&self.objects.read(&place).await?);
+            if let Some(target) = target.filter(|target| target.key != segment)
+                && self.objects.length(&target.key).await?.is_some()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

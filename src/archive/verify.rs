@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::{Archive, Error};
 use crate::domain::place::Place;
 use crate::index::places::{self, Promise, PromiseKind};
-use crate::objects;
+use crate::objects::{self, Objects};
 
 /// How thorough to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,9 @@ impl Archive {
             let listed = listed.into_iter().collect::<Result<Vec<_>, _>>()?;
             let keys: Vec<String> = listed.iter().map(|object| object.key.clone()).collect();
             for key in places::unnamed(&self.index, &keys).await? {
+                if Objects::is_segment(&key) && self.is_needed(&key).await? {
+                    continue;
+                }
                 verified.unnamed += 1;
                 verified.unnamed_bytes += listed.iter().find(|object| object.key == key).map_or(0, |o| o.length);
             }

@@ -1,6 +1,7 @@
 //! The command line: reads arguments, calls one function, prints what an operator needs.
 
 mod check_config;
+mod compact;
 mod conflicts;
 mod demo;
 mod import;
@@ -47,6 +48,8 @@ enum Command {
     Reindex(reindex::Reindex),
     /// Read all images and compare them with what was acknowledged; goes on where the last pass was.
     Scrub(scrub::Scrub),
+    /// Take back the space of deleted images now.
+    Compact(ConfigFile),
     /// Look after work that waits or was given up.
     Jobs(jobs::Jobs),
     /// Decide about contradictions, and link studies and exam reports by hand.
@@ -113,6 +116,7 @@ pub fn main() -> ExitCode {
             Command::Verify(command) => command.run().await,
             Command::Reindex(command) => command.run().await,
             Command::Scrub(command) => command.run().await,
+            Command::Compact(config) => compact::run(&config).await,
             Command::Jobs(command) => command.run().await,
             Command::Conflicts(command) => command.run().await,
             Command::Qr(command) => command.run().await,

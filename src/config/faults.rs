@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::Config;
 use crate::domain::customer::secret_fault;
+use crate::integrations::report_registry::{DicomwebRight, KeyMode};
 
 /// One thing to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +74,33 @@ fn sections(config: &Config, found: &mut Found) {
     for (key, message) in config.pages.faults() {
         found.add(key, message);
     }
+    for (key, message) in config.dicomweb.faults() {
+        found.add(key, message);
+    }
+    dicomweb_clients(config, found);
     if let Err(error) = config.log.check() {
         found.add("log", error.to_string());
     }
     for error in config.registry_settings().check() {
         found.add("registry", error.to_string());
+    }
+}
+
+/// A bearer token must say by itself who calls, and an object must have an owner.
+fn dicomweb_clients(config: &Config, found: &mut Found) {
+    let mut keys = HashSet::new();
+    for (i, client) in config.client.iter().enumerate().filter(|(_, c)| c.dicomweb != DicomwebRight::None) {
+        if client.key_mode != KeyMode::Plain {
+            found.add(format!("client.{i}.key_mode"), "must be plain for a client that uses DICOMweb");
+        }
+        if !client.key.is_empty() && !keys.insert(client.key.as_str()) {
+            found.add(format!("client.{i}.key"), "is also the key of another client that uses DICOMweb");
+        }
+        let owner = client.stores_for().unwrap_or_default();
+        let known = config.organization.iter().any(|organization| organization.code == owner);
+        if client.dicomweb == DicomwebRight::ReadAndStore && !known {
+            found.add(format!("client.{i}.store_organization"), "must be a configured [[organization]] code");
+        }
     }
 }
 
@@ -225,6 +248,9 @@ mod tests {
         let peer = "[[peer]]\nae_title = 'P'\nhost = 'h'\norganization = 'A'\n";
         let peers = format!("[[organization]]\nname = 'a'\ncode = 'A'\n{peer}{peer}");
         let open = "[http]\nlisten = '0.0.0.0:0'\n[[sender]]\nname = 'a'\norganizations = ['*']\naddresses = ['::/0']";
+        let client = |right: &str, more: &str| {
+            format!("[[client]]\nid = 'a'\nkey = 'a-long-and-odd-secret-8'\ndicomweb = '{right}'\n{more}")
+        };
         let cases = [
             ("[database]\nurl = 'sqlite://'", "database.url"),
             ("[database]\nurl = 'sqlite::memory:'", "database.url"),
@@ -244,6 +270,9 @@ mod tests {
             ("[registry]\naliases = ['/a', '/a']", "registry: registry.aliases: /a"),
             ("[registry]\naliases = ['/Metrics']", "registry: registry: /Metrics"),
             ("[dicom]\nlisten = '127.0.0.1:8080'", "dicom.listen"),
+            ("[dicomweb]\nmax_results = 0", "dicomweb.max_results"),
+            (&client("read_and_store", ""), "client.0.store_organization"),
+            (&client("read", "key_mode = 'md5_date'"), "client.0.key_mode"),
         ];
         for (text, key) in cases {
             let told = keys(text);

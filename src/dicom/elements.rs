@@ -36,6 +36,11 @@ impl Encoding {
         }
     }
 
+    /// Whether numbers have their most significant byte first.
+    pub fn is_big_endian(self) -> bool {
+        self == Encoding::ExplicitBig
+    }
+
     fn u16(self, b: &[u8]) -> u16 {
         let pair = [b[0], b[1]];
         if self == Encoding::ExplicitBig { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
@@ -77,6 +82,8 @@ pub struct PixelStart {
 pub struct Elements<'a> {
     list: Vec<Element<'a>>,
     encoding: Encoding,
+    /// Address of the first byte; compared with others only.
+    start: usize,
     /// Where reading ended: the pixels, the end, or what could not be read.
     pub end: usize,
     /// The pixels, when reading came to them.
@@ -111,7 +118,12 @@ impl<'a> Elements<'a> {
             list.push(Element { tag: head.tag, vr: head.vr, value: &bytes[start..value_end], encoding: inner });
             at = next;
         }
-        Self { list, encoding, end: at, pixels }
+        Self { list, encoding, start: bytes.as_ptr() as usize, end: at, pixels }
+    }
+
+    /// Where the list begins in the bytes that it was read from, or was read out of an item of.
+    pub fn start_in(&self, outer: &[u8]) -> Option<usize> {
+        self.start.checked_sub(outer.as_ptr() as usize).filter(|at| *at <= outer.len())
     }
 
     /// The element with this tag.
@@ -156,6 +168,11 @@ impl<'a> Elements<'a> {
 }
 
 impl<'a> Element<'a> {
+    /// How the value is encoded.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// The text, when it is UTF-8.
     pub fn text(&self) -> Option<&'a str> {
         std::str::from_utf8(self.value).ok().map(|text| text.trim_matches([' ', '\0']))
@@ -190,7 +207,8 @@ impl<'a> Element<'a> {
         text.split('\\').map_while(|part| part.trim_matches([' ', '\0']).parse::<f64>().ok()).collect()
     }
 
-    fn items(self) -> impl Iterator<Item = Elements<'a>> {
+    /// The items of a sequence, each read when it is asked for.
+    pub fn items(self) -> impl Iterator<Item = Elements<'a>> {
         let mut at = 0;
         std::iter::from_fn(move || {
             let head = head(&self.value[at..], self.encoding).filter(|head| head.tag == ITEM)?;

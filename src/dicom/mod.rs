@@ -6,9 +6,14 @@
 
 pub mod attributes;
 pub mod data_set_writer;
+pub mod dictionary;
 pub mod elements;
+pub mod frames;
 pub mod header;
 pub mod identifier;
+pub mod json;
+pub mod model;
+pub mod native_xml;
 pub mod part10;
 pub mod render;
 pub mod sop_class;

@@ -14,19 +14,23 @@ pub enum JobKind {
     FetchReportFile,
     /// Read all objects and compare them with what was acknowledged.
     Scrub,
+    /// Take back the space of deleted objects in segments.
+    Compact,
     /// Check what commitment was asked for and tell who asked; the key is the request's id.
     ReportStorageCommitment,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 3] = [JobKind::FetchReportFile, JobKind::Scrub, JobKind::ReportStorageCommitment];
+    pub const ALL: [JobKind; 4] =
+        [JobKind::FetchReportFile, JobKind::Scrub, JobKind::Compact, JobKind::ReportStorageCommitment];
 
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             JobKind::FetchReportFile => "fetch_report_file",
             JobKind::Scrub => "scrub",
+            JobKind::Compact => "compact",
             JobKind::ReportStorageCommitment => "report_storage_commitment",
         }
     }

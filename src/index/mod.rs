@@ -8,10 +8,12 @@
 pub mod audit;
 pub mod commitments;
 pub mod conflicts;
+pub mod dead_objects;
 pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;
 pub mod find;
+pub mod image_reading;
 pub mod inbox;
 pub mod instance_versions;
 pub mod instances;

@@ -290,6 +290,18 @@ impl Objects {
         segments.append(RecordKind::Deleted, gone.into()).await.map(|_| ())
     }
 
+    /// What a record of a deletion says.
+    pub fn deleted_place(record: &[u8]) -> Option<Place> {
+        let mut words = std::str::from_utf8(record).ok()?.split_whitespace();
+        let (key, offset, length) = (words.next()?, words.next()?, words.next()?);
+        Some(Place { key: key.to_owned(), offset: offset.parse().ok()?, length: length.parse().ok()? })
+    }
+
+    /// Whether a segment still takes records, or was left open by a crash.
+    pub fn is_open(&self, key: &str) -> bool {
+        self.folder.as_ref().is_some_and(|folder| segment::is_open(folder, key))
+    }
+
     /// Whether a key is that of a segment, which holds many objects.
     pub fn is_segment(key: &str) -> bool {
         segment::is_segment(key)
@@ -316,8 +328,18 @@ impl Objects {
         self.folder.is_some()
     }
 
-    /// Removes the object under a key, a whole segment too; one that is gone already is no error.
+    /// Removes an object that has its key for itself; one that is gone already is no error. A segment is left alone, it
+    /// holds objects of others: see [`Objects::forget`].
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        if segment::is_segment(key) { Ok(()) } else { self.remove(key).await }
+    }
+
+    /// Removes a whole segment; the caller knows that nothing in it is needed.
+    pub async fn delete_segment(&self, key: &str) -> Result<(), Error> {
+        self.remove(key).await
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Error> {
         match self.store.delete(&Path::from(key)).await.map_err(missing) {
             Err(Error::Missing) => Ok(()),
             other => other,

@@ -13,7 +13,10 @@ use axum::response::Response;
 use futures_util::FutureExt;
 
 use super::error_page::plain_error;
-use super::{HttpConfig, assets};
+use super::{HttpConfig, assets, dicomweb};
+
+/// For requests whose own service limits them: longer than any limit, a year.
+const NO_LIMIT: u64 = 365 * 86_400_000;
 
 /// Where nothing else is said: nothing may be loaded, nothing may frame it.
 const STRICT_CSP: &str = "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; \
@@ -57,7 +60,8 @@ async fn around(State(config): State<Arc<HttpConfig>>, mut request: Request, nex
         plain_error(&base, &accept, StatusCode::URI_TOO_LONG)
     } else {
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-        match tokio::time::timeout(Duration::from_millis(config.request_timeout_ms), answer).await {
+        let limit = if dicomweb::has_own_time_limit(&method, &route) { NO_LIMIT } else { config.request_timeout_ms };
+        match tokio::time::timeout(Duration::from_millis(limit), answer).await {
             Ok(Ok(response)) => response,
             Ok(Err(_panic)) => {
                 tracing::error!(http.route = %route, "a handler panicked");

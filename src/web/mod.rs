@@ -1,9 +1,10 @@
-//! The HTTP side: what every request passes through, health, and the signed pages.
+//! The HTTP side: what every request passes through, health, the signed pages, and DICOMweb.
 //!
 //! [`app`] is the one place where routers are joined and the outer layers put on: client address, limits, time-outs,
 //! caught panics, security headers, the access log. Errors are Chinese pages for people and RFC 9457 problems for programs.
 
 mod assets;
+pub mod dicomweb;
 mod error_page;
 pub mod health;
 mod http;

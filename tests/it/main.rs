@@ -9,6 +9,7 @@ mod architecture;
 mod archive;
 mod cli;
 mod demo;
+mod dicomweb;
 mod dimse;
 mod files;
 mod index;

@@ -93,12 +93,36 @@ impl ImageHeader {
         Some(base + first_bit / 8..base + (first_bit + bits).div_ceil(8))
     }
 
+    /// Where the value of Pixel Data begins in the file.
+    pub fn pixels_offset(&self) -> u64 {
+        (self.dataset_offset + self.pixels.value_offset) as u64
+    }
+
+    /// Offsets of the frames from the first fragment's item, of the extended offset table; empty when there is none.
+    pub fn extended_offsets(&self) -> &[u64] {
+        &self.extended_offsets
+    }
+
+    /// Bits of one uncompressed frame.
+    pub fn frame_bits(&self) -> u64 {
+        self.native_frame_bits()
+    }
+
+    /// Bytes of a number whose order is the other way round in the file than everywhere else; 1 when there is none.
+    pub fn swapped_unit(&self) -> usize {
+        if Encoding::of_transfer_syntax(&self.transfer_syntax) != Encoding::ExplicitBig || &self.pixels.vr == b"OB" {
+            return 1;
+        }
+        usize::from(self.bits_allocated).div_ceil(8).max(2)
+    }
+
     /// Whether frames lie in the file as they are.
     pub fn is_native(&self) -> bool {
         self.pixels.length.is_some() && !self.is_deflated()
     }
 
-    pub(super) fn is_deflated(&self) -> bool {
+    /// Whether the data set has to be inflated before anything is found in it.
+    pub fn is_deflated(&self) -> bool {
         self.transfer_syntax == DEFLATED
     }
 
@@ -177,7 +201,7 @@ impl ImageHeader {
 }
 
 /// Inflates a deflated data set, at most `limit` bytes; what comes after damage is missing.
-pub(super) fn inflate(deflated: &[u8], limit: u64) -> Vec<u8> {
+pub fn inflate(deflated: &[u8], limit: u64) -> Vec<u8> {
     use std::io::Read as _;
     let mut inflated = Vec::new();
     if let Some(Codec::Dataset(Some(adapter))) = TransferSyntaxRegistry.get(DEFLATED).map(|syntax| syntax.codec()) {

@@ -22,7 +22,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use header::ImageHeader;
+pub use header::{ImageHeader, inflate};
 pub use presets::{Preset, presets};
 
 use raster::Raster;
@@ -120,6 +120,8 @@ pub enum FrameBytes<'a> {
     Native(&'a [u8]),
     /// The whole Part 10 file.
     WholeFile(&'a [u8]),
+    /// The compressed bytes of the frame.
+    Compressed(&'a [u8]),
 }
 
 /// A drawn frame.
@@ -199,6 +201,9 @@ pub fn render_frame(
     let first_bit = (u64::from(frame - 1) * header.native_frame_bits() % 8) as usize;
     match bytes {
         FrameBytes::Native(native) => finish(header, &Raster::native(header, native, first_bit)?, frame, options),
+        FrameBytes::Compressed(frame_bytes) => {
+            finish(header, &compressed::decode(header, frame_bytes.to_vec(), config)?, frame, options)
+        }
         FrameBytes::WholeFile(file) if file.len() as u64 > config.max_object_bytes => {
             Err(Error::TooLarge { what: "bytes", limit: config.max_object_bytes })
         }
@@ -217,6 +222,15 @@ pub fn render_frame(
             finish(header, &compressed::decode(header, compressed, config)?, frame, options)
         }
     }
+}
+
+/// Undoes the compression of a frame: what the pixels would be in Explicit VR Little Endian under the same attributes.
+///
+/// Colour whose photometric interpretation would have to change is [`Error::Unsupported`], because the attributes that a
+/// reader has beside the pixels would be wrong.
+pub fn decode_frame(header: &ImageHeader, frame: &[u8], config: &RenderConfig) -> Result<Vec<u8>, Error> {
+    config.check_pixels(u64::from(header.rows) * u64::from(header.columns))?;
+    compressed::decode(header, frame.to_vec(), config)?.into_native(header)
 }
 
 fn native_frame<'a>(header: &ImageHeader, data_set: &'a [u8], frame: u32) -> Result<&'a [u8], Error> {

@@ -67,8 +67,8 @@ impl TextEncoder {
                 return None;
             }
             Repertoire::Utf8 => (one("ISO_IR 192"), Form::Whole(UTF_8)),
-            // DICOM has no term for GB 2312 without escape sequences.
-            Repertoire::Gb18030 if ["GBK", "GB2312"].iter().any(|name| term.to_ascii_uppercase().contains(name)) => {
+            // A device that knows only GB 2312 reads GBK, not the four bytes of GB 18030.
+            Repertoire::Gb18030 if ["GBK", "GB2312"].iter().any(|name| term.eq_ignore_ascii_case(name)) => {
                 (one("GBK"), Form::Whole(rs::GBK))
             }
             Repertoire::Gb18030 => (one("GB18030"), Form::Whole(rs::GB18030)),
@@ -119,8 +119,7 @@ fn escaped(encoding: &'static Encoding, escape: &[u8], text: &str) -> Option<Vec
             continue;
         }
         let pair = whole(encoding, c.encode_utf8(&mut [0; 4]))?;
-        let added_by_gbk = encoding == rs::GBK && is_not_in_gb2312(&pair);
-        if !matches!(pair[..], [0xA1..=0xFE, 0xA1..=0xFE]) || added_by_gbk {
+        if !is_designated(encoding, &pair) {
             return None;
         }
         if !designated {
@@ -132,9 +131,14 @@ fn escaped(encoding: &'static Encoding, escape: &[u8], text: &str) -> Option<Vec
     Some(bytes)
 }
 
-/// Whether GBK added the pair to the 94×94 set of GB 2312.
-fn is_not_in_gb2312(pair: &[u8]) -> bool {
-    matches!(pair, [0xF8..=0xFE, _] | [0xA2, 0xA1..=0xAA] | [0xA6, 0xE0..=0xF5] | [0xA8, 0xBB..=0xC0])
+/// Whether the bytes are of the 94×94 set that the escape sequence designates, and not of what GBK and UHC added to it.
+fn is_designated(encoding: &'static Encoding, bytes: &[u8]) -> bool {
+    let &[row, cell @ 0xA1..=0xFE] = bytes else { return false };
+    if encoding == rs::EUC_KR {
+        return matches!(row, 0xA1..=0xFE);
+    }
+    let added = matches!((row, cell), (0xA2, 0xA1..=0xAA) | (0xA6, 0xE0..=0xF5) | (0xA8, 0xBB..=0xC0));
+    matches!(row, 0xA1..=0xF7) && !added
 }
 
 #[cfg(test)]

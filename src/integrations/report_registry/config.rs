@@ -171,6 +171,37 @@ pub struct ClientConfig {
     pub vip: bool,
     /// How `strKey` is made: `plain`, `md5_date` or `hmac_date`.
     pub key_mode: KeyMode,
+    /// What it may do by DICOMweb: `none`, `read` or `read_and_store`. Default `none`. It says `key` as a bearer token.
+    pub dicomweb: DicomwebRight,
+    /// The organisation whose objects it stores by DICOMweb. Default: the only one of `organizations`.
+    pub store_organization: String,
+}
+
+/// What a client may do by DICOMweb.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DicomwebRight {
+    /// Nothing.
+    #[default]
+    None,
+    /// Search and retrieve.
+    Read,
+    /// Search, retrieve and store.
+    ReadAndStore,
+}
+
+impl ClientConfig {
+    /// The organisation that it stores for; `None` when it is not clear, or it may not store.
+    pub fn stores_for(&self) -> Option<&str> {
+        if self.dicomweb != DicomwebRight::ReadAndStore {
+            return None;
+        }
+        match (self.store_organization.as_str(), self.organizations.as_slice()) {
+            ("", [only]) => Some(only),
+            ("", _) => None,
+            (named, _) => Some(named),
+        }
+    }
 }
 
 /// How a client proves that it knows its secret (D-Q5). Dates are `yyyyMMdd` of today in Asia/Shanghai.

@@ -14,7 +14,9 @@ mod routes;
 mod visit;
 
 pub use batch::Batch;
-pub use config::{Acknowledgement, ClientConfig, ConfigError, ErrorStyle, KeyMode, RegistryConfig, SenderConfig};
+pub use config::{
+    Acknowledgement, ClientConfig, ConfigError, DicomwebRight, ErrorStyle, KeyMode, RegistryConfig, SenderConfig,
+};
 pub use routes::{Settings, router};
 
 /// Reads a registration document as a hospital sends it; for tests and fuzzing.

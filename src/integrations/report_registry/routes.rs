@@ -66,7 +66,7 @@ impl Settings {
 }
 
 /// Routes that the server has for itself: two services on one of them would end the program at its start.
-const RESERVED: [&str; 6] = ["livez", "readyz", "metrics", "q", "t", "static"];
+const RESERVED: [&str; 8] = ["livez", "readyz", "metrics", "q", "t", "static", "dicom-web", "wado"];
 
 fn path_errors(config: &RegistryConfig) -> Vec<ConfigError> {
     let mut errors = Vec::new();

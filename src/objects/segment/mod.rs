@@ -37,6 +37,11 @@ pub(super) fn is_segment(key: &str) -> bool {
     key.starts_with(PREFIX) && key.ends_with(SUFFIX)
 }
 
+/// Whether a segment is marked as open.
+pub(super) fn is_open(folder: &Folder, key: &str) -> bool {
+    folder.path(&format!("{MARKS}/{}", id_of(key))).exists()
+}
+
 /// The id in a segment's key.
 fn id_of(key: &str) -> &str {
     key.rsplit('/').next().and_then(|name| name.strip_suffix(SUFFIX)).unwrap_or_default()

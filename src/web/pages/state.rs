@@ -82,6 +82,19 @@ impl PagesState {
     }
 }
 
+impl PagesState {
+    /// The session with this id, when it is alive; for other services that browsers use under it.
+    pub(in crate::web) async fn session(&self, id: &str) -> Result<Option<Session>, archive::Error> {
+        let Self(inner) = self;
+        inner.archive.session(id, &inner.customers, inner.config.idle_ms()).await
+    }
+
+    /// The turns and the memory for drawing.
+    pub(in crate::web) fn viewer(&self) -> Viewer {
+        self.0.viewer.clone()
+    }
+}
+
 impl Inner {
     /// The session, or the page that says that it has ended.
     pub(super) async fn enter(&self, id: &str) -> Result<Session, Box<Response>> {

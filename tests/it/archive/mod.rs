@@ -1,6 +1,7 @@
 //! The use cases, seen from their callers.
 
 mod byte_equal;
+mod compact;
 mod disk_full;
 mod find;
 mod kill;

@@ -1,5 +1,6 @@
 //! The signed pages over HTTP: links, sessions, lists, exams, pictures, printed codes.
 
+mod dicomweb;
 mod links;
 mod looking;
 mod printed_codes;

@@ -14,6 +14,7 @@ use yingku::domain::{Actor, Clock};
 use yingku::index::{Error, Index};
 use yingku::objects::{Kind, Objects};
 use yingku::params;
+use yingku::web::dicomweb::{DicomwebConfig, DicomwebState};
 use yingku::web::pages::{PagesConfig, PagesState, router};
 use yingku::web::{HttpConfig, app};
 
@@ -83,7 +84,10 @@ impl World {
         ];
         let render = RenderConfig::default();
         let state = PagesState::new(archive.clone(), &http, config, render, vec![customer], &organizations);
-        let service = app(&http, [router(state)]).into_make_service_with_connect_info::<SocketAddr>();
+        let web = DicomwebConfig::default();
+        let web = DicomwebState::new(archive.clone(), &http, web, Charset::default(), Vec::new(), state.clone());
+        let routers = [router(state), yingku::web::dicomweb::router(web)];
+        let service = app(&http, routers).into_make_service_with_connect_info::<SocketAddr>();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, service).await });

@@ -1,0 +1,57 @@
+//! Long values under the addresses that metadata give (PS3.18 section 10.4.1.1.5).
+
+use axum::Extension;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::access::{Caller, DicomwebState};
+use super::frames::{self, OCTETS};
+use super::multipart::{self, Part};
+use super::negotiation::accepted;
+use super::problem::Problem;
+use super::request::{ImagePath, Parameters};
+use crate::archive::read_metadata::BulkData;
+use crate::archive::read_object::Segment;
+
+/// `GET …/bulkdata/{path}`
+pub(super) async fn retrieve(
+    State(DicomwebState(inner)): State<DicomwebState>,
+    Extension(caller): Extension<Caller>,
+    Path(path): Path<ImagePath>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let accepted = accepted(&headers, Parameters::read(query.as_deref())?.get("accept"));
+    let instances = inner.archive.read_instances(&inner.access, &caller.reader, &path.uids()?, "bulk data").await?;
+    let instance = instances.into_iter().next().ok_or_else(Problem::not_found)?;
+    let at = path.path.unwrap_or_default();
+    let content = match inner.archive.bulk_data(&inner.access, &instance, &at).await? {
+        BulkData::Stored(part) => Segment::Stored(part),
+        BulkData::Bytes(bytes) => Segment::Bytes(bytes),
+        BulkData::Frames(count) => {
+            let native = inner.archive.frame_source(&inner.access, &instance).await?.map.is_native();
+            let form = frames::stored_form(&instance.transfer_syntax_uid, native, true);
+            return frames::respond(&inner, &caller, instance, (1..=count).collect(), form).await;
+        }
+    };
+    for one in accepted {
+        if one.covers(OCTETS) {
+            return match content {
+                Segment::Stored(part) => multipart::ranged(&inner, &headers, OCTETS, part).await,
+                Segment::Bytes(bytes) => {
+                    let (length, stream) = (bytes.len() as u64, stream::once(async { Ok(bytes) }).boxed());
+                    multipart::streamed(&inner, StatusCode::OK, OCTETS, Some(length), stream).await
+                }
+            };
+        }
+        if one.covers_parts(OCTETS) {
+            let location = format!("{}/bulkdata/{at}", caller.location(&instance));
+            let part = Part { content_type: OCTETS.to_owned(), location, content };
+            return multipart::respond(&inner, OCTETS, vec![part]).await;
+        }
+    }
+    Err(Problem::not_acceptable("Values are given as application/octet-stream."))
+}

@@ -1,0 +1,104 @@
+//! One object by query parameters (PS3.18 section 9, WADO-URI).
+
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use super::access::{Caller, DicomwebState};
+use super::multipart;
+use super::negotiation::accepted;
+use super::problem::Problem;
+use super::rendered::{self, Wish};
+use super::request::{Parameters, uid};
+use super::retrieve::{DICOM, content_type};
+use crate::archive::image_access::UidPath;
+use crate::archive::read_object::StoredBytes;
+use crate::dicom::render::{PictureFormat, Window};
+
+const QUALITY: u8 = 90;
+
+/// `GET /wado?requestType=WADO&…`
+pub(super) async fn retrieve(
+    State(DicomwebState(inner)): State<DicomwebState>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let parameters = Parameters::read(query.as_deref())?;
+    if parameters.get("requestType") != Some("WADO") {
+        return Err(Problem::bad_request("requestType must be WADO."));
+    }
+    let named = |name: &'static str| {
+        let missing = || Problem::bad_request(format!("{name} is missing."));
+        uid(parameters.get(name))?.ok_or_else(missing)
+    };
+    let path =
+        UidPath { study: named("studyUID")?, series: Some(named("seriesUID")?), instance: Some(named("objectUID")?) };
+    let form = form(&parameters, &headers)?;
+    let what = if form == Form::File { "objects" } else { "pictures" };
+    let instances = inner.archive.read_instances(&inner.access, &caller.reader, &path, what).await?;
+    let instance = instances.first().ok_or_else(Problem::not_found)?;
+    let format = match form {
+        Form::File => {
+            let asked = parameters.get("transferSyntax").unwrap_or("*");
+            if asked != "*" && asked != instance.transfer_syntax_uid {
+                return Err(Problem::not_acceptable(
+                    "The object is given in the transfer syntax in which it is stored.",
+                ));
+            }
+            return multipart::ranged(&inner, &headers, &content_type(instance), StoredBytes::file(instance)).await;
+        }
+        Form::Jpeg => PictureFormat::Jpeg { quality: quality(&parameters)? },
+        Form::Png => PictureFormat::Png,
+    };
+    let most = inner.config.max_rendered_edge;
+    let (columns, rows) = (parameters.number::<u32>("columns")?, parameters.number::<u32>("rows")?);
+    let viewport = match (columns, rows) {
+        (None, None) => None,
+        (columns, rows) => Some((columns.unwrap_or(most).max(1), rows.unwrap_or(most).max(1))),
+    };
+    if parameters.get("region").is_some() {
+        return Err(Problem::bad_request("region is not cut out."));
+    }
+    let wish = Wish { format, window: window(&parameters)?, viewport, max_edge: most, multipart: false };
+    let frame = parameters.number::<u32>("frameNumber")?.unwrap_or(1);
+    rendered::single(&inner, instance, frame, wish).await
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    File,
+    Jpeg,
+    Png,
+}
+
+/// By `contentType`, else by `Accept`; a picture when nothing is said, as section 9.1.2.2.1 wants for images.
+fn form(parameters: &Parameters, headers: &HeaderMap) -> Result<Form, Problem> {
+    for one in accepted(headers, parameters.get("contentType")) {
+        for (media_type, form) in [("image/jpeg", Form::Jpeg), ("image/png", Form::Png), (DICOM, Form::File)] {
+            if one.covers(media_type) {
+                return Ok(form);
+            }
+        }
+    }
+    Err(Problem::not_acceptable("Objects are given as application/dicom, image/jpeg or image/png."))
+}
+
+fn quality(parameters: &Parameters) -> Result<u8, Problem> {
+    let quality = parameters.number::<u8>("imageQuality")?.unwrap_or(QUALITY);
+    if (1..=100).contains(&quality) {
+        return Ok(quality);
+    }
+    Err(Problem::bad_request("imageQuality is a number from 1 to 100."))
+}
+
+fn window(parameters: &Parameters) -> Result<Option<Window>, Problem> {
+    match (parameters.number::<f64>("windowCenter")?, parameters.number::<f64>("windowWidth")?) {
+        (None, None) => Ok(None),
+        (Some(center), Some(width)) if center.is_finite() && width.is_finite() && width >= 1.0 => {
+            Ok(Some(Window { center, width }))
+        }
+        _ => Err(Problem::bad_request("windowCenter and windowWidth go together; the width is 1 at least.")),
+    }
+}

@@ -1,0 +1,100 @@
+//! Frames and bulk data: uncompressed and compressed, one and many.
+
+use super::world::{STUDIES, World, encapsulated, file, rle_frame};
+use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
+
+const RLE: &str = "1.2.840.10008.1.2.5";
+const OCTETS: &str = "multipart/related; type=\"application/octet-stream\"";
+
+fn multi_frame(uid: &str, frames: u16) -> DataSet {
+    let mut set = DataSet::ct(uid);
+    set.text(0x0028_0008, "IS", &frames.to_string())
+        .bytes(0x0028_0002, "US", &1_u16.to_le_bytes())
+        .text(0x0028_0004, "CS", "MONOCHROME2")
+        .bytes(0x0028_0100, "US", &8_u16.to_le_bytes())
+        .bytes(0x0028_0101, "US", &8_u16.to_le_bytes())
+        .bytes(0x0028_0102, "US", &7_u16.to_le_bytes())
+        .bytes(0x0028_0103, "US", &0_u16.to_le_bytes());
+    set
+}
+
+fn at(uid: &str, rest: &str) -> String {
+    format!("{STUDIES}/2.25.1000/series/2.25.1000.1/instances/{uid}{rest}")
+}
+
+async fn world() -> World {
+    let world = World::start().await;
+    let native = multi_frame("2.25.1", 3).bytes(0x7FE0_0010, "OB", &[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]).encode();
+    let front = |uid: &str| multi_frame(uid, 3).without(0x7FE0_0010).encode();
+    let frames: Vec<Vec<u8>> = (1..=3).map(|value| rle_frame(value, 4)).collect();
+    let lengths: Vec<u32> = frames.iter().map(|frame| frame.len() as u32 + 8).collect();
+    let table = [0, lengths[0], lengths[0] + lengths[1]].map(u32::to_le_bytes).concat();
+    let wrong = [1_u32, 2, 3].map(u32::to_le_bytes).concat();
+    let rle = |uid: &str, table: &[u8]| file(CT_IMAGE, uid, RLE, &[front(uid), encapsulated(table, &frames)].concat());
+    let files = [
+        file(CT_IMAGE, "2.25.1", EXPLICIT_LE, &native),
+        rle("2.25.2", &table),
+        rle("2.25.3", &[]),
+        rle("2.25.4", &wrong),
+    ];
+    world.store(&files).await;
+    world
+}
+
+#[tokio::test]
+async fn uncompressed_frames_are_given_one_by_one() {
+    let world = world().await;
+    let two = world.get(&at("2.25.1", "/frames/3,1"), OCTETS).await;
+    let parts = two.parts();
+    assert_eq!(parts.iter().map(|(_, content)| content.clone()).collect::<Vec<_>>(), [[3; 4], [1; 4]]);
+    assert!(parts[0].0.contains("Content-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1"));
+    assert!(parts[0].0.contains("/frames/3"), "{}", parts[0].0);
+    let single = world.get(&at("2.25.1", "/frames/2"), "application/octet-stream").await;
+    assert_eq!((single.status, single.body.to_vec()), (200, vec![2; 4]));
+    assert_eq!(single.header("content-length"), "4");
+    for (frames, status) in
+        [("4", 404), ("0", 400), ("a", 400), ("1,,2", 400), ("99999999999", 400), ("1,4294967295", 404)]
+    {
+        let path = at("2.25.1", &format!("/frames/{frames}"));
+        let answer = world.get(&path, "*/*").await;
+        assert_eq!(answer.status, status, "{frames}");
+    }
+    assert_eq!(world.get(&at("2.25.1", "/frames/1"), "image/jpeg").await.status, 406);
+}
+
+#[tokio::test]
+async fn compressed_frames_are_found_by_a_good_table_without_one_and_in_spite_of_a_wrong_one() {
+    let world = world().await;
+    for uid in ["2.25.2", "2.25.3", "2.25.4"] {
+        let stored = world.get(&at(uid, "/frames/1,2,3"), &format!("{OCTETS}; transfer-syntax=*")).await;
+        let contents: Vec<Vec<u8>> = stored.parts().into_iter().map(|(_, content)| content).collect();
+        assert_eq!(contents, [1, 2, 3].map(|value| rle_frame(value, 4)), "{uid}");
+        assert!(stored.parts()[0].0.contains(&format!("Content-Type: image/dicom-rle; transfer-syntax={RLE}")));
+        let decoded = world.get(&at(uid, "/frames/2"), OCTETS).await;
+        assert_eq!(decoded.parts()[0].1, [2; 4], "{uid}");
+        assert!(decoded.parts()[0].0.contains("application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1"));
+        let single = world.get(&at(uid, "/frames/3"), "image/dicom-rle").await;
+        assert_eq!(single.body, rle_frame(3, 4));
+        assert_eq!(world.get(&at(uid, "/frames/4"), "*/*").await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn bulk_data_is_under_the_address_that_metadata_gives() {
+    let world = world().await;
+    for (uid, expected) in [
+        ("2.25.1", vec![vec![1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]]),
+        ("2.25.3", [1, 2, 3].map(|v| rle_frame(v, 4)).to_vec()),
+    ] {
+        let metadata = world.get(&at(uid, "/metadata"), "application/dicom+json").await.json();
+        let url = metadata[0]["7FE00010"]["BulkDataURI"].as_str().unwrap().to_owned();
+        let answer = world.get(&url, "multipart/related; type=\"*/*\"").await;
+        let contents: Vec<Vec<u8>> = answer.parts().into_iter().map(|(_, content)| content).collect();
+        assert_eq!(contents, expected, "{uid}");
+    }
+    let single = world.get(&at("2.25.1", "/bulkdata/7FE00010"), "*/*").await;
+    assert_eq!(single.body.to_vec(), [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+    for path in ["7FE00011", "00100010/1", "..%2f..%2f7FE00010", "7FE00010/1/7FE00010"] {
+        assert_eq!(world.get(&at("2.25.1", &format!("/bulkdata/{path}")), "*/*").await.status, 404, "{path}");
+    }
+}

@@ -1,0 +1,150 @@
+//! Requests that no honest peer makes.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use reqwest::Method;
+use yingku::web::dicomweb::DicomwebConfig;
+
+use super::world::{JSON, OWN, STUDIES, World, multipart};
+use crate::harness::{TestDatabase, small_instance};
+
+const KIND: &str = "multipart/related; type=\"application/dicom\"; boundary=a-boundary";
+
+async fn tight() -> World {
+    let config = DicomwebConfig {
+        max_store_bytes: 400_000,
+        max_object_bytes: 100_000,
+        max_store_parts: 3,
+        max_part_head_bytes: 500,
+        store_idle_timeout_ms: 300,
+        ..DicomwebConfig::default()
+    };
+    World::with(TestDatabase::sqlite(), config).await
+}
+
+async fn post(world: &World, kind: &str, body: Vec<u8>) -> u16 {
+    world.ask(Method::POST, STUDIES, OWN, &[("content-type", kind)], body).await.status
+}
+
+#[tokio::test]
+async fn bodies_that_are_not_what_they_say_store_nothing() {
+    let world = tight().await;
+    let good = multipart(&[small_instance(0, 64).bytes()]);
+    let head = [b"--a-boundary\r\nX: ".as_slice(), &[b'x'; 5000], b"\r\n\r\n"].concat();
+    for (kind, body, status) in [
+        (KIND.replace("a-boundary", "another"), good.clone(), 400),
+        (KIND.to_owned(), good[..good.len() - 20].to_vec(), 400),
+        (KIND.to_owned(), head, 400),
+        (KIND.to_owned(), vec![b'x'; 100_000], 400),
+        (KIND.to_owned(), Vec::new(), 400),
+        (KIND.to_owned(), b"--a-boundary--\r\n".to_vec(), 400),
+    ] {
+        assert_eq!(post(&world, &kind, body).await, status, "{kind}");
+    }
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM instance").await, 0);
+    assert_eq!(post(&world, KIND, good).await, 200, "the server goes on");
+}
+
+#[tokio::test]
+async fn sizes_and_numbers_have_their_limits() {
+    let world = tight().await;
+    let large =
+        world.store_as(OWN, STUDIES, &[small_instance(0, 150_000).bytes(), small_instance(1, 64).bytes()]).await;
+    assert_eq!(large.status, 202);
+    assert_eq!(large.json()["00081198"]["Value"][0]["00081197"]["Value"][0], 0xA700);
+    assert_eq!(world.store_as(OWN, STUDIES, &[small_instance(2, 500_000).bytes()]).await.status, 413);
+    let many: Vec<Vec<u8>> = (10..15).map(|number| small_instance(number, 64).bytes()).collect();
+    let answer = world.store_as(OWN, STUDIES, &many).await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(answer.json()["00081199"]["Value"].as_array().unwrap().len(), 3);
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM instance").await, 4);
+}
+
+fn raw(world: &World, head: &str, body: &[u8]) -> TcpStream {
+    let mut connection = TcpStream::connect(world.address).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let start = format!(
+        "POST {STUDIES} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OWN}\r\nContent-Type: {KIND}\r\n{head}\r\n"
+    );
+    connection.write_all(start.as_bytes()).unwrap();
+    connection.write_all(body).unwrap();
+    connection
+}
+
+fn status(mut connection: TcpStream) -> String {
+    let mut answer = [0; 12];
+    match connection.read_exact(&mut answer) {
+        Ok(()) => String::from_utf8_lossy(&answer[9..]).into_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_length_that_lies_and_a_part_that_does_not_end_store_nothing() {
+    let world = tight().await;
+    let body = multipart(&[small_instance(0, 64).bytes()]);
+    let silent = raw(&world, "Content-Length: 100000\r\n", &body[..200]);
+    assert_eq!(tokio::task::spawn_blocking(move || status(silent)).await.unwrap(), "408");
+    let broken = raw(&world, "Content-Length: 100000\r\n", &body[..200]);
+    broken.shutdown(std::net::Shutdown::Write).unwrap();
+    let said = tokio::task::spawn_blocking(move || status(broken)).await.unwrap();
+    assert!(said.is_empty() || said == "400", "{said}");
+    let endless = raw(&world, "Transfer-Encoding: chunked\r\n", b"");
+    let said = tokio::task::spawn_blocking(move || {
+        let mut connection = endless;
+        let start = b"--a-boundary\r\nContent-Type: application/dicom\r\n\r\n";
+        connection.write_all(format!("{:x}\r\n", start.len()).as_bytes()).unwrap();
+        connection.write_all(start).unwrap();
+        connection.write_all(b"\r\n").unwrap();
+        // The server stops taking it; writing fails or an answer is there.
+        for _ in 0..100 {
+            if connection.write_all(format!("2000\r\n{}\r\n", "x".repeat(0x2000)).as_bytes()).is_err() {
+                break;
+            }
+        }
+        status(connection)
+    });
+    let said = said.await.unwrap();
+    assert!(said.is_empty() || said == "413", "{said}");
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM instance").await, 0);
+    let good = world.store_as(OWN, STUDIES, &[small_instance(0, 64).bytes()]).await;
+    assert_eq!(good.status, 200, "the server goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn addresses_lead_nowhere_else() {
+    let world = World::start().await;
+    world.store(&[small_instance(0, 64).bytes()]).await;
+    let long = "1".repeat(65);
+    for path in [
+        "/dicom-web/studies/..%2f..%2fetc%2fpasswd",
+        "/dicom-web/studies/2.25.7001'%20OR%20'1'='1",
+        &format!("/dicom-web/studies/{long}"),
+        "/dicom-web/studies/2.25.7001/series/..%5c",
+        "/dicom-web/studies/2.25.7001/series/2.25.7001.1/instances/%00",
+        "/dicom-web/studies?limit=-1",
+        "/dicom-web/studies?limit=99999999999999999999999",
+        "/dicom-web/studies?PatientNam=x",
+    ] {
+        let answer = world.get(path, "*/*").await;
+        assert_eq!((answer.status, answer.header("content-type")), (400, "application/problem+json"), "{path}");
+    }
+    // An honest client would resolve these itself.
+    for path in ["..", "%2e%2e", "2.25.7001/series/..", "2.25.7001/series/2.25.7001.1/instances/../metadata"] {
+        let mut connection = TcpStream::connect(world.address).unwrap();
+        let head = format!("GET {STUDIES}/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OWN}\r\n\r\n");
+        connection.write_all(head.as_bytes()).unwrap();
+        let said = tokio::task::spawn_blocking(move || status(connection)).await.unwrap();
+        assert_eq!(said, "400", "{path}");
+    }
+    let wide = world.get(&format!("{STUDIES}?limit=1000000000"), JSON).await;
+    assert_eq!((wide.status, wide.json().as_array().unwrap().len()), (200, 1));
+    let parameters = "a=b&".repeat(300);
+    assert_eq!(world.get(&format!("{STUDIES}?{parameters}"), JSON).await.status, 400);
+    for method in [Method::DELETE, Method::PUT, Method::OPTIONS] {
+        let answer = world.ask(method.clone(), STUDIES, OWN, &[], Vec::new()).await;
+        assert_eq!(answer.status, 405, "{method}");
+    }
+}

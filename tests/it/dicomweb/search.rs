@@ -1,0 +1,106 @@
+//! QIDO-RS: levels, conditions, paging, and whose data is found.
+
+use yingku::params;
+
+use super::world::{JSON, OTHER, OWN, REGION, STUDIES, World, file};
+use crate::each_database;
+use crate::harness::TestDatabase;
+use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
+
+/// Ten studies of a patient of their own in ORG-T01, two instances each.
+async fn filled(database: TestDatabase) -> World {
+    let world =
+        World::with(database, yingku::web::dicomweb::DicomwebConfig { max_results: 4, ..Default::default() }).await;
+    let mut files = Vec::new();
+    for study in 1..=10 {
+        for instance in 1..=2 {
+            let uid = format!("2.25.50{study:02}.1.{instance}");
+            let set = DataSet::ct(&uid)
+                .text(0x0020_000D, "UI", &format!("2.25.50{study:02}"))
+                .text(0x0020_000E, "UI", &format!("2.25.50{study:02}.1"))
+                .text(0x0008_0020, "DA", &format!("202403{study:02}"))
+                .text(0x0008_0050, "SH", &format!("A{study:04}"))
+                .text(0x0010_0020, "LO", &format!("L{study:04}"))
+                .text(0x0020_0013, "IS", &instance.to_string())
+                .encode();
+            files.push(file(CT_IMAGE, &uid, EXPLICIT_LE, &set));
+        }
+    }
+    world.store(&files).await;
+    world
+}
+
+fn uids(answer: &super::world::Answer, tag: &str) -> Vec<String> {
+    let list = answer.json();
+    list.as_array().unwrap().iter().map(|item| item[tag]["Value"][0].as_str().unwrap().to_owned()).collect()
+}
+
+each_database! {
+    async fn each_level_is_found_by_its_conditions(database: TestDatabase) {
+        let world = filled(database).await;
+        let one = world.get(&format!("{STUDIES}?PatientID=L0003"), JSON).await;
+        assert_eq!(uids(&one, "0020000D"), ["2.25.5003"]);
+        let study = &one.json()[0];
+        assert_eq!(study["00201208"]["Value"][0], 2, "{study}");
+        assert_eq!(study["00080061"]["Value"][0], "CT");
+        assert_eq!(study["00081190"]["Value"][0], format!("http://{}/dicom-web/studies/2.25.5003", world.address));
+        let ranged = world.get(&format!("{STUDIES}?StudyDate=20240302-20240304&00080061=CT"), JSON).await;
+        assert_eq!(ranged.json().as_array().unwrap().len(), 3);
+        let listed = world.get(&format!("{STUDIES}?StudyInstanceUID=2.25.5001,2.25.5002&includefield=PatientAge"), JSON).await;
+        assert_eq!(listed.json().as_array().unwrap().len(), 2);
+        let series = world.get("/dicom-web/studies/2.25.5003/series", JSON).await;
+        assert_eq!(uids(&series, "0020000E"), ["2.25.5003.1"]);
+        let instances = world.get("/dicom-web/studies/2.25.5003/series/2.25.5003.1/instances?InstanceNumber=2", JSON).await;
+        assert_eq!(uids(&instances, "00080018"), ["2.25.5003.1.2"]);
+        assert_eq!(instances.json()[0]["00280010"]["Value"][0], 2, "Rows");
+        let all = world.get("/dicom-web/instances?PatientID=L0003", JSON).await;
+        assert_eq!(all.json().as_array().unwrap().len(), 2);
+        let none = world.get(&format!("{STUDIES}?PatientID=nobody"), JSON).await;
+        assert_eq!((none.status, none.body.len()), (204, 0));
+    }
+
+    async fn answers_are_cut_at_the_limit_and_say_so(database: TestDatabase) {
+        let world = filled(database).await;
+        let capped = world.get(STUDIES, JSON).await;
+        assert_eq!(capped.json().as_array().unwrap().len(), 4);
+        assert!(capped.header("warning").starts_with("299 http://"), "{:?}", capped.headers);
+        assert!(capped.header("warning").contains("exceeded the maximum"));
+        let mut seen = std::collections::BTreeSet::new();
+        for offset in [0, 4, 8] {
+            let page = world.get(&format!("{STUDIES}?limit=1000000000&offset={offset}"), JSON).await;
+            assert_eq!(page.header("warning").is_empty(), offset == 8);
+            seen.extend(uids(&page, "0020000D"));
+        }
+        assert_eq!(seen.len(), 10, "every study once");
+        let two = world.get(&format!("{STUDIES}?limit=2"), JSON).await;
+        assert_eq!((two.json().as_array().unwrap().len(), two.header("warning")), (2, ""));
+        let behind = world.get(&format!("{STUDIES}?offset=1000000000"), JSON).await;
+        assert_eq!(behind.status, 204);
+        let fuzzy = world.get(&format!("{STUDIES}?PatientID=L0001&fuzzymatching=true"), JSON).await;
+        assert!(fuzzy.header("warning").contains("fuzzymatching"));
+        let xml = world.get(&format!("{STUDIES}?limit=2"), "multipart/related; type=\"application/dicom+xml\"").await;
+        assert_eq!(xml.parts().len(), 2);
+    }
+
+    async fn nobody_finds_what_is_not_for_them(database: TestDatabase) {
+        let world = filled(database).await;
+        assert_eq!(world.get_as(OTHER, STUDIES, JSON).await.status, 204);
+        assert_eq!(world.get_as(OTHER, "/dicom-web/studies/2.25.5003/series", JSON).await.status, 204);
+        let sql = "INSERT INTO exam_report (id, observation_uid, version, content_hash, sender, reviewed, vip, \
+                   restricted, withdrawn, identity_conflict, modality, retrieve_at, observed_at, received_at, updated_at, \
+                   org_code, report_form_no, patient_id, event_type, event_no) VALUES (1, 'x', 1, '', 'ris', 1, 1, 0, 0, 0, \
+                   'CT', '', '', 0, 0, 'ORG-T01', 'R', 'P', '1', 'E')";
+        world.execute(sql, params![]).await;
+        let sql = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) SELECT CAST(1 AS BIGINT), id, \
+                   'manual', CAST(0 AS BIGINT) FROM study WHERE study_instance_uid = '2.25.5003'";
+        world.execute(sql, params![]).await;
+        let query = format!("{STUDIES}?PatientID=L0003");
+        assert_eq!(world.get_as(REGION, &query, JSON).await.status, 204, "a VIP's study is not shared");
+        assert_eq!(world.get_as(REGION, "/dicom-web/studies/2.25.5003", "*/*").await.status, 404);
+        assert_eq!(world.get_as(REGION, "/dicom-web/studies/2.25.5004", "*/*").await.status, 200);
+        assert_eq!(world.get_as(OWN, &query, JSON).await.status, 200);
+        assert_eq!(world.get_as(OWN, "/dicom-web/studies/2.25.5003", "*/*").await.status, 200);
+        let asked = "SELECT COUNT(*) AS n FROM audit WHERE action = 'find' AND actor = 'region'";
+        assert_eq!(world.count(asked).await, 1);
+    }
+}
