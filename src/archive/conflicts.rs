@@ -68,9 +68,10 @@ impl Archive {
         self.index
             .write(move |tx| {
                 Box::pin(async move {
-                    if let Some((version, content)) = &chosen {
+                    if let Some((version, mut content)) = chosen {
+                        content.place = instance_versions::take(tx, version.id).await?.ok_or(Error::NotFound)?;
                         let (instance_pk, received_at) = (version.instance_pk, version.received_at);
-                        instance_versions::make_current(tx, former_pk, instance_pk, content, received_at).await?;
+                        instance_versions::make_current(tx, former_pk, instance_pk, &content, received_at).await?;
                     }
                     if !conflicts::close(tx, id, now).await? {
                         return Err(Error::NotFound);

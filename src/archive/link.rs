@@ -100,7 +100,7 @@ async fn join(
     let contradicting = contradictions(exam, study);
     if !contradicting.is_empty() {
         let subject = format!("exam:{} study:{}", exam.exam_report_pk, study.study_pk);
-        let detail = json!({ "fields": contradicting, "rule": rule });
+        let detail = json!({ "fields": contradicting });
         return conflicts::open(tx, ids, now, ConflictKind::Demographics, &exam.org_code, &subject, &detail).await;
     }
     links::link(tx, exam.exam_report_pk, study.study_pk, rule, now).await?;

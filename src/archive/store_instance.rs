@@ -302,7 +302,10 @@ async fn keep_version(
 ) -> Result<StoreOutcome, index::Error> {
     let existing = instances::existing(tx, &new.org_code, &new.instance.sop_instance_uid).await?;
     let existing = existing.ok_or(index::Error::Damaged("instance"))?;
-    if existing.content_hash == new.instance.content_hash {
+    let content_hash = &new.instance.content_hash;
+    if existing.content_hash == *content_hash
+        || instance_versions::is_kept(tx, existing.instance_pk, content_hash).await?
+    {
         return Ok(StoreOutcome::Duplicate);
     }
     let truncated = HeaderState::Truncated.as_str();

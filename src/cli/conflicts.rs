@@ -59,7 +59,7 @@ enum Command {
         id: i64,
         /// Of a duplicate UID: the content that is to be the current one, as `show` numbers it.
         #[arg(long)]
-        version: Option<i64>,
+        content: Option<i64>,
     },
 }
 
@@ -126,8 +126,8 @@ impl Command {
                 }
                 println!("apart: exam:{} study:{}", pair.exam_report_pk, pair.study_pk);
             }
-            Command::Accept { id, version, .. } => {
-                let accepted = archive.accept_conflict(operator("conflicts accept"), id, version).await;
+            Command::Accept { id, content, .. } => {
+                let accepted = archive.accept_conflict(operator("conflicts accept"), id, content).await;
                 accepted.with_context(|| format!("conflict {id}"))?;
                 println!("closed: {id}");
             }

@@ -35,9 +35,21 @@ pub async fn get(index: &Index, id: i64) -> Result<Option<Version>, Error> {
     index.query_opt(sql, params![id]).await?.as_ref().map(version_from).transpose()
 }
 
+/// Whether this content is kept as a version.
+pub async fn is_kept(tx: &mut Tx, instance_pk: i64, content_hash: &str) -> Result<bool, Error> {
+    let sql = "SELECT id FROM instance_version WHERE instance_pk = $1 AND content_hash = $2";
+    Ok(tx.query_opt(sql, params![instance_pk, content_hash]).await?.is_some())
+}
+
+/// Takes a version's row away and gives the place of its bytes, which compaction may have moved since it was read.
+pub async fn take(tx: &mut Tx, id: i64) -> Result<Option<Place>, Error> {
+    let sql = "DELETE FROM instance_version WHERE id = $1 RETURNING object_key, object_offset, object_length";
+    tx.query_opt(sql, params![id]).await?.as_ref().map(place_from).transpose()
+}
+
 /// Makes `content` the current one under its UID; what was current becomes a version with the row id `version_id`.
 ///
-/// The caller has seen to it that both are of the same series.
+/// The caller has seen to it that both are of the same series, and that `content` has no row of its own.
 pub async fn make_current(
     tx: &mut Tx,
     version_id: i64,
@@ -50,8 +62,6 @@ pub async fn make_current(
                SELECT CAST($1 AS BIGINT), id, content_hash, transfer_syntax_uid, object_key, object_offset, \
                object_length, dataset_offset, calling_ae_title, received_at FROM instance WHERE id = $2";
     tx.execute(sql, params![version_id, instance_pk]).await?;
-    let sql = "DELETE FROM instance_version WHERE instance_pk = $1 AND content_hash = $2";
-    tx.execute(sql, params![instance_pk, &content.content_hash]).await?;
     let sql = "UPDATE instance SET sop_class_uid = $1, transfer_syntax_uid = $2, instance_number = $3, \
                number_of_frames = $4, pixel_rows = $5, pixel_columns = $6, content_hash = $7, object_key = $8, \
                object_offset = $9, object_length = $10, dataset_offset = $11, pixel_data_offset = $12, \
@@ -87,12 +97,16 @@ fn version_from(row: &Row) -> Result<Version, Error> {
         org_code: row.text("org_code")?,
         series_instance_uid: row.text("series_instance_uid")?,
         study_instance_uid: row.text("study_instance_uid")?,
-        place: Place {
-            key: row.text("object_key")?,
-            offset: row.int("object_offset")? as u64,
-            length: row.int("object_length")? as u64,
-        },
+        place: place_from(row)?,
         content_hash: row.text("content_hash")?,
         received_at: row.int("received_at")?,
+    })
+}
+
+fn place_from(row: &Row) -> Result<Place, Error> {
+    Ok(Place {
+        key: row.text("object_key")?,
+        offset: row.int("object_offset")? as u64,
+        length: row.int("object_length")? as u64,
     })
 }

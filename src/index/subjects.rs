@@ -81,7 +81,7 @@ pub async fn facts(index: &Index, subject: Subject) -> Result<Option<Facts>, Err
     let (near, name, word) = match subject {
         Subject::Exam(_) => (LINKS_OF_EXAM, "linked to", "study"),
         Subject::Study(_) => (LINKS_OF_STUDY, "linked to", "exam"),
-        Subject::Instance(_) => (VERSIONS, "other content", "version"),
+        Subject::Instance(_) => (VERSIONS, "other content", "content"),
         Subject::Lab(_) => return Ok(Some(facts)),
     };
     push_rows(&mut facts, name, word, &index.query(near, params![id]).await?)?;

@@ -27,9 +27,9 @@ async fn a_conflict_is_listed_shown_decided_and_its_study_found_unlinked() {
     let id = first_words(&listed).remove(0);
     assert!(listed.contains("open") && listed.contains("instance:"), "{listed}");
     let shown = ask(&["show", &id]);
-    let version = shown.split("version:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+    let content = shown.split("content:").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
     assert!(shown.contains("2.25.1"), "{shown}");
-    assert!(ask(&["accept", &id, "--version", &version]).contains("closed"));
+    assert!(ask(&["accept", &id, "--content", &content]).contains("closed"));
     assert!(ask(&["list"]).is_empty());
     assert!(ask(&["list", "--all"]).contains("closed"));
 
