@@ -2,6 +2,7 @@
 //!
 //! Within one organisation: by StudyInstanceUID; else by PatientID and AccessionNumber; else, if configured, by an
 //! AccessionNumber that is unique. Records whose birth date or sex contradict are never linked: they become a conflict.
+//! What a person has linked or taken apart stays so (RD-7).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use serde_json::json;
 
 use crate::index::attachments::{self, AttachmentKeys};
 use crate::index::conflicts::{self, ConflictKind};
-use crate::index::links::{self, ExamKeys, StudyKeys};
+use crate::index::links::{self, ExamKeys, StudyKeys, UidOrigin};
 use crate::index::{self, Ids, Tx};
 
 /// How reports and images find each other.
@@ -147,14 +148,17 @@ async fn join(
     study: &StudyKeys,
     rule: &'static str,
 ) -> Result<(), index::Error> {
+    if links::is_decided(tx, exam.exam_report_pk, study.study_pk).await? {
+        return Ok(());
+    }
     let contradicting = contradictions(exam, study);
     if !contradicting.is_empty() {
         let subject = format!("exam:{} study:{}", exam.exam_report_pk, study.study_pk);
-        let detail = json!({ "fields": contradicting, "rule": rule });
+        let detail = json!({ "fields": contradicting });
         return conflicts::open(tx, ids, now, ConflictKind::Demographics, &exam.org_code, &subject, &detail).await;
     }
     links::link(tx, exam.exam_report_pk, study.study_pk, rule, now).await?;
-    links::add_uid(tx, exam.exam_report_pk, &study.study_instance_uid).await
+    links::add_uid(tx, exam.exam_report_pk, &study.study_instance_uid, UidOrigin::Dicom).await
 }
 
 /// The fields in which report and images clearly speak of different people.

@@ -6,6 +6,7 @@
 pub mod check_health;
 pub mod commit_storage;
 pub mod compact;
+pub mod conflicts;
 mod error;
 pub mod fetch_report_file;
 pub mod find;
@@ -15,6 +16,7 @@ pub mod hold_lease;
 pub mod image_access;
 pub mod keep_message;
 pub mod link;
+pub mod link_by_hand;
 pub mod list_exams;
 pub mod open_link;
 mod plan_batch;

@@ -10,6 +10,8 @@ use crate::domain::Actor;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::qr_links;
 
+pub use crate::index::qr_links::{ListedLink, QrLink};
+
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Section `[qr]`: the code on PDF reports.
@@ -64,6 +66,15 @@ impl StampSettings {
     }
 }
 
+/// Which links are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhichLinks {
+    /// Those that still open.
+    Open,
+    /// Ended and revoked ones too.
+    All,
+}
+
 /// What became of a link that somebody scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QrLinkState {
@@ -102,6 +113,25 @@ impl Archive {
             return Ok(QrLinkState::Ended);
         }
         Ok(QrLinkState::Open { exam_report_pk: link.exam_report_pk })
+    }
+
+    /// Links, the newest first: those that still open, or all.
+    pub async fn find_qr_links(&self, which: WhichLinks, limit: u32) -> Result<Vec<ListedLink>, Error> {
+        let open_at = match which {
+            WhichLinks::Open => Some(self.clock.now_ms()),
+            WhichLinks::All => None,
+        };
+        Ok(qr_links::list(&self.index, open_at, limit).await?)
+    }
+
+    /// Ends a link for good, by its id or by the address that is printed.
+    pub async fn revoke_printed_link(&self, actor: Actor, printed: &str) -> Result<(), Error> {
+        let id = printed.trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        let link = qr_links::get(&self.index, &id).await?.ok_or(Error::NotFound)?;
+        if link.revoked_at.is_some() {
+            return Err(Error::Invalid("the link is revoked already".to_owned()));
+        }
+        self.revoke_qr_link(actor, link.exam_report_pk).await
     }
 
     /// Ends the link of an exam report for good.

@@ -82,8 +82,8 @@ pub struct Reindexed {
     pub told: Vec<(Place, LeftOut)>,
 }
 
-struct Found {
-    new: NewInstance,
+pub(super) struct Found {
+    pub(super) new: NewInstance,
     received_at: i64,
 }
 
@@ -233,7 +233,7 @@ impl Archive {
     }
 
     /// Reads an object and makes its rows from it.
-    async fn read_back(
+    pub(super) async fn read_back(
         &self,
         place: Place,
         begun_at: i64,

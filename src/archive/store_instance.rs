@@ -3,7 +3,8 @@
 //! The data set streams into the object store while its header is read on the way, so memory does not grow with the
 //! object. [`InstanceWriter::commit`] returns after the object is durable and its rows are committed; until then
 //! nothing has been promised. The same content again changes nothing, other content under the same SOP Instance UID
-//! is kept as a version and flagged (D-I15). Bytes of the data set are never changed (D-I16).
+//! is kept as a version and flagged (D-I15), unless it makes good what was cut off before: then the whole object becomes
+//! the current one. Bytes of the data set are never changed (D-I16).
 
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use crate::index::audit::{self, AuditRecord};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::forwards;
 use crate::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
-use crate::index::{self, Ids, Tx, places};
+use crate::index::{self, Ids, Tx, instance_versions, places};
 use crate::objects::{Kind, ObjectWriter};
 
 /// An object that is about to arrive.
@@ -64,7 +65,7 @@ pub enum StoreOutcome {
     Stored,
     /// The same content was there already.
     Duplicate,
-    /// Other content is there under this UID; this one is kept beside it and flagged.
+    /// Other content is there under this UID; both are kept.
     NewVersion,
 }
 
@@ -277,7 +278,7 @@ pub(super) async fn put_rows(
     let outcome = if instances::insert(tx, instance_pk, received_at, parents.series_pk, new).await? {
         StoreOutcome::Stored
     } else {
-        keep_version(tx, ids, received_at, new).await?
+        keep_version(tx, ids, received_at, parents.series_pk, new).await?
     };
     if outcome == StoreOutcome::Duplicate {
         return Ok(outcome);
@@ -312,16 +313,33 @@ pub(super) async fn put_rows(
     Ok(outcome)
 }
 
-async fn keep_version(tx: &mut Tx, ids: &Ids, now: i64, new: &NewInstance) -> Result<StoreOutcome, index::Error> {
+async fn keep_version(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    series_pk: i64,
+    new: &NewInstance,
+) -> Result<StoreOutcome, index::Error> {
     let existing = instances::existing(tx, &new.org_code, &new.instance.sop_instance_uid).await?;
     let existing = existing.ok_or(index::Error::Damaged("instance"))?;
-    if existing.content_hash == new.instance.content_hash
-        || !instances::insert_version(tx, ids.next(), now, existing.instance_pk, &new.instance).await?
+    let content_hash = &new.instance.content_hash;
+    if existing.content_hash == *content_hash
+        || instance_versions::is_kept(tx, existing.instance_pk, content_hash).await?
     {
         return Ok(StoreOutcome::Duplicate);
     }
+    let truncated = HeaderState::Truncated.as_str();
+    let is_completed = existing.header_state == truncated && new.instance.header_state != truncated;
+    if is_completed && existing.series_pk == series_pk {
+        instance_versions::make_current(tx, ids.next(), existing.instance_pk, &new.instance, now).await?;
+        return Ok(StoreOutcome::NewVersion);
+    }
+    let version_pk = ids.next();
+    if !instances::insert_version(tx, version_pk, now, existing.instance_pk, &new.instance).await? {
+        return Ok(StoreOutcome::Duplicate);
+    }
     let subject = format!("instance:{}", existing.instance_pk);
-    let detail = json!({ "calling_ae_title": new.instance.calling_ae_title });
+    let detail = json!({ "calling_ae_title": new.instance.calling_ae_title, "version": version_pk });
     conflicts::open(tx, ids, now, ConflictKind::DuplicateUid, &new.org_code, &subject, &detail).await?;
     Ok(StoreOutcome::NewVersion)
 }

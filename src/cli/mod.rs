@@ -2,11 +2,13 @@
 
 mod check_config;
 mod compact;
+mod conflicts;
 mod demo;
 mod forward;
 mod import;
 mod jobs;
 mod migrate;
+mod qr;
 mod reindex;
 mod retrieve;
 mod scrub;
@@ -59,6 +61,10 @@ enum Command {
     Ship(ConfigFile),
     /// Look after work that waits or was given up.
     Jobs(jobs::Jobs),
+    /// Decide about contradictions, and link studies and exam reports by hand.
+    Conflicts(conflicts::Conflicts),
+    /// List and revoke the links behind printed codes.
+    Qr(qr::Qr),
 }
 
 /// Where the configuration is.
@@ -124,6 +130,8 @@ pub fn main() -> ExitCode {
             Command::Compact(config) => compact::run(&config).await,
             Command::Ship(config) => ship::run(&config).await,
             Command::Jobs(command) => command.run().await,
+            Command::Conflicts(command) => command.run().await,
+            Command::Qr(command) => command.run().await,
         }
     });
     match done {

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::date_time::{NotADate, normalise, parse};
-use super::identity::{IdNo, mask_id_no, mask_name};
+use super::identity::{IdNo, Sex, mask_id_no, mask_name};
 use super::page::{Page, Parameter};
 use super::token::Verified;
 
@@ -232,15 +232,10 @@ pub fn observation_uid(text: &str) -> Option<String> {
 }
 
 fn sex_code(text: &str) -> Result<String, CriteriaError> {
-    Ok(match text.to_ascii_uppercase().as_str() {
-        "" => "",
-        "1" | "男" | "M" => "1",
-        "2" | "女" | "F" => "2",
-        "0" | "未知" | "U" => "0",
-        "9" | "O" => "9",
-        _ => return Err(CriteriaError::Shape("Sex")),
+    if text.trim().is_empty() {
+        return Ok(String::new());
     }
-    .to_owned())
+    Sex::parse(text).map(|sex| sex.code().to_owned()).ok_or(CriteriaError::Shape("Sex"))
 }
 
 /// Exam types in upper case; names of groups stand for the modalities in them (D-P13).

@@ -24,8 +24,9 @@ impl Sex {
         match text.trim().to_lowercase().as_str() {
             "1" | "男" | "男性" | "m" | "male" => Some(Sex::Male),
             "2" | "女" | "女性" | "f" | "female" => Some(Sex::Female),
-            "0" | "未知" | "未知的性别" | "u" | "o" | "不详" => Some(Sex::Unknown),
-            "9" | "未说明" | "未说明的性别" => Some(Sex::Unstated),
+            "0" | "未知" | "未知的性别" | "u" | "不详" => Some(Sex::Unknown),
+            // DICOM's "other" is neither of the two, and not unknown either.
+            "9" | "未说明" | "未说明的性别" | "o" => Some(Sex::Unstated),
             _ => None,
         }
     }
@@ -211,6 +212,8 @@ mod tests {
     fn d_p11_sex_is_read_from_codes_and_words() {
         assert_eq!(Sex::parse("女"), Some(Sex::Female));
         assert_eq!(Sex::parse("M").map(Sex::code), Some("1"));
+        assert_eq!(Sex::parse("O").map(Sex::code), Some("9"));
+        assert_eq!(Sex::parse("u").map(Sex::code), Some("0"));
         assert_eq!(Sex::parse("7"), None);
     }
 }

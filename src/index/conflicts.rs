@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Error, Ids, Tx};
+use super::{Error, Ids, Index, Row, Select, Tx};
 use crate::params;
 
 /// What kind of contradiction.
@@ -19,6 +19,14 @@ pub enum ConflictKind {
 }
 
 impl ConflictKind {
+    /// Every kind.
+    pub const ALL: [ConflictKind; 4] = [
+        ConflictKind::Demographics,
+        ConflictKind::DuplicateUid,
+        ConflictKind::ReportIdentity,
+        ConflictKind::UidInTwoOrganizations,
+    ];
+
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -28,9 +36,55 @@ impl ConflictKind {
             ConflictKind::UidInTwoOrganizations => "uid_in_two_organizations",
         }
     }
+
+    /// The kind of that word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
 }
 
-/// Opens a conflict; the same one again only updates its detail.
+/// Whether somebody still has to look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConflictState {
+    /// Nobody has decided.
+    Open,
+    /// A person has.
+    Closed,
+}
+
+impl ConflictState {
+    /// The word kept in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ConflictState::Open => "open",
+            ConflictState::Closed => "closed",
+        }
+    }
+}
+
+/// One contradiction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Its row.
+    pub id: i64,
+    /// What kind.
+    pub kind: ConflictKind,
+    /// Whose data it is about.
+    pub org_code: String,
+    /// The rows it is about, e.g. `exam:17 study:42`.
+    pub subject: String,
+    /// JSON: names of what differs, never values.
+    pub detail: String,
+    /// Whether it is open.
+    pub state: ConflictState,
+    /// When it was first seen.
+    pub created_at: i64,
+    /// When it was last seen or decided.
+    pub updated_at: i64,
+}
+
+/// Opens a conflict; the same one again only updates its detail. One that a person has closed stays closed, unless it is
+/// about something else now.
 ///
 /// `subject` names rows of ours (`exam:17 study:42`), `detail` names fields, never their values.
 pub async fn open(
@@ -44,7 +98,68 @@ pub async fn open(
 ) -> Result<(), Error> {
     let sql = "INSERT INTO conflict (id, kind, org_code, subject, detail, state, created_at, updated_at) \
                VALUES ($1, $2, $3, $4, $5, 'open', $6, $7) \
-               ON CONFLICT (kind, subject) DO UPDATE SET detail = excluded.detail, updated_at = excluded.updated_at";
+               ON CONFLICT (kind, subject) DO UPDATE SET detail = excluded.detail, updated_at = excluded.updated_at, \
+               state = CASE WHEN conflict.detail = excluded.detail THEN conflict.state ELSE 'open' END";
     let values = params![ids.next(), kind.as_str(), org_code, subject, detail.to_string(), now, now];
     tx.execute(sql, values).await.map(|_| ())
+}
+
+const COLUMNS: &str = "SELECT id, kind, org_code, subject, detail, state, created_at, updated_at FROM conflict WHERE ";
+
+/// Conflicts, the newest first; of one kind or of all, the open ones or all.
+pub async fn find(
+    index: &Index,
+    kind: Option<ConflictKind>,
+    state: Option<ConflictState>,
+    limit: u32,
+) -> Result<Vec<Conflict>, Error> {
+    let mut select = Select::new(COLUMNS);
+    select.push("1 = 1", params![]);
+    if let Some(state) = state {
+        select.push(" AND state = ?", params![state.as_str()]);
+    }
+    if let Some(kind) = kind {
+        select.push(" AND kind = ?", params![kind.as_str()]);
+    }
+    select.push(" ORDER BY created_at DESC, id DESC LIMIT ?", params![i64::from(limit)]);
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter().map(conflict_from).collect()
+}
+
+/// One conflict.
+pub async fn get(index: &Index, id: i64) -> Result<Option<Conflict>, Error> {
+    let mut select = Select::new(COLUMNS);
+    select.push("id = ?", params![id]);
+    let row = index.query_opt(select.sql(), select.values()).await?;
+    row.as_ref().map(conflict_from).transpose()
+}
+
+/// Says that a person has decided; false when there is no such conflict.
+pub async fn close(tx: &mut Tx, id: i64, now: i64) -> Result<bool, Error> {
+    let sql = "UPDATE conflict SET state = 'closed', updated_at = $1 WHERE id = $2";
+    Ok(tx.execute(sql, params![now, id]).await? == 1)
+}
+
+/// The same for the conflict about these rows, if there is one.
+pub async fn close_about(tx: &mut Tx, kind: ConflictKind, subject: &str, now: i64) -> Result<(), Error> {
+    let sql = "UPDATE conflict SET state = 'closed', updated_at = $1 WHERE kind = $2 AND subject = $3";
+    tx.execute(sql, params![now, kind.as_str(), subject]).await.map(|_| ())
+}
+
+fn conflict_from(row: &Row) -> Result<Conflict, Error> {
+    let state = match row.text("state")?.as_str() {
+        "open" => ConflictState::Open,
+        "closed" => ConflictState::Closed,
+        _ => return Err(Error::Damaged("conflict.state")),
+    };
+    Ok(Conflict {
+        id: row.int("id")?,
+        kind: ConflictKind::parse(&row.text("kind")?).ok_or(Error::Damaged("conflict.kind"))?,
+        org_code: row.text("org_code")?,
+        subject: row.text("subject")?,
+        detail: row.text("detail")?,
+        state,
+        created_at: row.int("created_at")?,
+        updated_at: row.int("updated_at")?,
+    })
 }

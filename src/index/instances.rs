@@ -144,6 +144,10 @@ pub struct Existing {
     pub instance_pk: i64,
     /// Its content.
     pub content_hash: String,
+    /// Row of its series.
+    pub series_pk: i64,
+    /// How far its header could be read.
+    pub header_state: String,
 }
 
 /// The current content under a SOP Instance UID, read outside any transaction.
@@ -158,10 +162,16 @@ pub async fn existing(tx: &mut Tx, org_code: &str, sop_instance_uid: &str) -> Re
     found.map(|row| read_existing(&row)).transpose()
 }
 
-const EXISTING: &str = "SELECT id, content_hash FROM instance WHERE org_code = $1 AND sop_instance_uid = $2";
+const EXISTING: &str = "SELECT id, content_hash, series_pk, header_state FROM instance \
+                        WHERE org_code = $1 AND sop_instance_uid = $2";
 
 fn read_existing(row: &Row) -> Result<Existing, Error> {
-    Ok(Existing { instance_pk: row.int("id")?, content_hash: row.text("content_hash")? })
+    Ok(Existing {
+        instance_pk: row.int("id")?,
+        content_hash: row.text("content_hash")?,
+        series_pk: row.int("series_pk")?,
+        header_state: row.text("header_state")?,
+    })
 }
 
 /// Finds or makes the rows of patient, study and series.

@@ -1,6 +1,6 @@
 //! Which exam report belongs to which study (D-I2, D-I3): the questions and the rows.
 
-use super::{Error, Row, Tx};
+use super::{Error, Index, Row, Tx};
 use crate::params;
 
 /// What linking needs to know of an exam report.
@@ -108,11 +108,117 @@ pub async fn link(tx: &mut Tx, exam_report_pk: i64, study_pk: i64, rule: &str, n
     tx.execute(sql, params![exam_report_pk, study_pk, rule, now]).await.map(|_| ())
 }
 
+/// Links the two because a person says so; no rule takes it back.
+pub async fn link_by_hand(tx: &mut Tx, exam_report_pk: i64, study_pk: i64, now: i64) -> Result<(), Error> {
+    let sql = "DELETE FROM exam_study_apart WHERE exam_report_pk = $1 AND study_pk = $2";
+    tx.execute(sql, params![exam_report_pk, study_pk]).await?;
+    let sql = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) VALUES ($1, $2, 'manual', $3) \
+               ON CONFLICT (exam_report_pk, study_pk) DO UPDATE SET rule = excluded.rule, linked_at = excluded.linked_at";
+    tx.execute(sql, params![exam_report_pk, study_pk, now]).await.map(|_| ())
+}
+
+/// Takes the two apart because a person says so; no rule links them again. False when they were not linked.
+pub async fn take_apart(tx: &mut Tx, exam_report_pk: i64, study_pk: i64, now: i64) -> Result<bool, Error> {
+    let sql = "DELETE FROM exam_study WHERE exam_report_pk = $1 AND study_pk = $2";
+    if tx.execute(sql, params![exam_report_pk, study_pk]).await? == 0 {
+        return Ok(false);
+    }
+    let sql = "DELETE FROM exam_study_uid WHERE exam_report_pk = $1 AND origin <> 'registered' \
+               AND study_instance_uid = (SELECT study_instance_uid FROM study WHERE id = $2)";
+    tx.execute(sql, params![exam_report_pk, study_pk]).await?;
+    let sql = "INSERT INTO exam_study_apart (exam_report_pk, study_pk, parted_at) VALUES ($1, $2, $3) \
+               ON CONFLICT (exam_report_pk, study_pk) DO NOTHING";
+    tx.execute(sql, params![exam_report_pk, study_pk, now]).await?;
+    Ok(true)
+}
+
+/// Whether a person has decided about the two, for or against a link.
+pub async fn is_decided(tx: &mut Tx, exam_report_pk: i64, study_pk: i64) -> Result<bool, Error> {
+    for sql in [
+        "SELECT study_pk FROM exam_study_apart WHERE exam_report_pk = $1 AND study_pk = $2",
+        "SELECT study_pk FROM exam_study WHERE exam_report_pk = $1 AND study_pk = $2 AND rule = 'manual'",
+    ] {
+        if tx.query_opt(sql, params![exam_report_pk, study_pk]).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A study that no report is linked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnlinkedStudy {
+    /// Its row.
+    pub study_pk: i64,
+    /// Its organisation.
+    pub org_code: String,
+    /// (0008,0050).
+    pub accession_number: String,
+    /// (0008,0020).
+    pub study_date: String,
+    /// (0020,000D).
+    pub study_instance_uid: String,
+    /// When its first image came.
+    pub created_at: i64,
+}
+
+/// Studies that no report is linked to, the newest first.
+pub async fn unlinked_studies(index: &Index, limit: u32) -> Result<Vec<UnlinkedStudy>, Error> {
+    let sql = "SELECT s.id, s.org_code, s.accession_number, s.study_date, s.study_instance_uid, s.created_at \
+               FROM study s WHERE NOT EXISTS (SELECT 1 FROM exam_study x WHERE x.study_pk = s.id) \
+               ORDER BY s.id DESC LIMIT $1";
+    let rows = index.query(sql, params![i64::from(limit)]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(UnlinkedStudy {
+                study_pk: row.int("id")?,
+                org_code: row.text("org_code")?,
+                accession_number: row.text("accession_number")?,
+                study_date: row.text("study_date")?,
+                study_instance_uid: row.text("study_instance_uid")?,
+                created_at: row.int("created_at")?,
+            })
+        })
+        .collect()
+}
+
+/// Rows of exam reports by the id that pages show.
+pub async fn exams_observed(index: &Index, observation_uid: &str) -> Result<Vec<i64>, Error> {
+    let rows = index.query("SELECT id FROM exam_report WHERE observation_uid = $1", params![observation_uid]).await?;
+    rows.iter().map(|row| row.int("id")).collect()
+}
+
+/// Rows of studies with this UID, of all organisations.
+pub async fn studies_with_uid(index: &Index, study_instance_uid: &str) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT id FROM study WHERE study_instance_uid = $1 ORDER BY id";
+    let rows = index.query(sql, params![study_instance_uid]).await?;
+    rows.iter().map(|row| row.int("id")).collect()
+}
+
+/// Where a Study Instance UID of a report's set came from, if not from the report itself (D-I3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UidOrigin {
+    /// From images that a rule has linked.
+    Dicom,
+    /// From images that a person has linked.
+    Manual,
+}
+
 /// Adds a UID that the images brought to the report's set (D-I3).
-pub async fn add_uid(tx: &mut Tx, exam_report_pk: i64, study_instance_uid: &str) -> Result<(), Error> {
-    let sql = "INSERT INTO exam_study_uid (exam_report_pk, study_instance_uid, origin) VALUES ($1, $2, 'dicom') \
-               ON CONFLICT (exam_report_pk, study_instance_uid) DO NOTHING";
-    tx.execute(sql, params![exam_report_pk, study_instance_uid]).await.map(|_| ())
+pub async fn add_uid(
+    tx: &mut Tx,
+    exam_report_pk: i64,
+    study_instance_uid: &str,
+    origin: UidOrigin,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO exam_study_uid (exam_report_pk, study_instance_uid, origin) VALUES ($1, $2, $3) \
+               ON CONFLICT (exam_report_pk, study_instance_uid) DO UPDATE SET origin = CASE \
+               WHEN exam_study_uid.origin = 'dicom' THEN excluded.origin ELSE exam_study_uid.origin END";
+    let origin = match origin {
+        UidOrigin::Dicom => "dicom",
+        UidOrigin::Manual => "manual",
+    };
+    tx.execute(sql, params![exam_report_pk, study_instance_uid, origin]).await.map(|_| ())
 }
 
 /// Takes back what rules have linked, so that a corrected report is linked afresh; a person's links stay.

@@ -1,6 +1,6 @@
 //! The opaque links behind printed QR codes, one for each exam report (D-I10).
 
-use super::{Error, Index, Row, Tx};
+use super::{Error, Index, Row, Select, Tx};
 use crate::params;
 
 /// One link.
@@ -41,6 +41,45 @@ pub async fn get(index: &Index, id: &str) -> Result<Option<QrLink>, Error> {
 pub async fn of_exam(index: &Index, exam_report_pk: i64) -> Result<Option<QrLink>, Error> {
     let sql = "SELECT id, exam_report_pk, expires_at, revoked_at FROM qr_link WHERE exam_report_pk = $1";
     index.query_opt(sql, params![exam_report_pk]).await?.as_ref().map(link_from).transpose()
+}
+
+/// A link as an operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedLink {
+    /// The link.
+    pub link: QrLink,
+    /// When it was made.
+    pub created_at: i64,
+    /// The organisation of its exam report.
+    pub org_code: String,
+    /// That report's number.
+    pub report_form_no: String,
+}
+
+/// Links, the newest first: those that open at `open_at`, or all.
+pub async fn list(index: &Index, open_at: Option<i64>, limit: u32) -> Result<Vec<ListedLink>, Error> {
+    let mut select = Select::new(
+        "SELECT q.id, q.exam_report_pk, q.created_at, q.expires_at, q.revoked_at, e.org_code, e.report_form_no \
+         FROM qr_link q JOIN exam_report e ON e.id = q.exam_report_pk WHERE 1 = 1",
+    );
+    if let Some(now) = open_at {
+        select.push(
+            " AND q.revoked_at IS NULL AND (q.expires_at IS NULL OR q.expires_at > ?) AND e.withdrawn = 0",
+            params![now],
+        );
+    }
+    select.push(" ORDER BY q.created_at DESC, q.id LIMIT ?", params![i64::from(limit)]);
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(ListedLink {
+                link: link_from(row)?,
+                created_at: row.int("created_at")?,
+                org_code: row.text("org_code")?,
+                report_form_no: row.text("report_form_no")?,
+            })
+        })
+        .collect()
 }
 
 /// Ends a link for good; false when there is none or it has ended already.

@@ -50,6 +50,11 @@ async fn count(archive: &TestArchive, sql: &'static str) -> i64 {
     archive.index.query_opt(sql, Vec::new()).await.unwrap().unwrap().int("n").unwrap()
 }
 
+async fn only_hashes(archive: &TestArchive) -> Vec<String> {
+    let rows = archive.index.query("SELECT content_hash FROM instance ORDER BY id", Vec::new()).await.unwrap();
+    rows.iter().map(|row| row.text("content_hash").unwrap()).collect()
+}
+
 struct TestArchive {
     archive: Archive,
     index: yingku::index::Index,
@@ -119,6 +124,83 @@ each_database! {
         assert_eq!(only_row(&test, "SELECT kind FROM conflict").await.text("kind").unwrap(), "duplicate_uid");
         let verified = test.archive.verify(Depth::Content, |_| ()).await.unwrap();
         assert_eq!((verified.checked, verified.fault_count, verified.unnamed), (2, 0, 0));
+    }
+
+    async fn a_whole_object_takes_the_place_of_the_one_that_was_cut_off(database: TestDatabase) {
+        let test = open(&database).await;
+        let whole = DataSet::ct("2.25.1").encode();
+        let send = async |bytes: &[u8]| {
+            let mut writer = test.archive.receive_instance(command("ORG-T01", "2.25.1")).await.unwrap();
+            writer.write(bytes).await.unwrap();
+            writer.commit().await.unwrap()
+        };
+        assert_eq!(send(&whole[..whole.len() - 2]).await, StoreOutcome::Stored);
+
+        assert_eq!(send(&whole).await, StoreOutcome::NewVersion);
+
+        let row = only_row(&test, "SELECT content_hash, header_state FROM instance").await;
+        assert_eq!(row.text("header_state").unwrap(), "complete");
+        let cut = only_row(&test, "SELECT content_hash FROM instance_version").await;
+        assert_ne!(cut.text("content_hash").unwrap(), row.text("content_hash").unwrap());
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM conflict").await, 0, "nobody has to decide");
+        assert_eq!(send(&whole[..whole.len() - 2]).await, StoreOutcome::Duplicate);
+        assert_eq!(send(&whole).await, StoreOutcome::Duplicate);
+        let verified = test.archive.verify(Depth::Content, |_| ()).await.unwrap();
+        assert_eq!((verified.checked, verified.fault_count, verified.unnamed), (2, 0, 0));
+    }
+
+    async fn d_i15_a_person_makes_another_content_the_current_one(database: TestDatabase) {
+        let test = open(&database).await;
+        let mut set = DataSet::ct("2.25.1");
+        store(&test.archive, "ORG-T01", "2.25.1", &set).await.unwrap();
+        set.text(0x0020_0013, "IS", "7");
+        store(&test.archive, "ORG-T01", "2.25.1", &set).await.unwrap();
+        let conflict = only_row(&test, "SELECT id FROM conflict").await.int("id").unwrap();
+        let version = only_row(&test, "SELECT id, content_hash FROM instance_version").await;
+        let accept = async |version| test.archive.accept_conflict(Actor::system("test"), conflict, version).await;
+
+        accept(Some(version.int("id").unwrap())).await.unwrap();
+
+        let row = only_row(&test, "SELECT content_hash, instance_number FROM instance").await;
+        assert_eq!(row.text("content_hash").unwrap(), version.text("content_hash").unwrap());
+        assert_eq!(row.int("instance_number").unwrap(), 7, "the row is that of the new content");
+        assert_eq!(only_row(&test, "SELECT state FROM conflict").await.text("state").unwrap(), "closed");
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM instance_version").await, 1, "the other one is kept");
+        let verified = test.archive.verify(Depth::Content, |_| ()).await.unwrap();
+        assert_eq!((verified.checked, verified.fault_count, verified.unnamed), (2, 0, 0));
+        let former = only_row(&test, "SELECT id FROM instance_version").await.int("id").unwrap();
+        accept(Some(former)).await.unwrap();
+        let number = only_row(&test, "SELECT instance_number FROM instance").await.int("instance_number").unwrap();
+        assert_eq!(number, 1, "and back again");
+
+        set.text(0x0008_1030, "LO", "a third content");
+        store(&test.archive, "ORG-T01", "2.25.1", &set).await.unwrap();
+        assert_eq!(only_row(&test, "SELECT state FROM conflict").await.text("state").unwrap(), "open");
+    }
+
+    async fn a_version_of_another_series_or_instance_is_not_made_current(database: TestDatabase) {
+        let test = open(&database).await;
+        let mut elsewhere = DataSet::ct("2.25.1");
+        elsewhere.text(0x0020_000E, "UI", "2.25.1000.2");
+        store(&test.archive, "ORG-T01", "2.25.1", &DataSet::ct("2.25.1")).await.unwrap();
+        store(&test.archive, "ORG-T01", "2.25.1", &elsewhere).await.unwrap();
+        let mut other = DataSet::ct("2.25.2");
+        store(&test.archive, "ORG-T01", "2.25.2", &other).await.unwrap();
+        other.text(0x0008_1030, "LO", "edited");
+        store(&test.archive, "ORG-T01", "2.25.2", &other).await.unwrap();
+        let sql = "SELECT c.id, v.id AS version FROM conflict c JOIN instance i ON i.sop_instance_uid = '2.25.1' \
+                   AND c.subject = 'instance:' || CAST(i.id AS TEXT) CROSS JOIN instance_version v ORDER BY v.id";
+        let rows = test.index.query(sql, Vec::new()).await.unwrap();
+        assert_eq!(rows.len(), 2);
+        let before = only_hashes(&test).await;
+
+        for row in rows {
+            let (id, version) = (row.int("id").unwrap(), row.int("version").unwrap());
+            let refused = test.archive.accept_conflict(Actor::system("test"), id, Some(version)).await;
+            assert!(matches!(refused, Err(yingku::archive::Error::Invalid(_))), "{refused:?}");
+        }
+        assert_eq!(only_hashes(&test).await, before);
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM conflict WHERE state = 'closed'").await, 0);
     }
 
     async fn one_uid_in_two_organizations_makes_two_studies_and_a_conflict(database: TestDatabase) {

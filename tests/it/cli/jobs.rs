@@ -7,7 +7,7 @@ use yingku::params;
 use super::{folder, text, yingku};
 use crate::harness::run;
 
-async fn open(folder: &std::path::Path) -> Index {
+pub(super) async fn open(folder: &std::path::Path) -> Index {
     let url = format!("sqlite://{}/yingku.db", folder.display());
     Index::open(&DatabaseConfig { url, ..DatabaseConfig::default() }).await.unwrap()
 }

@@ -1,6 +1,8 @@
 //! The operator's commands, run as programs.
 
+mod conflicts;
 mod jobs;
+mod qr;
 
 use std::path::Path;
 use std::process::{Command, Output};

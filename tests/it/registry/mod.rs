@@ -1,5 +1,6 @@
 //! The report registry through HTTP, on both databases.
 
+mod by_hand;
 mod callers;
 mod exams;
 mod labs;
