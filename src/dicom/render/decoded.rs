@@ -27,7 +27,7 @@ pub struct DecodedFrame {
 }
 
 /// Decodes the bytes of one frame of an object with this header.
-pub fn decode_frame(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<DecodedFrame, Error> {
+pub fn uncompressed_frame(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<DecodedFrame, Error> {
     config.check_pixels(u64::from(header.rows) * u64::from(header.columns))?;
     let raster = compressed::decode(header, frame, config)?;
     if raster.width != u32::from(header.columns) || raster.height != u32::from(header.rows) {

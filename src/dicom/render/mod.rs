@@ -23,7 +23,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use decoded::{DecodedFrame, decode_frame};
+pub use decoded::{DecodedFrame, uncompressed_frame};
 pub use header::{ImageHeader, inflate};
 pub use presets::{Preset, presets};
 
