@@ -12,6 +12,7 @@ mod reindex;
 mod retrieve;
 mod scrub;
 mod serve;
+mod ship;
 mod sign_link;
 mod verify;
 
@@ -53,6 +54,8 @@ enum Command {
     Scrub(scrub::Scrub),
     /// Take back the space of deleted images now.
     Compact(ConfigFile),
+    /// Bring all instances that wait in the local journal into the bucket.
+    Ship(ConfigFile),
     /// Look after work that waits or was given up.
     Jobs(jobs::Jobs),
     /// Decide about contradictions, and link studies and exam reports by hand.
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
             Command::Reindex(command) => command.run().await,
             Command::Scrub(command) => command.run().await,
             Command::Compact(config) => compact::run(&config).await,
+            Command::Ship(config) => ship::run(&config).await,
             Command::Jobs(command) => command.run().await,
             Command::Conflicts(command) => command.run().await,
             Command::Qr(command) => command.run().await,

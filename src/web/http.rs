@@ -28,6 +28,8 @@ pub struct HttpConfig {
     pub drain_timeout_ms: u64,
     /// How long a request may take until its answer begins, in milliseconds. Default 60000.
     pub request_timeout_ms: u64,
+    /// How long a peer may take nothing of an answer before its connection is closed, in milliseconds. Default 120000.
+    pub send_timeout_ms: u64,
     /// Proxies whose `X-Forwarded-For` is believed, as networks. Default none.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
@@ -44,6 +46,7 @@ impl Default for HttpConfig {
             head_timeout_ms: 15_000,
             drain_timeout_ms: 10_000,
             request_timeout_ms: 60_000,
+            send_timeout_ms: 120_000,
             trusted_proxies: Vec::new(),
         }
     }

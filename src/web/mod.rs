@@ -11,6 +11,7 @@ mod http;
 mod layers;
 pub mod pages;
 mod serve;
+mod unstalled;
 
 pub use http::HttpConfig;
 pub use layers::app;

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::HttpConfig;
+use super::unstalled::Unstalled;
 
 /// Pause after the system refuses to accept, when it has no more file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -34,6 +35,7 @@ pub async fn serve(listener: TcpListener, router: Router, config: &HttpConfig, s
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(config.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let head_timeout = Duration::from_millis(config.head_timeout_ms);
+    let send_timeout = Duration::from_millis(config.send_timeout_ms);
     loop {
         // A full house lets further connections wait in the system's queue.
         let place = tokio::select! {
@@ -52,7 +54,7 @@ pub async fn serve(listener: TcpListener, router: Router, config: &HttpConfig, s
                 continue;
             }
         };
-        let connection = connection(stream, peer, router.clone(), head_timeout);
+        let connection = connection(stream, peer, router.clone(), head_timeout, send_timeout);
         let watched = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = watched.await {
@@ -73,6 +75,7 @@ fn connection(
     peer: SocketAddr,
     router: Router,
     head_timeout: Duration,
+    send_timeout: Duration,
 ) -> impl GracefulConnection<Error = Error> + Send + 'static {
     // Answers are small; waiting for more to send only adds delay.
     let _ = stream.set_nodelay(true);
@@ -85,5 +88,5 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Unstalled::new(stream, send_timeout)), service)
 }

@@ -9,7 +9,7 @@ use super::element::{Head, ITEM, SEQUENCE_DELIMITATION, put_head, recode, swap};
 use super::source::Source;
 use super::{Conversion, Error};
 use crate::dicom::part10;
-use crate::dicom::render::{DecodedFrame, ImageHeader, RenderConfig, decode_frame};
+use crate::dicom::render::{DecodedFrame, ImageHeader, RenderConfig, uncompressed_frame};
 use crate::dicom::transfer_syntax::ElementEncoding;
 
 const SAMPLES_PER_PIXEL: u32 = 0x0028_0002;
@@ -32,7 +32,7 @@ pub(super) fn frames<R: Read, W: Write>(conversion: &mut Conversion<'_, R, W>, e
     let count = header.frames;
     let mut fragments = Fragments::new(&mut conversion.source, &header, conversion.limits.max_frame_bytes)?;
     let first = fragments.next_frame(&mut conversion.source, count == 1)?.ok_or(Error::Truncated)?;
-    let first = decode_frame(&header, first, &config)?;
+    let first = uncompressed_frame(&header, first, &config)?;
     let frame_bytes = first.bytes.len() as u64;
     if count > 1 && first.bits_allocated == 1 && !header.frame_bits().is_multiple_of(8) {
         return Err(Error::Pixels("frames of single bits that do not end with a byte"));
@@ -55,7 +55,7 @@ pub(super) fn frames<R: Read, W: Write>(conversion: &mut Conversion<'_, R, W>, e
         if number > 1 {
             let last = number == count;
             let bytes = fragments.next_frame(&mut conversion.source, last)?.ok_or(Error::Truncated)?;
-            frame = decode_frame(&header, bytes, &config)?;
+            frame = uncompressed_frame(&header, bytes, &config)?;
             if shape(&frame) != expected {
                 return Err(Error::Pixels("frames that differ in kind"));
             }

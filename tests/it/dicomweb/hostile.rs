@@ -8,7 +8,7 @@ use reqwest::Method;
 use yingku::web::dicomweb::DicomwebConfig;
 
 use super::world::{JSON, OWN, STUDIES, World, multipart};
-use crate::harness::{TestDatabase, small_instance};
+use crate::harness::{TestDatabase, TestServer, small_instance};
 
 const KIND: &str = "multipart/related; type=\"application/dicom\"; boundary=a-boundary";
 
@@ -147,4 +147,39 @@ async fn addresses_lead_nowhere_else() {
         let answer = world.ask(method.clone(), STUDIES, OWN, &[], Vec::new()).await;
         assert_eq!(answer.status, 405, "{method}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_does_not_read_keeps_nobody_out() {
+    let server = TestServer::start_with(|config| {
+        config.http.send_timeout_ms = 300;
+        config.dicomweb.max_concurrent_retrieves = 1;
+        let client = "id = 'web'\nkey = 'synthetic-key-of-the-client'\ndicomweb = 'read_and_store'\n\
+                      organizations = ['ORG-T01']";
+        config.client.push(toml::from_str(client).unwrap());
+    })
+    .await;
+    let url = format!("http://{}{STUDIES}", server.http());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let key = "synthetic-key-of-the-client";
+    let stored = http.post(&url).bearer_auth(key).header("content-type", "application/dicom");
+    let stored = stored.body(small_instance(0, 32 << 20).bytes()).send().await.unwrap();
+    assert_eq!(stored.status(), 200);
+
+    let mut connection = TcpStream::connect(server.http()).unwrap();
+    let head = format!("GET {STUDIES}/2.25.7001 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n");
+    connection.write_all(head.as_bytes()).unwrap();
+    // Its answer has begun: it has the only turn, and will not read on.
+    let (connection, said) = tokio::task::spawn_blocking(move || {
+        let said = status(connection.try_clone().unwrap());
+        (connection, said)
+    })
+    .await
+    .unwrap();
+    assert_eq!(said, "200");
+
+    let other = http.get(format!("{url}/2.25.7001/metadata")).bearer_auth(key).send().await.unwrap();
+    assert_eq!(other.status(), 200);
+    drop(connection);
+    server.stop().await;
 }

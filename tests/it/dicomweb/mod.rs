@@ -4,6 +4,7 @@ mod access;
 mod frames;
 mod hostile;
 mod metadata;
+mod orthanc;
 mod peers;
 mod rendered;
 mod retrieve;

@@ -18,7 +18,7 @@ async fn movescu_gets_a_study_sent_to_itself_byte_for_byte() {
     let said = dcmtk("movescu", &[&arguments[..], &keys].concat()).await;
 
     assert!(said.contains("Received Final Move Response (Success)"), "{said}");
-    println!("{said}");
+    assert!(std::fs::read_dir(folder.path()).unwrap().count() == 4, "{said}");
     assert_holds(folder.path(), &STUDY);
     listener.stop().await;
 }
