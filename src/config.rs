@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::compact::CompactionConfig;
 use crate::archive::scrub::ScrubConfig;
-use crate::archive::{LinkRules, QrConfig};
+use crate::archive::{LinkRules, QrConfig, RetrieveConfig};
 use crate::dicom::render::RenderConfig;
 use crate::dimse::{DicomConfig, PeerConfig};
 use crate::documents::DocumentsConfig;
@@ -71,6 +71,8 @@ pub struct Config {
     pub link: LinkRules,
     /// Rendering of images.
     pub render: RenderConfig,
+    /// When the PACS are asked for the images of registered exams.
+    pub retrieve: RetrieveConfig,
     /// Background work.
     pub jobs: JobsConfig,
     /// Reading all images from time to time.

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
+use crate::integrations::pacs::Pacs;
 use crate::integrations::report_registry::{self, ClientConfig, DicomwebRight};
 use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
@@ -144,7 +145,7 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
     let index = Index::open(&config.database).await?;
     let objects = Objects::open(&config.objects)?;
     let ids = Ids::lease(&index).await?;
-    Ok(Archive::new(ArchiveParts {
+    let archive = Archive::new(ArchiveParts {
         index,
         objects,
         clock: Clock::System,
@@ -155,7 +156,8 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         stamp: StampSettings { public_url: config.http.public_url.clone(), qr: config.qr.clone() },
         documents: config.documents.clone(),
         probe_interval: Duration::from_millis(config.objects.probe_interval_ms),
-    }))
+    });
+    Ok(archive.fetching_for(Pacs::organizations(&config.peer)))
 }
 
 fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Result<Router, Error> {
@@ -186,6 +188,11 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
 /// Who does which jobs in this process.
 fn handlers(config: &Config, archive: &Archive) -> Handlers {
     let mut handlers = Handlers::of(archive, config.jobs.workers);
+    let pacs = Arc::new(Pacs::new(archive.clone(), &config.dicom, &config.peer, config.retrieve.clone()));
+    handlers.add(JobKind::RetrieveExam, pacs.places(), move |job| {
+        let pacs = Arc::clone(&pacs);
+        async move { pacs.retrieve(job).await }
+    });
     let (compacted, compaction) = (archive.clone(), config.compaction.clone());
     handlers.add(JobKind::Compact, 1, move |_| {
         let (archive, compaction) = (compacted.clone(), compaction.clone());

@@ -30,7 +30,10 @@ pub mod register_reports;
 pub mod reindex;
 pub mod render_instance;
 pub mod report_codes;
+pub mod retrieve;
+pub mod retrieve_exam;
 pub mod scrub;
+pub mod send_data_set;
 mod standing;
 pub mod store_instance;
 pub mod sweep;
@@ -51,6 +54,7 @@ pub use error::Error;
 pub use link::LinkRules;
 pub use qr_link::{QrConfig, StampSettings};
 pub use read_report_file::{ReportCopy, ReportFileState};
+pub use retrieve_exam::RetrieveConfig;
 
 use check_health::StoreProbe;
 use read_report_file::Documents;
@@ -92,6 +96,7 @@ pub struct Archive {
     pub(crate) fetcher: Fetcher,
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
+    fetched: retrieve_exam::Fetched,
     store_probe: StoreProbe,
 }
 
@@ -108,6 +113,7 @@ impl Archive {
             fetcher: parts.fetcher,
             stamp: Arc::new(parts.stamp),
             documents: Documents::new(parts.documents),
+            fetched: retrieve_exam::Fetched::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
         }
     }

@@ -6,6 +6,7 @@ use super::link::{self, LinkRules};
 use super::prepare_report::{self, Prepared};
 use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of, record_audit};
 use super::report_codes::{Code, Note};
+use super::retrieve_exam;
 use super::standing::{Standing, standing};
 use crate::domain::date_time::local_text;
 use crate::domain::exam_report::{self, ExamField, ExamReport, ExamState};
@@ -64,6 +65,9 @@ pub(super) async fn write(
     link::exam_registered(tx, ids, now, rules, id).await?;
     if fetch && record.get(ExamField::ReportFilePath).is_some() && !facts.withdrawn {
         jobs::enqueue(tx, ids, now, JobKind::FetchReportFile, &id.to_string(), now).await?;
+    }
+    if context.fetched.contains(&org) && !facts.withdrawn && retrieve_exam::wants_images(&record) {
+        retrieve_exam::request(tx, ids, now, id, &org).await?;
     }
     let records = vec![outcome_of(RecordKind::Exam, &record, status, None, notes)];
     record_audit(tx, ids, context, "register_exam", format!("exam:{id}"), &records).await?;

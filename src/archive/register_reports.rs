@@ -12,6 +12,7 @@ use serde_json::json;
 use super::plan_batch::{Unit, plan};
 use super::prepare_report::{RegistrationRules, Submitted};
 use super::report_codes::{Code, Note};
+use super::retrieve_exam::Fetched;
 use super::{Archive, Error};
 use crate::domain::Actor;
 use crate::domain::exam_report::ExamField;
@@ -146,6 +147,7 @@ pub(super) struct Context {
     pub(super) actor: Actor,
     pub(super) rules: Arc<RegistrationRules>,
     pub(super) now: i64,
+    pub(super) fetched: Fetched,
 }
 
 impl Archive {
@@ -153,7 +155,7 @@ impl Archive {
     /// and sending the message again does no harm.
     pub async fn register_reports(&self, command: RegisterReports) -> Result<BatchOutcome, Error> {
         let RegisterReports { message_pk, actor, rules, exams, labs, items } = command;
-        let context = Context { message_pk, actor, rules, now: self.clock.now_ms() };
+        let context = Context { message_pk, actor, rules, now: self.clock.now_ms(), fetched: self.fetched.clone() };
         let size = exams.len() + labs.len() + items.len();
         let plan = if size <= 32 {
             plan(&context, exams, labs, items)

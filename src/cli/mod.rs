@@ -7,6 +7,7 @@ mod import;
 mod jobs;
 mod migrate;
 mod reindex;
+mod retrieve;
 mod scrub;
 mod serve;
 mod sign_link;
@@ -40,6 +41,8 @@ enum Command {
     SignLink(sign_link::SignLink),
     /// Take in DICOM files and folders.
     Import(import::Import),
+    /// List, show and re-run the fetching of exams' images from the PACS.
+    Retrieve(retrieve::Retrieve),
     /// Hold objects and index against each other, both ways.
     Verify(verify::Verify),
     /// Rebuild the index of images from storage alone.
@@ -56,7 +59,7 @@ enum Command {
 #[derive(Debug, Clone, Default, Args)]
 struct ConfigFile {
     /// The configuration file; without it the defaults and the environment (YINGKU__SECTION__KEY) count.
-    #[arg(long, short, value_name = "FILE", env = "YINGKU_CONFIG")]
+    #[arg(long, short, global = true, value_name = "FILE", env = "YINGKU_CONFIG")]
     config: Option<PathBuf>,
 }
 
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
             Command::Migrate(config) => migrate::run(&config).await,
             Command::SignLink(command) => command.run(),
             Command::Import(command) => command.run().await,
+            Command::Retrieve(command) => command.run().await,
             Command::Verify(command) => command.run().await,
             Command::Reindex(command) => command.run().await,
             Command::Scrub(command) => command.run().await,

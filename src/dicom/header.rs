@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::transfer_syntax::{ElementEncoding, is_deflated};
 use inflate::Inflater;
 use scan::Scan;
+pub(super) use scan::{believable_encoding, has_short_length};
 
 /// Bounds of the header scan.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

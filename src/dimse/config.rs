@@ -8,8 +8,10 @@ use rustls::pki_types::CertificateDer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::scu::{QueryRoot, RetrieveMethod, ScuConfig};
 use super::services::Service;
 use super::storage_commitment::CommitmentConfig;
+use super::sub_operations::SubOperationConfig;
 use super::tls::{CertificateMatch, ClientCertificate, PeerTlsConfig, ServerTls, TlsConfig};
 use crate::archive::find::{Confidentiality, FindLimits, MAX_PAGE_ROWS, Readable};
 use crate::dicom::header::HeaderLimits;
@@ -66,6 +68,8 @@ pub struct DicomConfig {
     pub find: FindConfig,
     /// Storage commitment.
     pub commitment: CommitmentConfig,
+    /// Giving objects out by C-MOVE and C-GET.
+    pub retrieve: SubOperationConfig,
 }
 
 impl Default for DicomConfig {
@@ -94,6 +98,7 @@ impl Default for DicomConfig {
             tls: TlsConfig::default(),
             find: FindConfig::default(),
             commitment: CommitmentConfig::default(),
+            retrieve: SubOperationConfig::default(),
         }
     }
 }
@@ -143,6 +148,16 @@ impl DicomConfig {
         }
         for peer in peers {
             faults.extend(peer.security_faults(&self.tls));
+        }
+        for peer in peers {
+            faults.extend(peer.scu.faults(&peer.ae_title, &peer.organization, peer.retrieve));
+            if peer.retrieve != RetrieveMethod::Off && peer.host.is_empty() {
+                faults.push(format!("peer {} has no host, so nothing can be fetched from it", peer.ae_title));
+            }
+            let may_store = peer.services.as_ref().is_none_or(|services| services.contains(&Service::Store));
+            if peer.retrieve == RetrieveMethod::Move && !may_store {
+                faults.push(format!("peer {}: what a C-MOVE brings needs `store` among its services", peer.ae_title));
+            }
         }
         faults
     }
@@ -209,6 +224,12 @@ pub struct PeerConfig {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub addresses: Vec<IpNet>,
+    /// How the images of registered exams are fetched from it (RAD-16): `off`, `move` or `get`. Default `off`.
+    #[serde(default)]
+    pub retrieve: RetrieveMethod,
+    /// Information model of our queries: `study` or `patient`. Default `study`.
+    #[serde(default)]
+    pub query_root: QueryRoot,
     /// Certificates, one of which it must show, over TLS: `sha256:<fingerprint in hex>`, `cn:<common name of the subject>`
     /// or `dns:<name or address in subjectAltName>`. Its address then counts only where `addresses` are given. Default
     /// none: its address is enough.
@@ -229,6 +250,9 @@ pub struct PeerConfig {
     /// How it is called over TLS. Default in the clear.
     #[serde(default)]
     pub tls: Option<PeerTlsConfig>,
+    /// Associations that we open to it.
+    #[serde(default)]
+    pub scu: ScuConfig,
 }
 
 fn default_port() -> u16 {
@@ -236,6 +260,15 @@ fn default_port() -> u16 {
 }
 
 impl PeerConfig {
+    /// The organisations whose exams are looked for at this peer; none when nothing is fetched from it.
+    pub fn fetched_organizations(&self) -> &[String] {
+        match self.retrieve {
+            RetrieveMethod::Off => &[],
+            _ if self.scu.organizations.is_empty() => std::slice::from_ref(&self.organization),
+            _ => &self.scu.organizations,
+        }
+    }
+
     /// Whose data it may ask for: its own organisation's first.
     pub(super) fn readable(&self) -> Vec<Readable> {
         let own = Readable { org_code: self.organization.clone(), confidentiality: Confidentiality::Everything };

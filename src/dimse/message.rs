@@ -150,6 +150,11 @@ impl Command {
         CommandField::of(self.number(COMMAND_FIELD).unwrap_or_default())
     }
 
+    /// Command Field as it is on the wire.
+    pub(crate) fn code(&self) -> u16 {
+        self.number(COMMAND_FIELD).unwrap_or_default()
+    }
+
     pub(crate) fn message_id(&self) -> u16 {
         self.number(MESSAGE_ID).unwrap_or_default()
     }
@@ -194,6 +199,14 @@ impl Command {
         command
     }
 
+    /// A C-FIND, C-MOVE or C-GET request of medium priority, with its identifier to follow.
+    pub(crate) fn query_request(code: u16, message_id: u16, sop_class_uid: &str) -> Self {
+        let mut command = Self::request(CommandField::Other(code), message_id, DATA_SET_FOLLOWS);
+        command.set_number(PRIORITY, 0);
+        command.set_text(AFFECTED_SOP_CLASS_UID, sop_class_uid, b'\0');
+        command
+    }
+
     fn request(field: CommandField, message_id: u16, data_set: u16) -> Self {
         let mut command = Self::default();
         command.set_number(COMMAND_FIELD, field.value());
@@ -222,7 +235,7 @@ impl Command {
         response
     }
 
-    fn number(&self, element: u16) -> Option<u16> {
+    pub(crate) fn number(&self, element: u16) -> Option<u16> {
         let bytes = self.elements.get(&element)?.get(..2)?;
         Some(u16::from_le_bytes([bytes[0], bytes[1]]))
     }
@@ -232,11 +245,11 @@ impl Command {
         String::from_utf8_lossy(bytes).trim_matches([' ', '\0']).to_owned()
     }
 
-    fn set_number(&mut self, element: u16, value: u16) {
+    pub(crate) fn set_number(&mut self, element: u16, value: u16) {
         self.elements.insert(element, value.to_le_bytes().to_vec());
     }
 
-    fn set_text(&mut self, element: u16, text: &str, padding: u8) {
+    pub(crate) fn set_text(&mut self, element: u16, text: &str, padding: u8) {
         let mut value = text.as_bytes().to_vec();
         if !value.len().is_multiple_of(2) {
             value.push(padding);

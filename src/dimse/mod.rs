@@ -9,6 +9,8 @@ mod admission;
 pub(crate) mod association;
 mod c_echo;
 mod c_find;
+mod c_get;
+mod c_move;
 mod c_store;
 pub mod config;
 mod identity;
@@ -20,6 +22,7 @@ pub mod scu;
 mod services;
 pub mod status;
 pub mod storage_commitment;
+pub mod sub_operations;
 pub mod tls;
 mod transport;
 

@@ -3,10 +3,15 @@
 use super::config::{DicomConfig, PeerConfig};
 use super::storage_commitment::StorageCommitment;
 use crate::archive::Archive;
+use crate::archive::send_data_set::Sending;
 
 /// Settings and services for the verbs that reach beyond their own association.
 #[derive(Debug)]
 pub(crate) struct Node {
+    pub(crate) dicom: DicomConfig,
+    pub(crate) peers: Vec<PeerConfig>,
+    /// Turns of conversions, for all associations together.
+    pub(crate) sending: Sending,
     pub(crate) commitment: StorageCommitment,
 }
 
@@ -14,6 +19,11 @@ impl Node {
     pub(super) fn new(config: &DicomConfig, peers: &[PeerConfig], archive: &Archive) -> Self {
         let commitment =
             StorageCommitment::new(archive.clone(), config.ae_title.clone(), peers.to_vec(), config.commitment.clone());
-        Self { commitment }
+        Self {
+            dicom: config.clone(),
+            peers: peers.to_vec(),
+            sending: Sending::new(config.retrieve.send.clone()),
+            commitment,
+        }
     }
 }

@@ -54,6 +54,11 @@ impl Status {
     /// Error: cannot understand.
     pub const CANNOT_UNDERSTAND: Status = Status(0xC000);
 
+    /// Whether more responses follow.
+    pub fn is_pending(self) -> bool {
+        matches!(self.0, 0xFF00 | 0xFF01)
+    }
+
     /// Whether the operation was done, perhaps with a warning.
     pub fn is_done(self) -> bool {
         self.0 == 0 || self.0 & 0xF000 == 0xB000 || self.0 == 0x0001 || self.0 == 0x0107 || self.0 == 0x0116

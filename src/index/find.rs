@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{Index, Value};
 use crate::domain::query::attribute::{Attribute, Kind, Level, tag};
 use crate::domain::query::{Query, search_keys};
+pub(super) use statement::push_shared;
+
 use columns::Column;
 use plan::{Driver, Segment};
 

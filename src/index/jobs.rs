@@ -12,6 +12,8 @@ use crate::params;
 pub enum JobKind {
     /// Fetch the report file of an exam report, keep it and stamp it; the key is the exam report's id.
     FetchReportFile,
+    /// Fetch the images of an exam from the PACS; the key is the exam report's id.
+    RetrieveExam,
     /// Read all objects and compare them with what was acknowledged.
     Scrub,
     /// Take back the space of deleted objects in segments.
@@ -22,13 +24,19 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 4] =
-        [JobKind::FetchReportFile, JobKind::Scrub, JobKind::Compact, JobKind::ReportStorageCommitment];
+    pub const ALL: [JobKind; 5] = [
+        JobKind::FetchReportFile,
+        JobKind::RetrieveExam,
+        JobKind::Scrub,
+        JobKind::Compact,
+        JobKind::ReportStorageCommitment,
+    ];
 
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             JobKind::FetchReportFile => "fetch_report_file",
+            JobKind::RetrieveExam => "retrieve_exam",
             JobKind::Scrub => "scrub",
             JobKind::Compact => "compact",
             JobKind::ReportStorageCommitment => "report_storage_commitment",

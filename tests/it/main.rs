@@ -14,6 +14,7 @@ mod dimse;
 mod files;
 mod index;
 mod objects;
+mod pacs;
 mod pages;
 mod registry;
 mod server;

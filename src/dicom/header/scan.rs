@@ -299,7 +299,7 @@ fn decode_header(encoding: ElementEncoding, bytes: &[u8; 12], have: usize) -> De
 }
 
 /// VRs with a 16-bit length (PS3.5 table 7.1-2); every other one, future ones included, has 32 bits (table 7.1-1).
-fn has_short_length(vr: [u8; 2]) -> bool {
+pub(crate) fn has_short_length(vr: [u8; 2]) -> bool {
     matches!(
         &vr,
         b"AE"
@@ -327,7 +327,7 @@ fn has_short_length(vr: [u8; 2]) -> bool {
 }
 
 /// Devices label implicit data sets as explicit ones and the other way round; the first element tells.
-fn believable_encoding(declared: ElementEncoding, bytes: &[u8; 12]) -> ElementEncoding {
+pub(crate) fn believable_encoding(declared: ElementEncoding, bytes: &[u8; 12]) -> ElementEncoding {
     let vr = [bytes[4], bytes[5]];
     if declared.explicit_vr {
         let letters = vr.iter().all(u8::is_ascii_uppercase);

@@ -8,6 +8,7 @@
 mod codestream;
 mod color;
 mod compressed;
+mod decoded;
 mod fragments;
 mod geometry;
 mod gray;
@@ -22,6 +23,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use decoded::{DecodedFrame, decode_frame};
 pub use header::{ImageHeader, inflate};
 pub use presets::{Preset, presets};
 

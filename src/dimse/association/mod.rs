@@ -4,6 +4,7 @@ pub(crate) mod abort;
 pub(crate) mod framing;
 pub(crate) mod negotiation;
 mod roles;
+mod sub_operation;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -21,8 +22,7 @@ use super::services::Services;
 use super::status::Status;
 use super::storage_commitment::PendingReport;
 use super::transport::Transport;
-use super::{c_echo, c_find, c_store};
-use super::{n_action, n_event_report};
+use super::{c_echo, c_find, c_get, c_move, c_store, n_action, n_event_report};
 use crate::archive::Archive;
 use crate::archive::find::Readable;
 use crate::dicom::sop_class::PrivateClasses;
@@ -43,6 +43,8 @@ pub(crate) enum AssociationError {
     ObjectTooLarge,
     #[error("the server is stopping")]
     Stopping,
+    #[error("an object could not be sent to its end: {0}")]
+    ObjectBroken(String),
 }
 
 impl AssociationError {
@@ -53,6 +55,7 @@ impl AssociationError {
             AssociationError::Framing(FramingError::TimedOut("sending")) => None,
             AssociationError::Framing(FramingError::TimedOut(_))
             | AssociationError::ObjectTooLarge
+            | AssociationError::ObjectBroken(_)
             | AssociationError::Stopping => Some(AbortReason::NotSpecified),
             AssociationError::Framing(FramingError::Io(_) | FramingError::Closed) | AssociationError::AbortedByPeer => {
                 None
@@ -237,6 +240,8 @@ impl Association {
             CommandField::EchoRequest => c_echo::serve(self, context_id, request).await,
             CommandField::StoreRequest => c_store::serve(self, context_id, request).await,
             CommandField::FindRequest => c_find::serve(self, context_id, request).await,
+            CommandField::GetRequest => c_get::serve(self, context_id, request).await,
+            CommandField::MoveRequest => c_move::serve(self, context_id, request).await,
             CommandField::ActionRequest => n_action::serve(self, context_id, request).await,
             CommandField::EventReportRequest => n_event_report::serve(self, context_id, request).await,
             // Nothing of ours can be cancelled; a cancel has no response (PS3.7 section 9.3.2.3).
@@ -408,33 +413,6 @@ impl Association {
     /// What SOP class extended negotiation agreed on; empty when there was none.
     pub(crate) fn extended(&self, sop_class_uid: &str) -> &[u8] {
         self.extended.get(sop_class_uid).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// What comes while an operation of the peer's is going on. Dropping it loses nothing.
-    pub(crate) async fn incoming(&mut self) -> Result<Received, AssociationError> {
-        Ok(self.framing.next().await?)
-    }
-
-    /// Whether what came is the cancel of this message; a cancel of another message means nothing, anything else
-    /// breaks the protocol, because one operation at a time was agreed on.
-    pub(crate) async fn is_cancel(&mut self, received: Received, message_id: u16) -> Result<bool, AssociationError> {
-        match self.command_from(received).await? {
-            Begun::Command(_, command) if command.field() == CommandField::CancelRequest => {
-                Ok(command.message_id_being_responded_to() == message_id)
-            }
-            Begun::Command(..) => {
-                let what = "a message while another is being answered";
-                Err(FramingError::protocol(AbortReason::UnexpectedPduParameter, what).into())
-            }
-            Begun::Release => {
-                Err(FramingError::protocol(AbortReason::UnexpectedPdu, "release while a message is answered").into())
-            }
-        }
-    }
-
-    /// Answers the peer's release.
-    pub(crate) async fn answer_release(&mut self) -> Result<(), AssociationError> {
-        Ok(self.framing.write(&RELEASE_REPLY).await?)
     }
 
     /// A presentation context of this SOP class.

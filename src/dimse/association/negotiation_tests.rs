@@ -39,14 +39,18 @@ fn storage_is_accepted_with_the_first_transfer_syntax_known_or_not() {
             (5, "1.3.6.1.4.1.99999.7", &["1.3.6.1.4.1.99999.8"]),
             (7, "1.2.840.10008.5.1.4.31", &["1.2.840.10008.1.2"]),
             (9, CT, &[]),
+            (11, "1.2.840.10008.5.1.4.31", &["1.2.840.10008.1.2"]),
+            (13, "1.2.840.10008.5.1.4.1.2.2.1", &["1.2.840.10008.1.2.4.90"]),
         ],
         vec![UserVariableItem::MaxLength(16384)],
     );
     let agreement = negotiate(&request, OFFER).unwrap();
     let chosen: Vec<_> = agreement.contexts.iter().map(|(id, c)| (*id, c.transfer_syntax.as_str())).collect();
-    assert_eq!(chosen, [(1, "1.2.840.10008.1.2"), (3, "1.2.840.10008.1.2.4.90"), (5, "1.3.6.1.4.1.99999.8")]);
+    let expected =
+        [(1, "1.2.840.10008.1.2"), (3, "1.2.840.10008.1.2.4.90"), (5, "1.3.6.1.4.1.99999.8"), (7, "1.2.840.10008.1.2")];
+    assert_eq!(chosen, expected);
     let reasons: Vec<_> = agreement.answer.presentation_contexts.iter().map(|r| r.reason.clone() as u8).collect();
-    assert_eq!(reasons, [0, 0, 0, 3, 4]);
+    assert_eq!(reasons, [0, 0, 0, 0, 4, 3, 4]);
     assert_eq!(agreement.peer_max_pdu, 16384);
 }
 

@@ -11,7 +11,9 @@ use tokio::time::timeout;
 use super::connect::{Stream, open_stream};
 use super::{Answer, Error, Proposal, ProposedRole, ScuTarget};
 use crate::dimse::association::abort::{ABORT_BY_USER, AbortReason, RELEASE_REQUEST};
-use crate::dimse::association::framing::{Fragment, Framing, FramingError, FramingLimits, Part, Received};
+use crate::dimse::association::framing::{
+    Fragment, Framing, FramingError, FramingLimits, Part, Received, put_message_part,
+};
 use crate::dimse::association::negotiation::{APPLICATION_CONTEXT, Context, own_user_information, unpadded};
 use crate::dimse::message::{Command, CommandField};
 
@@ -27,7 +29,7 @@ pub struct Association {
     pub(super) framing: Framing<Stream>,
     pub(super) contexts: BTreeMap<u8, Context>,
     pub(super) max_sent_pdu: u32,
-    patience: Duration,
+    pub(super) patience: Duration,
     last_message_id: u16,
     pub(super) buffer: Vec<u8>,
 }
@@ -56,7 +58,7 @@ impl Association {
         let mut framing = Framing::new(stream, limits);
         let request = request(target, proposals, roles);
         framing.write_pdu(&Pdu::AssociationRQ(request)).await?;
-        let answer = timeout(target.timeout, framing.read_association_pdu())
+        let answer = timeout(target.connect_timeout, framing.read_association_pdu())
             .await
             .map_err(|_| FramingError::TimedOut("A-ASSOCIATE-AC"))??;
         let accepted = match answer {
@@ -94,15 +96,22 @@ impl Association {
     /// A-RELEASE and close.
     pub async fn release(mut self) -> Result<(), Error> {
         self.framing.write(&RELEASE_REQUEST).await?;
+        // What still comes is not wanted, and does not prolong the wait.
+        timeout(self.patience, self.receive_release_reply())
+            .await
+            .map_err(|_| FramingError::TimedOut("A-RELEASE-RP"))??;
+        self.framing.close(Duration::from_secs(1)).await;
+        Ok(())
+    }
+
+    async fn receive_release_reply(&mut self) -> Result<(), Error> {
         loop {
             match self.receive().await? {
-                Received::ReleaseReply => break,
+                Received::ReleaseReply => return Ok(()),
                 Received::Abort => return Err(Error::Aborted),
                 Received::Fragment(_) | Received::ReleaseRequest => {}
             }
         }
-        self.framing.close(Duration::from_secs(1)).await;
-        Ok(())
     }
 
     /// A-ABORT and close.
@@ -166,6 +175,32 @@ impl Association {
                 && transfer_syntax.is_none_or(|uid| uid == context.transfer_syntax)
         };
         self.contexts.iter().find(|(_, context)| fits(context)).map(|(id, _)| *id)
+    }
+
+    /// The accepted context of a class, whatever its transfer syntax.
+    pub(super) fn require_context(&self, abstract_syntax: &str) -> Result<u8, Error> {
+        self.context_for(abstract_syntax, None).ok_or_else(|| Error::NoContext {
+            sop_class_uid: abstract_syntax.to_owned(),
+            transfer_syntax_uid: "any".to_owned(),
+        })
+    }
+
+    /// Whether the peer takes part in this class at all.
+    pub fn offers(&self, sop_class_uid: &str) -> bool {
+        self.context_for(sop_class_uid, None).is_some()
+    }
+
+    /// Sends a command with its identifier.
+    pub(super) async fn send_query(
+        &mut self,
+        context_id: u8,
+        command: &Command,
+        identifier: &[u8],
+    ) -> Result<(), Error> {
+        let mut bytes = Vec::with_capacity(512 + identifier.len());
+        put_message_part(&mut bytes, context_id, Part::Command, &command.encode(), self.max_sent_pdu);
+        put_message_part(&mut bytes, context_id, Part::DataSet, identifier, self.max_sent_pdu);
+        Ok(self.framing.write(&bytes).await?)
     }
 
     pub(super) fn next_message_id(&mut self) -> u16 {

@@ -5,9 +5,11 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::association::FRAGMENT_HEADER_BYTES;
 use super::{Answer, Association, Error};
+use crate::archive::send_data_set::DataSet;
 use crate::dicom::part10::read_meta;
 use crate::dimse::association::framing::{Part, put_fragment, put_message_part};
 use crate::dimse::message::{Command, CommandField};
+use crate::dimse::sub_operations::{AcceptedContexts, SendError, send_store};
 
 /// The object that a C-STORE announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,33 @@ impl Association {
             std::mem::swap(&mut piece, &mut next);
             have = following;
         }
+    }
+
+    /// C-STORE of a data set from the archive over a context that was accepted for it; `originator` is who asked for it
+    /// by C-MOVE and its message id. After [`Error::Source`] the association is of no more use.
+    pub(crate) async fn store_data_set(
+        &mut self,
+        context_id: u8,
+        (sop_class_uid, sop_instance_uid): (&str, &str),
+        originator: Option<(&str, u16)>,
+        data_set: DataSet,
+    ) -> Result<Answer, Error> {
+        let message_id = self.next_message_id();
+        let mut command = Command::store_request(message_id, sop_class_uid, sop_instance_uid);
+        if let Some((ae_title, message_id)) = originator {
+            command = command.moved_for(ae_title, message_id);
+        }
+        match send_store(&mut self.framing, context_id, &command, self.max_sent_pdu, data_set).await {
+            Ok(()) => self.answer(CommandField::StoreResponse, message_id).await,
+            Err(SendError::Framing(error)) => Err(error.into()),
+            Err(error) => Err(Error::Source(std::io::Error::other(error.to_string()))),
+        }
+    }
+
+    /// Which contexts were accepted for which SOP classes and transfer syntaxes.
+    pub(crate) fn contexts_to_send(&self) -> AcceptedContexts {
+        let contexts = self.contexts.iter();
+        AcceptedContexts::new(contexts.map(|(id, context)| (*id, &*context.abstract_syntax, &*context.transfer_syntax)))
     }
 
     /// Puts the command into the buffer: it travels in the segment of the first data.

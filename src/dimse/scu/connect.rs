@@ -14,7 +14,7 @@ pub(super) type Stream = Transport;
 /// Connects to the target within its time, the handshake of TLS included.
 pub(super) async fn open_stream(target: &ScuTarget) -> Result<Stream, Error> {
     let failed = |source| Error::Connect { host: target.host.clone(), port: target.port, source };
-    let connected = timeout(target.timeout, connect(target)).await;
+    let connected = timeout(target.connect_timeout, connect(target)).await;
     connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(failed)
 }
 

@@ -6,13 +6,18 @@
 
 mod association;
 mod c_echo;
+mod c_find;
+mod c_get;
+mod c_move;
 mod c_store;
+pub mod config;
 mod connect;
+mod identifier;
+mod retrieve;
 mod storage_commitment;
 
 use std::time::Duration;
 
-use super::config::PeerConfig;
 use super::status::Status;
 use super::tls::PeerTlsConfig;
 use crate::dicom::part10::FileMetaError;
@@ -22,8 +27,14 @@ use crate::domain::AeTitle;
 
 pub use super::association::abort::AbortReason;
 pub use super::association::framing::FramingError;
+pub use super::config::{DicomConfig, PeerConfig};
 pub use association::Association;
+pub use c_find::FindLimits;
+pub use c_get::{GetDestination, Got};
 pub use c_store::StoreRequest;
+pub use config::{QueryRoot, RetrieveMethod, ScuConfig};
+pub use identifier::{Identifier, IdentifierError, Match, QueryLevel};
+pub use retrieve::{RetrieveLimits, Retrieved, SubOperations};
 
 /// Whom to call, and how.
 #[derive(Debug, Clone)]
@@ -38,7 +49,9 @@ pub struct ScuTarget {
     pub called_ae_title: AeTitle,
     /// Longest P-DATA-TF that we send and take, in bytes.
     pub max_pdu_length: u32,
-    /// Time for the connection to open and for each answer.
+    /// Time for the connection to open and for the association to be accepted.
+    pub connect_timeout: Duration,
+    /// Longest silence while an answer is awaited.
     pub timeout: Duration,
     /// Over TLS, and how.
     pub tls: Option<PeerTlsConfig>,
@@ -53,15 +66,29 @@ impl ScuTarget {
             calling_ae_title,
             called_ae_title,
             max_pdu_length: 128 * 1024,
+            connect_timeout: Duration::from_secs(60),
             timeout: Duration::from_secs(60),
             tls: None,
         }
     }
 
-    /// A peer of the configuration, by its address, port, AE title and TLS.
+    /// A configured peer, called as its `[peer.scu]` says. Everything that a connection to it needs is taken from here.
+    pub fn of_peer(dicom: &DicomConfig, peer: &PeerConfig) -> Self {
+        let target = Self::to_peer(peer, dicom.ae_title.clone());
+        Self { max_pdu_length: dicom.max_pdu_length, ..target }
+    }
+
+    /// The same for those that know only our AE title, which the peer's settings may replace.
     pub fn to_peer(peer: &PeerConfig, calling_ae_title: AeTitle) -> Self {
-        let target = Self::new(&peer.host, peer.port, calling_ae_title, peer.ae_title.clone());
-        Self { tls: peer.tls.clone(), ..target }
+        let scu = &peer.scu;
+        let called_ae_title = scu.called_ae_title.as_ref().unwrap_or(&peer.ae_title).clone();
+        let calling_ae_title = scu.calling_ae_title.clone().unwrap_or(calling_ae_title);
+        Self {
+            connect_timeout: Duration::from_millis(scu.connect_timeout_ms),
+            timeout: Duration::from_millis(scu.answer_timeout_ms),
+            tls: peer.tls.clone(),
+            ..Self::new(&peer.host, peer.port, calling_ae_title, called_ae_title)
+        }
     }
 }
 
@@ -84,6 +111,16 @@ impl Proposal {
     /// One SOP class in one transfer syntax.
     pub fn storage(sop_class_uid: &str, transfer_syntax_uid: &str) -> Self {
         Self { abstract_syntax: sop_class_uid.to_owned(), transfer_syntaxes: vec![transfer_syntax_uid.to_owned()] }
+    }
+
+    /// A class of queries or retrievals in the two uncompressed little endian syntaxes.
+    pub fn query(sop_class_uid: &str) -> Self {
+        Self { abstract_syntax: sop_class_uid.to_owned(), ..Self::verification() }
+    }
+
+    /// Objects of a class that the peer sends us during a C-GET; it wants a [`ProposedRole`] too.
+    pub fn to_receive(sop_class_uid: &str, transfer_syntaxes: Vec<String>) -> Self {
+        Self { abstract_syntax: sop_class_uid.to_owned(), transfer_syntaxes }
     }
 }
 
@@ -140,6 +177,20 @@ pub enum Error {
     /// The data set could not be read from its stream.
     #[error("reading the data set: {0}")]
     Source(std::io::Error),
+    /// The peer refused the operation, or could not do it.
+    #[error("refused with status {status}{}{comment}", if comment.is_empty() { "" } else { ": " })]
+    Refused {
+        /// Its status.
+        status: Status,
+        /// Its Error Comment, often empty.
+        comment: String,
+    },
+    /// The peer sent more than is taken.
+    #[error("too many {0}; the association was cut off")]
+    TooMuch(&'static str),
+    /// The whole operation took too long.
+    #[error("{0} took longer than it may")]
+    TooLong(&'static str),
     /// More than 128 presentation contexts.
     #[error("{0} presentation contexts are more than an association has")]
     TooManyContexts(usize),

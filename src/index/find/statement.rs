@@ -239,7 +239,7 @@ fn push_confidentiality(select: &mut Select, level: Level, confidentiality: Conf
 }
 
 /// Leaves out studies that only their own organisation sees.
-pub(super) fn push_shared(select: &mut Select) {
+pub(in crate::index) fn push_shared(select: &mut Select) {
     select.push(SHARED, vec![]);
 }
 

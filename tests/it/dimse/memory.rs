@@ -10,7 +10,7 @@ use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
 const PIXEL_BYTES: u64 = 300 * 1024 * 1024;
 
 /// Most memory this process ever had, in bytes.
-fn peak_memory() -> u64 {
+pub(super) fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024

@@ -7,6 +7,7 @@ mod limits;
 mod memory;
 mod peers;
 mod raw;
+mod retrieve;
 mod security;
 mod store;
 

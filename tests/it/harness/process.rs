@@ -114,6 +114,11 @@ impl ServerProcess {
         command.output().unwrap()
     }
 
+    /// Its folder, with `yingku.db` and `objects`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What the index and the folder hold right now.
     pub async fn stored(&self) -> StoredInstances {
         let database = format!("sqlite://{}/yingku.db", self.folder.path().display());

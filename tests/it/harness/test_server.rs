@@ -55,6 +55,11 @@ impl TestServer {
         self.dicom
     }
 
+    /// The configuration that it runs with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The folder of its objects.
     pub fn objects(&self) -> PathBuf {
         self.folder.path().join("objects")

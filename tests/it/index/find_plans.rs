@@ -32,7 +32,8 @@ async fn every_query_walks_an_index() {
         })
         .await
         .unwrap();
-    let table: &[(Level, &[(u32, &str)], Order)] = &[
+    type Case = (Level, &'static [(u32, &'static str)], Order);
+    let table: &[Case] = &[
         (Patient, &[], Order::OfIndex),
         (Patient, &[(PATIENT_ID, "L0001")], Order::OfIndex),
         (Patient, &[(PATIENT_ID, "L*")], Order::OfIndex),

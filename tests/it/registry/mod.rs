@@ -5,10 +5,12 @@ mod exams;
 mod labs;
 mod links;
 mod queries;
+mod retrieves;
 mod samples;
 mod soap_clients;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use yingku::archive::Archive;
@@ -67,6 +69,7 @@ impl Service {
         let store = TestStore::folder();
         let objects = Objects::open(&store.config()).unwrap();
         let archive = archive::build(index.clone(), objects, Clock::fixed(NOW), ids);
+        let archive = archive.fetching_for(BTreeSet::from(["ORG-T02".to_owned()]));
         let mut settings = settings();
         change(&mut settings);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,151 @@
+//! One peer to fetch from: how to call it, and its places.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::dicom::text::Charset;
+use crate::dimse::scu::{
+    DicomConfig, FindLimits, PeerConfig, QueryRoot, RetrieveLimits, RetrieveMethod, ScuConfig, ScuTarget,
+};
+use crate::domain::AeTitle;
+
+/// Bounds of the time that an exam is put off when all places are taken.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// A peer to fetch from.
+#[derive(Debug)]
+pub(super) struct Node {
+    peer: PeerConfig,
+    /// How it is called.
+    pub(super) target: ScuTarget,
+    /// Where a C-MOVE sends: our own AE title.
+    pub(super) destination: AeTitle,
+    /// Charset of answers and objects that declare none.
+    pub(super) charset: Charset,
+    max_object_bytes: u64,
+    places: Arc<Semaphore>,
+    pace: Arc<Mutex<Pace>>,
+}
+
+/// When the next place is likely to be free, so that exams that wait do not all come back at once.
+#[derive(Debug)]
+struct Pace {
+    usual: Duration,
+    next_free: Instant,
+}
+
+/// One exam's place at a node; dropped, it is free again.
+#[derive(Debug)]
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    since: Instant,
+    pace: Arc<Mutex<Pace>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.usual = (pace.usual * 3 + self.since.elapsed()) / 4;
+    }
+}
+
+impl Node {
+    pub(super) fn new(dicom: &DicomConfig, peer: &PeerConfig) -> Self {
+        let charset = peer.scu.answer_charset.as_ref().or(peer.charset.as_ref()).unwrap_or(&dicom.default_charset);
+        let pace = Pace { usual: SHORTEST_WAIT, next_free: Instant::now() };
+        Self {
+            target: ScuTarget::of_peer(dicom, peer),
+            destination: dicom.ae_title.clone(),
+            charset: charset.clone(),
+            max_object_bytes: dicom.max_object_bytes,
+            places: Arc::new(Semaphore::new(peer.scu.max_associations.clamp(1, 1000) as usize)),
+            pace: Arc::new(Mutex::new(pace)),
+            peer: peer.clone(),
+        }
+    }
+
+    pub(super) fn ae_title(&self) -> &AeTitle {
+        &self.peer.ae_title
+    }
+
+    pub(super) fn settings(&self) -> &ScuConfig {
+        &self.peer.scu
+    }
+
+    pub(super) fn root(&self) -> QueryRoot {
+        self.peer.query_root
+    }
+
+    pub(super) fn method(&self) -> RetrieveMethod {
+        self.peer.retrieve
+    }
+
+    pub(super) fn serves(&self, org_code: &str) -> bool {
+        self.peer.fetched_organizations().iter().any(|code| code == org_code)
+    }
+
+    pub(super) fn places(&self) -> u32 {
+        self.peer.scu.max_associations.max(1)
+    }
+
+    /// A place, or how long to wait until one is likely to be free.
+    pub(super) fn take_place(&self) -> Result<Place, Duration> {
+        match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(permit) => Ok(Place { _permit: permit, since: Instant::now(), pace: Arc::clone(&self.pace) }),
+            Err(_) => {
+                let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = Instant::now();
+                let step = pace.usual / self.places();
+                pace.next_free = pace.next_free.max(now) + step;
+                if pace.next_free > now + LONGEST_WAIT {
+                    // More wait than fit: they are spread anew, or they would all come back at the same late moment.
+                    pace.next_free = now + step;
+                }
+                Err((pace.next_free - now).clamp(SHORTEST_WAIT, LONGEST_WAIT))
+            }
+        }
+    }
+
+    pub(super) fn find_limits(&self) -> FindLimits {
+        FindLimits {
+            max_matches: self.peer.scu.max_matches,
+            max_identifier_bytes: self.peer.scu.max_identifier_bytes,
+            whole: Duration::from_millis(self.peer.scu.find_timeout_ms),
+        }
+    }
+
+    pub(super) fn retrieve_limits(&self) -> RetrieveLimits {
+        RetrieveLimits {
+            silence: Duration::from_millis(self.peer.scu.retrieve_silence_ms),
+            whole: Duration::from_millis(self.peer.scu.retrieve_timeout_ms),
+            // An object and its pending response for each instance that a study may have, twice over.
+            max_messages: self.peer.scu.max_matches.saturating_mul(4),
+            max_identifier_bytes: self.peer.scu.max_identifier_bytes.max(1024 * 1024),
+            max_object_bytes: self.max_object_bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exams_beyond_the_places_are_put_off_one_after_the_other() {
+        let text = "ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'\nretrieve = 'move'\n\
+                    [scu]\nmax_associations = 1";
+        let node = Node::new(&DicomConfig::default(), &toml::from_str(text).unwrap());
+        let place = node.take_place().unwrap();
+        let waits: Vec<Duration> = (0..3).map(|_| node.take_place().unwrap_err()).collect();
+        assert!(waits[0] >= SHORTEST_WAIT && waits[0] < waits[1] && waits[1] < waits[2], "{waits:?}");
+        let many: Vec<Duration> = (0..3000).map(|_| node.take_place().unwrap_err()).collect();
+        assert!(many.iter().all(|wait| *wait <= LONGEST_WAIT));
+        let soon = many.iter().filter(|wait| **wait < LONGEST_WAIT / 10).count();
+        assert!((250..350).contains(&soon), "a tenth of them comes back in a tenth of the time: {soon}");
+        drop(place);
+        assert!(node.take_place().is_ok());
+    }
+}

@@ -1,0 +1,41 @@
+//! A disk without room while images are fetched: what fits is kept, the rest comes when there is room.
+
+use yingku::index::DatabaseConfig;
+
+use super::peer::Pacs;
+use super::{Images, open, register, until, until_complete};
+use crate::harness::{Limit, ServerProcess};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_that_finds_no_room_is_fetched_when_there_is_room_again() {
+    let mut pacs = Pacs::to_be();
+    let more = format!(
+        "\n[[peer]]\nae_title = 'QRSCP'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\nretrieve = 'get'\n\
+         [jobs]\nlease_ms = 1500\npoll_ms = 50\n\
+         [retrieve]\nfirst_delay_ms = 200\ndelay_factor = 1.0\nstable_ms = 0\n",
+        pacs.port
+    );
+    let mut server = ServerProcess::start_with(&more).await;
+    assert!(server.terminate().await.success());
+    server.start_again(Limit::FileBytes(7 * 1024 * 1024)).await;
+    let mut images = Images::new(3, 2048);
+    images.add(12 * 1024 * 1024);
+    images.add(2048);
+    pacs.start_python(server.dicom().port(), images.folder(), "honest");
+
+    register(server.http(), &[]).await;
+
+    let url = format!("sqlite://{}/yingku.db", server.folder().display());
+    let index = open(&DatabaseConfig { url, ..DatabaseConfig::default() }).await;
+    let standing = until(&index, "what fits is here", |standing| standing.checks > 0 && standing.held == 4).await;
+    assert!(standing.error.contains("1 objects could not be transferred"), "{}", standing.error);
+    assert_eq!((standing.state.as_str(), standing.expected), ("waiting", Some(5)));
+    server.kill();
+    server.start_again(Limit::None).await;
+    let standing = until_complete(&index).await;
+    assert_eq!((standing.held, standing.error.as_str()), (5, ""));
+    images.assert_are_all_in(&server.stored().await);
+    assert!(server.terminate().await.success());
+    let verify = server.command(&["verify"]);
+    assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
+}

@@ -1,0 +1,111 @@
+//! A PACS that lies, floods or says nothing costs no more than its limits, and brings nothing in.
+
+use std::time::{Duration, Instant};
+
+use super::peer::Pacs;
+use super::{Images, STUDY, Standing, open, peer, register, server_with, until, until_complete};
+use crate::harness::http_get;
+
+/// One look at a PACS with this behaviour that ends with an error.
+async fn refused(behaviour: &str, settings: &str) -> (Standing, usize) {
+    let mut pacs = Pacs::to_be();
+    let server = server_with(peer(pacs.port, settings)).await;
+    let images = Images::new(4, 2048);
+    pacs.start_python(server.dicom().port(), images.folder(), behaviour);
+    let started = Instant::now();
+
+    register(server.http(), &[]).await;
+
+    let index = open(&server.config().database).await;
+    let standing =
+        until(&index, "the look has ended", |standing| standing.checks > 0 && !standing.error.is_empty()).await;
+    assert!(started.elapsed() < Duration::from_secs(40), "it was bounded");
+    assert_eq!(standing.state, "waiting", "it is tried again later");
+    assert_eq!(http_get(server.http(), "/readyz").unwrap().0, 200);
+    let stored = server.stored().await.count();
+    server.stop().await;
+    (standing, stored)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_about_other_studies_patients_and_paths_are_left_out() {
+    let mut pacs = Pacs::to_be();
+    let server = server_with(peer(pacs.port, "retrieve = 'move'")).await;
+    let images = Images::new(4, 2048);
+    pacs.start_python(server.dicom().port(), images.folder(), "others");
+
+    register(server.http(), &[("study_instance_uid", "")]).await;
+
+    let standing = until_complete(&open(&server.config().database).await).await;
+    assert_eq!((standing.studies, standing.held), (1, 4));
+    assert!(standing.detail.contains(STUDY) && !standing.detail.contains("666"), "{}", standing.detail);
+    assert!(standing.detail.contains(r#""ignored_answers":4"#), "{}", standing.detail);
+    images.assert_are_all_of(&server).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endless_matches_are_cut_off() {
+    let (standing, stored) = refused("endless-matches", "retrieve = 'get'\n[scu]\nmax_matches = 50").await;
+    assert!(standing.error.contains("too many matches"), "{}", standing.error);
+    assert_eq!(stored, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endless_pending_responses_of_a_c_move_are_cut_off() {
+    let (standing, stored) = refused("endless-pending", "retrieve = 'move'\n[scu]\nmax_matches = 50").await;
+    assert!(standing.error.contains("too many responses"), "{}", standing.error);
+    assert_eq!(stored, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endless_pending_responses_of_a_c_get_end_with_its_time() {
+    let (standing, stored) = refused("endless-pending", "retrieve = 'get'\n[scu]\nretrieve_timeout_ms = 1500").await;
+    assert!(standing.error.contains("longer than it may") || standing.error.contains("too many"), "{}", standing.error);
+    assert_eq!(stored, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_are_too_long_are_not_read_to_their_end() {
+    let (standing, _) = refused("long-answers", "retrieve = 'get'").await;
+    assert!(standing.error.contains("too many bytes"), "{}", standing.error);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pacs_that_says_nothing_is_left_alone_after_its_time() {
+    let (standing, _) = refused("silent", "retrieve = 'get'\n[scu]\nanswer_timeout_ms = 1000").await;
+    assert!(standing.error.contains("timed out"), "{}", standing.error);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_lengths_and_answers_to_something_else_end_the_association() {
+    let (standing, _) = refused("wrong-lengths", "retrieve = 'get'").await;
+    assert!(standing.error.contains("protocol violated"), "{}", standing.error);
+    let (standing, _) = refused("unsorted-responses", "retrieve = 'get'").await;
+    assert!(standing.error.contains("response to something else"), "{}", standing.error);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_of_other_studies_and_path_like_uids_in_a_c_get_are_refused_one_by_one() {
+    let (standing, stored) = refused("stuffed", "retrieve = 'get'").await;
+    assert!(standing.error.contains("3 objects could not be transferred"), "{}", standing.error);
+    assert_eq!((stored, standing.held), (4, 4), "what was asked for came all the same");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pacs_that_is_not_there_is_tried_again_until_it_is() {
+    let mut pacs = Pacs::to_be();
+    let server = server_with(peer(pacs.port, "retrieve = 'get'")).await;
+    let images = Images::new(3, 2048);
+    register(server.http(), &[]).await;
+    let index = open(&server.config().database).await;
+    let standing = until(&index, "it was tried", |standing| standing.checks > 1).await;
+    assert!(standing.error.contains("refused"), "{}", standing.error);
+
+    pacs.start_python(server.dicom().port(), images.folder(), "honest");
+
+    let standing = until_complete(&index).await;
+    assert_eq!(standing.error, "");
+    images.assert_are_all_of(&server).await;
+    server.stop().await;
+}
