@@ -79,7 +79,8 @@ impl Archive {
             return Ok(bytes);
         }
         let config = Arc::clone(access.viewer.config());
-        let decoded = access.viewer.run(move || render::decode_frame(&source.header, &bytes, &config)).await?;
+        let decoded =
+            access.viewer.run(move || render::decode_frame_as_described(&source.header, &bytes, &config)).await?;
         Ok(Bytes::from(decoded.map_err(unreadable)?))
     }
 

@@ -26,18 +26,6 @@ pub struct DecodedFrame {
     pub photometric: Option<&'static str>,
 }
 
-impl ImageHeader {
-    /// Offsets of frames, from the Extended Offset Table; empty without one.
-    pub fn extended_offsets(&self) -> &[u64] {
-        &self.extended_offsets
-    }
-
-    /// Bits of one uncompressed frame.
-    pub fn frame_bits(&self) -> u64 {
-        self.native_frame_bits()
-    }
-}
-
 /// Decodes the bytes of one frame of an object with this header.
 pub fn decode_frame(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<DecodedFrame, Error> {
     config.check_pixels(u64::from(header.rows) * u64::from(header.columns))?;

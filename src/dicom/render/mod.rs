@@ -230,7 +230,7 @@ pub fn render_frame(
 ///
 /// Colour whose photometric interpretation would have to change is [`Error::Unsupported`], because the attributes that a
 /// reader has beside the pixels would be wrong.
-pub fn decode_frame(header: &ImageHeader, frame: &[u8], config: &RenderConfig) -> Result<Vec<u8>, Error> {
+pub fn decode_frame_as_described(header: &ImageHeader, frame: &[u8], config: &RenderConfig) -> Result<Vec<u8>, Error> {
     config.check_pixels(u64::from(header.rows) * u64::from(header.columns))?;
     compressed::decode(header, frame.to_vec(), config)?.into_native(header)
 }
