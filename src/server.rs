@@ -30,6 +30,11 @@ use crate::web::health::{self, HealthState, Readiness};
 use crate::web::pages::{self, PagesState};
 use crate::{dimse, telemetry, web};
 
+/// How often the journal is looked through for finished segments.
+const SHIP_EVERY: Duration = Duration::from_secs(5);
+/// How long a stop waits for an upload that has begun.
+const SHIP_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Why the server could not start or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -129,6 +134,7 @@ impl Server {
             tracing::warn!(%error, "the compaction could not be scheduled");
         }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
+        let shipping = tokio::spawn(ship_segments(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
         web::serve(http, router, &config.http, shutdown).await;
@@ -136,6 +142,8 @@ impl Server {
         let _ = associations.await;
         workers.stop().await;
         let _ = upkeep.await;
+        // An upload that takes longer is begun anew at the next start.
+        let _ = tokio::time::timeout(SHIP_PATIENCE, shipping).await;
         Ok(archive.close().await?)
     }
 }
@@ -268,6 +276,28 @@ async fn upkeep(archive: Archive, shutdown: CancellationToken) {
                     tracing::error!(%error, "the node's lease could not be renewed");
                 }
             }
+        }
+    }
+}
+
+/// Brings finished segments from the journal into the bucket, as they come.
+async fn ship_segments(archive: Archive, shutdown: CancellationToken) {
+    if !archive.has_journal() {
+        return;
+    }
+    let mut look = tokio::time::interval(SHIP_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = look.tick() => {}
+        }
+        match archive.ship_segments().await {
+            Ok(shipped) if shipped.segments > 0 => {
+                tracing::info!(shipped.segments, shipped.bytes, "segments uploaded");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "segments wait in the journal; they could not be uploaded"),
         }
     }
 }

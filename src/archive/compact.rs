@@ -106,7 +106,10 @@ impl Archive {
         }
         for (key, dead) in dead_objects::dead_bytes(&self.index).await? {
             let Some(length) = self.objects.length(&key).await? else { continue };
-            if self.objects.is_open(&key) || dead * 100 < length * u64::from(config.dead_percent) {
+            if self.objects.is_open(&key)
+                || self.objects.is_waiting(&key)
+                || dead * 100 < length * u64::from(config.dead_percent)
+            {
                 continue;
             }
             if let Some(moved) = self.compact_segment(&key).await? {
@@ -127,14 +130,16 @@ impl Archive {
             return Ok(None);
         }
         let dead = dead_objects::dead_in(&self.index, key).await?;
-        let (mut moves, mut moved) = (Vec::new(), 0);
+        let (mut moves, mut moved, mut homes) = (Vec::new(), 0, HashSet::new());
         for record in contents.records {
             let old = Place { key: key.to_owned(), offset: record.offset, length: record.length };
             match record.kind {
                 RecordKind::Object if dead.contains(&record.offset) => {}
                 RecordKind::Object => {
                     let bytes = self.objects.read(&old).await?;
-                    moves.push((old, self.objects.put(Kind::Instance, bytes).await?));
+                    let new = self.objects.put(Kind::Instance, bytes).await?;
+                    homes.insert(new.key.clone());
+                    moves.push((old, new));
                     moved += 1;
                 }
                 RecordKind::Deleted => {
@@ -152,6 +157,11 @@ impl Archive {
             }
         }
         self.repoint(moves).await?;
+        // The old copies may be removed only when the new ones are as safe.
+        if !self.objects.settle(&homes).await? {
+            tracing::warn!(object.key = key, "a segment stays until what was copied from it is in the bucket");
+            return Ok(None);
+        }
         let (now, key) = (self.clock.now_ms(), key.to_owned());
         let retire = self.index.write(move |tx| Box::pin(async move { dead_objects::retire(tx, now, &key).await }));
         retire.await.map_err(|error: index::Error| Error::from(error))?;

@@ -35,6 +35,7 @@ pub mod retrieve;
 pub mod retrieve_exam;
 pub mod scrub;
 pub mod send_data_set;
+mod ship_segments;
 mod standing;
 pub mod store_instance;
 pub mod sweep;

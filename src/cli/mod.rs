@@ -10,6 +10,7 @@ mod reindex;
 mod retrieve;
 mod scrub;
 mod serve;
+mod ship;
 mod sign_link;
 mod verify;
 
@@ -51,6 +52,8 @@ enum Command {
     Scrub(scrub::Scrub),
     /// Take back the space of deleted images now.
     Compact(ConfigFile),
+    /// Bring all instances that wait in the local journal into the bucket.
+    Ship(ConfigFile),
     /// Look after work that waits or was given up.
     Jobs(jobs::Jobs),
 }
@@ -115,6 +118,7 @@ pub fn main() -> ExitCode {
             Command::Reindex(command) => command.run().await,
             Command::Scrub(command) => command.run().await,
             Command::Compact(config) => compact::run(&config).await,
+            Command::Ship(config) => ship::run(&config).await,
             Command::Jobs(command) => command.run().await,
         }
     });

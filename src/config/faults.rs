@@ -65,6 +65,9 @@ fn sections(config: &Config, found: &mut Found) {
     } else if config.objects.url.strip_prefix("s3://").is_some_and(|rest| rest.split('/').next() == Some("")) {
         found.add("objects.url", "names no bucket: s3://bucket");
     }
+    if config.objects.journal.is_some() && config.objects.url.starts_with("file://") {
+        found.add("objects.journal", "belongs to a bucket; in a folder segments begin where they stay");
+    }
     if !(10.0..=60.0).contains(&config.qr.size_mm) {
         found.add("qr.size_mm", "must be 10 to 60");
     }
@@ -255,6 +258,7 @@ mod tests {
             ("[database]\nurl = 'sqlite://'", "database.url"),
             ("[database]\nurl = 'sqlite::memory:'", "database.url"),
             ("[objects]\nurl = 's3://'", "objects.url"),
+            ("[objects]\njournal = 'journal'", "objects.journal"),
             (twins.as_str(), "customer.1.guid"),
             (peers.as_str(), "peer.1"),
             ("[[client]]\nid = 'a'\nkey = 'changeme-changeme'", "client.0.key"),

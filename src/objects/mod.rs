@@ -5,102 +5,35 @@
 //! [`ObjectWriter::finish`] returns, its bytes survive a loss of power (file and folder are synced; a bucket has
 //! acknowledged). It knows nothing of what the bytes mean.
 
+mod config;
 mod folder;
+mod journal;
+mod remote;
 mod segment;
 mod writer;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
-use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::prefix::PrefixStore;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
+pub use config::{ObjectsConfig, StorageEngine};
+pub use journal::Shipped;
 pub use segment::{Contents, Record, RecordKind};
 pub use writer::ObjectWriter;
 
 use crate::domain::place::Place;
 use folder::Folder;
-use segment::{Depth, Outcome, Segments, Settings};
-
-/// How instances are kept in a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum StorageEngine {
-    /// Many in one append-only tar file.
-    Segment,
-    /// Each in a file of its own.
-    File,
-}
-
-/// Where objects are kept.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ObjectsConfig {
-    /// `file://path` (created when missing) or `s3://bucket/prefix`.
-    pub url: String,
-    /// Address of an S3-compatible service, e.g. `http://127.0.0.1:9000`; empty for AWS.
-    pub endpoint: String,
-    /// Region of the bucket.
-    pub region: String,
-    /// Access key of the bucket.
-    pub access_key_id: String,
-    /// Secret of the access key. Prefer `secret_access_key_file`.
-    pub secret_access_key: String,
-    /// File that holds the secret of the access key.
-    pub secret_access_key_file: Option<PathBuf>,
-    /// Bytes of one object held in memory before they are written, in bytes; also the part size on S3 (5 MiB at least there).
-    pub buffer_bytes: usize,
-    /// How instances are kept in a folder: `segment` (append-only tar files, one sync for all that arrive together) or
-    /// `file` (a file each). What is there stays readable with either. Buckets keep an object each. Default `segment`.
-    pub engine: StorageEngine,
-    /// Room of one segment, in bytes; it is reserved when the segment is begun. Default 256 MiB.
-    pub segment_bytes: u64,
-    /// Larger objects get a file of their own, in bytes; at most `buffer_bytes`. Default 4 MiB.
-    pub segment_object_bytes: u64,
-    /// A segment is finished after so long, full or not, in seconds. Default one hour.
-    pub segment_seconds: u64,
-    /// How old the answer to "can it be written to" may be when `/readyz` is asked, in milliseconds. Default 15000.
-    pub probe_interval_ms: u64,
-}
-
-impl Default for ObjectsConfig {
-    fn default() -> Self {
-        Self {
-            url: "file://storage/objects".to_owned(),
-            endpoint: String::new(),
-            region: "us-east-1".to_owned(),
-            access_key_id: String::new(),
-            secret_access_key: String::new(),
-            secret_access_key_file: None,
-            buffer_bytes: 5 * 1024 * 1024,
-            engine: StorageEngine::Segment,
-            segment_bytes: 256 * 1024 * 1024,
-            segment_object_bytes: 4 * 1024 * 1024,
-            segment_seconds: 3600,
-            probe_interval_ms: 15_000,
-        }
-    }
-}
-
-impl ObjectsConfig {
-    fn segments(&self) -> Settings {
-        Settings {
-            segment_bytes: self.segment_bytes,
-            object_limit: self.segment_object_bytes.min(self.buffer_bytes.max(64 * 1024) as u64),
-            max_age: Duration::from_secs(self.segment_seconds),
-        }
-    }
-}
+use journal::Journal;
+use remote::RemoteFile;
+use segment::{Depth, Outcome, Segments};
 
 /// What an object is; the first part of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +83,16 @@ pub enum Error {
     /// The object is not there.
     #[error("object is missing from the store")]
     Missing,
+    /// The bucket says that an upload is complete, and has another length of it.
+    #[error("{key} was uploaded, but the bucket holds {there} of {length} bytes")]
+    ShortUpload {
+        /// The segment.
+        key: String,
+        /// Its length.
+        length: u64,
+        /// What the bucket says.
+        there: u64,
+    },
     /// A task of ours ended early.
     #[error("object writer has stopped")]
     Stopped,
@@ -172,6 +115,7 @@ pub struct Listed {
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     folder: Option<Folder>,
+    journal: Option<Journal>,
     segments: Option<Segments>,
     buffer_bytes: usize,
 }
@@ -180,41 +124,25 @@ impl Objects {
     /// Opens the store; a folder is created when missing, and one that cannot be written to is an error.
     pub fn open(config: &ObjectsConfig) -> Result<Self, Error> {
         if let Some(path) = config.url.strip_prefix("file://") {
-            let root = PathBuf::from(path);
-            let unusable = |error| Error::Unusable { path: root.clone(), error };
-            std::fs::create_dir_all(&root).map_err(unusable)?;
-            let folder = Folder::new(root.clone());
-            folder.probe().map_err(unusable)?;
-            let store = Arc::new(LocalFileSystem::new_with_prefix(&root)?);
-            let buffer_bytes = config.buffer_bytes.max(64 * 1024);
+            let (folder, store) = open_folder(std::path::Path::new(path))?;
             let segments = match config.engine {
                 StorageEngine::File => None,
-                StorageEngine::Segment => Some(Segments::open(folder.clone(), config.segments())?),
+                StorageEngine::Segment => Some(Segments::open(folder.clone(), config.segments(u64::MAX))?),
             };
-            return Ok(Self { store, folder: Some(folder), segments, buffer_bytes });
+            let buffer_bytes = config.buffer_bytes.max(64 * 1024);
+            return Ok(Self { store: Arc::new(store), folder: Some(folder), journal: None, segments, buffer_bytes });
         }
-        let Some(place) = config.url.strip_prefix("s3://") else { return Err(Error::UnknownStore) };
-        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-        let secret = match &config.secret_access_key_file {
-            Some(file) => std::fs::read_to_string(file).map_err(Error::SecretFile)?.trim_end().to_owned(),
-            None => config.secret_access_key.clone(),
+        let store: Arc<dyn ObjectStore> = Arc::new(config.bucket()?);
+        let (journal, segments) = match &config.journal {
+            Some(path) => {
+                let (folder, local) = open_folder(path)?;
+                let segments = Segments::open(folder.clone(), config.segments(config.journal_bytes))?;
+                (Some(Journal::new(folder, local)), Some(segments))
+            }
+            None => (None, None),
         };
-        let mut builder = AmazonS3Builder::new()
-            .with_bucket_name(bucket)
-            .with_region(&config.region)
-            .with_access_key_id(&config.access_key_id)
-            .with_secret_access_key(secret);
-        if !config.endpoint.is_empty() {
-            let plain = config.endpoint.starts_with("http://");
-            builder = builder.with_endpoint(&config.endpoint).with_allow_http(plain);
-        }
-        let store = PrefixStore::new(builder.build()?, Path::from(prefix));
-        Ok(Self {
-            store: Arc::new(store),
-            folder: None,
-            segments: None,
-            buffer_bytes: config.buffer_bytes.max(5 * 1024 * 1024),
-        })
+        let buffer_bytes = config.buffer_bytes.max(5 * 1024 * 1024);
+        Ok(Self { store, folder: None, journal, segments, buffer_bytes })
     }
 
     /// Finishes the open segment. Nothing is lost without it: the next opening of the folder does it.
@@ -264,7 +192,7 @@ impl Objects {
         if from >= to {
             return Ok(Bytes::new());
         }
-        self.store.get_range(&Path::from(place.key.as_str()), from..to).await.map_err(missing)
+        Ok(self.get(&place.key, from..to).await?.bytes().await?)
     }
 
     /// Streams a place in pieces.
@@ -272,10 +200,30 @@ impl Objects {
         if place.length == 0 {
             return Ok(futures_util::stream::empty().boxed());
         }
-        let range = GetRange::Bounded(place.offset..place.offset + place.length);
-        let options = GetOptions { range: Some(range), ..GetOptions::default() };
-        let answer = self.store.get_opts(&Path::from(place.key.as_str()), options).await.map_err(missing)?;
+        let answer = self.get(&place.key, place.offset..place.offset + place.length).await?;
         Ok(answer.into_stream().map_err(Error::from).boxed())
+    }
+
+    /// What is in the journal is read there. A segment leaves it only after it is in the bucket.
+    async fn get(&self, key: &str, range: Range<u64>) -> Result<GetResult, Error> {
+        let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+        let path = Path::from(key);
+        if let Some(journal) = self.journal_of(key) {
+            match journal.store.get_opts(&path, options.clone()).await.map_err(missing) {
+                Err(Error::Missing) => {}
+                found => return found,
+            }
+        }
+        self.store.get_opts(&path, options).await.map_err(missing)
+    }
+
+    fn journal_of(&self, key: &str) -> Option<&Journal> {
+        self.journal.as_ref().filter(|_| segment::is_segment(key))
+    }
+
+    /// The folder in which segments begin.
+    fn segment_folder(&self) -> Option<&Folder> {
+        self.folder.as_ref().or_else(|| self.journal.as_ref().map(|journal| &journal.folder))
     }
 
     /// Gives up an object that no row names any more: a file is removed; in a segment a record says that it is gone, and
@@ -299,7 +247,7 @@ impl Objects {
 
     /// Whether a segment still takes records, or was left open by a crash.
     pub fn is_open(&self, key: &str) -> bool {
-        self.folder.as_ref().is_some_and(|folder| segment::is_open(folder, key))
+        self.segment_folder().is_some_and(|folder| segment::is_open(folder, key))
     }
 
     /// Whether a key is that of a segment, which holds many objects.
@@ -309,18 +257,23 @@ impl Objects {
 
     /// All records of a segment, each read and checked.
     pub async fn segment_contents(&self, key: &str) -> Result<Contents, Error> {
-        match &self.folder {
-            Some(folder) => segment::contents(folder, key, Depth::Bytes).await,
-            None => Err(Error::Missing),
-        }
+        self.scan(key, Depth::Bytes).await
     }
 
     /// All records of a segment by their heads alone.
     pub async fn segment_outline(&self, key: &str) -> Result<Contents, Error> {
-        match &self.folder {
-            Some(folder) => segment::contents(folder, key, Depth::Heads).await,
-            None => Err(Error::Missing),
+        self.scan(key, Depth::Heads).await
+    }
+
+    async fn scan(&self, key: &str, depth: Depth) -> Result<Contents, Error> {
+        if let Some(folder) = self.segment_folder() {
+            match segment::contents(folder, key, depth).await {
+                Err(Error::Missing) if self.folder.is_none() => {}
+                found => return found,
+            }
         }
+        let file = RemoteFile::open(Arc::clone(&self.store), key).await?;
+        segment::contents_of(file, key, depth).await
     }
 
     /// Whether an object is seen while it is being written (a folder), or only when it is whole (a bucket).
@@ -340,6 +293,12 @@ impl Objects {
     }
 
     async fn remove(&self, key: &str) -> Result<(), Error> {
+        if let Some(journal) = self.journal_of(key) {
+            match journal.store.delete(&Path::from(key)).await.map_err(missing) {
+                Ok(()) | Err(Error::Missing) => {}
+                Err(error) => return Err(error),
+            }
+        }
         match self.store.delete(&Path::from(key)).await.map_err(missing) {
             Err(Error::Missing) => Ok(()),
             other => other,
@@ -348,10 +307,12 @@ impl Objects {
 
     /// Whether objects can be stored right now: writes a small one durably and removes it.
     pub async fn probe(&self) -> Result<(), Error> {
-        if let Some(folder) = &self.folder {
-            let folder = folder.clone();
+        if let Some(folder) = self.segment_folder().cloned() {
             let probed = tokio::task::spawn_blocking(move || folder.probe());
-            return probed.await.map_err(|_| Error::Stopped)?.map_err(Error::Folder);
+            probed.await.map_err(|_| Error::Stopped)?.map_err(Error::Folder)?;
+        }
+        if self.folder.is_some() {
+            return Ok(());
         }
         let key = Path::from(key_in("probe"));
         self.store.put(&key, PutPayload::from_static(&folder::PROBE)).await?;
@@ -360,26 +321,51 @@ impl Objects {
 
     /// Whether an object is there, and how long it is.
     pub async fn length(&self, key: &str) -> Result<Option<u64>, Error> {
-        match self.store.head(&Path::from(key)).await.map_err(missing) {
-            Ok(meta) => Ok(Some(meta.size)),
-            Err(Error::Missing) => Ok(None),
-            Err(error) => Err(error),
+        for store in self.journal_of(key).map(|journal| &journal.store).into_iter().chain([&self.store]) {
+            match store.head(&Path::from(key)).await.map_err(missing) {
+                Ok(meta) => return Ok(Some(meta.size)),
+                Err(Error::Missing) => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(None)
     }
 
     /// Lists all objects, in no order; a segment is one of them, with all that is in it.
     pub fn list(&self) -> BoxStream<'static, Result<Listed, Error>> {
-        self.store
-            .list(None)
-            .try_filter(|meta| std::future::ready(!meta.location.as_ref().starts_with(segment::MARKS)))
-            .map_ok(|meta| Listed {
-                key: meta.location.to_string(),
-                length: meta.size,
-                written_at: begun_at(meta.location.as_ref()).unwrap_or_else(|| meta.last_modified.timestamp_millis()),
-            })
-            .map_err(Error::from)
-            .boxed()
+        let Some(journal) = &self.journal else { return listing(&*self.store) };
+        let (here, there) = (listing(&*journal.store), Arc::clone(&self.store));
+        // First what is here, because it goes there; what is met in both places is told once.
+        let here = here.try_collect::<Vec<_>>();
+        let both = async move {
+            let here = here.await?;
+            let keys: HashSet<String> = here.iter().map(|listed| listed.key.clone()).collect();
+            let there = listing(&*there).try_filter(move |listed| std::future::ready(!keys.contains(&listed.key)));
+            Ok::<_, Error>(futures_util::stream::iter(here.into_iter().map(Ok)).chain(there))
+        };
+        futures_util::stream::once(both).try_flatten().boxed()
     }
+}
+
+fn open_folder(root: &std::path::Path) -> Result<(Folder, LocalFileSystem), Error> {
+    let unusable = |error| Error::Unusable { path: root.to_owned(), error };
+    std::fs::create_dir_all(root).map_err(unusable)?;
+    let folder = Folder::new(root.to_owned());
+    folder.probe().map_err(unusable)?;
+    Ok((folder, LocalFileSystem::new_with_prefix(root)?))
+}
+
+fn listing(store: &dyn ObjectStore) -> BoxStream<'static, Result<Listed, Error>> {
+    store
+        .list(None)
+        .try_filter(|meta| std::future::ready(!meta.location.as_ref().starts_with(segment::MARKS)))
+        .map_ok(|meta| Listed {
+            key: meta.location.to_string(),
+            length: meta.size,
+            written_at: begun_at(meta.location.as_ref()).unwrap_or_else(|| meta.last_modified.timestamp_millis()),
+        })
+        .map_err(Error::from)
+        .boxed()
 }
 
 fn missing(error: object_store::Error) -> Error {

@@ -70,7 +70,10 @@ mod tests {
         uids.iter().map(|uid| (*uid).to_owned()).collect()
     }
 
-    fn study(instances: Option<u64>, series: &[(&str, Option<u64>, Option<&[&str]>)]) -> StudyAtNode {
+    /// Series, their number of instances, and these.
+    type Told<'a> = (&'a str, Option<u64>, Option<&'a [&'a str]>);
+
+    fn study(instances: Option<u64>, series: &[Told<'_>]) -> StudyAtNode {
         let series = series.iter().map(|(uid, instances, known)| {
             ((*uid).to_owned(), SeriesAtNode { instances: *instances, sop_instance_uids: known.map(uids) })
         });

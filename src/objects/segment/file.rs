@@ -4,7 +4,7 @@
 //! opening of the folder [`recover`] cuts what is torn and seals the segment. So several processes may share a folder.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,6 @@ use super::scan::{self, Depth};
 
 /// Where the marks of open segments are.
 pub(in super::super) const MARKS: &str = "open-segment";
-
-const SCAN_BUFFER: usize = 1024 * 1024;
 
 /// A segment that takes records.
 #[derive(Debug)]
@@ -120,12 +118,72 @@ fn recover_one(folder: &Folder, mark: &Path) -> io::Result<bool> {
     if file.try_lock().is_err() || !mark.exists() {
         return Ok(false);
     }
-    let contents = scan::scan(&mut BufReader::with_capacity(SCAN_BUFFER, &file), id, Depth::Bytes)?;
+    let contents = scan::scan(&file, id, Depth::Bytes)?;
     cut(&file, contents.end)?;
     std::fs::remove_file(mark)?;
     let (records, torn) = (contents.records.len(), contents.torn);
     tracing::info!(segment.key = %key, records, torn, "a segment that a crash left open has been sealed");
     Ok(true)
+}
+
+/// A segment that takes no more, held so that no other process works on it.
+#[derive(Debug)]
+pub(in super::super) struct FinishedSegment {
+    /// Its file, with the lock.
+    pub(in super::super) file: File,
+    /// Its bytes.
+    pub(in super::super) length: u64,
+    path: PathBuf,
+}
+
+impl FinishedSegment {
+    /// Takes hold of it; nothing when it is open, gone, or held by another. Blocks.
+    pub(in super::super) fn hold(folder: &Folder, key: &str) -> io::Result<Option<Self>> {
+        let path = folder.path(key);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // Its writer holds the lock until the mark is gone, and makes the mark while holding it.
+        if file.try_lock().is_err() || super::is_open(folder, key) {
+            return Ok(None);
+        }
+        let length = file.metadata()?.len();
+        // One whose making was cut off has room and no record; in one that is just being made there is none yet either.
+        let used = length > END && !scan::scan(&file, super::id_of(key), Depth::Heads)?.records.is_empty();
+        Ok(used.then_some(Self { file, length, path }))
+    }
+
+    /// Removes it. Blocks.
+    pub(in super::super) fn remove(self) -> io::Result<()> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// Bytes of all segments in a folder, the room of open ones included.
+pub(super) fn total_bytes(folder: &Folder) -> io::Result<u64> {
+    let (mut total, mut folders) = (0, vec![folder.path(super::PREFIX)]);
+    while let Some(next) = folders.pop() {
+        let entries = match std::fs::read_dir(&next) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            match entry.metadata() {
+                Ok(meta) if meta.is_dir() => folders.push(entry.path()),
+                Ok(meta) => total += meta.len(),
+                // Uploaded and removed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(total)
 }
 
 /// Ends the file behind its last record with two empty units, as tar wants it.

@@ -13,7 +13,7 @@ mod scan;
 mod tests;
 mod writer;
 
-use std::io::BufReader;
+use std::io::{Read, Seek};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ use tokio::sync::oneshot;
 
 use super::folder::Folder;
 use super::{Error, Place};
-pub(super) use file::MARKS;
+pub(super) use file::{FinishedSegment, MARKS};
 pub use record::RecordKind;
 pub(super) use scan::Depth;
 pub use scan::{Contents, Record};
 use writer::{Appended, Command};
 
 /// First part of a segment's key.
-const PREFIX: &str = "segment/";
+pub(super) const PREFIX: &str = "segment/";
 const SUFFIX: &str = ".tar";
 
 /// Whether a key is that of a segment.
@@ -56,6 +56,8 @@ pub(super) struct Settings {
     pub(super) object_limit: u64,
     /// A segment is finished after so long, full or not.
     pub(super) max_age: Duration,
+    /// No segment is begun while all of the folder's hold so much.
+    pub(super) folder_bytes: u64,
 }
 
 /// What became of an object given to [`Segments::append`].
@@ -110,17 +112,26 @@ impl Segments {
     }
 }
 
-/// Finds all records of a segment.
+/// Finds all records of a segment in a folder.
 pub(super) async fn contents(folder: &Folder, key: &str, depth: Depth) -> Result<Contents, Error> {
-    let (path, id) = (folder.path(key), id_of(key).to_owned());
-    let scanned = tokio::task::spawn_blocking(move || {
-        let file = std::fs::File::open(path)?;
-        scan::scan(&mut BufReader::with_capacity(1024 * 1024, file), &id, depth)
-    });
-    match scanned.await.map_err(|_| Error::Stopped)? {
+    let path = folder.path(key);
+    let opened = tokio::task::spawn_blocking(move || std::fs::File::open(path)).await.map_err(|_| Error::Stopped)?;
+    match opened {
+        Ok(file) => contents_of(file, key, depth).await,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::Missing),
-        other => other.map_err(Error::Folder),
+        Err(error) => Err(Error::Folder(error)),
     }
+}
+
+/// Finds all records of a segment, wherever it is.
+pub(super) async fn contents_of(
+    source: impl Read + Seek + Send + 'static,
+    key: &str,
+    depth: Depth,
+) -> Result<Contents, Error> {
+    let id = id_of(key).to_owned();
+    let scanned = tokio::task::spawn_blocking(move || scan::scan(source, &id, depth));
+    scanned.await.map_err(|_| Error::Stopped)?.map_err(Error::Folder)
 }
 
 /// A key for a new segment, and the id in it.

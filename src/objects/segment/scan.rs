@@ -2,9 +2,12 @@
 //!
 //! Behind a damaged place the scan looks for the next record: what is whole is found, what is not is told.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use super::record::{self, RecordKind, UNIT};
+
+/// What is read at once.
+const BUFFER: usize = 2 * 1024 * 1024;
 
 /// A whole record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +41,8 @@ pub(in super::super) enum Depth {
 }
 
 /// Finds all records.
-pub(super) fn scan(source: &mut (impl Read + Seek), segment: &str, depth: Depth) -> io::Result<Contents> {
+pub(super) fn scan(source: impl Read + Seek, segment: &str, depth: Depth) -> io::Result<Contents> {
+    let source = &mut BufReader::with_capacity(BUFFER, source);
     let mut contents = Contents::default();
     let file_end = source.seek(SeekFrom::End(0))?;
     let mut at = source.seek(SeekFrom::Start(0))?;
@@ -61,7 +65,9 @@ pub(super) fn scan(source: &mut (impl Read + Seek), segment: &str, depth: Depth)
             contents.torn += 1;
             at += UNIT;
         }
-        source.seek(SeekFrom::Start(at))?;
+        // Within the buffer where that is possible: a seek to a place would read a whole buffer for each small record.
+        let here = source.stream_position()?;
+        source.seek_relative(at as i64 - here as i64)?;
     }
     Ok(contents)
 }

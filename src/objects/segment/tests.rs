@@ -4,8 +4,10 @@ use std::io::Cursor;
 
 use proptest::prelude::*;
 
+use super::super::folder::Folder;
+use super::file::{self, MARKS};
 use super::group::{BLOCK, Group};
-use super::record::{RecordKind, UNIT};
+use super::record::{END, RecordKind, UNIT};
 use super::scan::{Depth, Record, scan};
 
 const SEGMENT: &str = "019a0000-0000-7000-8000-000000000001";
@@ -47,9 +49,15 @@ impl Log {
         disk
     }
 
+    /// Behind everything that the first `synced` writes made durable.
+    fn durable_end(&self, synced: usize) -> usize {
+        let last = self.groups[..synced].iter().flatten().last();
+        last.map_or(0, |(offset, bytes)| (*offset as usize + bytes.len()).next_multiple_of(UNIT as usize))
+    }
+
     /// All that was acknowledged is there with its bytes, and whatever is there was appended so.
     fn check(&self, disk: &[u8], synced: usize) {
-        let found = scan(&mut Cursor::new(disk), SEGMENT, Depth::Bytes).unwrap();
+        let found = scan(Cursor::new(disk), SEGMENT, Depth::Bytes).unwrap();
         let appended: Vec<&(u64, Vec<u8>)> = self.groups.iter().flatten().collect();
         let is_found = |offset: u64, bytes: &[u8]| {
             found.records.contains(&Record { kind: RecordKind::Object, offset, length: bytes.len() as u64 })
@@ -87,13 +95,10 @@ fn a_cut_at_any_byte_of_the_tail_loses_nothing_that_was_acknowledged() {
 fn records_of_another_segment_or_place_do_not_pass() {
     let log = Log::record(&[vec![100, 200, 300]]);
     let disk = log.disk(1);
-    assert_eq!(scan(&mut Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap().records.len(), 3);
-    assert_eq!(
-        scan(&mut Cursor::new(&disk), "019a0000-0000-7000-8000-000000000002", Depth::Bytes).unwrap().records,
-        []
-    );
+    assert_eq!(scan(Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap().records.len(), 3);
+    assert_eq!(scan(Cursor::new(&disk), "019a0000-0000-7000-8000-000000000002", Depth::Bytes).unwrap().records, []);
     let moved = [vec![0; UNIT as usize], disk].concat();
-    assert_eq!(scan(&mut Cursor::new(&moved), SEGMENT, Depth::Bytes).unwrap().records, []);
+    assert_eq!(scan(Cursor::new(&moved), SEGMENT, Depth::Bytes).unwrap().records, []);
 }
 
 #[test]
@@ -102,16 +107,12 @@ fn behind_a_damaged_record_the_others_are_found() {
     for (damaged, (offset, bytes)) in log.groups[0].iter().enumerate() {
         let mut disk = log.disk(1);
         disk[*offset as usize + bytes.len() / 2] ^= 1;
-        let found = scan(&mut Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap();
+        let found = scan(Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap();
         assert_eq!((found.records.len(), found.torn), (2, 1), "record {damaged} is damaged");
     }
     let mut disk = log.disk(1);
     disk[3] ^= 1;
-    assert_eq!(
-        scan(&mut Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap().records.len(),
-        2,
-        "without the first head"
-    );
+    assert_eq!(scan(Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap().records.len(), 2, "without the first head");
 }
 
 #[test]
@@ -151,5 +152,88 @@ proptest! {
             }
         }
         log.check(&disk, synced);
+    }
+}
+
+/// Counts what is read.
+struct Counted(Cursor<Vec<u8>>, std::rc::Rc<std::cell::Cell<usize>>);
+
+impl std::io::Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        self.1.set(self.1.get() + read);
+        Ok(read)
+    }
+}
+
+impl std::io::Seek for Counted {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn a_scan_of_many_small_records_reads_nothing_twice() {
+    let disk = Log::record(&vec![vec![300; 10]; 20]).disk(20);
+    for depth in [Depth::Heads, Depth::Bytes] {
+        let read = std::rc::Rc::default();
+        let found = scan(Counted(Cursor::new(disk.clone()), std::rc::Rc::clone(&read)), SEGMENT, depth).unwrap();
+        assert_eq!((found.records.len(), found.torn), (200, 0));
+        assert_eq!(read.get(), disk.len(), "{depth:?}");
+    }
+}
+
+/// Where a crash came to a segment that was being finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finishing {
+    NotBegun,
+    Cut,
+    Ended,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A folder as a crash left it, opened again: while records were written, or while the segment was being finished.
+    #[test]
+    fn a_folder_is_after_any_crash_as_its_last_sync_left_it(
+        sizes in proptest::collection::vec(proptest::collection::vec(0..3000_usize, 1..4), 1..5),
+        crash_at in any::<proptest::sample::Index>(),
+        written in 0..20_000_usize,
+        garbage in proptest::collection::vec(any::<u8>(), 0..1500),
+        finishing in prop_oneof![Just(Finishing::NotBegun), Just(Finishing::Cut), Just(Finishing::Ended)],
+    ) {
+        let log = Log::record(&sizes);
+        let synced = if finishing == Finishing::NotBegun { crash_at.index(log.groups.len() + 1) } else { log.groups.len() };
+        let mut disk = log.disk(synced);
+        if let Some((at, blocks)) = log.writes.get(synced) {
+            let (at, part) = (*at as usize, written.min(blocks.len()));
+            disk[at..at + part].copy_from_slice(&blocks[..part]);
+            let behind = log.durable_end(synced).max(at + part);
+            disk[behind..behind + garbage.len()].copy_from_slice(&garbage);
+        }
+        let end = scan(Cursor::new(&disk), SEGMENT, Depth::Bytes).unwrap().end;
+        match finishing {
+            Finishing::NotBegun => {}
+            Finishing::Cut => disk.truncate(end as usize),
+            Finishing::Ended => disk.truncate((end + END) as usize),
+        }
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::new(root.path().to_owned());
+        let key = format!("{}2026/11/21/08/{SEGMENT}.tar", super::PREFIX);
+        let (segment, mark) = (folder.path(&key), folder.path(&format!("{MARKS}/{SEGMENT}")));
+        for (path, bytes) in [(&segment, disk.as_slice()), (&mark, key.as_bytes())] {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+
+        prop_assert_eq!(file::recover(&folder).unwrap(), 1);
+
+        let left = std::fs::read(&segment).unwrap();
+        log.check(&left, synced);
+        prop_assert_eq!((left.len() as u64, mark.exists()), (end + END, false));
+        prop_assert!(left[end as usize..].iter().all(|byte| *byte == 0), "two empty units end a tar");
+        prop_assert_eq!(file::recover(&folder).unwrap(), 0);
+        prop_assert_eq!(std::fs::read(&segment).unwrap(), left);
     }
 }

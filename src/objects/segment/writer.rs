@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::file::OpenSegment;
+use super::file::{self, OpenSegment};
 use super::group::{BLOCK, Group};
 use super::record::{self, END, RecordKind};
 use super::{Settings, copy, fresh};
@@ -124,8 +124,7 @@ impl Writer {
             if self.no_room_until.is_some_and(|until| Instant::now() < until) {
                 return None;
             }
-            let (key, id) = fresh();
-            match OpenSegment::create(&self.folder, id, key, self.settings.segment_bytes) {
+            match self.begin() {
                 Ok(open) => {
                     self.group.restart();
                     self.open = Some(open);
@@ -138,6 +137,15 @@ impl Writer {
             }
         }
         self.open.as_ref()
+    }
+
+    fn begin(&self) -> io::Result<OpenSegment> {
+        let Settings { segment_bytes, folder_bytes, .. } = self.settings;
+        if folder_bytes != u64::MAX && file::total_bytes(&self.folder)? + segment_bytes > folder_bytes {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "too much waits for the bucket"));
+        }
+        let (key, id) = fresh();
+        OpenSegment::create(&self.folder, id, key, segment_bytes)
     }
 
     /// Writes what waits and answers it.

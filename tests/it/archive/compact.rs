@@ -11,7 +11,7 @@ use yingku::dicom::text::Charset;
 use yingku::domain::place::Place;
 use yingku::domain::{Actor, Clock};
 use yingku::index::{self, Index, dead_objects};
-use yingku::objects::{Kind, Objects};
+use yingku::objects::{Kind, Objects, ObjectsConfig};
 
 use crate::each_database;
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
@@ -146,4 +146,29 @@ each_database! {
         assert_eq!(filled.archive.compact(&AT_ONCE).await.unwrap(), Compacted::default(), "it is damaged");
         assert_eq!(places(&filled.index).await, filled.places[9..]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_segment_goes_from_a_bucket_only_after_its_heirs_have_come_there() {
+    let (database, store) = (TestDatabase::sqlite(), TestStore::s3_with_journal());
+    let filled = fill(&database, &store).await;
+    filled.objects.close().await;
+    delete(&filled, &filled.places[..8]).await;
+    assert_eq!(filled.archive.compact(&AT_ONCE).await.unwrap(), Compacted::default(), "it is not in the bucket yet");
+    filled.objects.ship().await.unwrap();
+
+    let first = filled.archive.compact(&AT_ONCE).await.unwrap();
+    let second = filled.archive.compact(&AT_ONCE).await.unwrap();
+
+    assert_eq!((first.rewritten, first.moved, second.removed), (1, 2, 1));
+    let bucket = Objects::open(&ObjectsConfig { journal: None, ..store.config() }).unwrap();
+    assert_eq!(bucket.length(&filled.places[0].key).await.unwrap(), None);
+    let rebuilt = TestDatabase::sqlite();
+    let (index, ids) = rebuilt.open_with_ids().await;
+    let again = archive::build(index.clone(), bucket, Clock::System, ids);
+    let rules = ReindexRules { organization: None, default_charset: Charset::gb18030(), charsets: HashMap::new() };
+    assert_eq!(again.reindex(&rules, |_| ()).await.unwrap().indexed, 2, "from the bucket alone");
+    assert_eq!(places(&index).await, places(&filled.index).await);
+    let verified = again.verify(Depth::Content, |_| ()).await.unwrap();
+    assert_eq!((verified.checked, verified.fault_count, verified.unnamed), (2, 0, 0));
 }

@@ -4,6 +4,7 @@ mod byte_equal;
 mod compact;
 mod disk_full;
 mod find;
+mod journal;
 mod kill;
 mod reindex;
 mod scrub;

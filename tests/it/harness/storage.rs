@@ -53,6 +53,15 @@ impl TestStore {
         Self { config, folder: None }
     }
 
+    /// The same, with small instances in segments that begin in a local folder.
+    pub fn s3_with_journal() -> Self {
+        let mut store = Self::s3();
+        let folder = tempfile::tempdir().unwrap();
+        store.config.journal = Some(folder.path().join("journal"));
+        store.folder = Some(folder);
+        store
+    }
+
     /// How a server reaches it.
     pub fn config(&self) -> ObjectsConfig {
         self.config.clone()

@@ -1,5 +1,6 @@
 //! What the object store promises, in a folder and in a bucket.
 
+mod journal;
 mod segments;
 
 use std::collections::BTreeSet;
