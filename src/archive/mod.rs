@@ -7,6 +7,7 @@ pub mod check_health;
 pub mod commit_storage;
 pub mod compact;
 pub mod conflicts;
+pub mod convert_instance;
 mod error;
 pub mod fetch_report_file;
 pub mod find;

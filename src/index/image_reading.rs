@@ -3,7 +3,7 @@
 //! A path names a study and perhaps a series and an instance. The same UID may be there in several organisations; what is
 //! read comes in the order of organisation, series and instance numbers.
 
-use super::find::{Confidentiality, Readable};
+use super::find::{Confidentiality, Readable, push_shared};
 use super::{Error, Index, Row, Select, Value};
 use crate::domain::place::Place;
 use crate::params;
@@ -85,11 +85,11 @@ pub struct StudyRow {
 /// At most `limit` instances under a path.
 pub async fn instances(index: &Index, reach: &Reach, path: &UidPath, limit: i64) -> Result<Vec<StoredInstance>, Error> {
     let mut select = Select::new(
-        "SELECT i.id, s.id AS study_pk, s.org_code, s.study_instance_uid, r.series_instance_uid, r.modality, r.kind, \
-         i.sop_instance_uid, i.sop_class_uid, i.transfer_syntax_uid, i.number_of_frames, i.pixel_rows, \
+        "SELECT i.id, study.id AS study_pk, study.org_code, study.study_instance_uid, r.series_instance_uid, \
+         r.modality, r.kind, i.sop_instance_uid, i.sop_class_uid, i.transfer_syntax_uid, i.number_of_frames, i.pixel_rows, \
          i.pixel_columns, i.content_hash, i.object_key, i.object_offset, i.object_length, i.dataset_offset, \
-         i.pixel_data_offset FROM study s JOIN series r ON r.study_pk = s.id JOIN instance i ON i.series_pk = r.id \
-         WHERE s.study_instance_uid",
+         i.pixel_data_offset FROM study JOIN series r ON r.study_pk = study.id JOIN instance i ON i.series_pk = r.id \
+         WHERE study.study_instance_uid",
     );
     select.push(" = ?", params![&path.study]);
     if let Some(series) = &path.series {
@@ -100,8 +100,8 @@ pub async fn instances(index: &Index, reach: &Reach, path: &UidPath, limit: i64)
     }
     push_reach(&mut select, reach);
     select.push(
-        " ORDER BY s.org_code, COALESCE(r.series_number, 2147483647), r.id, COALESCE(i.instance_number, 2147483647), i.id \
-         LIMIT ?",
+        " ORDER BY study.org_code, COALESCE(r.series_number, 2147483647), r.id, \
+         COALESCE(i.instance_number, 2147483647), i.id LIMIT ?",
         params![limit],
     );
     index.query(select.sql(), select.values()).await?.iter().map(read).collect()
@@ -110,7 +110,7 @@ pub async fn instances(index: &Index, reach: &Reach, path: &UidPath, limit: i64)
 fn push_reach(select: &mut Select, reach: &Reach) {
     let readable = match reach {
         Reach::Studies(pks) => {
-            select.push_in(" AND s.id", pks.iter().map(|pk| Value::from(*pk)).collect());
+            select.push_in(" AND study.id", pks.iter().map(|pk| Value::from(*pk)).collect());
             return;
         }
         Reach::Organizations(readable) => readable,
@@ -119,13 +119,10 @@ fn push_reach(select: &mut Select, reach: &Reach) {
         let codes = readable.iter().filter(move |r| r.confidentiality == confidentiality);
         codes.map(|r| Value::from(&r.org_code)).collect::<Vec<_>>()
     };
-    select.push_in(" AND (s.org_code", of(Confidentiality::Everything));
-    select.push_in(" OR (s.org_code", of(Confidentiality::SharedOnly));
-    select.push(
-        " AND NOT EXISTS (SELECT 1 FROM exam_study x JOIN exam_report e ON e.id = x.exam_report_pk \
-         WHERE x.study_pk = s.id AND (e.restricted = 1 OR e.vip = 1 OR e.withdrawn = 1))))",
-        params![],
-    );
+    select.push_in(" AND (study.org_code", of(Confidentiality::Everything));
+    select.push_in(" OR (study.org_code", of(Confidentiality::SharedOnly));
+    push_shared(select);
+    select.push("))", params![]);
 }
 
 fn read(row: &Row) -> Result<StoredInstance, Error> {

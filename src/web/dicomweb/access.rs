@@ -22,6 +22,7 @@ use super::problem::Problem;
 use crate::archive::Archive;
 use crate::archive::find::Readable;
 use crate::archive::image_access::{ImageAccess, ImageReader};
+use crate::archive::send_data_set::Sending;
 use crate::dicom::text::Charset;
 use crate::domain::{Actor, ActorKind};
 use crate::web::HttpConfig;
@@ -59,6 +60,7 @@ pub(super) struct Inner {
     pub(super) config: DicomwebConfig,
     pub(super) charset: Charset,
     pub(super) retrieves: Arc<Semaphore>,
+    pub(super) sending: Sending,
     pub(super) stores: Arc<Semaphore>,
     clients: Vec<DicomwebClient>,
     pages: PagesState,
@@ -92,6 +94,7 @@ impl DicomwebState {
             access: ImageAccess::new(config.limits(default_charset.clone()), pages.viewer()),
             charset: default_charset,
             retrieves: permits(config.max_concurrent_retrieves),
+            sending: Sending::new(config.send.clone()),
             stores: permits(config.max_concurrent_stores),
             config,
             clients,

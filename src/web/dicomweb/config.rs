@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::find::FindLimits;
 use crate::archive::image_access::ImageLimits;
+use crate::archive::send_data_set::SendConfig;
 use crate::dicom::text::Charset;
 
 /// DICOMweb: search, retrieval and storage over HTTP.
@@ -49,6 +50,8 @@ pub struct DicomwebConfig {
     pub accept_private_sop_classes: bool,
     /// Minutes in which the same reader's reading of a study is recorded once. Default 10.
     pub audit_minutes: u32,
+    /// Conversion of objects that are wanted in another transfer syntax.
+    pub send: SendConfig,
 }
 
 impl Default for DicomwebConfig {
@@ -72,6 +75,7 @@ impl Default for DicomwebConfig {
             store_timeout_ms: 3_600_000,
             accept_private_sop_classes: true,
             audit_minutes: 10,
+            send: SendConfig::default(),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn has_own_time_limit(method: &Method, route: &str) -> bool {
 pub fn router(state: DicomwebState) -> Router {
     let services = services().layer(from_fn_with_state(state.clone(), access::enter)).with_state(state.clone());
     let uri = Router::new()
-        .route("/", get(wado_uri::retrieve))
+        .route("/", get(wado_uri::object))
         .layer(from_fn_with_state(state.clone(), access::enter))
         .with_state(state);
     Router::new()

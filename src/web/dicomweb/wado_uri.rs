@@ -6,20 +6,18 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::access::{Caller, DicomwebState};
-use super::multipart;
 use super::negotiation::accepted;
 use super::problem::Problem;
 use super::rendered::{self, Wish};
 use super::request::{Parameters, uid};
-use super::retrieve::{DICOM, content_type};
+use super::retrieve::{self, DICOM};
 use crate::archive::image_access::UidPath;
-use crate::archive::read_object::StoredBytes;
 use crate::dicom::render::{PictureFormat, Window};
 
 const QUALITY: u8 = 90;
 
 /// `GET /wado?requestType=WADO&…`
-pub(super) async fn retrieve(
+pub(super) async fn object(
     State(DicomwebState(inner)): State<DicomwebState>,
     Extension(caller): Extension<Caller>,
     RawQuery(query): RawQuery,
@@ -41,13 +39,10 @@ pub(super) async fn retrieve(
     let instance = instances.first().ok_or_else(Problem::not_found)?;
     let format = match form {
         Form::File => {
-            let asked = parameters.get("transferSyntax").unwrap_or("*");
-            if asked != "*" && asked != instance.transfer_syntax_uid {
-                return Err(Problem::not_acceptable(
-                    "The object is given in the transfer syntax in which it is stored.",
-                ));
-            }
-            return multipart::ranged(&inner, &headers, &content_type(instance), StoredBytes::file(instance)).await;
+            let asked = parameters.get("transferSyntax");
+            let syntax = retrieve::syntax(asked, &instance.transfer_syntax_uid)
+                .ok_or_else(|| Problem::not_acceptable("The object cannot be given in this transfer syntax."))?;
+            return retrieve::single(&inner, &headers, instance, &syntax).await;
         }
         Form::Jpeg => PictureFormat::Jpeg { quality: quality(&parameters)? },
         Form::Png => PictureFormat::Png,

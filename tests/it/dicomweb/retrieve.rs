@@ -2,8 +2,9 @@
 
 use reqwest::Method;
 
-use super::world::{DICOM, OWN, STUDIES, World};
-use crate::harness::{data_set_of, small_instance};
+use super::world::{DICOM, OWN, STUDIES, World, encapsulated, file, rle_frame};
+use crate::harness::dataset::{CT_IMAGE, DataSet};
+use crate::harness::{data_set_of, python_script, small_instance};
 
 const INSTANCE: &str = "/dicom-web/studies/2.25.7001/series/2.25.7001.1/instances/2.25.7001.1.1";
 
@@ -104,4 +105,64 @@ async fn what_only_an_upstream_archive_has_is_not_found_and_a_part_of_a_study_is
     let found =
         world.get(&format!("{STUDIES}?StudyInstanceUID=2.25.7001&includefield=all"), "application/dicom+json").await;
     assert!(found.text().contains("UNAVAILABLE"), "{}", found.text());
+}
+
+const READ: &str = r#"
+import sys
+import pydicom
+read = pydicom.dcmread(sys.argv[1])
+print(read.file_meta.TransferSyntaxUID, read.SOPInstanceUID, list(read.PixelData))
+"#;
+
+#[tokio::test]
+async fn compressed_objects_are_converted_unless_they_may_stay_as_they_are() {
+    let world = World::start().await;
+    let rle = "1.2.840.10008.1.2.5";
+    let image = |uid: &str, frame: Vec<u8>| {
+        let front = DataSet::ct(uid)
+            .text(0x0020_000D, "UI", "2.25.7001")
+            .text(0x0020_000E, "UI", "2.25.7001.1")
+            .bytes(0x0028_0002, "US", &1_u16.to_le_bytes())
+            .text(0x0028_0004, "CS", "MONOCHROME2")
+            .bytes(0x0028_0100, "US", &8_u16.to_le_bytes())
+            .bytes(0x0028_0101, "US", &8_u16.to_le_bytes())
+            .bytes(0x0028_0102, "US", &7_u16.to_le_bytes())
+            .bytes(0x0028_0103, "US", &0_u16.to_le_bytes())
+            .without(0x7FE0_0010)
+            .encode();
+        file(CT_IMAGE, uid, rle, &[front, encapsulated(&[], &[frame])].concat())
+    };
+    let (good, damaged) = (image("2.25.1", rle_frame(7, 4)), image("2.25.2", vec![0xFF; 10]));
+    world.store(&[good.clone(), damaged.clone(), small_instance(0, 64).bytes()]).await;
+    let at = |uid: &str| format!("{STUDIES}/2.25.7001/series/2.25.7001.1/instances/{uid}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("read.dcm");
+    for (accept, expected) in [
+        ("application/dicom", "1.2.840.10008.1.2.1"),
+        ("application/dicom; transfer-syntax=1.2.840.10008.1.2", "1.2.840.10008.1.2"),
+    ] {
+        let given = world.get(&at("2.25.1"), accept).await;
+        assert_eq!(given.header("content-type"), format!("application/dicom; transfer-syntax={expected}"));
+        assert_eq!(given.header("content-length"), given.body.len().to_string());
+        std::fs::write(&path, &given.body).unwrap();
+        let read = python_script(READ, &[path.to_str().unwrap()]);
+        assert_eq!(read.trim(), format!("{expected} 2.25.1 [7, 7, 7, 7]"));
+    }
+    let stored = world.get(&at("2.25.1"), &format!("application/dicom; transfer-syntax={rle}")).await;
+    assert!(data_set_of(&stored.body) == data_set_of(&good));
+
+    let study = world.get(&format!("{STUDIES}/2.25.7001"), DICOM).await;
+    let mut given: Vec<(String, Vec<u8>)> = study.parts();
+    given.sort();
+    let syntaxes: Vec<&str> = given.iter().map(|(head, _)| head.split("transfer-syntax=").nth(1).unwrap()).collect();
+    assert_eq!(given.len(), 3);
+    assert_eq!(syntaxes.iter().filter(|syntax| syntax.starts_with("1.2.840.10008.1.2.1\r")).count(), 2);
+    let kept = given.iter().find(|(head, _)| head.contains("instances/2.25.2\r") || head.ends_with("instances/2.25.2"));
+    assert!(data_set_of(&kept.unwrap().1) == data_set_of(&damaged), "what cannot be converted stays as it is");
+    let asked = "application/dicom; transfer-syntax=1.2.840.10008.1.2.1";
+    assert_eq!(world.get(&at("2.25.2"), asked).await.status, 406);
+    let uri = "/wado?requestType=WADO&studyUID=2.25.7001&seriesUID=2.25.7001.1&objectUID=2.25.1&contentType=application/dicom";
+    let plain = world.get(&format!("{uri}&transferSyntax=1.2.840.10008.1.2.1"), "*/*").await;
+    assert_eq!(plain.header("content-type"), "application/dicom; transfer-syntax=1.2.840.10008.1.2.1");
 }
