@@ -1,13 +1,14 @@
 # make run    the archive with its synthetic hospital on http://127.0.0.1:8080 (DICOM: 127.0.0.1:11112, YINGKU)
 # make test   everything that must stay true; installs the peers that it talks to
 # make lint   format, clippy, docs, licences, unused dependencies, spelling
-# make bench  ingest against DCMTK and Orthanc, memory, stamping (docs/performance.md)
+# make bench  ingest and retrieval against DCMTK, Orthanc and nginx, memory, storage, stamping (docs/performance.md)
+# make bench-find  queries of a million studies
 # make fuzz   ten minutes for each fuzz target (FUZZ_SECONDS=600)
 # make doc    the documentation of the code
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run build test test-only lint bench fuzz doc venv packages-build packages-test packages-bench cargo \
+.PHONY: run build test test-only lint bench bench-find fuzz doc venv packages-build packages-test packages-bench cargo \
         format-check format clippy deny machete typos lint-tools fuzz-tool
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -47,7 +48,8 @@ packages-test:
 	@python3 -c 'import ensurepip' 2>/dev/null || .ci/need /missing/ensurepip:python3-venv
 
 packages-bench:
-	@.ci/need storescp:dcmtk dcmqrscp:dcmtk Orthanc:orthanc
+	@.ci/need storescp:dcmtk dcmqrscp:dcmtk Orthanc:orthanc /usr/sbin/nginx:nginx-light \
+	    /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb
 
 venv: $(VENV)/.complete
 
@@ -95,7 +97,13 @@ typos: $(TOOLS)/typos/.complete
 bench: packages-build packages-bench
 	cargo build --release --locked
 	cargo bench --locked --bench ingest
+	cargo bench --locked --bench retrieve
+	cargo bench --locked --bench storage
 	cargo bench --locked --bench stamp
+
+# A million studies in SQLite and PostgreSQL: loads for a long time and takes some 20 GB under target/bench.
+bench-find: packages-build packages-test
+	cargo bench --locked --bench find
 
 fuzz-tool: $(TOOLS)/bin/cargo-fuzz
 
