@@ -19,6 +19,47 @@ use crate::index::{self, Ids, Tx};
 pub struct LinkRules {
     /// Link by AccessionNumber alone when exactly one report and one study of the organisation have it (D-I3).
     pub accession_only: bool,
+    /// Where nothing has exactly the AccessionNumber, take those that differ in leading zeros only (D-R25). Default false.
+    pub ignore_leading_zeros: bool,
+}
+
+/// AccessionNumber is SH: longer ones do not come from images.
+const MAX_ACCESSION_CHARS: usize = 16;
+
+impl LinkRules {
+    /// The number, then every other spelling of it that an image can have.
+    fn spellings(self, accession: &str) -> Vec<String> {
+        let mut spellings = vec![accession.to_owned()];
+        let significant = accession.trim_start_matches('0');
+        if self.ignore_leading_zeros && !significant.is_empty() {
+            let most_zeros = MAX_ACCESSION_CHARS.saturating_sub(significant.chars().count());
+            let others = (0..=most_zeros).map(|zeros| format!("{}{significant}", "0".repeat(zeros)));
+            spellings.extend(others.filter(|other| other != accession));
+        }
+        spellings
+    }
+
+    async fn exams(self, tx: &mut Tx, org_code: &str, accession: &str) -> Result<Vec<ExamKeys>, index::Error> {
+        let mut found = Vec::new();
+        for (at, spelling) in self.spellings(accession).iter().enumerate() {
+            found.extend(links::exams_by_accession(tx, org_code, spelling).await?);
+            if at == 0 && !found.is_empty() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn studies(self, tx: &mut Tx, org_code: &str, accession: &str) -> Result<Vec<StudyKeys>, index::Error> {
+        let mut found = Vec::new();
+        for (at, spelling) in self.spellings(accession).iter().enumerate() {
+            found.extend(links::studies_by_accession(tx, org_code, spelling).await?);
+            if at == 0 && !found.is_empty() {
+                break;
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Links a study that has just become known.
@@ -46,14 +87,14 @@ async fn link_exams(tx: &mut Tx, ids: &Ids, now: i64, rules: LinkRules, study: &
     if !named.is_empty() || study.accession_number.is_empty() {
         return Ok(());
     }
-    let exams = links::exams_by_accession(tx, &study.org_code, &study.accession_number).await?;
+    let exams = rules.exams(tx, &study.org_code, &study.accession_number).await?;
     let mut linked = false;
     for exam in exams.iter().filter(|exam| same_patient_number(exam, study)) {
         linked = true;
         join(tx, ids, now, exam, study, "patient_and_accession").await?;
     }
     if let ([only], false, true) = (exams.as_slice(), linked, rules.accession_only) {
-        let studies = links::studies_by_accession(tx, &study.org_code, &study.accession_number).await?;
+        let studies = rules.studies(tx, &study.org_code, &study.accession_number).await?;
         if studies.len() == 1 {
             join(tx, ids, now, only, study, "accession").await?;
         }
@@ -121,14 +162,14 @@ async fn link_studies(tx: &mut Tx, ids: &Ids, now: i64, rules: LinkRules, exam: 
     if exam.pacs_id.is_empty() {
         return Ok(());
     }
-    let studies = links::studies_by_accession(tx, &exam.org_code, &exam.pacs_id).await?;
+    let studies = rules.studies(tx, &exam.org_code, &exam.pacs_id).await?;
     let mut linked = false;
     for study in studies.iter().filter(|study| same_patient_number(exam, study)) {
         linked = true;
         join(tx, ids, now, exam, study, "patient_and_accession").await?;
     }
     if let ([only], false, true) = (studies.as_slice(), linked, rules.accession_only) {
-        let exams = links::exams_by_accession(tx, &exam.org_code, &exam.pacs_id).await?;
+        let exams = rules.exams(tx, &exam.org_code, &exam.pacs_id).await?;
         if exams.len() == 1 {
             join(tx, ids, now, exam, only, "accession").await?;
         }
@@ -225,6 +266,17 @@ mod tests {
         let registered = exam("1990-01-01 00:00:00", "2");
         assert_eq!(contradictions(&registered, &study("19900101", "F")), Vec::<&str>::new());
         assert_eq!(contradictions(&registered, &study("19900102", "M")), vec!["birth_date", "sex"]);
+    }
+
+    #[test]
+    fn d_r25_a_number_has_the_spellings_that_an_image_can_have() {
+        let (strict, loose) = (LinkRules::default(), LinkRules { ignore_leading_zeros: true, ..LinkRules::default() });
+        assert_eq!(strict.spellings("00123"), ["00123"]);
+        let spellings = loose.spellings("00123");
+        assert_eq!(spellings[..3], ["00123", "123", "0123"], "the exact one first");
+        assert_eq!(spellings.last().unwrap(), "0000000000000123");
+        assert_eq!(loose.spellings("000"), ["000"], "zeros alone are no number");
+        assert_eq!(loose.spellings("12345678901234567"), ["12345678901234567"]);
     }
 
     #[test]

@@ -12,13 +12,18 @@ use yingku::objects::Objects;
 
 /// An archive over open parts.
 pub fn build(index: Index, objects: Objects, clock: Clock, ids: Ids) -> Archive {
+    build_linking(index, objects, clock, ids, LinkRules::default())
+}
+
+/// The same, in which reports and images find each other by these rules.
+pub fn build_linking(index: Index, objects: Objects, clock: Clock, ids: Ids, link_rules: LinkRules) -> Archive {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Archive::new(ArchiveParts {
         index,
         objects,
         clock,
         ids,
-        link_rules: LinkRules::default(),
+        link_rules,
         header_limits: HeaderLimits::default(),
         fetcher: Fetcher::new(ReportsConfig::default()).unwrap(),
         stamp: StampSettings { qr: QrConfig::default(), public_url: "http://127.0.0.1:8080".to_owned() },

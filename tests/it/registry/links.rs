@@ -1,5 +1,6 @@
 //! Exam reports and studies find each other in either order of arrival (D-I2, D-I3).
 
+use yingku::archive::LinkRules;
 use yingku::archive::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use yingku::dicom::text::Charset;
 use yingku::domain::Actor;
@@ -80,6 +81,23 @@ each_database! {
         let service = Service::start(database).await;
         register(&service, "", &[("patient_local_id", "L7777")]).await;
         store(&service, "ORG-T01", |_| ()).await;
+        assert_eq!(rules(&service).await, Vec::<String>::new());
+    }
+
+    async fn d_r25_leading_zeros_do_not_part_them_when_so_configured(database: TestDatabase) {
+        let rules_of = |ignore_leading_zeros| LinkRules { ignore_leading_zeros, ..LinkRules::default() };
+        let service = Service::start_linking(database, rules_of(true), |_| {}).await;
+        store(&service, "ORG-T01", |set| { set.text(0x0008_0050, "SH", "0001234"); }).await;
+        register(&service, "", &[("pacs_id", "1234")]).await;
+        assert_eq!(rules(&service).await, ["patient_and_accession"]);
+        register(&service, "", &[("pacs_id", "1235")]).await;
+        assert_eq!(rules(&service).await, Vec::<String>::new(), "another number is another exam");
+    }
+
+    async fn d_r25_leading_zeros_count_otherwise(database: TestDatabase) {
+        let service = Service::start(database).await;
+        store(&service, "ORG-T01", |set| { set.text(0x0008_0050, "SH", "0001234"); }).await;
+        register(&service, "", &[("pacs_id", "1234")]).await;
         assert_eq!(rules(&service).await, Vec::<String>::new());
     }
 

@@ -14,7 +14,7 @@ mod wire;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use yingku::archive::Archive;
+use yingku::archive::{Archive, LinkRules};
 use yingku::domain::Clock;
 use yingku::domain::organization::Organization;
 use yingku::index::{Index, Row, Value};
@@ -65,11 +65,15 @@ impl Service {
     }
 
     async fn start_with(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::start_linking(database, LinkRules::default(), change).await
+    }
+
+    async fn start_linking(database: TestDatabase, rules: LinkRules, change: impl FnOnce(&mut Settings)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (index, ids) = database.open_with_ids().await;
         let store = TestStore::folder();
         let objects = Objects::open(&store.config()).unwrap();
-        let archive = archive::build(index.clone(), objects, Clock::fixed(NOW), ids);
+        let archive = archive::build_linking(index.clone(), objects, Clock::fixed(NOW), ids, rules);
         let archive = archive.fetching_for(BTreeSet::from(["ORG-T02".to_owned()]));
         let mut settings = settings();
         change(&mut settings);
