@@ -1,8 +1,8 @@
 //! Answers [`Query`]s from the rows of patients, studies, series and instances, page by page.
 //!
-//! Every statement is about one organisation and walks one index ([`plan`]) in an order in which the next page begins
-//! where the last one ended, so a page costs the same wherever it is. SQL finds candidates ([`statement`]); whether one
-//! fits is decided by [`Query::accepts`], the same on both engines. Counts and collected values ([`computed`]) are
+//! Every statement is about one organisation and walks one index (`plan`) in an order in which the next page begins
+//! where the last one ended, so a page costs the same wherever it is. SQL finds candidates (`statement`); whether one
+//! fits is decided by [`Query::accepts`], the same on both engines. Counts and collected values (`computed`) are
 //! read for the rows of a page only, and only when they are asked for.
 
 mod columns;

@@ -1,7 +1,7 @@
 //! Encodes a data set in another transfer syntax (PS3.5 sections 7, 8, A.1 to A.5), for receivers that cannot take the
 //! stored one. The stored object stays as it is.
 //!
-//! Uncompressed encodings become one another; compressed pixel data is decoded frame by frame ([`decode`]), nothing is
+//! Uncompressed encodings become one another; compressed pixel data is decoded frame by frame (`decode`), nothing is
 //! ever compressed. What stands before the pixel data is read into memory, the pixel data itself streams. Sequences get
 //! undefined lengths, group lengths are left out; values stay as they are but for the order of their bytes. An object
 //! that does not parse to its end is an error: half a conversion would be worse than none.

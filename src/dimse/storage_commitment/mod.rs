@@ -1,6 +1,6 @@
 //! Storage Commitment Push Model (PS3.4 annex J), both sides.
 //!
-//! As the provider: [`n_action`](super::n_action) keeps a request, the job `report_storage_commitment` checks the bytes
+//! As the provider: `n_action` keeps a request, the job `report_storage_commitment` checks the bytes
 //! and reports, over the association that asked while it is open, else over one of our own. As the user:
 //! [`StorageCommitment::request`] asks a peer and waits for its report on either kind of association.
 

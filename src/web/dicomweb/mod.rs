@@ -2,7 +2,7 @@
 //!
 //! Systems come to `/dicom-web/` with the key of a `[[client]]`; browsers to `/t/{session}/dicom-web/`, where nothing is
 //! seen but the studies of the exams that the session's pages show, and nothing is stored. The same handlers answer both:
-//! [`access`] finds the caller and what may be read, and everything else asks the archive with that. Addresses in answers
+//! `access` finds the caller and what may be read, and everything else asks the archive with that. Addresses in answers
 //! begin as the caller's own. No cross-origin access is granted.
 
 mod access;
