@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn implicit_elements_get_the_dictionarys_value_representation() {
+    fn implicit_elements_get_the_value_representation_of_the_dictionary() {
         let mut bytes = Vec::new();
         for (tag, value) in [(0x0008_0060_u32, b"CT".as_slice()), (0x0028_0010, &[2, 0]), (0x0009_1001, &[5, 6])] {
             bytes.extend(((tag >> 16) as u16).to_le_bytes());

@@ -10,8 +10,8 @@ pub mod health;
 mod http;
 mod layers;
 pub mod pages;
+mod send_limit;
 mod serve;
-mod unstalled;
 
 pub use http::HttpConfig;
 pub use layers::app;

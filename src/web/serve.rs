@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::HttpConfig;
-use super::unstalled::Unstalled;
+use super::send_limit::SendLimit;
 
 /// Pause after the system refuses to accept, when it has no more file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -88,5 +88,5 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(Unstalled::new(stream, send_timeout)), service)
+        .serve_connection(TokioIo::new(SendLimit::new(stream, send_timeout)), service)
 }

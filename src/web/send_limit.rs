@@ -14,13 +14,13 @@ use tokio::time::Sleep;
 
 /// A stream whose writing fails when the peer takes nothing for so long.
 #[derive(Debug)]
-pub(super) struct Unstalled<S> {
+pub(super) struct SendLimit<S> {
     inner: S,
     limit: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: AsyncWrite + Unpin> Unstalled<S> {
+impl<S: AsyncWrite + Unpin> SendLimit<S> {
     pub(super) fn new(inner: S, limit: Duration) -> Self {
         Self { inner, limit, waiting: None }
     }
@@ -38,13 +38,13 @@ impl<S: AsyncWrite + Unpin> Unstalled<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Unstalled<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for SendLimit<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().inner).poll_read(context, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Unstalled<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for SendLimit<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.inner).poll_write(context, bytes);
@@ -91,7 +91,7 @@ mod tests {
             let mut read = Vec::new();
             peer.read_to_end(&mut read).await.map(|_| read)
         });
-        let mut ours = Unstalled::new(ours, Duration::from_secs(60));
+        let mut ours = SendLimit::new(ours, Duration::from_secs(60));
         ours.write_all(&[7; 200]).await.unwrap();
         drop(ours);
         assert_eq!(reading.await.unwrap().unwrap(), [7; 200]);
@@ -100,7 +100,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_has_stopped_reading_is_given_up() {
         let (_peer, ours) = tokio::io::duplex(16);
-        let mut ours = Unstalled::new(ours, Duration::from_millis(20));
+        let mut ours = SendLimit::new(ours, Duration::from_millis(20));
         assert_eq!(ours.write_all(&[7; 200]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }
