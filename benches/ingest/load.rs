@@ -10,6 +10,9 @@ use yingku::domain::AeTitle;
 use super::objects::{ObjectKind, Template, large_head, large_storage, storage};
 use super::servers::Server;
 
+/// A measurement ends when it has stored this, however little time that took: so `make bench` fits a disk.
+const MOST_BYTES: u64 = 2_000_000_000;
+
 /// What came of one measurement.
 #[derive(Debug, Default)]
 pub struct Measured {
@@ -34,13 +37,15 @@ fn next_run() -> u64 {
 /// Sends for so long on so many associations.
 pub async fn measure(server: &Server, kind: ObjectKind, associations: usize, time: Duration) -> Measured {
     let run = next_run();
+    // What is stored stays until the end, because deleting it would slow the next server down.
+    let most_bytes = MOST_BYTES / associations as u64;
     let mut open = Vec::new();
     for _ in 0..associations {
         open.push(connect(server, storage()).await.expect("the server takes the association"));
     }
     let began = Instant::now();
     let senders = open.into_iter().enumerate().map(|(sender, association)| {
-        tokio::spawn(send(association, Template::new(kind, run, sender), run, sender, began + time))
+        tokio::spawn(send(association, Template::new(kind, run, sender), run, sender, began + time, most_bytes))
     });
     let mut all = Measured::default();
     let mut times = Vec::new();
@@ -63,11 +68,12 @@ async fn send(
     run: u64,
     sender: usize,
     until: Instant,
+    most_bytes: u64,
 ) -> (Measured, Vec<Duration>) {
     let mut measured = Measured::default();
     let mut times = Vec::new();
     let mut number = 0;
-    while Instant::now() < until {
+    while Instant::now() < until && measured.bytes < most_bytes {
         number += 1;
         let file = template.next(run, sender, number);
         let began = Instant::now();

@@ -36,6 +36,7 @@ struct Stored {
 
 #[tokio::main]
 async fn main() {
+    rustls::crypto::ring::default_provider().install_default().expect("it is the first");
     let images = std::env::var("YINGKU_BENCH_IMAGES").ok().map_or(400, |text| text.parse().expect("a whole number"));
     let folder = std::env::var_os("YINGKU_BENCH_FOLDER")
         .map_or_else(|| std::path::PathBuf::from("target/bench-retrieve"), std::path::PathBuf::from);
