@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use super::sign_link::signed_link;
 use crate::archive::Archive;
-use crate::archive::queue::JobState;
+use crate::archive::queue::{JobCount, JobKind, JobState};
 use crate::config::Config;
 use crate::demo::{self, DemoTargets};
 use crate::domain::{AeTitle, Clock};
@@ -120,22 +120,27 @@ pub(super) async fn show(
             summary.lab_reports
         );
         // The hospital's report server must live until the files have been fetched.
-        wait_for_jobs(archive).await?;
+        wait_for_files(archive).await?;
         drop(summary.report_server);
     }
     print_links(config)
 }
 
-async fn wait_for_jobs(archive: &Archive) -> anyhow::Result<()> {
+async fn wait_for_files(archive: &Archive) -> anyhow::Result<()> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
-        let counts = archive.count_jobs().await?;
-        if !counts.iter().any(|c| matches!(c.state, JobState::Ready | JobState::Running) && c.count > 0) {
+        if !are_files_awaited(&archive.count_jobs().await?) {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())
+}
+
+/// Other work, as the scrub of next month, is always in the queue.
+fn are_files_awaited(counts: &[JobCount]) -> bool {
+    let awaited = |state| matches!(state, JobState::Ready | JobState::Running);
+    counts.iter().any(|c| c.kind == JobKind::FetchReportFile && awaited(c.state) && c.count > 0)
 }
 
 fn print_links(config: &Config) -> anyhow::Result<()> {
@@ -162,4 +167,17 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_wait_for_report_files_and_for_nothing_else() {
+        let count = |kind, state, count| JobCount { kind, state, count };
+        let later = count(JobKind::Scrub, JobState::Ready, 1);
+        assert!(!are_files_awaited(&[later.clone(), count(JobKind::FetchReportFile, JobState::Done, 5)]));
+        assert!(are_files_awaited(&[later, count(JobKind::FetchReportFile, JobState::Running, 1)]));
+    }
 }
