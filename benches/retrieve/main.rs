@@ -174,7 +174,7 @@ async fn answers(what: &str, archive: &Archive, http: &reqwest::Client, url: &st
 }
 
 fn getscu(archive: &Archive, series: &str) -> u64 {
-    retrieve("getscu", archive, series, &["--ignore", "+B"])
+    retrieve("getscu", archive, series, &["--ignore"])
 }
 
 fn movescu(archive: &Archive, series: &str) -> u64 {
