@@ -7,6 +7,8 @@
 mod load;
 mod memory;
 mod objects;
+#[path = "../peers/processes.rs"]
+mod processes;
 mod servers;
 
 use std::time::Duration;

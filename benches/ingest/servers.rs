@@ -1,11 +1,12 @@
 //! The servers that are compared, each with a folder and a port of its own.
 
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::memory::Memory;
+use super::processes::{free_port, fresh, installed, without_delay};
 
 /// A running server.
 pub struct Server {
@@ -137,31 +138,4 @@ fn start(name: &'static str, promise: &'static str, ae_title: &'static str, port
     let memory = Memory::watch(child.id());
     let idle_mb = memory.now_mb();
     Server { name, promise, ae_title, port, memory, idle_mb, child }
-}
-
-/// DCMTK answers in two segments; with Nagle's algorithm each answer then waits for a delayed acknowledgement.
-fn without_delay(mut command: Command) -> Command {
-    command.env("TCP_NODELAY", "1");
-    command
-}
-
-fn installed(program: &str, package: &str) -> Command {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders)
-        .chain([PathBuf::from("/usr/sbin")])
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file());
-    Command::new(found.unwrap_or_else(|| panic!("{program} is missing; install it with: apt-get install -y {package}")))
-}
-
-fn fresh(folder: &Path) -> PathBuf {
-    // What an earlier run left would count as duplicates.
-    let _ = std::fs::remove_dir_all(folder);
-    std::fs::create_dir_all(folder).expect("the folder can be made");
-    folder.canonicalize().expect("it is there")
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it has an address").port()
 }

@@ -6,6 +6,8 @@
 #[path = "../ingest/objects.rs"]
 #[expect(dead_code, reason = "the objects are shared with the bench of ingest, which needs more of them")]
 mod objects;
+#[path = "../peers/processes.rs"]
+mod processes;
 mod servers;
 
 use std::path::Path;
@@ -40,11 +42,11 @@ async fn main() {
     let images = std::env::var("YINGKU_BENCH_IMAGES").ok().map_or(400, |text| text.parse().expect("a whole number"));
     let folder = std::env::var_os("YINGKU_BENCH_FOLDER")
         .map_or_else(|| std::path::PathBuf::from("target/bench-retrieve"), std::path::PathBuf::from);
-    let folder = servers::fresh(&folder);
+    let folder = processes::fresh(&folder);
     let (destination, _receiver) = servers::destination();
     let archives =
         [servers::yingku(&folder.join("yingku"), destination), servers::orthanc(&folder.join("orthanc"), destination)];
-    let files = servers::fresh(&folder.join("files"));
+    let files = processes::fresh(&folder.join("files"));
     let mut stored = None;
     for archive in &archives {
         stored = Some(store(archive, &files, images).await);
@@ -183,7 +185,7 @@ fn movescu(archive: &Archive, series: &str) -> u64 {
 
 /// DCMTK asks; it fails when a sub-operation did.
 fn retrieve(program: &str, archive: &Archive, series: &str, options: &[&str]) -> u64 {
-    let mut command = servers::without_delay(servers::installed(program, "dcmtk"));
+    let mut command = processes::without_delay(processes::installed(program, "dcmtk"));
     command.args(["-S", "-aet", "BENCH", "-aec", archive.ae_title, "--max-pdu", "131072"]).args(options);
     command.args(["-k", "QueryRetrieveLevel=SERIES", "-k", &format!("StudyInstanceUID={STUDY}")]);
     command.args(["-k", &format!("SeriesInstanceUID={series}"), "127.0.0.1", &archive.dicom.to_string()]);

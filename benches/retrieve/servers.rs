@@ -1,9 +1,11 @@
 //! Yingku, Orthanc with its DICOMweb plugin, and nginx over the same files, each with a folder and ports of its own.
 
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use super::processes::{free_port, fresh, installed, without_delay};
 
 /// The AE title to which C-MOVE sends.
 pub const DESTINATION: &str = "DEST";
@@ -149,35 +151,7 @@ fn start(name: &'static str, ports: &[u16], mut command: Command) -> Process {
     process
 }
 
-/// DCMTK answers in two segments; with Nagle's algorithm each answer then waits for a delayed acknowledgement.
-pub fn without_delay(mut command: Command) -> Command {
-    command.env("TCP_NODELAY", "1");
-    command
-}
-
-/// A program of the path, or the command that installs it.
-pub fn installed(program: &str, package: &str) -> Command {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders)
-        .chain([PathBuf::from("/usr/sbin")])
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file());
-    Command::new(found.unwrap_or_else(|| panic!("{program} is missing; install it with: apt-get install -y {package}")))
-}
-
-/// An empty folder.
-pub fn fresh(folder: &Path) -> PathBuf {
-    let _ = std::fs::remove_dir_all(folder);
-    std::fs::create_dir_all(folder).expect("the folder can be made");
-    folder.canonicalize().expect("it is there")
-}
-
 fn user() -> String {
     let told = Command::new("id").arg("-un").output().expect("id runs");
     String::from_utf8_lossy(&told.stdout).trim().to_owned()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it has an address").port()
 }
