@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::compact::CompactionConfig;
-use crate::archive::scrub::ScrubConfig;
+use crate::archive::upkeep::compact::CompactionConfig;
+use crate::archive::upkeep::scrub::ScrubConfig;
 use crate::archive::{LinkRules, QrConfig, RetrieveConfig};
 use crate::dicom::render::RenderConfig;
 use crate::dimse::{DicomConfig, PeerConfig};

@@ -14,8 +14,8 @@ use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::find::{Confidentiality, Readable};
-use crate::archive::queue::{JobFailure, JobKind};
+use crate::archive::peers::find::{Confidentiality, Readable};
+use crate::archive::upkeep::queue::{JobFailure, JobKind};
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
 use crate::config::Config;
 use crate::domain::Clock;

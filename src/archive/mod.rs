@@ -3,50 +3,13 @@
 //! A method takes a command in words of the domain, authorises it, writes objects first, then one transaction
 //! {rows, job rows, audit row}, and returns an outcome. It knows nothing of protocols and pages.
 
-pub mod check_health;
-pub mod commit_storage;
-pub mod compact;
-pub mod conflicts;
-pub mod convert_instance;
 mod error;
-pub mod fetch_report_file;
-pub mod find;
-pub mod find_reports;
-pub mod forward;
-pub mod hold_lease;
-pub mod image_access;
-pub mod keep_message;
-pub mod link;
-pub mod link_by_hand;
-pub mod list_exams;
-pub mod open_link;
-mod plan_batch;
-pub mod prepare_report;
-pub mod qr_link;
-pub mod queue;
-pub mod read_attachment;
-pub mod read_frames;
-pub mod read_image;
-pub mod read_metadata;
-pub mod read_object;
-pub mod read_report_file;
-mod register_exam;
-mod register_lab;
-pub mod register_reports;
-pub mod reindex;
-pub mod render_instance;
-pub mod report_codes;
-pub mod retrieve;
-pub mod retrieve_exam;
-pub mod scrub;
-pub mod send_data_set;
-mod ship_segments;
-mod standing;
-pub mod store_attachment;
-pub mod store_instance;
-pub mod sweep;
-pub mod verify;
-pub mod view_exam;
+pub mod images;
+pub mod links;
+pub mod pages;
+pub mod peers;
+pub mod reports;
+pub mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,13 +22,13 @@ use crate::index::{Ids, Index, instances};
 use crate::objects::Objects;
 
 pub use error::Error;
-pub use link::LinkRules;
-pub use qr_link::{QrConfig, StampSettings};
-pub use read_report_file::{ReportCopy, ReportFileState};
-pub use retrieve_exam::RetrieveConfig;
+pub use links::link::LinkRules;
+pub use peers::retrieve_exam::RetrieveConfig;
+pub use reports::qr_link::{QrConfig, StampSettings};
+pub use reports::read_report_file::{ReportCopy, ReportFileState};
 
-use check_health::StoreProbe;
-use read_report_file::Documents;
+use reports::read_report_file::Documents;
+use upkeep::check_health::StoreProbe;
 
 /// The open parts that an archive is put together from.
 #[derive(Debug)]
@@ -104,8 +67,8 @@ pub struct Archive {
     pub(crate) fetcher: Fetcher,
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
-    pub(crate) forward_rules: Arc<[forward::ForwardRule]>,
-    fetched: retrieve_exam::Fetched,
+    pub(crate) forward_rules: Arc<[peers::forward::ForwardRule]>,
+    fetched: peers::retrieve_exam::Fetched,
     store_probe: StoreProbe,
 }
 
@@ -123,7 +86,7 @@ impl Archive {
             stamp: Arc::new(parts.stamp),
             documents: Documents::new(parts.documents),
             forward_rules: Arc::from([]),
-            fetched: retrieve_exam::Fetched::default(),
+            fetched: peers::retrieve_exam::Fetched::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
         }
     }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use super::{ConfigFile, operator};
-use crate::archive::conflicts::{Conflict, ConflictKind, ConflictState, Facts};
+use crate::archive::links::conflicts::{Conflict, ConflictKind, ConflictState, Facts};
 use crate::archive::{Archive, Error};
 use crate::domain::date_time::local_text;
 

@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use super::sign_link::signed_link;
 use crate::archive::Archive;
-use crate::archive::queue::{JobCount, JobKind, JobState};
+use crate::archive::upkeep::queue::{JobCount, JobKind, JobState};
 use crate::config::Config;
 use crate::demo::{self, DemoTargets};
 use crate::domain::{AeTitle, Clock};

@@ -15,7 +15,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::{ConfigFile, operator, told};
 use crate::archive::Archive;
-use crate::archive::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
+use crate::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use crate::dicom::part10::{self, FileMetaError};
 use crate::dicom::text::Charset;
 

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{ConfigFile, operator};
 use crate::archive::Archive;
-use crate::archive::queue::{Job, JobKind, JobState};
+use crate::archive::upkeep::queue::{Job, JobKind, JobState};
 use crate::domain::date_time::local_text;
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{ConfigFile, operator};
 use crate::archive::Archive;
-use crate::archive::qr_link::{ListedLink, WhichLinks};
+use crate::archive::reports::qr_link::{ListedLink, WhichLinks};
 use crate::domain::date_time::local_text;
 
 #[derive(Debug, Args)]

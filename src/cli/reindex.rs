@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{HumanBytes, ProgressBar};
 
 use super::ConfigFile;
-use crate::archive::reindex::{LeftOut, ReindexRules};
+use crate::archive::upkeep::reindex::{LeftOut, ReindexRules};
 
 #[derive(Debug, Args)]
 pub(super) struct Reindex {

@@ -9,7 +9,7 @@ use time::macros::{format_description, offset};
 
 use super::ConfigFile;
 use crate::archive::Archive;
-use crate::archive::retrieve_exam::{ExamRetrieve, RetrieveState};
+use crate::archive::peers::retrieve_exam::{ExamRetrieve, RetrieveState};
 use crate::domain::{Actor, ActorKind};
 
 #[derive(Debug, Args)]

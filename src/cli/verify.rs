@@ -6,7 +6,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::ConfigFile;
-use crate::archive::verify::{Depth, Fault};
+use crate::archive::upkeep::verify::{Depth, Fault};
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::association::{Association, AssociationError};
 use super::message::Command;
 use super::status::{self, Status};
-use crate::archive::find::{Find, FindOutcome, Finding};
+use crate::archive::peers::find::{Find, FindOutcome, Finding};
 use answer::Answerer;
 use request::{Asked, Refusal};
 

@@ -14,7 +14,7 @@ use super::association::{Association, AssociationError};
 use super::message::Command;
 use super::services::Service;
 use super::status::{self, Status};
-use crate::archive::store_instance::{Completeness, InstanceWriter, ReceiveInstance, StoreOutcome};
+use crate::archive::images::store_instance::{Completeness, InstanceWriter, ReceiveInstance, StoreOutcome};
 use crate::dicom::sop_class;
 use crate::domain::{Actor, ActorKind, Uid};
 

@@ -13,7 +13,7 @@ use super::services::Service;
 use super::storage_commitment::CommitmentConfig;
 use super::sub_operations::SubOperationConfig;
 use super::tls::{CertificateMatch, ClientCertificate, PeerTlsConfig, ServerTls, TlsConfig};
-use crate::archive::find::{Confidentiality, FindLimits, MAX_PAGE_ROWS, Readable};
+use crate::archive::peers::find::{Confidentiality, FindLimits, MAX_PAGE_ROWS, Readable};
 use crate::dicom::header::HeaderLimits;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;

@@ -5,7 +5,7 @@
 use super::association::{Association, AssociationError};
 use super::message::Command;
 use super::status::Status;
-use crate::archive::commit_storage::RequestCommitment;
+use crate::archive::peers::commit_storage::RequestCommitment;
 use crate::dicom::elements::Encoding;
 use crate::dicom::sop_class::{STORAGE_COMMITMENT_INSTANCE, STORAGE_COMMITMENT_PUSH_MODEL};
 use crate::dicom::storage_commitment::{CommitmentRequest, InvalidCommitment};

@@ -3,7 +3,7 @@
 use super::config::{DicomConfig, PeerConfig};
 use super::storage_commitment::StorageCommitment;
 use crate::archive::Archive;
-use crate::archive::send_data_set::Sending;
+use crate::archive::peers::send_data_set::Sending;
 
 /// Settings and services for the verbs that reach beyond their own association.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::archive::Archive;
-use crate::archive::queue::{Finished, Job, JobFailure, JobKind};
+use crate::archive::upkeep::queue::{Finished, Job, JobFailure, JobKind};
 
 /// How one run of a job ends.
 pub type JobOutcome = Result<Finished, JobFailure>;

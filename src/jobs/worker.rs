@@ -13,7 +13,7 @@ use super::backoff::delay_ms;
 use super::handlers::Handler;
 use super::{Handlers, JobOutcome, JobsConfig};
 use crate::archive::Archive;
-use crate::archive::queue::{Finished, Job, JobFailure, JobKind, JobState};
+use crate::archive::upkeep::queue::{Finished, Job, JobFailure, JobKind, JobState};
 
 /// How often the number of jobs in each state is published.
 const COUNT_EVERY: Duration = Duration::from_secs(15);

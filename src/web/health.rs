@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 
 use crate::archive::Archive;
-use crate::archive::check_health::Answer;
+use crate::archive::upkeep::check_health::Answer;
 
 /// What the three answers are made from.
 #[derive(Clone)]

@@ -24,7 +24,7 @@ use super::storage_commitment::PendingReport;
 use super::transport::Transport;
 use super::{c_echo, c_find, c_get, c_move, c_store, n_action, n_event_report};
 use crate::archive::Archive;
-use crate::archive::find::Readable;
+use crate::archive::peers::find::Readable;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
 use crate::domain::{Actor, ActorKind};

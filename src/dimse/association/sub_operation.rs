@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::abort::{AbortReason, RELEASE_REPLY};
 use super::framing::{FramingError, Received};
 use super::{Association, AssociationError, Begun, receive};
-use crate::archive::send_data_set::DataSet;
+use crate::archive::peers::send_data_set::DataSet;
 use crate::dimse::message::{Command, CommandField};
 use crate::dimse::sub_operations::{AcceptedContexts, SendError, send_store};
 

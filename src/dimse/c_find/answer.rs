@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::request::Asked;
-use crate::archive::find::Match;
+use crate::archive::peers::find::Match;
 use crate::dicom::identifier::IdentifierWriter;
 use crate::dicom::text::TextEncoder;
 use crate::dimse::association::Association;

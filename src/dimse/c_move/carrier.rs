@@ -6,7 +6,7 @@ use metrics::counter;
 use tokio::sync::mpsc;
 
 use super::Load;
-use crate::archive::retrieve::StoredInstance;
+use crate::archive::peers::retrieve::StoredInstance;
 use crate::dimse::scu::{Association, Error};
 use crate::dimse::sub_operations::{AcceptedContexts, Ended};
 

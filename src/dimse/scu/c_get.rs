@@ -10,7 +10,7 @@ use super::identifier::Identifier;
 use super::retrieve::{RetrieveLimits, Retrieved, SubOperations};
 use super::{Association, Error};
 use crate::archive::Archive;
-use crate::archive::store_instance::{Completeness, InstanceWriter, ReceiveInstance, StoreOutcome};
+use crate::archive::images::store_instance::{Completeness, InstanceWriter, ReceiveInstance, StoreOutcome};
 use crate::dicom::sop_class::{self, PrivateClasses};
 use crate::dicom::text::Charset;
 use crate::dimse::association::framing::{Part, put_message_part};

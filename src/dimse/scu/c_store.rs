@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::association::FRAGMENT_HEADER_BYTES;
 use super::{Answer, Association, Error};
-use crate::archive::send_data_set::DataSet;
+use crate::archive::peers::send_data_set::DataSet;
 use crate::dicom::part10::read_meta;
 use crate::dimse::association::framing::{Part, put_fragment, put_message_part};
 use crate::dimse::message::{Command, CommandField};

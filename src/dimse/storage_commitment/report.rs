@@ -3,8 +3,8 @@
 use tokio::sync::oneshot;
 
 use super::{PendingReport, StorageCommitment, locked};
-use crate::archive::commit_storage::CommitmentOutcome;
-use crate::archive::queue::{Finished, Job, JobFailure};
+use crate::archive::peers::commit_storage::CommitmentOutcome;
+use crate::archive::upkeep::queue::{Finished, Job, JobFailure};
 use crate::dicom::sop_class::STORAGE_COMMITMENT_PUSH_MODEL;
 use crate::dicom::storage_commitment::CommitmentReport;
 use crate::dimse::config::PeerConfig;

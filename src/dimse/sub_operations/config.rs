@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::send_data_set::SendConfig;
+use crate::archive::peers::send_data_set::SendConfig;
 
 /// Giving objects out by C-MOVE and C-GET.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

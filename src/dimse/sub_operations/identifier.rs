@@ -3,7 +3,7 @@
 //! The keys of the level count; keys of higher levels restrict further when they are there. They may be missing, because
 //! many callers leave them out, whatever was negotiated.
 
-use crate::archive::retrieve::RetrieveKeys;
+use crate::archive::peers::retrieve::RetrieveKeys;
 use crate::dicom::identifier::Identifier;
 use crate::dicom::sop_class::RetrieveClass;
 use crate::dicom::text::Charset;

@@ -2,7 +2,7 @@
 
 use super::identifier::{Refusal, keys_of};
 use super::status_of;
-use crate::archive::retrieve::{Retrieve, StoredInstance};
+use crate::archive::peers::retrieve::{Retrieve, StoredInstance};
 use crate::dicom::sop_class::{self, RetrieveVerb};
 use crate::dimse::association::{Association, AssociationError};
 use crate::dimse::message::Command;

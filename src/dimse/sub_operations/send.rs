@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::archive;
-use crate::archive::send_data_set::DataSet;
+use crate::archive::peers::send_data_set::DataSet;
 use crate::dimse::association::framing::{Framing, FramingError, Part, put_fragment, put_message_part};
 use crate::dimse::message::Command;
 

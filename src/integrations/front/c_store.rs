@@ -8,7 +8,7 @@ use tokio_util::io::StreamReader;
 
 use super::sender::Context;
 use crate::archive;
-use crate::archive::forward::{ForwardBatch, ForwardInstance, ForwardResult};
+use crate::archive::peers::forward::{ForwardBatch, ForwardInstance, ForwardResult};
 use crate::dimse::scu::{Association, Error, Proposal, ScuTarget, StoreRequest};
 use crate::dimse::storage_commitment::StorageCommitment;
 use crate::domain::commitment::ReferencedInstance;

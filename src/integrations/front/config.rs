@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Window;
-use crate::archive::forward::ForwardRule;
+use crate::archive::peers::forward::ForwardRule;
 use crate::domain::customer::Secret;
 
 /// How instances travel.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sender::{Context, Door};
-use crate::archive::forward::{ForwardBatch, ForwardResult, ForwardState, Step};
+use crate::archive::peers::forward::{ForwardBatch, ForwardResult, ForwardState, Step};
 
 /// Instances asked about at once.
 const AT_ONCE: u32 = 500;
@@ -61,7 +61,7 @@ async fn ask(context: &Context, batch: &ForwardBatch) -> Result<HashSet<String>,
 
 /// What the upstream does not keep has to be sent again.
 fn judged(context: &Context, batch: &ForwardBatch, kept: &HashSet<String>) -> Vec<ForwardResult> {
-    let judge = |one: &crate::archive::forward::ForwardInstance| {
+    let judge = |one: &crate::archive::peers::forward::ForwardInstance| {
         if kept.contains(&one.sop_instance_uid) {
             return ForwardResult {
                 instance_pk: one.instance_pk,
@@ -78,7 +78,7 @@ fn judged(context: &Context, batch: &ForwardBatch, kept: &HashSet<String>) -> Ve
 
 fn postponed(context: &Context, batch: &ForwardBatch, reason: &str, pause_ms: u64) -> Vec<ForwardResult> {
     let due_at = context.after(pause_ms);
-    let later = |one: &crate::archive::forward::ForwardInstance| ForwardResult {
+    let later = |one: &crate::archive::peers::forward::ForwardInstance| ForwardResult {
         instance_pk: one.instance_pk,
         state: ForwardState::Sent,
         due_at,

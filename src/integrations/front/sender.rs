@@ -16,7 +16,7 @@ use super::c_store::DicomUpstream;
 use super::config::{Confirmation, FrontConfig, UpstreamConfig, Way};
 use super::stow::WebUpstream;
 use super::{confirm, purge, schedule};
-use crate::archive::forward::{ForwardBatch, ForwardInstance, ForwardResult, ForwardState, Step};
+use crate::archive::peers::forward::{ForwardBatch, ForwardInstance, ForwardResult, ForwardState, Step};
 use crate::archive::{self, Archive};
 
 /// How long lanes may go on when the program stops.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::config::UpstreamConfig;
 use super::sender::Context;
 use crate::archive;
-use crate::archive::forward::{ForwardBatch, ForwardInstance, ForwardResult};
+use crate::archive::peers::forward::{ForwardBatch, ForwardInstance, ForwardResult};
 
 const DICOM_JSON: &str = "application/dicom+json";
 const REFERENCED_SOP_INSTANCE_UID: &str = "00081155";

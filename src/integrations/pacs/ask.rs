@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::node::Node;
-use crate::archive::retrieve_exam::ExamKeys;
+use crate::archive::peers::retrieve_exam::ExamKeys;
 use crate::dimse::scu::{
     Association, Error, Identifier, IdentifierError, Match, Proposal, QueryLevel, QueryRoot, RetrieveMethod,
 };

@@ -1,7 +1,7 @@
 //! What a node has against what is here.
 
 use super::ask::StudyAtNode;
-use crate::archive::retrieve_exam::HeldStudy;
+use crate::archive::peers::retrieve_exam::HeldStudy;
 
 /// The difference.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,8 +16,8 @@ use std::time::Duration;
 use metrics::counter;
 use serde_json::{Value as Json, json};
 
-use crate::archive::queue::{Finished, Job, JobFailure};
-use crate::archive::retrieve_exam::{ExamKeys, RetrieveCheck, RetrieveNext};
+use crate::archive::peers::retrieve_exam::{ExamKeys, RetrieveCheck, RetrieveNext};
+use crate::archive::upkeep::queue::{Finished, Job, JobFailure};
 use crate::archive::{Archive, RetrieveConfig};
 use crate::dimse::scu::{DicomConfig, PeerConfig};
 use node::{Node, Place};

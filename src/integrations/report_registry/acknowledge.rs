@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::config::Acknowledgement;
-use crate::archive::register_reports::{BatchOutcome, RecordOutcome};
-use crate::archive::report_codes::{Code, Note};
+use crate::archive::reports::register_reports::{BatchOutcome, RecordOutcome};
+use crate::archive::reports::report_codes::{Code, Note};
 use crate::soap::xml::{escape, escape_attribute};
 
 /// The outcome of a message in figures.
@@ -110,7 +110,7 @@ fn json(summary: &Summary, outcome: &Result<BatchOutcome, Code>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::register_reports::{RecordKind, Status};
+    use crate::archive::reports::register_reports::{RecordKind, Status};
 
     fn outcome(rejected: bool) -> Result<BatchOutcome, Code> {
         let stored = RecordOutcome {

@@ -1,8 +1,8 @@
 //! Answers to queries: upper-case elements in the order of the specification, heads and lines as siblings (D-Q6 to D-Q8).
 
 use super::config::ErrorStyle;
-use crate::archive::find_reports::{Found, FoundExam, FoundLab};
-use crate::archive::report_codes::Code;
+use crate::archive::reports::find_reports::{Found, FoundExam, FoundLab};
+use crate::archive::reports::report_codes::Code;
 use crate::domain::exam_report::ExamField;
 use crate::domain::lab_report::{LabField, LabItemField};
 use crate::domain::record::{Field, Record};

@@ -1,8 +1,8 @@
 //! From a registration document to records: any number of containers, items and spellings in any order (D-R5 to D-R7).
 
 use super::config::RegistryConfig;
-use crate::archive::prepare_report::Submitted;
-use crate::archive::report_codes::{Code, Note};
+use crate::archive::reports::prepare_report::Submitted;
+use crate::archive::reports::report_codes::{Code, Note};
 use crate::domain::exam_report::ExamField;
 use crate::domain::lab_report::{LabField, LabItemField};
 use crate::domain::record::Field;

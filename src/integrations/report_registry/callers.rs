@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::config::{ClientConfig, ConfigError, KeyMode, RegistryConfig, SenderConfig, networks, secret};
-use crate::archive::prepare_report::RegistrationRules;
+use crate::archive::reports::prepare_report::RegistrationRules;
 use crate::domain::date_time::Moment;
 
 /// A configured sender.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::prepare_report::Validation;
+use crate::archive::reports::prepare_report::Validation;
 use crate::soap::XmlLimits;
 
 /// The registry service.

@@ -20,6 +20,6 @@ pub use config::{
 pub use routes::{Settings, router};
 
 /// Reads a registration document as a hospital sends it; for tests and fuzzing.
-pub fn read_batch(text: &str, config: &RegistryConfig) -> Result<Batch, crate::archive::report_codes::Code> {
+pub fn read_batch(text: &str, config: &RegistryConfig) -> Result<Batch, crate::archive::reports::report_codes::Code> {
     batch::of_text(text, config)
 }

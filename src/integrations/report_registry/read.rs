@@ -2,7 +2,7 @@
 
 use super::batch::{self, Batch};
 use super::config::RegistryConfig;
-use crate::archive::report_codes::Code;
+use crate::archive::reports::report_codes::Code;
 use crate::soap::envelope::{self, EnvelopeError, Message};
 use crate::soap::{Call, Element, Operation, Parameter, Version, encoding, form};
 

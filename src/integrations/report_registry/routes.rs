@@ -21,7 +21,7 @@ use super::config::{ClientConfig, ConfigError, RegistryConfig, SenderConfig};
 use super::read::{self, Ask, Incoming, Method, OPERATIONS, Wire};
 use super::visit::Visit;
 use crate::archive::Archive;
-use crate::archive::report_codes::Code;
+use crate::archive::reports::report_codes::Code;
 use crate::domain::organization::Organization;
 use crate::soap::{Service, Version, envelope};
 

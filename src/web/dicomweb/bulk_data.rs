@@ -13,8 +13,8 @@ use super::multipart::{self, Part};
 use super::negotiation::accepted;
 use super::problem::Problem;
 use super::request::{ImagePath, Parameters};
-use crate::archive::read_metadata::BulkData;
-use crate::archive::read_object::Segment;
+use crate::archive::images::read_metadata::BulkData;
+use crate::archive::images::read_object::Segment;
 
 /// `GET …/bulkdata/{path}`
 pub(super) async fn retrieve(

@@ -5,9 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::find::FindLimits;
-use crate::archive::image_access::ImageLimits;
-use crate::archive::send_data_set::SendConfig;
+use crate::archive::images::image_access::ImageLimits;
+use crate::archive::peers::find::FindLimits;
+use crate::archive::peers::send_data_set::SendConfig;
 use crate::dicom::text::Charset;
 
 /// DICOMweb: search, retrieval and storage over HTTP.

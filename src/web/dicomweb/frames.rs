@@ -16,7 +16,7 @@ use super::multipart::{self, boundary, part_head, tail};
 use super::negotiation::{Accepted, accepted};
 use super::problem::Problem;
 use super::request::{ImagePath, Parameters};
-use crate::archive::image_access::StoredInstance;
+use crate::archive::images::image_access::StoredInstance;
 use crate::archive::{Archive, Error};
 use crate::dicom::transfer_syntax::EXPLICIT_VR_LITTLE_ENDIAN;
 
@@ -111,7 +111,7 @@ pub(super) async fn respond(
 
 async fn frame(
     archive: &Archive,
-    access: &crate::archive::image_access::ImageAccess,
+    access: &crate::archive::images::image_access::ImageAccess,
     instance: &StoredInstance,
     number: u32,
     decoded: bool,

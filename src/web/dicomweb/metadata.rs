@@ -14,7 +14,7 @@ use super::negotiation::accepted;
 use super::problem::Problem;
 use super::request::{ImagePath, Parameters};
 use crate::archive::Error;
-use crate::archive::image_access::StoredInstance;
+use crate::archive::images::image_access::StoredInstance;
 use crate::dicom::model::DataSet;
 use crate::dicom::{json, native_xml};
 

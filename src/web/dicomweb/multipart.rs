@@ -12,7 +12,7 @@ use futures_util::stream::BoxStream;
 use super::access::Inner;
 use super::problem::Problem;
 use crate::archive::Error;
-use crate::archive::read_object::{Segment, StoredBytes};
+use crate::archive::images::read_object::{Segment, StoredBytes};
 
 /// A boundary that no content has.
 pub(super) fn boundary() -> String {

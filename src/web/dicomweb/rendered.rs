@@ -15,7 +15,7 @@ use super::multipart::{self, boundary, part_head, tail};
 use super::negotiation::{Accepted, accepted};
 use super::problem::Problem;
 use super::request::{ImagePath, Parameters};
-use crate::archive::image_access::StoredInstance;
+use crate::archive::images::image_access::StoredInstance;
 use crate::dicom::render::{PictureFormat, RenderOptions, Window};
 
 const JPEG: &str = "image/jpeg";

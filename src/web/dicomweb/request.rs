@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::access::Caller;
 use super::problem::Problem;
-use crate::archive::image_access::{StoredInstance, UidPath};
+use crate::archive::images::image_access::{StoredInstance, UidPath};
 use crate::domain::Uid;
 
 /// Most parameters of a query.

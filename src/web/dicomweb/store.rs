@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::request::{ImagePath, Parameters, uid};
 use super::retrieve::DICOM;
 use super::store_result::{FailureReason, StoreResult};
-use crate::archive::store_instance::{Completeness, InstanceWriter, ReceiveInstance};
+use crate::archive::images::store_instance::{Completeness, InstanceWriter, ReceiveInstance};
 use crate::dicom::part10::{self, FileMetaError};
 use crate::dicom::sop_class::{self, PrivateClasses};
 use crate::dicom::{json, native_xml};

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use crate::archive;
-use crate::archive::store_instance::Committed;
+use crate::archive::images::store_instance::Committed;
 use crate::dicom::model::DataSet;
 
 const RETRIEVE_URL: (u16, u16) = (0x0008, 0x1190);
@@ -130,7 +130,7 @@ fn reference(sop_class_uid: &str, sop_instance_uid: &str) -> DataSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::store_instance::StoreOutcome;
+    use crate::archive::images::store_instance::StoreOutcome;
     use crate::{index, objects};
 
     fn committed(is_cut_off: bool) -> Committed {

@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::rendered::{self, Wish};
 use super::request::{Parameters, uid};
 use super::retrieve::{self, DICOM};
-use crate::archive::image_access::UidPath;
+use crate::archive::images::image_access::UidPath;
 use crate::dicom::render::{PictureFormat, Window};
 
 const QUALITY: u8 = 90;

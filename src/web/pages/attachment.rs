@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::state::{PagesState, Peer};
 use crate::archive::Error;
-use crate::archive::read_attachment::AttachmentUse;
-use crate::archive::view_exam::Attachment;
+use crate::archive::images::read_attachment::AttachmentUse;
+use crate::archive::pages::view_exam::Attachment;
 
 /// Nothing in a file from outside may run or load anything.
 const POLICY: &str =

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::open_link::SessionPolicy;
+use crate::archive::pages::open_link::SessionPolicy;
 
 /// The signed pages.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

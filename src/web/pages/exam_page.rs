@@ -5,8 +5,8 @@ use askama::Template;
 use super::images_tab::{Control, ImagesTab};
 use super::state::Shell;
 use super::text;
-use crate::archive::list_exams::EntryKind;
-use crate::archive::view_exam::{Attachment, ExamView, LabItem};
+use crate::archive::pages::list_exams::EntryKind;
+use crate::archive::pages::view_exam::{Attachment, ExamView, LabItem};
 use crate::domain::attachment::{AttachmentKind, AttachmentType};
 use crate::domain::identity::mask_id_no;
 
@@ -313,7 +313,7 @@ impl ExamPage {
     /// One page for each kind of content, with `text` in every field that comes from outside.
     pub(super) fn samples(text: &str) -> Vec<ExamPage> {
         use crate::archive::ReportFileState;
-        use crate::archive::view_exam::{InstanceRow, ReportText, SeriesRow};
+        use crate::archive::pages::view_exam::{InstanceRow, ReportText, SeriesRow};
 
         let series = SeriesRow {
             pk: 1,

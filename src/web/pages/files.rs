@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::extract::{Path, Query};
 use super::images_tab::{View, window_of};
 use super::state::{PagesState, Peer};
-use crate::archive::read_image::{FrameLook, Picture};
+use crate::archive::images::read_image::{FrameLook, Picture};
 use crate::archive::{Error, ReportCopy};
 use crate::domain::criteria::ShowType;
 

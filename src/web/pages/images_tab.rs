@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::text;
-use crate::archive::view_exam::{InstanceRow, SeriesRow};
+use crate::archive::pages::view_exam::{InstanceRow, SeriesRow};
 use crate::dicom::render::presets;
 
 /// Longest edge of a picture that fits the page, in pixels.

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::state::Shell;
 use super::text;
-use crate::archive::list_exams::{Entry, EntryKind};
+use crate::archive::pages::list_exams::{Entry, EntryKind};
 use crate::domain::scope::Search;
 
 /// The list page.

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::MOST_FORM_BYTES;
 use super::extract::refused;
 use super::state::{Inner, PagesState, Peer};
-use crate::archive::open_link::{OpenLink, Opened, Start};
+use crate::archive::pages::open_link::{OpenLink, Opened, Start};
 use crate::domain::page::Page;
 use crate::domain::token::SignedQuery;
 use crate::web::error_page::{MessagePage, plain_error};

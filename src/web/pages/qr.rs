@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::extract::{Form, Path};
 use super::open::redirect;
 use super::state::{PagesState, Peer};
-use crate::archive::open_link::Visit;
+use crate::archive::pages::open_link::Visit;
 use crate::web::assets;
 use crate::web::error_page::{MessagePage, html};
 

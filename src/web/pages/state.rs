@@ -11,8 +11,8 @@ use axum::response::Response;
 
 use super::config::PagesConfig;
 use super::limits::Limit;
-use crate::archive::open_link::Session;
-use crate::archive::read_image::Viewer;
+use crate::archive::images::read_image::Viewer;
+use crate::archive::pages::open_link::Session;
 use crate::archive::{self, Archive};
 use crate::dicom::render::RenderConfig;
 use crate::domain::customer::{Customer, Customers};

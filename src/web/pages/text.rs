@@ -2,7 +2,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::archive::list_exams::{Entry, EntryKind};
+use crate::archive::pages::list_exams::{Entry, EntryKind};
 
 /// `2024-01-31 08:00:00` without its seconds.
 pub(super) fn to_the_minute(moment: &str) -> String {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use yingku::archive::Archive;
-use yingku::archive::compact::{Compacted, CompactionConfig};
-use yingku::archive::reindex::ReindexRules;
-use yingku::archive::store_instance::{Completeness, ReceiveInstance};
-use yingku::archive::verify::Depth;
+use yingku::archive::images::store_instance::{Completeness, ReceiveInstance};
+use yingku::archive::upkeep::compact::{Compacted, CompactionConfig};
+use yingku::archive::upkeep::reindex::ReindexRules;
+use yingku::archive::upkeep::verify::Depth;
 use yingku::dicom::text::Charset;
 use yingku::domain::place::Place;
 use yingku::domain::{Actor, Clock};

@@ -1,8 +1,8 @@
 //! Queries: every kind of matching, every level, pages of any size, other organisations, on both engines.
 
 use yingku::archive::Archive;
-use yingku::archive::find::{Confidentiality, Find, FindLimits, Match, Readable};
-use yingku::archive::store_instance::{Completeness, ReceiveInstance};
+use yingku::archive::images::store_instance::{Completeness, ReceiveInstance};
+use yingku::archive::peers::find::{Confidentiality, Find, FindLimits, Match, Readable};
 use yingku::dicom::text::Charset;
 use yingku::domain::query::attribute::tag::*;
 use yingku::domain::query::{DateTimeMatching, KeySupport, Level, Query};

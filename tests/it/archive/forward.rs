@@ -6,11 +6,11 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use yingku::archive::Archive;
-use yingku::archive::compact::CompactionConfig;
-use yingku::archive::forward::{ForwardInstance, ForwardResult, ForwardRule, ForwardState, Step};
-use yingku::archive::reindex::ReindexRules;
-use yingku::archive::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
-use yingku::archive::verify::Depth;
+use yingku::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
+use yingku::archive::peers::forward::{ForwardInstance, ForwardResult, ForwardRule, ForwardState, Step};
+use yingku::archive::upkeep::compact::CompactionConfig;
+use yingku::archive::upkeep::reindex::ReindexRules;
+use yingku::archive::upkeep::verify::Depth;
 use yingku::dicom::text::Charset;
 use yingku::domain::{Actor, Clock};
 use yingku::index::Index;

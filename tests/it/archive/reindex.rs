@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use yingku::archive::Archive;
-use yingku::archive::reindex::{LeftOut, ReindexRules, Reindexed};
-use yingku::archive::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
-use yingku::archive::verify::Depth;
+use yingku::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
+use yingku::archive::upkeep::reindex::{LeftOut, ReindexRules, Reindexed};
+use yingku::archive::upkeep::verify::Depth;
 use yingku::dicom::text::Charset;
 use yingku::domain::{Actor, Clock};
 use yingku::index::Index;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use yingku::archive::Archive;
-use yingku::archive::queue::Finished;
-use yingku::archive::scrub::ScrubConfig;
-use yingku::archive::store_instance::{Completeness, ReceiveInstance};
+use yingku::archive::images::store_instance::{Completeness, ReceiveInstance};
+use yingku::archive::upkeep::queue::Finished;
+use yingku::archive::upkeep::scrub::ScrubConfig;
 use yingku::dicom::text::Charset;
 use yingku::domain::{Actor, Clock};
 use yingku::index::Index;

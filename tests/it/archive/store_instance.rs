@@ -1,8 +1,8 @@
 //! Objects that come in: durable, indexed, idempotent, linked.
 
 use yingku::archive::Archive;
-use yingku::archive::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
-use yingku::archive::verify::{Depth, Fault};
+use yingku::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
+use yingku::archive::upkeep::verify::{Depth, Fault};
 use yingku::dicom::text::Charset;
 use yingku::domain::place::Place;
 use yingku::domain::{Actor, Clock};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use reqwest::Method;
-use yingku::archive::find::{Confidentiality, Readable};
+use yingku::archive::peers::find::{Confidentiality, Readable};
 use yingku::dicom::render::RenderConfig;
 use yingku::dicom::text::Charset;
 use yingku::domain::Clock;

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use sha2::{Digest, Sha256};
-use yingku::archive::fetch_report_file::FetchOutcome;
-use yingku::archive::qr_link::QrLinkState;
+use yingku::archive::reports::fetch_report_file::FetchOutcome;
+use yingku::archive::reports::qr_link::QrLinkState;
 use yingku::archive::{Error, ReportCopy, ReportFileState};
 use yingku::domain::Actor;
 use yingku::index::report_files::StampState;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use yingku::archive::ReportFileState;
-use yingku::archive::queue::Finished;
+use yingku::archive::upkeep::queue::Finished;
 use yingku::index::jobs::{self, JobKind, JobState};
 use yingku::jobs::{Handlers, JobsConfig, Workers};
 

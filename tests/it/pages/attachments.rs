@@ -1,6 +1,6 @@
 //! Attachments of an exam on its page: shown by kind, sent with their type and by ranges, recorded (D-I14, D-P18).
 
-use yingku::archive::store_attachment::{AttachmentOutcome, ReceiveAttachment};
+use yingku::archive::images::store_attachment::{AttachmentOutcome, ReceiveAttachment};
 use yingku::domain::Actor;
 use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 
@@ -125,6 +125,6 @@ async fn the_same_file_again_changes_nothing_and_an_ambiguous_number_links_nothi
     attach(&world, AttachmentKind::Capture, AttachmentType::Jpeg, &[0xFF, 0xD8, 0xFF, 10]).await;
     assert_eq!(world.count("SELECT COUNT(*) AS n FROM attachment WHERE state = 'unlinked'").await, 1);
     assert_eq!(world.count("SELECT COUNT(*) AS n FROM exam_attachment").await, 1);
-    let verified = world.archive.verify(yingku::archive::verify::Depth::Content, |_| {}).await.unwrap();
+    let verified = world.archive.verify(yingku::archive::upkeep::verify::Depth::Content, |_| {}).await.unwrap();
     assert_eq!((verified.fault_count, verified.unnamed, verified.checked), (0, 0, 2));
 }

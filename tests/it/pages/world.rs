@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use yingku::archive::Archive;
-use yingku::archive::store_instance::{Completeness, ReceiveInstance};
+use yingku::archive::images::store_instance::{Completeness, ReceiveInstance};
 use yingku::dicom::render::RenderConfig;
 use yingku::dicom::text::Charset;
 use yingku::domain::customer::{Customer, Secret};

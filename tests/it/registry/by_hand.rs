@@ -1,8 +1,8 @@
 //! What a person decides about links and conflicts, and that no rule takes it back (RD-7).
 
 use yingku::archive::Error;
-use yingku::archive::conflicts::{ConflictKind, ConflictState};
-use yingku::archive::link_by_hand::Pair;
+use yingku::archive::links::conflicts::{ConflictKind, ConflictState};
+use yingku::archive::links::link_by_hand::Pair;
 use yingku::domain::Actor;
 
 use super::Service;

@@ -1,7 +1,7 @@
 //! Exam reports and studies find each other in either order of arrival (D-I2, D-I3).
 
 use yingku::archive::LinkRules;
-use yingku::archive::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
+use yingku::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use yingku::dicom::text::Charset;
 use yingku::domain::Actor;
 

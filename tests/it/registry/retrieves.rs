@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use yingku::archive::RetrieveConfig;
-use yingku::archive::retrieve_exam::{RetrieveCheck, RetrieveNext, RetrieveState};
+use yingku::archive::peers::retrieve_exam::{RetrieveCheck, RetrieveNext, RetrieveState};
 use yingku::domain::{Actor, Clock};
 
 use super::*;

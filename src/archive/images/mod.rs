@@ -1,0 +1,12 @@
+//! Images and attachments: taken in, read, converted and drawn.
+
+pub mod convert_instance;
+pub mod image_access;
+pub mod read_attachment;
+pub mod read_frames;
+pub mod read_image;
+pub mod read_metadata;
+pub mod read_object;
+pub mod render_instance;
+pub mod store_attachment;
+pub mod store_instance;

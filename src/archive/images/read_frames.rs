@@ -1,0 +1,137 @@
+//! Single frames of stored objects (PS3.18 section 10.4, resource frames), read without the rest of the object.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::image_access::{ImageAccess, StoredInstance};
+use super::read_object::StoredBytes;
+use crate::archive::{Archive, Error};
+use crate::dicom::frames::{self, FragmentWalk, FrameMap};
+use crate::dicom::render::{self, ImageHeader};
+
+/// Bytes beyond the beginning of Pixel Data that the header reader may want.
+const BEYOND_PIXEL_DATA: u64 = 64;
+
+/// What frames of one object are read by.
+#[derive(Debug)]
+pub struct FrameSource {
+    /// The object's header.
+    pub header: ImageHeader,
+    /// Where the frames are.
+    pub map: FrameMap,
+}
+
+impl Archive {
+    /// Where the frames of an instance are; [`Error::NotFound`] when it has none.
+    pub async fn frame_source(
+        &self,
+        access: &ImageAccess,
+        instance: &StoredInstance,
+    ) -> Result<Arc<FrameSource>, Error> {
+        if let Some(source) = access.frames.get(&instance.pk).await {
+            return Ok(source);
+        }
+        let header = self.image_header(access, instance).await?;
+        if header.is_deflated() {
+            return Err(Error::Invalid("frames of a deflated data set cannot be read one by one".to_owned()));
+        }
+        let map = match FrameMap::native(&header) {
+            Some(map) => map,
+            None => self.walk(instance, FragmentWalk::new(&header, instance.length())).await?,
+        };
+        let source = Arc::new(FrameSource { header, map });
+        access.frames.insert(instance.pk, Arc::clone(&source)).await;
+        Ok(source)
+    }
+
+    /// The bytes of a frame (1 is the first) as they are stored, numbers little endian.
+    pub async fn read_frame(
+        &self,
+        access: &ImageAccess,
+        instance: &StoredInstance,
+        frame: u32,
+    ) -> Result<Bytes, Error> {
+        let source = self.frame_source(access, instance).await?;
+        match self.frame_by(access, instance, &source.map, frame).await {
+            // The offset table leads elsewhere than to items.
+            Err(Error::Invalid(_)) if matches!(source.map, FrameMap::Table(..)) => {
+                let walk = FragmentWalk::new(&source.header, instance.length()).without_tables();
+                let map = self.walk(instance, walk).await?;
+                let source = Arc::new(FrameSource { header: source.header.clone(), map });
+                access.frames.insert(instance.pk, Arc::clone(&source)).await;
+                self.frame_by(access, instance, &source.map, frame).await
+            }
+            other => other,
+        }
+    }
+
+    /// A frame without compression, as PS3.5 section 8 lays out native pixel data in little endian.
+    pub async fn read_native_frame(
+        &self,
+        access: &ImageAccess,
+        instance: &StoredInstance,
+        frame: u32,
+    ) -> Result<Bytes, Error> {
+        let source = self.frame_source(access, instance).await?;
+        let bytes = self.read_frame(access, instance, frame).await?;
+        if source.map.is_native() {
+            return Ok(bytes);
+        }
+        let config = Arc::clone(access.viewer.config());
+        let decoded =
+            access.viewer.run(move || render::decode_frame_as_described(&source.header, &bytes, &config)).await?;
+        Ok(Bytes::from(decoded.map_err(unreadable)?))
+    }
+
+    async fn frame_by(
+        &self,
+        access: &ImageAccess,
+        instance: &StoredInstance,
+        map: &FrameMap,
+        frame: u32,
+    ) -> Result<Bytes, Error> {
+        let range = map.range(frame).ok_or(Error::NotFound)?;
+        let limit = access.viewer.config().max_object_bytes;
+        if range.end - range.start > limit {
+            return Err(Error::TooLarge { what: "the frame", limit: format!("{limit} bytes") });
+        }
+        let bytes = self.read_stored(&StoredBytes::part(instance, range)).await?;
+        map.frame(frame, bytes).map_err(misplaced)
+    }
+
+    async fn walk(&self, instance: &StoredInstance, mut walk: FragmentWalk) -> Result<FrameMap, Error> {
+        while let Some(range) = walk.wants() {
+            let bytes = self.read_stored(&StoredBytes::part(instance, range)).await?;
+            walk.push(&bytes).map_err(misplaced)?;
+        }
+        walk.finish().map_err(misplaced)
+    }
+
+    pub(super) async fn image_header(
+        &self,
+        access: &ImageAccess,
+        instance: &StoredInstance,
+    ) -> Result<ImageHeader, Error> {
+        let length = instance.length();
+        let end = instance.pixel_data_offset.map_or(length, |at| at.saturating_add(BEYOND_PIXEL_DATA).min(length));
+        let limit = access.limits.max_header_bytes;
+        if end > limit {
+            return Err(Error::TooLarge { what: "the header", limit: format!("{limit} bytes") });
+        }
+        let head = self.read_stored(&StoredBytes::part(instance, 0..end)).await?;
+        ImageHeader::parse(&head).map_err(unreadable)
+    }
+}
+
+fn misplaced(error: frames::Error) -> Error {
+    Error::Invalid(error.to_string())
+}
+
+pub(super) fn unreadable(error: render::Error) -> Error {
+    match error {
+        render::Error::NoFrame { .. } | render::Error::NoImage => Error::NotFound,
+        render::Error::TooLarge { what, limit } => Error::TooLarge { what, limit: limit.to_string() },
+        other => Error::Invalid(other.to_string()),
+    }
+}

@@ -1,0 +1,146 @@
+//! Looking at one exam: what its page shows, and the record that somebody looked (RD-21).
+//!
+//! Looking is recorded once for each session and exam, however many pictures are fetched.
+
+use serde_json::json;
+
+use super::open_link::Session;
+use crate::archive::images::read_image::Viewer;
+use crate::archive::{Archive, Error};
+use crate::archive::{ReportCopy, ReportFileState};
+use crate::index::audit::{self, AuditRecord};
+use crate::index::exam_details;
+use crate::index::exam_pages::{self, Entry, EntryKind};
+
+pub use crate::index::attachments::Attachment;
+pub use crate::index::exam_details::{InstanceRow, LabItem, ReportText, SeriesRow};
+pub use crate::index::report_files::{ReportFile, StampState};
+
+/// Most series on a page.
+const MOST_SERIES: i64 = 500;
+/// Most instances of one series on a page.
+const MOST_INSTANCES: i64 = 20_000;
+/// Most results of one lab report on a page.
+const MOST_RESULTS: i64 = 2_000;
+
+/// Everything that the page of one exam shows, without the pixels.
+#[derive(Debug, Clone)]
+pub struct ExamView {
+    /// Its line in the list.
+    pub entry: Entry,
+    /// The report's texts.
+    pub text: ReportText,
+    /// Its series.
+    pub series: Vec<SeriesRow>,
+    /// How far its report file is.
+    pub file: ReportFileState,
+    /// Results, for a lab report.
+    pub items: Vec<LabItem>,
+    /// Its attachments.
+    pub attachments: Vec<Attachment>,
+}
+
+impl Archive {
+    /// One exam, when the session may see it.
+    pub async fn view_exam(
+        &self,
+        viewer: &Viewer,
+        session: &Session,
+        remote_addr: &str,
+        observation_uid: &str,
+    ) -> Result<ExamView, Error> {
+        let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
+        let text = exam_details::report_text(&self.index, &entry).await?;
+        let series = exam_details::series_of(&self.index, &entry, MOST_SERIES).await?;
+        let file = match entry.kind {
+            EntryKind::Exam => self.report_file_state(entry.pk).await?,
+            EntryKind::Lab | EntryKind::Study => ReportFileState::Absent,
+        };
+        let items = match entry.kind {
+            EntryKind::Lab => exam_details::lab_items(&self.index, entry.pk, MOST_RESULTS).await?,
+            EntryKind::Exam | EntryKind::Study => Vec::new(),
+        };
+        let attachments = self.attachments_of(session, &entry).await?;
+        Ok(ExamView { entry, text, series, file, items, attachments })
+    }
+
+    /// The instances of a series of an exam that [`Archive::view_exam`] gave.
+    pub async fn series_instances(&self, series: &SeriesRow) -> Result<Vec<InstanceRow>, Error> {
+        Ok(exam_details::instances_of(&self.index, series.pk, MOST_INSTANCES).await?)
+    }
+
+    /// The report file of an exam that the session may see.
+    pub async fn viewed_report_file(
+        &self,
+        viewer: &Viewer,
+        session: &Session,
+        remote_addr: &str,
+        observation_uid: &str,
+    ) -> Result<ReportFile, Error> {
+        let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
+        match entry.kind {
+            EntryKind::Exam => self.report_file_of(entry.pk).await?.ok_or(Error::NotFound),
+            EntryKind::Lab | EntryKind::Study => Err(Error::NotFound),
+        }
+    }
+
+    /// A report file's bytes for somebody to keep; every download is recorded.
+    pub async fn download_report_file(
+        &self,
+        viewer: &Viewer,
+        session: &Session,
+        remote_addr: &str,
+        observation_uid: &str,
+        copy: ReportCopy,
+    ) -> Result<(ReportFile, bytes::Bytes), Error> {
+        let file = self.viewed_report_file(viewer, session, remote_addr, observation_uid).await?;
+        let bytes = self.read_report_file(&file, copy).await?;
+        let which = match copy {
+            ReportCopy::Original => "original",
+            ReportCopy::Stamped => "stamped",
+        };
+        let target = format!("exam:{}", file.exam_report_pk);
+        self.record_view(session, remote_addr, "download_report", target, json!({ "copy": which })).await?;
+        Ok((file, bytes))
+    }
+
+    /// The entry, when the session may see it; the first look of a session is recorded.
+    pub(in crate::archive) async fn visible_exam(
+        &self,
+        viewer: &Viewer,
+        session: &Session,
+        remote_addr: &str,
+        observation_uid: &str,
+    ) -> Result<Entry, Error> {
+        let entry = exam_pages::get(&self.index, &session.scope.scope, observation_uid).await?;
+        let entry = entry.ok_or(Error::NotFound)?;
+        if viewer.looks_first(&session.id_hash, observation_uid).await {
+            let kind = match entry.kind {
+                EntryKind::Exam => "exam",
+                EntryKind::Lab => "lab",
+                EntryKind::Study => "study",
+            };
+            let target = format!("{kind}:{}", entry.pk);
+            self.record_view(session, remote_addr, "view_exam", target, json!({ "organization": entry.org_code }))
+                .await?;
+            viewer.has_looked(&session.id_hash, observation_uid).await;
+        }
+        Ok(entry)
+    }
+
+    pub(in crate::archive) async fn record_view(
+        &self,
+        session: &Session,
+        remote_addr: &str,
+        action: &'static str,
+        target: String,
+        detail: serde_json::Value,
+    ) -> Result<(), Error> {
+        let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
+        let org_code = detail["organization"].as_str().unwrap_or_default().to_owned();
+        let record = AuditRecord { action, actor: session.actor(remote_addr), org_code, target, outcome: "ok", detail };
+        let written =
+            self.index.write(move |tx| Box::pin(async move { audit::record(tx, audit_id, now, &record).await }));
+        Ok(written.await?)
+    }
+}

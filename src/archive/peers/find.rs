@@ -1,0 +1,186 @@
+//! Answers queries: C-FIND (PS3.4 annex C) and QIDO-RS (PS3.18 section 10.6).
+//!
+//! The caller says whose data may be seen; nothing else is ever looked at. Matches come page by page, so that a
+//! question with a million answers needs the memory of one page. [`Archive::find`] gives one page with an offset;
+//! [`Archive::begin_find`] walks on. Each question is audited once, by [`Finding::finish`], without its values.
+
+use std::collections::VecDeque;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::archive::{Archive, Error};
+use crate::domain::Actor;
+use crate::domain::query::Query;
+use crate::index;
+use crate::index::audit::{self, AuditRecord};
+use crate::index::find::Walk;
+
+pub use crate::index::find::{Confidentiality, MAX_PAGE_ROWS, Match, Readable};
+
+/// How queries are answered.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FindLimits {
+    /// Rows that are read from the index at a time, 1 to 5000. Default 500.
+    pub page_rows: u32,
+    /// Rows that one query may look at where no index answers it alone, e.g. a wildcard at a value's beginning.
+    /// Default 2000000.
+    pub max_examined_rows: u64,
+}
+
+impl Default for FindLimits {
+    fn default() -> Self {
+        Self { page_rows: 500, max_examined_rows: 2_000_000 }
+    }
+}
+
+/// A question with the right to ask it.
+#[derive(Debug, Clone)]
+pub struct Find {
+    /// What is asked.
+    pub query: Query,
+    /// Whose data may be seen; organisations are answered in this order.
+    pub readable: Vec<Readable>,
+    /// Who asks.
+    pub actor: Actor,
+    /// How much may be done for it.
+    pub limits: FindLimits,
+}
+
+/// A part of the matches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The matches.
+    pub matches: Vec<Match>,
+    /// Whether there are more behind them.
+    pub has_more: bool,
+}
+
+/// How a question ended, for the audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FindOutcome {
+    /// All matches were given.
+    Complete,
+    /// There were more than the limit.
+    Limited,
+    /// The caller took it back.
+    Cancelled,
+    /// Something failed on the way.
+    Failed,
+}
+
+impl FindOutcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            FindOutcome::Complete => "ok",
+            FindOutcome::Limited => "limited",
+            FindOutcome::Cancelled => "cancelled",
+            FindOutcome::Failed => "failed",
+        }
+    }
+}
+
+/// A question that is being answered.
+#[derive(Debug)]
+pub struct Finding {
+    archive: Archive,
+    actor: Actor,
+    readable: Vec<Readable>,
+    detail: serde_json::Value,
+    walk: Walk,
+    waiting: VecDeque<Match>,
+    given: u64,
+}
+
+impl Archive {
+    /// Begins to answer; nothing is read yet.
+    pub fn begin_find(&self, find: Find) -> Finding {
+        let Find { query, readable, actor, limits } = find;
+        let keys: Vec<String> =
+            query.conditions().iter().map(|condition| condition.attribute.keyword.to_owned()).collect();
+        let detail = json!({ "level": query.level().as_str(), "keys": keys });
+        let walk = Walk::new(query, readable.clone(), limits.page_rows, limits.max_examined_rows);
+        Finding { archive: self.clone(), actor, readable, detail, walk, waiting: VecDeque::new(), given: 0 }
+    }
+
+    /// One part of the matches: after `offset` of them, at most `limit`. Audited.
+    pub async fn find(&self, mut find: Find, offset: u64, limit: usize) -> Result<Found, Error> {
+        // One row more tells whether more follow; whole pages would be read in vain.
+        let wanted = offset.saturating_add(limit as u64).saturating_add(1);
+        find.limits.page_rows = find.limits.page_rows.min(u32::try_from(wanted).unwrap_or(u32::MAX));
+        let mut finding = self.begin_find(find);
+        let result = finding.part(offset, limit).await;
+        let outcome = match &result {
+            Ok(found) if found.has_more => FindOutcome::Limited,
+            Ok(_) => FindOutcome::Complete,
+            Err(_) => FindOutcome::Failed,
+        };
+        finding.finish(outcome).await?;
+        result
+    }
+}
+
+impl Finding {
+    /// The next match; `None` when there are no more. An error is [`Error::TooLarge`] when the question would look at
+    /// more rows than its limit.
+    pub async fn next(&mut self) -> Result<Option<Match>, Error> {
+        while self.waiting.is_empty() {
+            match self.walk.next_page(&self.archive.index).await {
+                Ok(Some(page)) => self.waiting.extend(page),
+                Ok(None) => return Ok(None),
+                Err(index::find::Error::Index(error)) => return Err(error.into()),
+                Err(index::find::Error::TooManyRows(limit)) => {
+                    return Err(Error::TooLarge { what: "search", limit: format!("{limit} rows") });
+                }
+            }
+        }
+        self.given += 1;
+        Ok(self.waiting.pop_front())
+    }
+
+    /// Whether the next match is there without waiting.
+    pub fn is_ready(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// How many matches [`Finding::next`] has given.
+    pub fn given(&self) -> u64 {
+        self.given
+    }
+
+    /// Notes the question and how it ended in the audit trail.
+    pub async fn finish(self, outcome: FindOutcome) -> Result<(), Error> {
+        let Self { archive, actor, readable, mut detail, given, .. } = self;
+        detail["matches"] = given.into();
+        let org_code = match readable.as_slice() {
+            [one] => one.org_code.clone(),
+            _ => String::new(),
+        };
+        let entry =
+            AuditRecord { action: "find", actor, org_code, target: String::new(), outcome: outcome.as_str(), detail };
+        let (id, now) = (archive.ids.next(), archive.clock.now_ms());
+        Ok(archive.index.write(move |tx| Box::pin(async move { audit::record(tx, id, now, &entry).await })).await?)
+    }
+
+    async fn part(&mut self, offset: u64, limit: usize) -> Result<Found, Error> {
+        let mut found = Found::default();
+        for _ in 0..offset {
+            if self.next().await?.is_none() {
+                return Ok(found);
+            }
+        }
+        self.given = 0;
+        while found.matches.len() < limit {
+            match self.next().await? {
+                Some(one) => found.matches.push(one),
+                None => return Ok(found),
+            }
+        }
+        let given = self.given;
+        found.has_more = self.next().await?.is_some();
+        self.given = given;
+        Ok(found)
+    }
+}

@@ -1,0 +1,107 @@
+//! Keeps every inbound message raw before anything is done with it (D-X2), and later what was answered.
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::archive::{Archive, Error};
+use crate::domain::Actor;
+use crate::index::audit::{self, AuditRecord};
+use crate::index::inbox::{self, InboxMessage};
+
+/// Bodies from this size on are hashed away from the asynchronous threads.
+const LARGE: usize = 256 * 1024;
+
+/// A message as it came.
+#[derive(Debug, Clone)]
+pub struct InboundMessage {
+    /// Service and method, e.g. `IAutoReport/ArchiveAutoReport`.
+    pub channel: String,
+    /// Who sent it, empty when nobody known.
+    pub sender: String,
+    /// Address of the connection.
+    pub remote_addr: String,
+    /// Content-Type of the request.
+    pub content_type: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl InboundMessage {
+    pub(super) async fn for_inbox(self) -> InboxMessage {
+        let body = self.body.clone();
+        let content_hash = if body.len() < LARGE {
+            hash(&body)
+        } else {
+            tokio::task::spawn_blocking(move || hash(&body)).await.unwrap_or_default()
+        };
+        InboxMessage {
+            channel: self.channel,
+            sender: self.sender,
+            remote_addr: self.remote_addr,
+            content_type: self.content_type,
+            body: self.body.into(),
+            content_hash,
+        }
+    }
+}
+
+fn hash(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
+}
+
+impl Archive {
+    /// Keeps a message durably; gives the id under which its result is noted later.
+    pub async fn keep_message(&self, message: InboundMessage) -> Result<i64, Error> {
+        let (id, now) = (self.ids.next(), self.clock.now_ms());
+        let message = message.for_inbox().await;
+        self.index.write(move |tx| Box::pin(async move { inbox::insert(tx, id, now, message, None).await })).await?;
+        Ok(id)
+    }
+
+    /// Notes what became of a message that carried nothing to register.
+    pub async fn finish_message(&self, id: i64, result: String) -> Result<(), Error> {
+        let now = self.clock.now_ms();
+        self.index
+            .write(move |tx| Box::pin(async move { inbox::finish(tx, id, now, &result).await }))
+            .await
+            .map_err(Error::from)
+    }
+
+    /// Keeps a message of a caller who may not do this, and says so in the audit trail.
+    pub async fn refuse_message(
+        &self,
+        message: InboundMessage,
+        actor: Actor,
+        reason: &'static str,
+    ) -> Result<(), Error> {
+        let (id, audit_id, now) = (self.ids.next(), self.ids.next(), self.clock.now_ms());
+        let record = AuditRecord {
+            action: "refuse_message",
+            actor,
+            org_code: String::new(),
+            target: format!("message:{id}"),
+            outcome: "denied",
+            detail: serde_json::json!({ "channel": &message.channel, "reason": reason }),
+        };
+        let message = message.for_inbox().await;
+        self.index
+            .write(move |tx| {
+                Box::pin(async move {
+                    inbox::insert(tx, id, now, message, Some(format!("refused: {reason}"))).await?;
+                    audit::record(tx, audit_id, now, &record).await
+                })
+            })
+            .await
+            .map_err(Error::from)
+    }
+
+    /// The time by the archive's clock, milliseconds since 1970 UTC.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// A kept message's body and result.
+    pub async fn get_message(&self, id: i64) -> Result<Option<(Vec<u8>, Option<String>)>, Error> {
+        Ok(inbox::get(&self.index, id).await?)
+    }
+}

@@ -1,0 +1,14 @@
+//! Exam and lab reports: registered, found again, their files fetched, stamped and handed out.
+
+pub mod fetch_report_file;
+pub mod find_reports;
+pub mod keep_message;
+mod plan_batch;
+pub mod prepare_report;
+pub mod qr_link;
+pub mod read_report_file;
+mod register_exam;
+mod register_lab;
+pub mod register_reports;
+pub mod report_codes;
+mod standing;

@@ -1,0 +1,148 @@
+//! Report files for the pages: the files themselves, pictures of their pages, and how far fetching is.
+//!
+//! Whether somebody may see a report is decided by the caller, who knows the link or session that was opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use moka::future::Cache;
+use tokio::sync::Semaphore;
+
+use crate::archive::{Archive, Error};
+use crate::documents::{DocumentsConfig, raster};
+use crate::index::jobs::{self, JobKind, JobState};
+use crate::index::report_files::{self, ReportFile};
+
+/// Pictures are made in these widths only, so that a hundred zoom steps do not make a hundred pictures.
+const WIDTH_STEP: u32 = 100;
+const WIDEST: u32 = 4000;
+
+/// Which bytes of a report file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportCopy {
+    /// The hospital's own bytes.
+    Original,
+    /// With the QR code; the original where there is no such copy.
+    Stamped,
+}
+
+/// How far the report file of an exam report is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportFileState {
+    /// The exam report names no file.
+    Absent,
+    /// It is being fetched, or will be tried again.
+    Pending,
+    /// Fetching was given up.
+    Failed {
+        /// Why, in words for operators; names the host, nothing about the patient.
+        reason: String,
+    },
+    /// It is here.
+    Ready(Box<ReportFile>),
+}
+
+/// Work on documents: blocking threads behind a semaphore, and pictures made lately.
+#[derive(Debug, Clone)]
+pub(crate) struct Documents {
+    config: Arc<DocumentsConfig>,
+    turns: Arc<Semaphore>,
+    pictures: Cache<(i64, usize, u32), Bytes>,
+}
+
+impl Documents {
+    pub(crate) fn new(config: DocumentsConfig) -> Self {
+        let pictures = Cache::builder()
+            .max_capacity(config.picture_cache_bytes)
+            .weigher(|_, picture: &Bytes| u32::try_from(picture.len()).unwrap_or(u32::MAX))
+            .build();
+        let turns = Arc::new(Semaphore::new(config.concurrency.max(1)));
+        Self { config: Arc::new(config), turns, pictures }
+    }
+
+    pub(crate) fn config(&self) -> &DocumentsConfig {
+        &self.config
+    }
+
+    /// Runs work on a blocking thread when it is its turn. The turn lasts until the work ends, also when nobody
+    /// waits for it any more.
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let stopped = || Error::Objects(crate::objects::Error::Stopped);
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| stopped())?;
+        tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        })
+        .await
+        .map_err(|_| stopped())
+    }
+}
+
+impl Archive {
+    /// The current report file of an exam report.
+    pub async fn report_file_of(&self, exam_report_pk: i64) -> Result<Option<ReportFile>, Error> {
+        Ok(report_files::current(&self.index, exam_report_pk).await?)
+    }
+
+    /// All report files an exam report ever had, newest first.
+    pub async fn report_file_history(&self, exam_report_pk: i64) -> Result<Vec<ReportFile>, Error> {
+        Ok(report_files::history(&self.index, exam_report_pk).await?)
+    }
+
+    /// How far the report file of an exam report is; an older file stays ready while a newer one is fetched.
+    pub async fn report_file_state(&self, exam_report_pk: i64) -> Result<ReportFileState, Error> {
+        if let Some(file) = self.report_file_of(exam_report_pk).await? {
+            return Ok(ReportFileState::Ready(Box::new(file)));
+        }
+        let job = jobs::get(&self.index, JobKind::FetchReportFile, &exam_report_pk.to_string()).await?;
+        Ok(match job {
+            Some(job) if job.state == JobState::Dead => ReportFileState::Failed { reason: job.last_error },
+            Some(job) if job.state != JobState::Done => ReportFileState::Pending,
+            _ => ReportFileState::Absent,
+        })
+    }
+
+    /// Reads a report file.
+    pub async fn read_report_file(&self, file: &ReportFile, copy: ReportCopy) -> Result<Bytes, Error> {
+        let place = match (&file.stamped, copy) {
+            (Some(stamped), ReportCopy::Stamped) => &stamped.place,
+            _ => &file.original,
+        };
+        Ok(self.objects.read(place).await?)
+    }
+
+    /// A picture of one page, counted from 1, of the stamped copy: PNG for a PDF; a JPEG or PNG report as it is.
+    pub async fn report_page_picture(&self, file: &ReportFile, page: usize, width: u32) -> Result<Bytes, Error> {
+        if file.media_type != "application/pdf" {
+            return match page {
+                1 => self.read_report_file(file, ReportCopy::Original).await,
+                _ => Err(Error::NotFound),
+            };
+        }
+        let width = width.clamp(WIDTH_STEP, WIDEST).div_ceil(WIDTH_STEP) * WIDTH_STEP;
+        let key = (file.id, page, width);
+        if let Some(picture) = self.documents.pictures.get(&key).await {
+            return Ok(picture);
+        }
+        let bytes = self.read_report_file(file, ReportCopy::Stamped).await?;
+        let limits = self.documents.config().clone();
+        let wait = Duration::from_millis(limits.render_timeout_ms);
+        let drawing = self.documents.run(move || raster::render_page(&bytes, page, width, &limits));
+        let too_slow =
+            |_| Error::TooLarge { what: "the time to draw the page", limit: format!("{} ms", wait.as_millis()) };
+        let picture = tokio::time::timeout(wait, drawing).await.map_err(too_slow)??.map_err(undrawn)?;
+        let picture = Bytes::from(picture);
+        self.documents.pictures.insert(key, picture.clone()).await;
+        Ok(picture)
+    }
+}
+
+fn undrawn(error: raster::Error) -> Error {
+    match error {
+        raster::Error::NoSuchPage(_) => Error::NotFound,
+        raster::Error::TooLarge(limit) => Error::TooLarge { what: "the report file", limit: limit.to_owned() },
+        raster::Error::Damaged | raster::Error::Encrypted => Error::Invalid(error.to_string()),
+    }
+}

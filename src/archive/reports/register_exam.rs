@@ -1,0 +1,125 @@
+//! One exam report's transaction: the row, its history, Study Instance UIDs, links to images, the fetch job, audit.
+
+use serde_json::json;
+
+use super::prepare_report::{self, Prepared};
+use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of, record_audit};
+use super::report_codes::{Code, Note};
+use super::standing::{Standing, standing};
+use crate::archive::links::link::{self, LinkRules};
+use crate::archive::peers::retrieve_exam;
+use crate::domain::date_time::local_text;
+use crate::domain::exam_report::{self, ExamField, ExamReport, ExamState};
+use crate::domain::record::{Field, observation_uid};
+use crate::index::conflicts::{self, ConflictKind};
+use crate::index::exam_reports::{self, ExamFacts, KnownReport};
+use crate::index::jobs::{self, JobKind};
+use crate::index::{self, Ids, Tx};
+
+pub(super) async fn write(
+    tx: &mut Tx,
+    ids: &Ids,
+    context: &Context,
+    rules: LinkRules,
+    exam: Prepared<ExamField>,
+) -> Result<Vec<RecordOutcome>, index::Error> {
+    let now = context.now;
+    let Prepared { mut record, mut notes, content_hash, stamped } = exam;
+    let text = |f: ExamField| record.text(f).to_owned();
+    let [org, number] = [ExamField::OrgCode, ExamField::ReportFormNo].map(text);
+    let identity = [ExamField::PatientId, ExamField::EventType, ExamField::EventNo].map(text);
+    let known = exam_reports::with_number(tx, &org, &number).await?;
+    let stored = known.iter().find(|report| report.identity == identity);
+    let mut facts = facts_of(context, &record, content_hash);
+    let (id, status, fetch) = match stored {
+        None => {
+            let id = ids.next();
+            facts.identity_conflict = !known.is_empty();
+            exam_reports::insert(tx, id, now, &facts, &record).await?;
+            if facts.identity_conflict {
+                notes.push(Note::of(Code::IdentityConflict));
+                for other in &known {
+                    exam_reports::mark_identity_conflict(tx, other.id).await?;
+                    open_conflict(tx, ids, now, "exam", &org, id, &identity, other, None).await?;
+                }
+            }
+            (id, Status::Stored, true)
+        }
+        Some(stored) => {
+            let stamp = record.text(ExamField::LastUpdateDateTime);
+            let stand =
+                standing((stamp, stamped, &facts.content_hash), &stored.last_update_dtime, &stored.content_hash);
+            if !matches!(stand, Standing::Newer | Standing::Changed) {
+                let records = vec![outcome_of(RecordKind::Exam, &record, stand.status(), None, notes)];
+                record_audit(tx, ids, context, "register_exam", format!("exam:{}", stored.id), &records).await?;
+                return Ok(records);
+            }
+            let former = exam_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
+            let moved = former.get(ExamField::ReportFilePath) != record.get(ExamField::ReportFilePath);
+            let revised = record.get(ExamField::State) == Some(ExamState::Revised.digit());
+            (stored.id, Status::Updated, stand == Standing::Newer || moved || revised)
+        }
+    };
+    let (uids, _) = exam_report::study_instance_uids(record.text(ExamField::StudyInstanceUid));
+    exam_reports::set_study_uids(tx, id, &uids, status == Status::Updated).await?;
+    link::exam_registered(tx, ids, now, rules, id).await?;
+    if fetch && record.get(ExamField::ReportFilePath).is_some() && !facts.withdrawn {
+        jobs::enqueue(tx, ids, now, JobKind::FetchReportFile, &id.to_string(), now).await?;
+    }
+    if context.fetched.contains(&org) && !facts.withdrawn && retrieve_exam::wants_images(&record) {
+        retrieve_exam::request(tx, ids, now, id, &org).await?;
+    }
+    let records = vec![outcome_of(RecordKind::Exam, &record, status, None, notes)];
+    record_audit(tx, ids, context, "register_exam", format!("exam:{id}"), &records).await?;
+    Ok(records)
+}
+
+fn facts_of(context: &Context, record: &ExamReport, content_hash: String) -> ExamFacts {
+    let rules = &context.rules;
+    let received = local_text(context.now);
+    let [retrieve_at, observed_at] = prepare_report::moments(
+        record.get(ExamField::RetrieveDate),
+        record.get(ExamField::EffectiveDateTime),
+        record.get(ExamField::PerformerDateTime),
+        &received,
+    );
+    let confidentiality = record.text(ExamField::Confidentiality).trim().to_lowercase();
+    ExamFacts {
+        observation_uid: observation_uid("exam", &exam_report::KEY.map(|f| record.text(f))),
+        content_hash,
+        sender: context.actor.name.clone(),
+        message_pk: Some(context.message_pk),
+        reviewed: exam_report::is_reviewed(record),
+        vip: exam_report::is_vip(record),
+        restricted: rules.restricted.iter().any(|word| word.to_lowercase() == confidentiality),
+        withdrawn: prepare_report::is_withdrawn(record.get(ExamField::DataStatus)),
+        identity_conflict: false,
+        modality: prepare_report::modality(record, rules),
+        retrieve_at,
+        observed_at,
+    }
+}
+
+/// Tells a person that one report number came for different patients or events; nothing is merged (D-R8).
+/// `lines` are those that stay with the other lab report.
+#[expect(clippy::too_many_arguments, reason = "the row of the conflict is made of them")]
+pub(super) async fn open_conflict(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    kind: &str,
+    org: &str,
+    id: i64,
+    identity: &[String; 3],
+    other: &KnownReport,
+    lines: Option<i64>,
+) -> Result<(), index::Error> {
+    let names = [ExamField::PatientId, ExamField::EventType, ExamField::EventNo].map(|f| f.spec().column);
+    let differ = names.iter().zip(identity.iter().zip(&other.identity)).filter(|(_, (a, b))| a != b);
+    let mut detail = json!({ "fields": differ.map(|(name, _)| *name).collect::<Vec<_>>() });
+    if let Some(lines) = lines {
+        detail["lines"] = lines.into();
+    }
+    let subject = format!("{kind}:{} {kind}:{id}", other.id);
+    conflicts::open(tx, ids, now, ConflictKind::ReportIdentity, org, &subject, &detail).await
+}
