@@ -17,6 +17,7 @@ pub mod place;
 pub mod query;
 pub mod record;
 pub mod scope;
+pub mod sharing;
 pub mod token;
 pub mod uid;
 

@@ -28,6 +28,7 @@ pub mod page_sessions;
 pub mod places;
 pub mod qr_links;
 mod record_columns;
+pub mod report_changes;
 pub mod report_files;
 pub mod retrieval;
 pub mod scrubs;
