@@ -21,6 +21,7 @@ pub mod inbox;
 pub mod instance_versions;
 pub mod instances;
 pub mod jobs;
+pub mod kept_reports;
 pub mod lab_reports;
 pub mod links;
 mod node;

@@ -78,8 +78,7 @@ pub async fn record(tx: &mut Tx, ids: &Ids, now: i64, change: Change<'_>) -> Res
     let sql = "INSERT INTO report_change_waiting (id, report_pk, subject, aspect, org_code, sharing, changed_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let Change { report_pk, subject, aspect, org_code, sharing } = change;
-    let values =
-        params![ids.next(), report_pk, subject.as_str(), aspect.as_str(), org_code, sharing.number(), now];
+    let values = params![ids.next(), report_pk, subject.as_str(), aspect.as_str(), org_code, sharing.number(), now];
     tx.execute(sql, values).await.map(|_| ())
 }
 

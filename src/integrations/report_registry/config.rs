@@ -173,8 +173,24 @@ pub struct ClientConfig {
     pub key_mode: KeyMode,
     /// What it may do by DICOMweb: `none`, `read` or `read_and_store`. Default `none`. It says `key` as a bearer token.
     pub dicomweb: DicomwebRight,
+    /// What it may do by `/api/v1` and `/fhir`: `none`, `query` (reports of patients that it names) or `follow` (also by
+    /// time: lists, the change feed, exports). Default `none`. It says `key` as a bearer token.
+    pub api: ApiRight,
     /// The organisation whose objects it stores by DICOMweb. Default: the only one of `organizations`.
     pub store_organization: String,
+}
+
+/// What a client may pull by `/api/v1` and `/fhir`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiRight {
+    /// Nothing.
+    #[default]
+    None,
+    /// Reports of patients, visits and numbers that it names.
+    Query,
+    /// Also everything of a time, and everything that changes.
+    Follow,
 }
 
 /// What a client may do by DICOMweb.
