@@ -30,17 +30,19 @@ fn report(hospital: usize, n: usize, round: usize) -> Vec<String> {
         _ => format!("2024-03-{day:02}T08:00:0{round}+08:00"),
     };
     let conclusion = format!("结论{round}");
-    let common = [("org_code", org.as_str()), ("report_form_no", &number), ("patient_id", &patient)];
-    let stamped = [("last_update_dtime", time.as_str()), ("event_no", &number)];
+    let common = [("org_code", org.as_str()), ("report_form_no", number.as_str()), ("patient_id", patient.as_str())];
+    let stamped = [("last_update_dtime", time.as_str()), ("event_no", number.as_str())];
     // Every tenth one is corrected, every fiftieth withdrawn, in the second round.
     let status = if round > 0 && n % 50 == 0 { "0" } else { "1" };
     if n % 3 == 0 {
-        let head = [&common[..], &stamped, &[("data_status", status), ("class_local_name", &conclusion)]].concat();
+        let head =
+            [&common[..], &stamped, &[("data_status", status), ("class_local_name", conclusion.as_str())]].concat();
         let line = |serial: &str| line(serial, &[&common[..2], &stamped, &[("data_status", status)]].concat());
         return vec![lab(&head), line("1"), line("2")];
     }
     let state = ["3", "审核完成", "4", "审核"][hospital % 4];
-    let told = [("state", state), ("data_status", status), ("conclusion", &conclusion), ("pacs_id", &number)];
+    let told =
+        [("state", state), ("data_status", status), ("conclusion", conclusion.as_str()), ("pacs_id", number.as_str())];
     vec![exam(&[&common[..], &stamped, &told].concat())]
 }
 
@@ -84,7 +86,8 @@ async fn region(address: SocketAddr, ended: Arc<AtomicUsize>) -> Copy {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let Ok(page) = answer.json::<Value>().await else { continue };
+        let Ok(bytes) = answer.bytes().await else { continue };
+        let page: Value = serde_json::from_slice(&bytes).unwrap();
         let Some(next) = page["cursor"].as_str() else { panic!("{page}") };
         cursor = next.to_owned();
         let changes = page["changes"].as_array().unwrap();
