@@ -33,8 +33,8 @@ fn report(hospital: usize, n: usize, round: usize) -> Vec<String> {
     let common = [("org_code", org.as_str()), ("report_form_no", number.as_str()), ("patient_id", patient.as_str())];
     let stamped = [("last_update_dtime", time.as_str()), ("event_no", number.as_str())];
     // Every tenth one is corrected, every fiftieth withdrawn, in the second round.
-    let status = if round > 0 && n % 50 == 0 { "0" } else { "1" };
-    if n % 3 == 0 {
+    let status = if round > 0 && n.is_multiple_of(50) { "0" } else { "1" };
+    if n.is_multiple_of(3) {
         let head =
             [&common[..], &stamped, &[("data_status", status), ("class_local_name", conclusion.as_str())]].concat();
         let line = |serial: &str| line(serial, &[&common[..2], &stamped, &[("data_status", status)]].concat());
@@ -59,7 +59,7 @@ async fn post(http: &Client, address: SocketAddr, containers: &[String]) -> bool
 /// Sends everything, each batch again until it is acknowledged.
 async fn hospital(address: SocketAddr, hospital: usize, reports: usize, done: Arc<AtomicUsize>) {
     let http = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-    let corrected = (0..reports).filter(|n| n % 10 == 0).map(|n| (n, 1));
+    let corrected = (0..reports).filter(|n| n.is_multiple_of(10)).map(|n| (n, 1));
     let all: Vec<(usize, usize)> = (0..reports).map(|n| (n, 0)).chain(corrected).collect();
     for batch in all.chunks(BATCH) {
         let containers: Vec<String> = batch.iter().flat_map(|(n, round)| report(hospital, *n, *round)).collect();
