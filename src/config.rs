@@ -27,6 +27,7 @@ use crate::integrations::file_share::FileShareConfig;
 use crate::integrations::front::{FrontConfig, UpstreamConfig};
 use crate::integrations::report_registry::{self, ClientConfig, RegistryConfig, SenderConfig};
 use crate::jobs::JobsConfig;
+use crate::jobs::people::PatientsConfig;
 use crate::objects::ObjectsConfig;
 use crate::telemetry::LogConfig;
 use crate::web::HttpConfig;
@@ -83,6 +84,8 @@ pub struct Config {
     pub retrieve: RetrieveConfig,
     /// Background work.
     pub jobs: JobsConfig,
+    /// Patients of several organisations who are one person.
+    pub patients: PatientsConfig,
     /// Reading all images from time to time.
     pub scrub: ScrubConfig,
     /// Taking back the space of deleted images.

@@ -25,6 +25,7 @@ use crate::integrations::file_share;
 use crate::integrations::front::{self, Front};
 use crate::integrations::pacs::Pacs;
 use crate::integrations::report_registry::{self, ClientConfig, DicomwebRight};
+use crate::jobs::people::keep_people;
 use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
 use crate::web::dicomweb::{self, DicomwebClient, DicomwebState};
@@ -139,6 +140,7 @@ impl Server {
             tracing::warn!(%error, "the compaction could not be scheduled");
         }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
+        let people = tokio::spawn(keep_people(archive.clone(), config.patients.clone(), shutdown.clone()));
         let charset = &config.dicom.default_charset;
         let upstreams = upstreams(&config, &dimse)?;
         let front = Front::start(&archive, upstreams, &config.front, &shutdown);
@@ -153,6 +155,7 @@ impl Server {
         front.stop().await;
         workers.stop().await;
         let _ = upkeep.await;
+        let _ = people.await;
         // An upload that takes longer is begun anew at the next start.
         let _ = tokio::time::timeout(SHIP_PATIENCE, shipping).await;
         Ok(archive.close().await?)

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod lab_report;
 pub mod organization;
 pub mod page;
+pub mod patient;
 pub mod place;
 pub mod query;
 pub mod record;

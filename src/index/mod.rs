@@ -25,6 +25,7 @@ pub mod lab_reports;
 pub mod links;
 mod node;
 pub mod page_sessions;
+pub mod patients;
 pub mod places;
 pub mod qr_links;
 mod record_columns;
