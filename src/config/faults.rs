@@ -335,11 +335,26 @@ mod tests {
             ("[dicomweb]\nmax_results = 0", "dicomweb.max_results"),
             (&client("read_and_store", ""), "client.0.store_organization"),
             (&client("read", "key_mode = 'md5_date'"), "client.0.key_mode"),
+            (&client("none", "certificate = ['cn:a']"), "client.0.certificate"),
+            ("[http.tls]\nlisten = '127.0.0.1:0'", "http: http.tls.listen needs certificate_file"),
+            ("[http.tls]\nlisten = '127.0.0.1:0'\ncertificate_file = 'none'\nkey_file = 'none'", "http: http.tls.cert"),
         ];
         for (text, key) in cases {
             let told = keys(text);
             assert!(told.len() == 1 && told[0].starts_with(key), "{key}: {told:?}");
         }
+    }
+
+    #[test]
+    fn a_listener_with_tls_is_a_way_in_like_any_other() {
+        let told = keys("[http.tls]\nlisten = '0.0.0.0:8443'").join("\n");
+        assert!(told.contains("http.tls.listen: is reachable from other machines"), "{told}");
+        let told = keys("[http.tls]\nlisten = '127.0.0.1:8080'").join("\n");
+        assert!(told.contains("http.tls.listen: is the port of"), "{told}");
+        let client = |id: &str| format!("[[client]]\nid = '{id}'\ncertificate = ['cn:b', 'cn:a', 'cn:a']\n");
+        let told = keys(&(client("a") + &client("b"))).join("\n");
+        assert!(told.contains("client.1.certificate: is also that of another"), "{told}");
+        assert!(!told.contains("client.0.certificate: is also"), "{told}");
     }
 
     #[test]

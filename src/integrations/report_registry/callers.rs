@@ -189,6 +189,51 @@ mod tests {
         client_of(clients, anonymous, "10.1.2.3".parse().unwrap(), None, credentials, now).is_some()
     }
 
+    /// A certificate, and what it is known by; the handshake has verified it, so any bytes will do.
+    fn shown(content: &'static [u8]) -> (PeerCertificate, CertificateMatch) {
+        let name = format!("sha256:{}", hex::encode(Sha256::digest(content)));
+        let certificate = rustls::pki_types::CertificateDer::from(content);
+        (PeerCertificate(Arc::new(certificate)), CertificateMatch::try_from(name).unwrap())
+    }
+
+    #[test]
+    fn a_client_that_is_bound_to_a_certificate_must_show_it_and_needs_no_key() {
+        let ((own, name), (other, _)) = (shown(b"own"), shown(b"other"));
+        let config = ClientConfig { id: "region".into(), certificate: vec![name], ..ClientConfig::default() };
+        let with_key = Client::new(ClientConfig { key: "unit-test-key-0001".into(), ..config.clone() }).unwrap();
+        let (without_key, with_key) = (vec![Client::new(config).unwrap()], vec![with_key]);
+        let now = Moment::from_epoch_ms(0);
+        let here: IpAddr = "10.1.2.3".parse().unwrap();
+        let knows = |clients: &[Client], certificate: Shown<'_>, credentials| {
+            client_of(clients, false, here, certificate, credentials, now).is_some()
+        };
+        for clients in [&without_key, &with_key] {
+            assert!(knows(clients, Some(&own), ("", "")));
+            assert!(knows(clients, Some(&own), ("region", "unit-test-key-0001")));
+            assert!(!knows(clients, Some(&other), ("region", "unit-test-key-0001")));
+            assert!(!knows(clients, None, ("region", "unit-test-key-0001")));
+            assert!(!knows(clients, None, ("", "")));
+            assert!(!knows(clients, Some(&own), ("other", "")));
+        }
+        assert!(!knows(&with_key, Some(&own), ("region", "unit-test-key-0002")), "a key that is said must be right");
+        assert!(Client::new(ClientConfig { id: "open".into(), ..ClientConfig::default() }).is_err());
+    }
+
+    #[test]
+    fn d_r28_a_sender_may_be_bound_to_a_certificate() {
+        let ((own, name), (other, _)) = (shown(b"own"), shown(b"other"));
+        let config = SenderConfig {
+            name: "ris".into(),
+            organizations: vec!["ORG-T01".into()],
+            certificate: vec![name],
+            ..SenderConfig::default()
+        };
+        let sender = Sender::new(config, &RegistryConfig::default(), &BTreeSet::new()).unwrap();
+        let is_caller = |certificate| sender.is_caller("192.0.2.1".parse().unwrap(), certificate, &HeaderMap::new());
+        assert!(is_caller(Some(&own)));
+        assert!(!is_caller(Some(&other)) && !is_caller(None));
+    }
+
     #[test]
     fn d_q5_id_and_key_must_fit() {
         let clients = client(ClientConfig::default());

@@ -234,6 +234,33 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_known_by_its_certificate_unless_that_fits_two() {
+        let shown = |content: &'static [u8]| {
+            let certificate = rustls::pki_types::CertificateDer::from(content);
+            let name = CertificateMatch::try_from(format!("sha256:{}", hex::encode(Sha256::digest(content)))).unwrap();
+            (PeerCertificate(Arc::new(certificate)), name)
+        };
+        let ((of_a, name_a), (of_both, name_both)) = (shown(b"a"), shown(b"both"));
+        let mut clients = clients();
+        clients[0].certificate = vec![name_a, name_both.clone()];
+        clients[1].certificate = vec![name_both];
+        let found = |certificate: Option<&PeerCertificate>, key: &str, address: &str| {
+            let mut headers = HeaderMap::new();
+            if !key.is_empty() {
+                headers.insert(AUTHORIZATION, format!("Bearer {key}").parse().unwrap());
+            }
+            known_client(&clients, &headers, certificate, address.parse().unwrap()).map(|client| client.id.clone())
+        };
+        assert_eq!(found(Some(&of_a), "", "192.0.2.1").as_deref(), Some("a"));
+        assert_eq!(found(Some(&of_both), "", "10.1.1.1"), None);
+        assert_eq!(found(Some(&of_both), "", "192.0.2.1").as_deref(), Some("a"), "b calls from elsewhere");
+        assert_eq!(found(Some(&of_both), "key-of-b", "10.1.1.1").as_deref(), Some("b"));
+        assert_eq!(found(Some(&of_a), "key-of-b", "10.1.1.1"), None, "the key of one, the certificate of another");
+        assert_eq!(found(None, "key-of-a", "192.0.2.1"), None);
+        assert_eq!(found(None, "", "192.0.2.1"), None);
+    }
+
+    #[test]
     fn a_client_is_known_by_its_key_and_address() {
         let basic = |pair: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
         assert_eq!(found("Bearer key-of-a", "192.0.2.1").as_deref(), Some("a"));
