@@ -30,6 +30,7 @@ use crate::jobs::JobsConfig;
 use crate::jobs::people::PatientsConfig;
 use crate::objects::ObjectsConfig;
 use crate::telemetry::LogConfig;
+use crate::tls::CertificateMatch;
 use crate::web::HttpConfig;
 use crate::web::dicomweb::DicomwebConfig;
 use crate::web::pages::PagesConfig;
@@ -180,6 +181,12 @@ impl Config {
     /// Everything that makes a start unsafe or impossible.
     pub fn faults(&self) -> Vec<Fault> {
         faults::find(self)
+    }
+
+    /// The certificates by which those who call over HTTP are known.
+    pub fn caller_certificates(&self) -> impl Iterator<Item = &CertificateMatch> {
+        let clients = self.client.iter().flat_map(|client| &client.certificate);
+        clients.chain(self.sender.iter().flat_map(|sender| &sender.certificate))
     }
 
     /// The configuration itself, if it has no faults.

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use axum::Router;
 use ipnet::IpNet;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::peers::find::{Confidentiality, Readable};
@@ -62,14 +61,9 @@ pub enum Error {
     /// An upstream cannot be forwarded to with this configuration.
     #[error("{0}")]
     Upstream(String),
-    /// The HTTP port cannot be used.
-    #[error("http.listen {listen}: {error}")]
-    Http {
-        /// The configured address.
-        listen: SocketAddr,
-        /// Why.
-        error: std::io::Error,
-    },
+    /// An HTTP port cannot be used.
+    #[error(transparent)]
+    Http(#[from] web::BindError),
 }
 
 /// A server whose ports are open.
@@ -77,7 +71,7 @@ pub struct Server {
     config: Config,
     archive: Archive,
     dimse: dimse::Listener,
-    http: TcpListener,
+    http: web::HttpListener,
     router: Router,
     readiness: Arc<Readiness>,
     http_addr: SocketAddr,
@@ -88,9 +82,8 @@ impl Server {
     pub async fn open(config: Config) -> Result<Self, Error> {
         let archive = open_archive(&config).await?;
         let dimse = dimse::Listener::bind(&config.dicom, config.peer.clone(), archive.clone()).await?;
-        let failed = |error| Error::Http { listen: config.http.listen, error };
-        let http = TcpListener::bind(config.http.listen).await.map_err(failed)?;
-        let http_addr = http.local_addr().map_err(failed)?;
+        let http = web::HttpListener::bind(&config.http, config.caller_certificates()).await?;
+        let http_addr = http.local_addr().unwrap_or(config.http.listen);
         let readiness = Arc::new(Readiness::default());
         let router = router(&config, &archive, Arc::clone(&readiness))?;
         Ok(Self { config, archive, dimse, http, router, readiness, http_addr })
@@ -99,6 +92,11 @@ impl Server {
     /// Where HTTP is served.
     pub fn http_addr(&self) -> SocketAddr {
         self.http_addr
+    }
+
+    /// Where HTTP is served over TLS, if it is.
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.http.tls_addr()
     }
 
     /// Where DICOM is served.
@@ -268,9 +266,11 @@ fn dicomweb_clients(config: &Config) -> Vec<DicomwebClient> {
         let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
         let stores_for = client.stores_for().map(str::to_owned);
         let readable = readable(config, client);
-        (client.dicomweb != DicomwebRight::None && !client.key.is_empty()).then(|| DicomwebClient {
+        let can_call = !client.key.is_empty() || !client.certificate.is_empty();
+        (client.dicomweb != DicomwebRight::None && can_call).then(|| DicomwebClient {
             id: client.id.clone(),
             key: client.key.clone(),
+            certificate: client.certificate.clone(),
             networks,
             readable,
             stores_for,

@@ -15,4 +15,4 @@ mod serve;
 
 pub use http::HttpConfig;
 pub use layers::app;
-pub use serve::serve;
+pub use serve::{BindError, HttpListener, serve};

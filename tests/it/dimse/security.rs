@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use yingku::dimse::scu::{Association, Proposal, ScuTarget};
-use yingku::dimse::tls::{ClientCertificate, PeerTlsConfig, TlsConfig, TlsVersion};
 use yingku::dimse::{DicomConfig, PeerConfig};
 use yingku::domain::AeTitle;
+use yingku::tls::{ClientCertificate, PeerTlsConfig, TlsConfig, TlsVersion};
 
 use super::peers::{dcmtk, said};
 use super::{TestListener, ct_file};
