@@ -32,6 +32,7 @@ use crate::objects::ObjectsConfig;
 use crate::telemetry::LogConfig;
 use crate::tls::CertificateMatch;
 use crate::web::HttpConfig;
+use crate::web::api::ApiConfig;
 use crate::web::dicomweb::DicomwebConfig;
 use crate::web::pages::PagesConfig;
 
@@ -77,6 +78,8 @@ pub struct Config {
     pub pages: PagesConfig,
     /// DICOMweb.
     pub dicomweb: DicomwebConfig,
+    /// How systems pull reports.
+    pub api: ApiConfig,
     /// How reports and images find each other.
     pub link: LinkRules,
     /// Rendering of images.

@@ -341,6 +341,6 @@ pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundLab>,
 }
 
 /// Numbers first, by value; the rest keeps its order of arrival (D-R36).
-fn by_number(serial_no: &str) -> u64 {
+pub(super) fn by_number(serial_no: &str) -> u64 {
     serial_no.trim().parse().unwrap_or(u64::MAX)
 }

@@ -12,10 +12,12 @@ use crate::archive::peers::retrieve_exam;
 use crate::domain::date_time::local_text;
 use crate::domain::exam_report::{self, ExamField, ExamReport, ExamState};
 use crate::domain::record::{Field, observation_uid};
+use crate::domain::sharing::{self, Sharing};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::exam_reports::{self, ExamFacts, KnownReport};
 use crate::index::jobs::{self, JobKind};
 use crate::index::patients::FillKind;
+use crate::index::report_changes::{self, Aspect, Change, Subject};
 use crate::index::{self, Ids, Tx};
 
 pub(super) async fn write(
@@ -67,6 +69,10 @@ pub(super) async fn write(
     let said = Said::by_exam(&record, former.as_ref(), facts.withdrawn);
     absorb_patient::absorb(tx, ids, now, &said, FillKind::Exam, id).await?;
     link::exam_registered(tx, ids, now, rules, id).await?;
+    let (confidential, withdrawn) = (facts.vip || facts.restricted, facts.withdrawn);
+    let sharing = Sharing::of(sharing::is_final(facts.reviewed, &record), confidential, withdrawn);
+    let (subject, aspect) = (Subject::Exam, Aspect::Report);
+    report_changes::record(tx, ids, now, Change { report_pk: id, subject, aspect, org_code: &org, sharing }).await?;
     if fetch && record.get(ExamField::ReportFilePath).is_some() && !facts.withdrawn {
         jobs::enqueue(tx, ids, now, JobKind::FetchReportFile, &id.to_string(), now).await?;
     }
