@@ -32,6 +32,7 @@ pub mod qr_links;
 mod record_columns;
 pub mod report_changes;
 pub mod report_files;
+pub mod report_studies;
 pub mod retrieval;
 pub mod scrubs;
 pub mod search_keys;

@@ -16,13 +16,11 @@ use crate::domain::place::Place;
 use crate::domain::sharing::Sharing;
 use crate::domain::{Actor, criteria};
 use crate::index::audit::{self, AuditRecord};
-use crate::index::kept_reports;
-use crate::index::report_files;
+use crate::index::{kept_reports, report_files, report_studies};
 
-pub use crate::index::kept_reports::{
-    Content, Direction, Having, KeptFile, KeptItem, KeptReport, KeptSeries, KeptStudy, ReportFilter,
-};
+pub use crate::index::kept_reports::{Content, Direction, Having, KeptFile, KeptItem, KeptReport, ReportFilter};
 pub use crate::index::report_changes::Subject;
+pub use crate::index::report_studies::{KeptSeries, KeptStudy};
 
 /// Who pulls, and what may be seen.
 #[derive(Debug, Clone)]
@@ -303,7 +301,7 @@ impl Archive {
 
     /// A report to which a study is linked.
     pub async fn report_of_study(&self, reader: &ReportReader, observation_uid: &str) -> Result<KeptReport, Error> {
-        let pks = kept_reports::exams_of_study(&self.index, observation_uid).await?;
+        let pks = report_studies::exams_of_study(&self.index, observation_uid).await?;
         self.seen_report(reader, Subject::Exam, &pks).await
     }
 
@@ -317,7 +315,7 @@ impl Archive {
 
     /// The series of studies that a report of the reader's showed.
     pub async fn series_of_studies(&self, studies: &[i64]) -> Result<Vec<KeptSeries>, Error> {
-        Ok(kept_reports::series_of(&self.index, studies).await?)
+        Ok(report_studies::series_of(&self.index, studies).await?)
     }
 
     /// Notes a caller that was not known.

@@ -19,17 +19,19 @@ impl Parameters {
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
             .take(MOST_PARAMETERS + 1)
             .map(|(name, value)| (name.into_owned(), value.trim().to_owned()))
-            .filter(|(_, value)| !value.is_empty())
             .collect();
         if pairs.len() > MOST_PARAMETERS {
             return Err(Problem::about(Code::BadParameter, "too many parameters"));
         }
-        match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        if let Some((name, _)) = pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             // The name comes from outside: only what a name may look like is repeated.
-            Some((name, _)) => {
-                let shown: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "_-:.".contains(*c)).collect();
-                Err(Problem::about(Code::UnknownParameter, shown.chars().take(64).collect::<String>()))
-            }
+            let shown = name.chars().filter(|c| c.is_ascii_alphanumeric() || "_-:.".contains(*c));
+            return Err(Problem::about(Code::UnknownParameter, shown.take(64).collect::<String>()));
+        }
+        // An empty filter is a caller's fault that would widen the answer; an empty cursor is the first page.
+        let is_odd = |(name, value): &&(String, String)| value.is_empty() && !name.ends_with("cursor");
+        match pairs.iter().find(is_odd) {
+            Some((name, _)) => Err(Problem::about(Code::BadParameter, format!("{name} is empty"))),
             None => Ok(Self(pairs)),
         }
     }
@@ -146,12 +148,13 @@ mod tests {
         assert_eq!((problem.code, problem.detail.as_str()), (Code::UnknownParameter, "organisation"));
         let hostile = Parameters::read(Some("%3Cb%3E%0a=1"), &[]).unwrap_err();
         assert_eq!(hostile.detail, "b");
+        assert_eq!(Parameters::read(Some("id_no="), &["id_no"]).unwrap_err().code, Code::BadParameter);
         assert!(Parameters::read(Some("a=1&a=2"), &["a"]).unwrap().one("a").is_err());
     }
 
     #[test]
     fn lists_are_repeated_or_separated_by_commas() {
-        let parameters = Parameters::read(Some("k=a,b&k=c&k="), &["k"]).unwrap();
+        let parameters = Parameters::read(Some("k=a,b&k=c&cursor="), &["k", "cursor"]).unwrap();
         assert_eq!(parameters.all("k"), ["a", "b", "c"]);
     }
 
