@@ -26,6 +26,7 @@ pub mod links;
 mod node;
 pub mod page_sessions;
 pub mod places;
+pub mod purged_objects;
 pub mod qr_links;
 mod record_columns;
 pub mod report_files;

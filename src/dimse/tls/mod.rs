@@ -8,6 +8,7 @@ mod certificate;
 mod client;
 mod files;
 mod server;
+mod signatures;
 
 pub use certificate::CertificateMatch;
 pub use client::{ClientTls, PeerTlsConfig};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio_rustls::TlsAcceptor;
 
 use super::files::{OwnCertificate, authorities, provider};
+use super::signatures::Signatures;
 use super::{CertificateMatch, TlsError};
 
 /// The DICOM listener with TLS, beside the one without.
@@ -103,7 +104,7 @@ impl ServerTls {
             ClientCertificate::None => builder.with_no_client_auth(),
             wanted => {
                 let pinned: Vec<_> = pinned.filter_map(CertificateMatch::fingerprint).collect();
-                builder.with_client_cert_verifier(Arc::new(Callers::new(config, wanted, pinned, provider)?))
+                builder.with_client_cert_verifier(Arc::new(Callers::new(config, wanted, pinned, &provider)?))
             }
         };
         let mut server = builder.with_single_cert(own.chain, own.key)?;
@@ -120,7 +121,7 @@ struct Callers {
     by_authority: Option<Arc<dyn ClientCertVerifier>>,
     pinned: Vec<[u8; 32]>,
     required: bool,
-    provider: Arc<CryptoProvider>,
+    signatures: Signatures,
 }
 
 impl Callers {
@@ -128,12 +129,12 @@ impl Callers {
         config: &TlsConfig,
         wanted: ClientCertificate,
         pinned: Vec<[u8; 32]>,
-        provider: Arc<CryptoProvider>,
+        provider: &Arc<CryptoProvider>,
     ) -> Result<Self, TlsError> {
         let by_authority = match &config.client_ca_file {
             Some(path) => {
                 let roots = authorities("dicom.tls.client_ca_file", path)?;
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider)).build();
                 let refused = |error: rustls::server::VerifierBuilderError| TlsError::File {
                     key: "dicom.tls.client_ca_file",
                     path: path.clone(),
@@ -148,7 +149,7 @@ impl Callers {
             }
             None => None,
         };
-        Ok(Self { by_authority, pinned, required: wanted == ClientCertificate::Required, provider })
+        Ok(Self { by_authority, pinned, required: wanted == ClientCertificate::Required, signatures: Signatures::of(provider) })
     }
 }
 
@@ -186,8 +187,7 @@ impl ClientCertVerifier for Callers {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        self.signatures.tls12(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -196,11 +196,10 @@ impl ClientCertVerifier for Callers {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
+        self.signatures.tls13(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.signatures.schemes()
     }
 }
