@@ -94,12 +94,15 @@ impl Association {
         let mut contexts = BTreeMap::new();
         for result in &accepted.presentation_contexts {
             let proposal = proposals.get(usize::from(result.id / 2)).filter(|_| result.id % 2 == 1);
+            let transfer_syntax = unpadded(&result.transfer_syntax);
+            // A peer that accepts what was not offered is not believed.
             if let Some(proposal) = proposal
                 && result.reason == PresentationContextResultReason::Acceptance
+                && proposal.transfer_syntaxes.iter().any(|offered| offered == transfer_syntax)
             {
-                let transfer_syntax = unpadded(&result.transfer_syntax).to_owned();
-                contexts
-                    .insert(result.id, Context { abstract_syntax: proposal.abstract_syntax.clone(), transfer_syntax });
+                let (abstract_syntax, transfer_syntax) =
+                    (proposal.abstract_syntax.clone(), transfer_syntax.to_owned());
+                contexts.insert(result.id, Context { abstract_syntax, transfer_syntax });
             }
         }
         let peer_max = accepted.user_variables.iter().find_map(|item| match item {
