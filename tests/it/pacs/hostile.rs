@@ -53,7 +53,7 @@ async fn endless_matches_are_cut_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn endless_pending_responses_of_a_c_move_are_cut_off() {
-    let (standing, stored) = refused("endless-pending", "retrieve = 'move'\n[scu]\nmax_matches = 50").await;
+    let (standing, stored) = refused("endless-pending", "retrieve = 'move'\n[scu]\nmax_messages = 200").await;
     assert!(standing.error.contains("too many responses"), "{}", standing.error);
     assert_eq!(stored, 0);
 }

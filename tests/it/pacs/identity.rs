@@ -36,14 +36,14 @@ async fn looked(behaviour: &str, passcode: &str, settings: &str) -> (Standing, V
 async fn the_pacs_that_checks_it_is_shown_the_passcode_of_its_file_and_confirms() {
     let (standing, calls) = looked("identity", "synthetic-code", "user_confirmed = true").await;
     assert_eq!((standing.state.as_str(), standing.held), ("complete", 3));
-    assert!(calls.iter().any(|call| call == "USER 2 True"), "{calls:?}");
+    assert!(calls.iter().any(|call| call == "USER 2 True True"), "{calls:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_passcode_is_rejected_and_the_operator_reads_so() {
     let (standing, calls) = looked("identity", "synthetic-codf", "").await;
     assert!(standing.error.contains("association rejected"), "{}", standing.error);
-    assert!(calls.iter().any(|call| call == "USER 2 False"), "{calls:?}");
+    assert!(calls.iter().any(|call| call == "USER 2 False False"), "{calls:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE, C_STORE
+from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from pynetdicom.sop_class import (
     CTImageStorage,
     PatientRootQueryRetrieveInformationModelFind as PatientFind,
@@ -192,7 +193,13 @@ def on_accepted(event):
 
 def on_user(event):
     good = (event.primary_field, event.secondary_field) == (b"archive", b"synthetic-code")
-    note("USER", event.user_id_type, good)
+    asked = event.assoc.requestor.user_identity.positive_response_requested
+    note("USER", event.user_id_type, good, asked)
+    if good and asked:
+        # pynetdicom itself answers tickets and assertions only.
+        response = UserIdentityNegotiation()
+        response.server_response = b"ok"
+        event.assoc.acceptor.add_negotiation_item(response)
     return good, None
 
 
