@@ -28,6 +28,7 @@ mod node;
 pub mod page_sessions;
 pub mod patients;
 pub mod places;
+pub mod purged_objects;
 pub mod qr_links;
 mod record_columns;
 pub mod report_changes;
