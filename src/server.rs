@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use axum::Router;
 use ipnet::IpNet;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::peers::find::{Confidentiality, Readable};
@@ -25,6 +24,7 @@ use crate::integrations::file_share;
 use crate::integrations::front::{self, Front};
 use crate::integrations::pacs::Pacs;
 use crate::integrations::report_registry::{self, ApiRight, ClientConfig, DicomwebRight};
+use crate::jobs::people::keep_people;
 use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
 use crate::web::api::{self, ApiClient, ApiState};
@@ -63,14 +63,9 @@ pub enum Error {
     /// An upstream cannot be forwarded to with this configuration.
     #[error("{0}")]
     Upstream(String),
-    /// The HTTP port cannot be used.
-    #[error("http.listen {listen}: {error}")]
-    Http {
-        /// The configured address.
-        listen: SocketAddr,
-        /// Why.
-        error: std::io::Error,
-    },
+    /// An HTTP port cannot be used.
+    #[error(transparent)]
+    Http(#[from] web::BindError),
 }
 
 /// A server whose ports are open.
@@ -78,7 +73,7 @@ pub struct Server {
     config: Config,
     archive: Archive,
     dimse: dimse::Listener,
-    http: TcpListener,
+    http: web::HttpListener,
     router: Router,
     readiness: Arc<Readiness>,
     http_addr: SocketAddr,
@@ -89,9 +84,8 @@ impl Server {
     pub async fn open(config: Config) -> Result<Self, Error> {
         let archive = open_archive(&config).await?;
         let dimse = dimse::Listener::bind(&config.dicom, config.peer.clone(), archive.clone()).await?;
-        let failed = |error| Error::Http { listen: config.http.listen, error };
-        let http = TcpListener::bind(config.http.listen).await.map_err(failed)?;
-        let http_addr = http.local_addr().map_err(failed)?;
+        let http = web::HttpListener::bind(&config.http, config.caller_certificates()).await?;
+        let http_addr = http.local_addr().unwrap_or(config.http.listen);
         let readiness = Arc::new(Readiness::default());
         let router = router(&config, &archive, Arc::clone(&readiness))?;
         Ok(Self { config, archive, dimse, http, router, readiness, http_addr })
@@ -100,6 +94,11 @@ impl Server {
     /// Where HTTP is served.
     pub fn http_addr(&self) -> SocketAddr {
         self.http_addr
+    }
+
+    /// Where HTTP is served over TLS, if it is.
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.http.tls_addr()
     }
 
     /// Where DICOM is served.
@@ -141,6 +140,7 @@ impl Server {
             tracing::warn!(%error, "the compaction could not be scheduled");
         }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
+        let people = tokio::spawn(keep_people(archive.clone(), config.patients.clone(), shutdown.clone()));
         let charset = &config.dicom.default_charset;
         let upstreams = upstreams(&config, &dimse)?;
         let front = Front::start(&archive, upstreams, &config.front, &shutdown);
@@ -157,6 +157,7 @@ impl Server {
         front.stop().await;
         workers.stop().await;
         let _ = upkeep.await;
+        let _ = people.await;
         let _ = sequencing.await;
         // An upload that takes longer is begun anew at the next start.
         let _ = tokio::time::timeout(SHIP_PATIENCE, shipping).await;
@@ -274,9 +275,11 @@ fn dicomweb_clients(config: &Config) -> Vec<DicomwebClient> {
         let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
         let stores_for = client.stores_for().map(str::to_owned);
         let readable = readable(config, client);
-        (client.dicomweb != DicomwebRight::None && !client.key.is_empty()).then(|| DicomwebClient {
+        let can_call = !client.key.is_empty() || !client.certificate.is_empty();
+        (client.dicomweb != DicomwebRight::None && can_call).then(|| DicomwebClient {
             id: client.id.clone(),
             key: client.key.clone(),
+            certificate: client.certificate.clone(),
             networks,
             readable,
             stores_for,

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod lab_report;
 pub mod organization;
 pub mod page;
+pub mod patient;
 pub mod patient_key;
 pub mod place;
 pub mod query;

@@ -18,4 +18,4 @@ mod serve;
 
 pub use http::HttpConfig;
 pub use layers::app;
-pub use serve::serve;
+pub use serve::{BindError, HttpListener, serve};

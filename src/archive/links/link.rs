@@ -113,7 +113,12 @@ pub(crate) async fn exam_registered(
     links::unlink_by_rule(tx, exam_report_pk).await?;
     let Some(exam) = links::exam(tx, exam_report_pk).await? else { return Ok(()) };
     link_studies(tx, ids, now, rules, &exam).await?;
-    for attachment_pk in attachments::concerning(tx, &exam).await? {
+    attachments_of_exam_changed(tx, now, &exam).await
+}
+
+/// Links the attachments anew that an exam report concerns, because its keys or its studies have changed.
+pub(crate) async fn attachments_of_exam_changed(tx: &mut Tx, now: i64, exam: &ExamKeys) -> Result<(), index::Error> {
+    for attachment_pk in attachments::concerning(tx, exam).await? {
         attachment_arrived(tx, now, attachment_pk).await?;
     }
     Ok(())

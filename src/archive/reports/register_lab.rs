@@ -8,10 +8,12 @@ use super::register_exam::open_conflict;
 use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of, record_audit};
 use super::report_codes::{Code, Note};
 use super::standing::{Standing, standing};
+use crate::archive::patients::absorb_patient::{self, Said};
 use crate::domain::date_time::local_text;
 use crate::domain::lab_report::{self, LabField, LabItemField, LabReport};
 use crate::domain::record::observation_uid;
 use crate::index::lab_reports::{self, ItemFacts, ItemPlace, KnownItem, LabFacts};
+use crate::index::patients::FillKind;
 use crate::index::{self, Ids, Tx, report_changes};
 
 /// A head with the lines of the same message that can belong to it; or lines alone.
@@ -108,12 +110,16 @@ async fn write_head(
                 open_conflict(tx, ids, now, "lab", &org, id, &identity, other, Some(lines)).await?;
             }
         }
+        let said = Said::by_lab(&record, None, facts.withdrawn);
+        absorb_patient::absorb(tx, ids, now, &said, FillKind::Lab, id).await?;
         return Ok((id, None, outcome_of(RecordKind::Lab, &record, Status::Stored, None, notes)));
     };
     let stamp = record.text(LabField::LastUpdateDateTime);
     let stand = standing((stamp, stamped, &facts.content_hash), &stored.last_update_dtime, &stored.content_hash);
     if matches!(stand, Standing::Newer | Standing::Changed) {
-        lab_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
+        let former = lab_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
+        let said = Said::by_lab(&record, Some(&former), facts.withdrawn);
+        absorb_patient::absorb(tx, ids, now, &said, FillKind::Lab, stored.id).await?;
     }
     Ok((stored.id, Some(stand), outcome_of(RecordKind::Lab, &record, stand.status(), None, notes)))
 }
