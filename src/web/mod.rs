@@ -9,6 +9,7 @@ mod error_page;
 pub mod health;
 mod http;
 mod layers;
+pub mod operations;
 pub mod pages;
 mod send_limit;
 mod serve;

@@ -9,7 +9,9 @@ mod answer;
 mod batch;
 mod callers;
 mod config;
+mod kept;
 mod read;
+mod replay;
 mod routes;
 mod visit;
 
@@ -17,6 +19,7 @@ pub use batch::Batch;
 pub use config::{
     Acknowledgement, ClientConfig, ConfigError, DicomwebRight, ErrorStyle, KeyMode, RegistryConfig, SenderConfig,
 };
+pub use replay::{Replay, Replayed};
 pub use routes::{Settings, router};
 
 /// Reads a registration document as a hospital sends it; for tests and fuzzing.
