@@ -1,5 +1,6 @@
 //! The command line: reads arguments, calls one function, prints what an operator needs.
 
+mod attachments;
 mod check_config;
 mod compact;
 mod conflicts;
@@ -69,6 +70,8 @@ enum Command {
     Inbox(inbox::Inbox),
     /// Measure the registered data: completeness, validity, timeliness.
     Quality(quality::Quality),
+    /// List attachments that found no exam report, and link them by hand.
+    Attachments(attachments::Attachments),
     /// List and revoke the links behind printed codes.
     Qr(qr::Qr),
 }
@@ -139,6 +142,7 @@ pub fn main() -> ExitCode {
             Command::Conflicts(command) => command.run().await,
             Command::Inbox(command) => command.run().await,
             Command::Quality(command) => command.run().await,
+            Command::Attachments(command) => command.run().await,
             Command::Qr(command) => command.run().await,
         }
     });

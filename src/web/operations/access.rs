@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::tls::{CertificateMatch, PeerCertificate};
+
 /// A system or a person that may look at the pages of operations.
 #[derive(Clone)]
 pub struct OperationsClient {
@@ -16,6 +18,8 @@ pub struct OperationsClient {
     pub id: String,
     /// Its key.
     pub key: String,
+    /// Certificates of which it must show one; empty for none.
+    pub certificate: Vec<CertificateMatch>,
     /// Networks from which it calls; empty for any.
     pub networks: Vec<IpNet>,
     /// Only these organisations; all when empty.
@@ -32,6 +36,7 @@ impl std::fmt::Debug for OperationsClient {
 pub(super) fn client_of<'c>(
     clients: &'c [OperationsClient],
     address: IpAddr,
+    certificate: Option<&PeerCertificate>,
     headers: &HeaderMap,
 ) -> Option<&'c OperationsClient> {
     let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
@@ -51,7 +56,8 @@ pub(super) fn client_of<'c>(
     for client in clients {
         let same_key = bool::from(Sha256::digest(client.key.as_bytes()).ct_eq(&given));
         let from_here = client.networks.is_empty() || client.networks.iter().any(|net| net.contains(&address));
-        if same_key && from_here && id.as_ref().is_none_or(|id| *id == client.id) {
+        let shows = client.certificate.is_empty() || certificate.is_some_and(|c| c.is_one_of(&client.certificate));
+        if same_key && from_here && shows && id.as_ref().is_none_or(|id| *id == client.id) {
             found = found.or(Some(client));
         }
     }
@@ -66,6 +72,7 @@ mod tests {
         OperationsClient {
             id: "quality".into(),
             key: "unit-test-key-0009".into(),
+            certificate: Vec::new(),
             networks: vec!["10.0.0.0/8".parse().unwrap()],
             organizations: Vec::new(),
         }
@@ -73,7 +80,7 @@ mod tests {
 
     fn knows(address: &str, authorization: &str) -> bool {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization.parse().unwrap())]);
-        client_of(&[client()], address.parse().unwrap(), &headers).is_some()
+        client_of(&[client()], address.parse().unwrap(), None, &headers).is_some()
     }
 
     #[test]
@@ -85,5 +92,13 @@ mod tests {
         assert!(!knows("11.1.2.3", "Bearer unit-test-key-0009"));
         assert!(!knows("10.1.2.3", "Bearer unit-test-key-0008"));
         assert!(!knows("10.1.2.3", "Digest unit-test-key-0009"));
+    }
+
+    #[test]
+    fn a_client_that_is_bound_to_a_certificate_does_not_come_in_by_its_key_alone() {
+        let bound = CertificateMatch::try_from("cn:quality".to_owned()).unwrap();
+        let client = OperationsClient { certificate: vec![bound], ..client() };
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, "Bearer unit-test-key-0009".parse().unwrap())]);
+        assert!(client_of(&[client], "10.1.2.3".parse().unwrap(), None, &headers).is_none());
     }
 }

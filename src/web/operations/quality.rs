@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use askama::Template;
-use axum::Json;
 use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,6 +16,7 @@ use super::{Inner, OperationsState, csv};
 use crate::archive::reports::measure_quality::{FieldQuality, KindQuality, Quality, QualityScope};
 use crate::domain::date_time::{self, Moment};
 use crate::domain::{Actor, ActorKind};
+use crate::tls::PeerCertificate;
 use crate::web::assets::CSS_NAME;
 
 /// Section `[quality]`: the page that shows how good the registered data is.
@@ -45,11 +46,12 @@ pub(super) struct Question {
 pub(super) async fn show(
     State(OperationsState(inner)): State<OperationsState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    certificate: Option<Extension<PeerCertificate>>,
     Query(question): Query<Question>,
     headers: HeaderMap,
 ) -> Response {
     let address = peer.ip().to_canonical();
-    let Some(client) = client_of(&inner.clients, address, &headers) else {
+    let Some(client) = client_of(&inner.clients, address, certificate.as_deref(), &headers) else {
         tracing::warn!(peer.address = %address, "operations page refused");
         let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"yingku operations\", charset=\"UTF-8\"")];
         return (StatusCode::UNAUTHORIZED, ask, problem("unauthorized")).into_response();

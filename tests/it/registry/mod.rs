@@ -7,6 +7,7 @@ mod exams;
 mod inbox;
 mod labs;
 mod links;
+mod patients;
 mod quality;
 mod queries;
 mod retrieves;
