@@ -29,6 +29,7 @@ mod node;
 pub mod page_sessions;
 pub mod patients;
 pub mod places;
+pub mod purged_objects;
 pub mod qr_links;
 pub mod quality;
 mod record_columns;

@@ -84,7 +84,8 @@ async fn region(address: SocketAddr, ended: Arc<AtomicUsize>) -> Copy {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let Ok(page) = answer.json::<Value>().await else { continue };
+        let Ok(text) = answer.bytes().await else { continue };
+        let Ok(page) = serde_json::from_slice::<Value>(&text) else { continue };
         let Some(next) = page["cursor"].as_str() else { panic!("{page}") };
         cursor = next.to_owned();
         let changes = page["changes"].as_array().unwrap();
