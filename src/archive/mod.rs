@@ -30,6 +30,7 @@ pub use reports::read_report_file::{ReportCopy, ReportFileState};
 
 use reports::read_report_file::Documents;
 use upkeep::check_health::StoreProbe;
+use upkeep::note_success::Successes;
 
 /// The open parts that an archive is put together from.
 #[derive(Debug)]
@@ -71,6 +72,7 @@ pub struct Archive {
     pub(crate) forward_rules: Arc<[peers::forward::ForwardRule]>,
     fetched: peers::retrieve_exam::Fetched,
     store_probe: StoreProbe,
+    successes: Successes,
 }
 
 impl Archive {
@@ -89,6 +91,7 @@ impl Archive {
             forward_rules: Arc::from([]),
             fetched: peers::retrieve_exam::Fetched::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
+            successes: Successes::default(),
         }
     }
 

@@ -20,16 +20,19 @@ pub enum JobKind {
     Compact,
     /// Check what commitment was asked for and tell who asked; the key is the request's id.
     ReportStorageCommitment,
+    /// Forget inbound messages that have been kept long enough.
+    PurgeInbox,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 5] = [
+    pub const ALL: [JobKind; 6] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
         JobKind::Compact,
         JobKind::ReportStorageCommitment,
+        JobKind::PurgeInbox,
     ];
 
     /// The word kept in the table.
@@ -40,6 +43,7 @@ impl JobKind {
             JobKind::Scrub => "scrub",
             JobKind::Compact => "compact",
             JobKind::ReportStorageCommitment => "report_storage_commitment",
+            JobKind::PurgeInbox => "purge_inbox",
         }
     }
 

@@ -21,7 +21,7 @@ use crate::dicom::part10::Receipt;
 use crate::dicom::text::Charset;
 use crate::dicom::{part10, sop_class};
 use crate::domain::place::Place;
-use crate::domain::{Actor, Uid};
+use crate::domain::{Actor, ActorKind, Uid};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::forwards;
@@ -235,9 +235,17 @@ impl InstanceWriter {
 impl Archive {
     async fn index_instance(&self, new: NewInstance, actor: Actor) -> Result<StoreOutcome, Error> {
         let (ids, rules, now) = (self.ids.clone(), self.row_rules(), self.clock.now_ms());
-        self.index
+        let (kind, neighbour) = (actor.kind, actor.name.clone());
+        let written = self
+            .index
             .write(move |tx| Box::pin(async move { Ok(put_rows(tx, &ids, &rules, now, now, &new, actor).await?) }))
-            .await
+            .await;
+        match kind {
+            ActorKind::Peer if written.is_ok() => self.note_success("C-STORE", &neighbour),
+            ActorKind::Client if written.is_ok() => self.note_success("STOW-RS", &neighbour),
+            _ => {}
+        }
+        written
     }
 }
 
