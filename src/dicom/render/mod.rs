@@ -9,6 +9,7 @@ mod codestream;
 mod color;
 mod compressed;
 mod decoded;
+mod extended_jpeg;
 mod fragments;
 mod geometry;
 mod gray;

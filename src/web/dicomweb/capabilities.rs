@@ -171,9 +171,9 @@ mod tests {
             loop {
                 match reader.read_event().unwrap() {
                     quick_xml::events::Event::Eof => break,
-                    quick_xml::events::Event::Start(tag) if tag.name().as_ref() == b"method" => {
+                    quick_xml::events::Event::Start(tag) if tag.name().as_ref() == "method" => {
                         let name = tag.try_get_attribute("name").unwrap().unwrap();
-                        methods.push(String::from_utf8(name.value.to_vec()).unwrap());
+                        methods.push(name.value.into_owned());
                     }
                     _ => {}
                 }

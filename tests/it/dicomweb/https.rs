@@ -71,10 +71,10 @@ async fn a_client_is_known_by_its_certificate_and_by_no_other() {
     assert_eq!(curl(format!("{https}/livez"), ca, None, &[]).await, Some(200));
     assert_eq!(curl(format!("{https}/livez"), others.certificate(), None, &[]).await, None, "not its authority");
     assert_eq!(curl(format!("{https}/livez"), ca, None, &["--tls-max", "1.1"]).await, None, "too old");
-    assert_eq!(curl(studies.clone(), ca, Some(&reader), &[]).await, Some(200));
-    assert_eq!(curl(studies.clone(), ca, Some(&reader), &["--tls-max", "1.2"]).await, Some(200));
-    assert_eq!(curl(studies.clone(), ca, Some(&pinned), &[]).await, Some(200));
-    assert_eq!(curl(studies.clone(), ca, Some(&reader), &["--header", &right]).await, Some(200));
+    assert_eq!(curl(studies.clone(), ca, Some(&reader), &[]).await, Some(204));
+    assert_eq!(curl(studies.clone(), ca, Some(&reader), &["--tls-max", "1.2"]).await, Some(204));
+    assert_eq!(curl(studies.clone(), ca, Some(&pinned), &[]).await, Some(204));
+    assert_eq!(curl(studies.clone(), ca, Some(&reader), &["--header", &right]).await, Some(204));
     assert_eq!(curl(studies.clone(), ca, Some(&reader), &["--header", wrong]).await, Some(401));
     assert_eq!(curl(studies.clone(), ca, Some(&stranger), &[]).await, Some(401));
     assert_eq!(curl(studies.clone(), ca, Some(&stranger), &["--header", &right]).await, Some(401));

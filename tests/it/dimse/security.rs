@@ -28,6 +28,7 @@ fn tls(authority: &Authority, client_certificate: ClientCertificate) -> DicomCon
         client_ca_file: Some(authority.certificate().to_owned()),
         client_certificate,
         min_version: TlsVersion::Tls12,
+        ..TlsConfig::default()
     };
     DicomConfig { tls, ..DicomConfig::default() }
 }
