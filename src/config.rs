@@ -27,10 +27,12 @@ use crate::integrations::file_share::FileShareConfig;
 use crate::integrations::front::{FrontConfig, UpstreamConfig};
 use crate::integrations::report_registry::{self, ClientConfig, RegistryConfig, SenderConfig};
 use crate::jobs::JobsConfig;
+use crate::jobs::people::PatientsConfig;
 use crate::objects::ObjectsConfig;
 use crate::telemetry::LogConfig;
 use crate::tls::CertificateMatch;
 use crate::web::HttpConfig;
+use crate::web::api::ApiConfig;
 use crate::web::dicomweb::DicomwebConfig;
 use crate::web::pages::PagesConfig;
 
@@ -76,6 +78,8 @@ pub struct Config {
     pub pages: PagesConfig,
     /// DICOMweb.
     pub dicomweb: DicomwebConfig,
+    /// How systems pull reports.
+    pub api: ApiConfig,
     /// How reports and images find each other.
     pub link: LinkRules,
     /// Rendering of images.
@@ -84,6 +88,8 @@ pub struct Config {
     pub retrieve: RetrieveConfig,
     /// Background work.
     pub jobs: JobsConfig,
+    /// Patients of several organisations who are one person.
+    pub patients: PatientsConfig,
     /// Reading all images from time to time.
     pub scrub: ScrubConfig,
     /// Taking back the space of deleted images.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::Config;
 use crate::domain::customer::secret_fault;
 use crate::integrations::file_share::FileShareConfig;
-use crate::integrations::report_registry::{DicomwebRight, KeyMode};
+use crate::integrations::report_registry::{ApiRight, DicomwebRight, KeyMode};
 use crate::tls::ClientCertificate;
 
 /// One thing to mend.
@@ -101,8 +101,15 @@ fn sections(config: &Config, found: &mut Found) {
     for (key, message) in config.dicomweb.faults() {
         found.add(key, message);
     }
+    for (key, message) in config.api.faults() {
+        found.add(key, message);
+    }
+    if config.api.max_wait_ms >= config.http.request_timeout_ms {
+        found.add("api.max_wait_ms", "must be shorter than http.request_timeout_ms");
+    }
     dicomweb_clients(config, found);
     certificates(config, found);
+    api_clients(config, found);
     if let Err(error) = config.log.check() {
         found.add("log", error.to_string());
     }
@@ -148,6 +155,19 @@ fn certificates(config: &Config, found: &mut Found) {
         own.dedup();
         if own.into_iter().any(|name| !owned.insert(name)) {
             found.add(format!("client.{i}.certificate"), "is also that of another [[client]]");
+        }
+    }
+}
+
+/// A bearer token must say by itself who calls.
+fn api_clients(config: &Config, found: &mut Found) {
+    let mut keys = HashSet::new();
+    for (i, client) in config.client.iter().enumerate().filter(|(_, c)| c.api != ApiRight::None) {
+        if client.key_mode != KeyMode::Plain {
+            found.add(format!("client.{i}.key_mode"), "must be plain for a client with api");
+        }
+        if !client.key.is_empty() && !keys.insert(client.key.as_str()) {
+            found.add(format!("client.{i}.key"), "is also the key of another client with api");
         }
     }
 }

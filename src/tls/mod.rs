@@ -9,6 +9,7 @@ mod client;
 mod files;
 mod renewal;
 mod server;
+mod signatures;
 
 pub use certificate::{CertificateMatch, PeerCertificate};
 pub use client::{ClientTls, PeerTlsConfig};

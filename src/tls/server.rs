@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TlsError;
 use super::files::{OwnCertificate, authorities, provider};
+use super::signatures::Signatures;
 
 /// A listener with TLS, beside the one without.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -160,9 +161,13 @@ pub(super) fn server_config(
         .with_protocol_versions(config.min_version.allowed())?;
     let builder = match config.client_certificate {
         ClientCertificate::None => builder.with_no_client_auth(),
-        wanted => {
-            builder.with_client_cert_verifier(Arc::new(Callers::new(&keys, config, wanted, pinned.to_vec(), provider)?))
-        }
+        wanted => builder.with_client_cert_verifier(Arc::new(Callers::new(
+            &keys,
+            config,
+            wanted,
+            pinned.to_vec(),
+            &provider,
+        )?)),
     };
     let mut server = builder.with_single_cert(own.chain, own.key)?;
     server.alpn_protocols = kind.protocols();
@@ -178,7 +183,7 @@ struct Callers {
     by_authority: Option<Arc<dyn ClientCertVerifier>>,
     pinned: Vec<[u8; 32]>,
     required: bool,
-    provider: Arc<CryptoProvider>,
+    signatures: Signatures,
 }
 
 impl Callers {
@@ -187,12 +192,12 @@ impl Callers {
         config: &TlsConfig,
         wanted: ClientCertificate,
         pinned: Vec<[u8; 32]>,
-        provider: Arc<CryptoProvider>,
+        provider: &Arc<CryptoProvider>,
     ) -> Result<Self, TlsError> {
         let by_authority = match &config.client_ca_file {
             Some(path) => {
                 let roots = authorities(keys.client_ca_file, path)?;
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider)).build();
                 let refused = |error: rustls::server::VerifierBuilderError| TlsError::File {
                     key: keys.client_ca_file,
                     path: path.clone(),
@@ -203,7 +208,12 @@ impl Callers {
             None if pinned.is_empty() => return Err(TlsError::Incomplete(keys.nobody)),
             None => None,
         };
-        Ok(Self { by_authority, pinned, required: wanted == ClientCertificate::Required, provider })
+        Ok(Self {
+            by_authority,
+            pinned,
+            required: wanted == ClientCertificate::Required,
+            signatures: Signatures::of(&provider),
+        })
     }
 }
 
@@ -241,8 +251,7 @@ impl ClientCertVerifier for Callers {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        self.signatures.tls12(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -251,11 +260,10 @@ impl ClientCertVerifier for Callers {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
+        self.signatures.tls13(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.signatures.schemes()
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::index::attachments::{self, AttachmentKeys};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::links::{self, ExamKeys, StudyKeys, UidOrigin};
-use crate::index::{self, Ids, Tx};
+use crate::index::{self, Ids, Tx, report_changes};
 
 /// How reports and images find each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -204,6 +204,7 @@ async fn join(
         return conflicts::open(tx, ids, now, ConflictKind::Demographics, &exam.org_code, &subject, &detail).await;
     }
     links::link(tx, exam.exam_report_pk, study.study_pk, rule, now).await?;
+    report_changes::images_linked(tx, ids, now, &exam.org_code, exam.exam_report_pk).await?;
     links::add_uid(tx, exam.exam_report_pk, &study.study_instance_uid, UidOrigin::Dicom).await
 }
 

@@ -10,6 +10,7 @@ use crate::index::attachments;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::links::{self, UidOrigin};
+use crate::index::report_changes;
 
 pub use crate::index::attachments::UnlinkedAttachment;
 pub use crate::index::links::UnlinkedStudy;
@@ -48,7 +49,7 @@ impl Archive {
 
     /// Links the two, also when their demographics contradict; both must be of one organisation (D-I2).
     pub async fn link_by_hand(&self, actor: Actor, pair: Pair) -> Result<(), Error> {
-        let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
+        let (now, audit_id, ids) = (self.clock.now_ms(), self.ids.next(), self.ids.clone());
         let Pair { exam_report_pk, study_pk } = pair;
         self.index
             .write(move |tx| {
@@ -62,6 +63,7 @@ impl Archive {
                     links::link_by_hand(tx, exam_report_pk, study_pk, now).await?;
                     links::add_uid(tx, exam_report_pk, &study.study_instance_uid, UidOrigin::Manual).await?;
                     link::attachments_of_exam_changed(tx, now, &exam).await?;
+                    report_changes::images_linked(tx, &ids, now, &exam.org_code, exam_report_pk).await?;
                     let target = target(pair);
                     conflicts::close_about(tx, ConflictKind::Demographics, &target, now).await?;
                     let entry = entry("link_study", actor, exam.org_code, target);
@@ -73,7 +75,7 @@ impl Archive {
 
     /// Takes the two apart, whoever or whatever has linked them; [`Error::NotFound`] when they are not linked.
     pub async fn unlink_by_hand(&self, actor: Actor, pair: Pair) -> Result<(), Error> {
-        let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
+        let (now, audit_id, ids) = (self.clock.now_ms(), self.ids.next(), self.ids.clone());
         let Pair { exam_report_pk, study_pk } = pair;
         self.index
             .write(move |tx| {
@@ -83,6 +85,7 @@ impl Archive {
                         return Err(Error::NotFound);
                     }
                     link::attachments_of_exam_changed(tx, now, &exam).await?;
+                    report_changes::images_linked(tx, &ids, now, &exam.org_code, exam_report_pk).await?;
                     let entry = entry("unlink_study", actor, exam.org_code, target(pair));
                     Ok(audit::record(tx, audit_id, now, &entry).await?)
                 })

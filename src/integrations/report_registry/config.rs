@@ -181,8 +181,24 @@ pub struct ClientConfig {
     /// Certificates of which it must show one over TLS: `sha256:<fingerprint>`, `cn:<common name>` or
     /// `dns:<name in subjectAltName>`. It then needs no key; a key that it says must be right all the same.
     pub certificate: Vec<CertificateMatch>,
+    /// What it may do by `/api/v1` and `/fhir`: `none`, `query` (reports of patients that it names) or `follow` (also by
+    /// time: lists, the change feed, exports). Default `none`. It says `key` as a bearer token.
+    pub api: ApiRight,
     /// The organisation whose objects it stores by DICOMweb. Default: the only one of `organizations`.
     pub store_organization: String,
+}
+
+/// What a client may pull by `/api/v1` and `/fhir`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiRight {
+    /// Nothing.
+    #[default]
+    None,
+    /// Reports of patients, visits and numbers that it names.
+    Query,
+    /// Also everything of a time, and everything that changes.
+    Follow,
 }
 
 /// What a client may do by DICOMweb.

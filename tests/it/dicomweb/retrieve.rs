@@ -131,7 +131,7 @@ async fn what_only_an_upstream_archive_has_is_not_found_and_a_part_of_a_study_is
     }
     let found =
         world.get(&format!("{STUDIES}?StudyInstanceUID=2.25.7001&includefield=all"), "application/dicom+json").await;
-    assert!(found.text().contains("UNAVAILABLE"), "{}", found.text());
+    assert!(found.text().contains("OFFLINE"), "{}", found.text());
 }
 
 const READ: &str = r#"
