@@ -65,6 +65,7 @@ pub fn clients() -> Vec<ApiClient> {
     let client = |id: &str, key: &str, organizations: Option<&str>, vip, follow| ApiClient {
         id: id.to_owned(),
         key: key.to_owned(),
+        certificate: Vec::new(),
         networks: Vec::new(),
         organizations: organizations.map(|code| vec![code.to_owned()]),
         vip,
