@@ -68,6 +68,7 @@ pub struct Archive {
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
     pub(crate) forward_rules: Arc<[peers::forward::ForwardRule]>,
+    growing: images::growing_series::GrowingSeries,
     fetched: peers::retrieve_exam::Fetched,
     store_probe: StoreProbe,
 }
@@ -86,6 +87,7 @@ impl Archive {
             stamp: Arc::new(parts.stamp),
             documents: Documents::new(parts.documents),
             forward_rules: Arc::from([]),
+            growing: images::growing_series::GrowingSeries::default(),
             fetched: peers::retrieve_exam::Fetched::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
         }

@@ -5,6 +5,7 @@
 //! Writes go through [`Index::write`]: one operation, one transaction, committed durably before it returns.
 //! It knows nothing of files, protocols or pages.
 
+pub mod arrivals;
 pub mod attachments;
 pub mod audit;
 pub mod commitments;
@@ -59,7 +60,7 @@ pub use tx::Tx;
 pub use value::{Row, Value};
 
 use value::{bind_postgres, bind_sqlite};
-use writer::{Done, Operation};
+use writer::{Done, Operation, Waiting};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -156,7 +157,7 @@ pub struct Index {
 
 #[derive(Debug, Clone)]
 enum Engine {
-    Sqlite { read: SqlitePool, write: mpsc::Sender<Operation> },
+    Sqlite { read: SqlitePool, write: mpsc::Sender<Waiting> },
     Postgres(PgPool),
 }
 
@@ -192,6 +193,8 @@ impl Index {
         let read = SqlitePoolOptions::new()
             .max_connections(config.max_connections.max(1))
             .acquire_timeout(timeout)
+            // A file does not go away as a connection does; asking each time costs as much as a query.
+            .test_before_acquire(false)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
         let batch_limit = config.batch_limit.max(1);
@@ -245,7 +248,7 @@ impl Index {
                         }
                     })
                 });
-                write.send(queued).await.map_err(|_| E::from(Error::WriterStopped))?;
+                write.send(Waiting::Operation(queued)).await.map_err(|_| E::from(Error::WriterStopped))?;
                 answered.await.map_err(|_| E::from(Error::WriterStopped))?
             }
             Engine::Postgres(pool) => {
@@ -282,6 +285,22 @@ impl Index {
                 bind_postgres(sqlx::query(sql), values).fetch_optional(pool).await?.map(Row::Postgres)
             }
         })
+    }
+
+    /// Runs one statement, which commits by itself, on PostgreSQL; on SQLite everything goes through the writer.
+    async fn execute(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<u64, Error> {
+        match &self.engine {
+            Engine::Sqlite { .. } => Err(Error::WriterStopped),
+            Engine::Postgres(pool) => Ok(bind_postgres(sqlx::query(sql), values).execute(pool).await?.rows_affected()),
+        }
+    }
+
+    /// The queue of the one writer; there is none on PostgreSQL.
+    fn writer(&self) -> Option<&mpsc::Sender<Waiting>> {
+        match &self.engine {
+            Engine::Sqlite { write, .. } => Some(write),
+            Engine::Postgres(_) => None,
+        }
     }
 
     /// Whether the database answers.
