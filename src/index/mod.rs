@@ -65,6 +65,9 @@ use writer::{Done, Operation, Waiting};
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
+/// Plans that the writer keeps.
+const WRITER_STATEMENTS: usize = 256;
+
 /// Where the index is kept.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -188,7 +191,8 @@ impl Index {
         if let Some(folder) = options.get_filename().parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| Error::from(sqlx::Error::Io(e)))?;
         }
-        let mut writer = options.connect().await?;
+        // Room for the statements that add instances, one for each number of them, beside all others.
+        let mut writer = options.clone().statement_cache_capacity(WRITER_STATEMENTS).connect().await?;
         SQLITE_MIGRATIONS.run(&mut writer).await?;
         let read = SqlitePoolOptions::new()
             .max_connections(config.max_connections.max(1))
