@@ -67,6 +67,11 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Plans that the writer keeps.
 const WRITER_STATEMENTS: usize = 256;
+/// Pages that the writer keeps: 16 MiB, as SQLite wants it said.
+const WRITER_CACHE: &str = "-16384";
+/// Pages in the log before they are written to where they belong, 16 MiB. The same few pages are written again and again
+/// while a series comes in, and each time this is done a sender waits for two more syncs.
+const WRITER_CHECKPOINT_PAGES: &str = "4000";
 
 /// Where the index is kept.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -191,8 +196,13 @@ impl Index {
         if let Some(folder) = options.get_filename().parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| Error::from(sqlx::Error::Io(e)))?;
         }
-        // Room for the statements that add instances, one for each number of them, beside all others.
-        let mut writer = options.clone().statement_cache_capacity(WRITER_STATEMENTS).connect().await?;
+        let writing = options
+            .clone()
+            // Room for the statements that add instances, one for each number of them, beside all others.
+            .statement_cache_capacity(WRITER_STATEMENTS)
+            .pragma("cache_size", WRITER_CACHE)
+            .pragma("wal_autocheckpoint", WRITER_CHECKPOINT_PAGES);
+        let mut writer = writing.connect().await?;
         SQLITE_MIGRATIONS.run(&mut writer).await?;
         let read = SqlitePoolOptions::new()
             .max_connections(config.max_connections.max(1))
