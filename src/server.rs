@@ -340,9 +340,11 @@ fn api_clients(config: &Config) -> Vec<ApiClient> {
     let client = |client: &ClientConfig| {
         let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
         let own = &client.organizations;
-        (client.api != ApiRight::None && !client.key.is_empty()).then(|| ApiClient {
+        let can_call = !client.key.is_empty() || !client.certificate.is_empty();
+        (client.api != ApiRight::None && can_call).then(|| ApiClient {
             id: client.id.clone(),
             key: client.key.clone(),
+            certificate: client.certificate.clone(),
             networks,
             organizations: (!own.is_empty()).then(|| own.clone()),
             vip: client.vip,
