@@ -11,6 +11,7 @@ const EXAM: &str = "<root><exammaster><item org_code=\"ORG-T03\" report_form_no=
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_failed_is_listed_shown_and_taken_up_again_when_the_configuration_is_mended() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let server = ServerProcess::start().await;
     let url = format!("http://{}/sehr.service.auto/IAutoReport.asmx", server.http());
     let told = reqwest::Client::new().post(url).body(EXAM).send().await.unwrap().text().await.unwrap();

@@ -73,7 +73,7 @@ async fn d_r2_a_form_that_waits_for_the_word_to_continue_is_taken_as_dot_net_pos
 
     let told = told.await.unwrap();
     assert!(told.starts_with("HTTP/1.1 100 Continue"), "{told}");
-    assert!(told.contains("HTTP/1.1 200 OK") && told.contains("status=\"stored\""), "{told}");
+    assert!(told.contains("HTTP/1.1 200 OK") && told.contains("status=&quot;stored&quot;"), "{told}");
     let kept = service.row("SELECT image_descr, notes FROM exam_report").await;
     assert_eq!(kept.text("image_descr").unwrap(), long);
     assert!(kept.text("notes").unwrap().contains("E1004:Image_Descr"));

@@ -69,6 +69,7 @@ async fn a_stored_instance_is_counted_and_leaves_nothing_of_its_patient_in_the_l
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d_x12_the_last_success_of_each_neighbour_and_what_waits_are_shown_also_after_a_restart() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut server = ServerProcess::start().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("one.dcm");
