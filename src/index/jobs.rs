@@ -20,16 +20,25 @@ pub enum JobKind {
     Compact,
     /// Check what commitment was asked for and tell who asked; the key is the request's id.
     ReportStorageCommitment,
+    /// Look whether a report file has changed under its address; the key is the exam report's id.
+    RecheckReportFile,
+    /// Compose a lab report as a document; the key is the lab report's id.
+    ComposeLabReport,
+    /// Stamp reports anew after the policy changed.
+    RestampReports,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 5] = [
+    pub const ALL: [JobKind; 8] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
         JobKind::Compact,
         JobKind::ReportStorageCommitment,
+        JobKind::RecheckReportFile,
+        JobKind::ComposeLabReport,
+        JobKind::RestampReports,
     ];
 
     /// The word kept in the table.
@@ -40,6 +49,9 @@ impl JobKind {
             JobKind::Scrub => "scrub",
             JobKind::Compact => "compact",
             JobKind::ReportStorageCommitment => "report_storage_commitment",
+            JobKind::RecheckReportFile => "recheck_report_file",
+            JobKind::ComposeLabReport => "compose_lab_report",
+            JobKind::RestampReports => "restamp_reports",
         }
     }
 

@@ -46,6 +46,8 @@ pub enum Kind {
     ReportStamped,
     /// A file of an exam that is no DICOM object.
     Attachment,
+    /// A lab report as a document.
+    LabDocument,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Kind::ReportOriginal => "report-original",
             Kind::ReportStamped => "report-stamped",
             Kind::Attachment => "attachment",
+            Kind::LabDocument => "lab-document",
         }
     }
 }

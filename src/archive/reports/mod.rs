@@ -1,5 +1,6 @@
-//! Exam and lab reports: registered, found again, their files fetched, stamped and handed out.
+//! Exam and lab reports: registered, found again, their files fetched, stamped and handed out, lab reports composed.
 
+pub mod compose_lab_report;
 pub mod fetch_report_file;
 pub mod find_reports;
 pub mod keep_message;
@@ -11,4 +12,7 @@ mod register_exam;
 mod register_lab;
 pub mod register_reports;
 pub mod report_codes;
+pub mod restamp_reports;
+pub mod stamp_rules;
+mod stamped_copy;
 mod standing;

@@ -6,9 +6,11 @@ use super::register_exam::open_conflict;
 use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of, record_audit};
 use super::report_codes::{Code, Note};
 use super::standing::{Standing, standing};
+use crate::documents::ComposeLab;
 use crate::domain::date_time::local_text;
 use crate::domain::lab_report::{self, LabField, LabItemField, LabReport};
 use crate::domain::record::observation_uid;
+use crate::index::jobs::{self, JobKind};
 use crate::index::lab_reports::{self, ItemFacts, ItemPlace, KnownItem, LabFacts};
 use crate::index::{self, Ids, Tx};
 
@@ -64,6 +66,10 @@ pub(super) async fn write(
         Some(id) => ("register_lab", format!("lab:{id}")),
         None => ("register_lab_items", String::new()),
     };
+    let changed = records.iter().any(|record| matches!(record.status, Status::Stored | Status::Updated));
+    if let (Some(id), true, ComposeLab::OnRegistration) = (place.report(), changed, context.compose_lab) {
+        jobs::enqueue(tx, ids, context.now, JobKind::ComposeLabReport, &id.to_string(), context.now).await?;
+    }
     record_audit(tx, ids, context, action, target, &records).await?;
     Ok(records)
 }
