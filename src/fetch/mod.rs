@@ -303,6 +303,11 @@ impl Error {
     }
 }
 
+/// Whether a text is an address that can be fetched, as far as its form goes.
+pub fn is_address(text: &str) -> bool {
+    source::Source::parse(text).is_ok()
+}
+
 /// The address as it is kept: without user name and password.
 pub fn without_user_info(source: &str) -> String {
     let source = source.trim();

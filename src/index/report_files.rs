@@ -144,6 +144,28 @@ pub struct ReportSource {
     pub classes: Vec<String>,
 }
 
+/// The exam report with that number; among several, the one of that patient, kind of event and event.
+pub async fn exam_with(
+    index: &Index,
+    org_code: &str,
+    report_form_no: &str,
+    identity: &[String; 3],
+) -> Result<Option<i64>, Error> {
+    let sql = "SELECT id, patient_id, event_type, event_no FROM exam_report WHERE org_code = $1 AND report_form_no = $2 \
+               AND withdrawn = 0 ORDER BY id";
+    let rows = index.query(sql, params![org_code, report_form_no]).await?;
+    if let [only] = rows.as_slice() {
+        return only.int("id").map(Some);
+    }
+    for row in &rows {
+        let found = [row.text("patient_id")?, row.text("event_type")?, row.text("event_no")?];
+        if found == *identity {
+            return row.int("id").map(Some);
+        }
+    }
+    Ok(None)
+}
+
 /// Where the report file of an exam report is to be fetched; `None` when there is no such exam report.
 pub async fn source(index: &Index, exam_report_pk: i64) -> Result<Option<ReportSource>, Error> {
     let sql = "SELECT org_code, reportfilepath, class_code, class_name, modality FROM exam_report WHERE id = $1";

@@ -63,23 +63,25 @@ impl Archive {
             return Ok(FetchOutcome::NoFile);
         };
         let fetched = self.fetcher.fetch_for(&source.org_code, self.clock.now_ms(), &address).await?;
-        Ok(self.take_report_file(exam_report_pk, source, fetch::without_user_info(&address), fetched).await?)
+        let by = ("fetch_report_file", Actor::system("fetch_report_file"));
+        Ok(self.take_report_file(exam_report_pk, source, fetch::without_user_info(&address), fetched, by).await?)
     }
 
-    /// Keeps a report file that came, whichever way, unless it is the current one.
+    /// Keeps a report file that came, whichever way, unless it is the current one; `by` is what is audited.
     pub(super) async fn take_report_file(
         &self,
         exam_report_pk: i64,
         source: ReportSource,
         address: String,
         fetched: Fetched,
+        by: (&'static str, Actor),
     ) -> Result<FetchOutcome, Error> {
         let current = report_files::current(&self.index, exam_report_pk).await?;
         if let Some(current) = current.filter(|file| file.original_hash == fetched.sha256) {
             self.note_unchanged(current, address).await?;
             return Ok(FetchOutcome::Unchanged);
         }
-        self.keep_report_file(exam_report_pk, source, address, fetched).await
+        self.keep_report_file(exam_report_pk, source, address, fetched, by).await
     }
 
     async fn note_unchanged(&self, current: ReportFile, address: String) -> Result<(), Error> {
@@ -97,6 +99,7 @@ impl Archive {
         source: ReportSource,
         address: String,
         fetched: Fetched,
+        by: (&'static str, Actor),
     ) -> Result<FetchOutcome, Error> {
         let ReportSource { org_code, classes, .. } = source;
         let Fetched { bytes, media_type, sha256 } = fetched;
@@ -130,7 +133,7 @@ impl Archive {
             .write(move |tx| {
                 Box::pin(async move {
                     let revision = report_files::add(tx, &file, &copies.policy).await?;
-                    let entry = record_of(&file, org_code, revision);
+                    let entry = record_of(&file, org_code, revision, by);
                     audit::record(tx, audit_id, file.fetched_at, &entry).await?;
                     Ok::<_, Error>(revision)
                 })
@@ -168,10 +171,11 @@ impl Archive {
     }
 }
 
-fn record_of(file: &ReportFile, org_code: String, revision: i64) -> AuditRecord {
+fn record_of(file: &ReportFile, org_code: String, revision: i64, by: (&'static str, Actor)) -> AuditRecord {
+    let (action, actor) = by;
     AuditRecord {
-        action: "fetch_report_file",
-        actor: Actor::system("fetch_report_file"),
+        action,
+        actor,
         org_code,
         target: format!("exam:{}", file.exam_report_pk),
         outcome: file.stamp_state.as_str(),

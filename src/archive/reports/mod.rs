@@ -6,6 +6,7 @@ pub mod find_reports;
 pub mod keep_message;
 mod plan_batch;
 pub mod prepare_report;
+pub mod push_report_file;
 pub mod qr_link;
 pub mod read_report_file;
 mod register_exam;

@@ -11,6 +11,7 @@ mod callers;
 mod config;
 mod read;
 mod routes;
+mod upload;
 mod visit;
 
 pub use batch::Batch;

@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use super::callers::{Client, Sender};
 use super::config::{ClientConfig, ConfigError, RegistryConfig, SenderConfig};
 use super::read::{self, Ask, Incoming, Method, OPERATIONS, Wire};
+use super::upload::{self, Upload};
 use super::visit::Visit;
 use crate::archive::Archive;
 use crate::archive::reports::report_codes::Code;
@@ -183,7 +184,13 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-    let body = match collect(body, &registry.config).await {
+    let known = || registry.senders.iter().any(|sender| sender.is_caller(address, &parts.headers));
+    // Files are larger than messages; they are taken from those only who may register.
+    let most = match upload::is_upload(&content_type) && known() {
+        true => registry.config.max_upload_bytes.max(registry.config.max_body_bytes),
+        false => registry.config.max_body_bytes,
+    };
+    let body = match collect(body, &registry.config, most).await {
         Ok(body) => body,
         Err(status) => {
             let version = envelope::version_of("", &content_type);
@@ -191,6 +198,7 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
             return fault(status, version, code.text());
         }
     };
+    let Upload { body, content_type, files } = upload::split(body, content_type);
     let incoming = {
         let (registry, body, content_type) = (registry.clone(), body.clone(), content_type.clone());
         let read = move || read::read(&body, &content_type, method.flatten(), &registry.config);
@@ -201,7 +209,7 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
         wire: Wire::Soap { version: Version::Soap11, namespace: registry.config.namespace.clone() },
         ask: Ask::Nothing(Code::Unreadable, Code::Unreadable.text()),
     });
-    let visit = Visit { registry: &registry, address, headers: &parts.headers, content_type, body, wire };
+    let visit = Visit { registry: &registry, address, headers: &parts.headers, content_type, body, wire, files };
     match ask {
         Ask::Register(batch) => visit.register(batch).await,
         Ask::Find(method, query) => visit.find(method, query).await,
@@ -210,9 +218,9 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
 }
 
 /// The body, within its size and its time: a caller who never ends would hold one of the turns.
-async fn collect(body: Body, config: &RegistryConfig) -> Result<Bytes, StatusCode> {
+async fn collect(body: Body, config: &RegistryConfig, most: usize) -> Result<Bytes, StatusCode> {
     let time = Duration::from_millis(config.body_timeout_ms);
-    tokio::time::timeout(time, bounded(body, config.max_body_bytes)).await.map_err(|_| StatusCode::REQUEST_TIMEOUT)?
+    tokio::time::timeout(time, bounded(body, most)).await.map_err(|_| StatusCode::REQUEST_TIMEOUT)?
 }
 
 /// Read piece by piece, since `axum::body::to_bytes` does not tell a long body from a cut one.
@@ -248,9 +256,9 @@ mod tests {
         let config = RegistryConfig { max_body_bytes: 4, ..RegistryConfig::default() };
         let of = |pieces: Vec<io::Result<&'static str>>| Body::from_stream(futures_util::stream::iter(pieces));
 
-        let whole = collect(of(vec![Ok("ab"), Ok("cd")]), &config).await;
-        let long = collect(of(vec![Ok("abcd"), Ok("e")]), &config).await;
-        let cut = collect(of(vec![Ok("ab"), Err(io::Error::other("reset"))]), &config).await;
+        let whole = collect(of(vec![Ok("ab"), Ok("cd")]), &config, 4).await;
+        let long = collect(of(vec![Ok("abcd"), Ok("e")]), &config, 4).await;
+        let cut = collect(of(vec![Ok("ab"), Err(io::Error::other("reset"))]), &config, 4).await;
 
         assert_eq!(whole, Ok(Bytes::from_static(b"abcd")));
         assert_eq!(long, Err(StatusCode::PAYLOAD_TOO_LARGE));

@@ -9,6 +9,7 @@ mod queries;
 mod retrieves;
 mod samples;
 mod soap_clients;
+mod uploads;
 mod wire;
 
 use std::collections::BTreeSet;
