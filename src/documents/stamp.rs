@@ -67,13 +67,14 @@ fn stamp(
     let is_sound = |document: &Document| {
         original.starts_with(b"%PDF-") && document.xref_recovery.is_none() && document.xref_start > 0
     };
-    let appended = is_sound(&document);
-    if !appended {
-        if policy.signed == SignedFiles::Append && is_signed(&document) {
-            return Err(StampRefusal::Signed);
-        }
+    // Only without a filter does the parser mend a page tree that it cannot read.
+    if !is_sound(&document) || document.page_iter().next().is_none() {
         drop(document);
         document = load(&original, policy, limits, Pictures::Kept)?;
+    }
+    let appended = is_sound(&document);
+    if !appended && is_signed(&document) {
+        return Err(StampRefusal::Signed);
     }
     let pages: Vec<ObjectId> = document.page_iter().take(limits.max_pages.saturating_add(1)).collect();
     if pages.len() > limits.max_pages {
@@ -135,13 +136,15 @@ fn load(
 }
 
 /// An update writes no picture again, so its bytes need not be kept.
+///
+/// The parser keeps what is changed in place, but what is returned of objects in object streams, where no stream can be.
 fn without_picture(id: (u32, u16), object: &mut Object) -> Option<((u32, u16), Object)> {
-    if let Object::Stream(stream) = object
-        && matches!(stream.dict.get(b"Subtype"), Ok(Object::Name(name)) if name == b"Image")
-    {
-        stream.content = Vec::new();
+    let Object::Stream(stream) = object else { return Some((id, object.clone())) };
+    if matches!(stream.dict.get(b"Subtype"), Ok(Object::Name(name)) if name == b"Image") {
+        // An empty stream would be read once more.
+        stream.content = vec![0];
     }
-    Some((id, std::mem::replace(object, Object::Null)))
+    Some((id, Object::Null))
 }
 
 /// The parser's limit is for one stream, so many streams get a smaller one each.

@@ -38,6 +38,11 @@ pub enum PushFailure {
     Archive(#[from] Error),
 }
 
+/// Whether a registered text is an address that a file can be fetched from, as far as its form goes.
+pub fn can_be_fetched(address: &str) -> bool {
+    fetch::is_address(address)
+}
+
 impl Archive {
     /// Keeps a file that came with the registration of its exam report. Hands it to no withdrawn report.
     pub async fn push_report_file(&self, actor: Actor, file: PushedFile) -> Result<FetchOutcome, PushFailure> {

@@ -9,9 +9,8 @@ use axum::body::Bytes;
 use memchr::memmem;
 
 use crate::archive::reports::prepare_report::Submitted;
-use crate::archive::reports::push_report_file::PushedFile;
+use crate::archive::reports::push_report_file::{PushedFile, can_be_fetched};
 use crate::domain::exam_report::ExamField;
-use crate::fetch;
 
 /// Most parts of one request.
 const MOST_PARTS: usize = 1000;
@@ -115,7 +114,7 @@ pub(super) fn assign(files: Vec<File>, exams: &mut [Submitted<ExamField>]) -> (V
             identity: [ExamField::PatientId, ExamField::EventType, ExamField::EventNo].map(text),
             bytes: file.bytes,
         });
-        if !fetch::is_address(exam.record.text(ExamField::ReportFilePath)) {
+        if !can_be_fetched(exam.record.text(ExamField::ReportFilePath)) {
             exam.record.put(ExamField::ReportFilePath, None);
         }
     }

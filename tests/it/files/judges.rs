@@ -80,3 +80,10 @@ pub fn codes_of(bytes: &[u8]) -> Vec<(String, String)> {
     let picture = picture.with_extension("png");
     serde_json::from_str(&python_script(SCRIPT, &[picture.to_str().unwrap()])).unwrap()
 }
+
+/// Keeps a file where somebody wants to look at it.
+pub fn show(name: &str, bytes: &[u8]) {
+    if let Some(folder) = std::env::var_os("YINGKU_TEST_PICTURES") {
+        std::fs::write(std::path::Path::new(&folder).join(name), bytes).unwrap();
+    }
+}

@@ -9,7 +9,7 @@ use yingku::objects::Objects;
 use yingku::params;
 
 use super::bench::{Bench, PUBLIC_URL, reports};
-use super::judges::{assert_sound, codes_of, fonts_of, pdfium, text_of};
+use super::judges::{assert_sound, codes_of, fonts_of, pdfium, show, text_of};
 use super::pdf::code_in_corner;
 use crate::each_database;
 
@@ -61,6 +61,7 @@ each_database! {
         let pdf = read(&objects, &bench, id).await;
 
         assert_sound(&pdf);
+        show("lab.pdf", &pdf);
         let text = text_of(&pdf);
         for word in [
             "示例医院", "血常规检验报告单", "测试甲", "男", "静脉血", "呼吸内科", "测试医生甲", "白细胞计数0", "12.3", "↑", "10^9/L",
@@ -123,6 +124,7 @@ each_database! {
         }
         let pdf = bench.archive.visit_document(&labs).await.unwrap();
         assert_sound(&pdf);
+        show("visit.pdf", &pdf);
         let pages = pdfium(&pdf);
         assert_eq!(pages.len(), 2, "three reports on two pages");
         assert!(pages[0].contains("LAB-A") && pages[0].contains("LAB-B") && pages[0].contains("LAB-C"));

@@ -160,7 +160,6 @@ fn tiff(mode: &str, compression: &str, pages: usize) -> Vec<u8> {
 fn every_page_of_a_tiff_is_shown_whatever_its_compression() {
     for (mode, compression) in [
         ("1", "group4"),
-        ("1", "group3"),
         ("1", "raw"),
         ("L", "tiff_lzw"),
         ("L", "tiff_adobe_deflate"),
