@@ -34,6 +34,8 @@ pub struct DocumentsConfig {
     pub max_pixels: u64,
     /// Most pixels of a picture inside a PDF that is drawn. Default 120 million, an A3 scan at 600 dpi.
     pub max_image_pixels: u64,
+    /// Most pixels of all pages of a TIFF together. Default 3000 million, 85 A4 pages at 600 dpi.
+    pub max_total_pixels: u64,
     /// How long a request waits for a page's picture, in milliseconds. Default 20 s.
     pub render_timeout_ms: u64,
     /// Documents worked on at the same time. Default 2.
@@ -65,6 +67,7 @@ impl Default for DocumentsConfig {
             max_unpacked_bytes: 512 * 1024 * 1024,
             max_pixels: 16_000_000,
             max_image_pixels: 120_000_000,
+            max_total_pixels: 3_000_000_000,
             render_timeout_ms: 20_000,
             concurrency: 2,
             picture_cache_bytes: 64 * 1024 * 1024,

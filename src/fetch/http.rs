@@ -118,8 +118,9 @@ impl Fetcher {
         let host = source.host();
         let source = self.admit(source)?;
         let turns = self.turns_of(&host);
-        let all = Arc::clone(&self.inner.all).acquire_owned().await.map_err(|_| Error::Stopped)?;
+        // The host's turn comes first: who waits for a slow host takes no place from others.
         let own = turns.acquire_owned().await.map_err(|_| Error::Stopped)?;
+        let all = Arc::clone(&self.inner.all).acquire_owned().await.map_err(|_| Error::Stopped)?;
         let limit = Duration::from_millis(self.inner.config.total_timeout_ms);
         let too_slow = || Error::TooSlow(host.clone());
         match source {

@@ -130,7 +130,8 @@ impl Archive {
         match self.lab_document(lab_report_pk).await {
             Ok(Some(document)) => Ok(ReportFileState::Ready(Box::new(as_report_file(document)))),
             Ok(None) => Ok(ReportFileState::Absent),
-            Err(error @ (Error::TooLarge { .. } | Error::Invalid(_))) => {
+            // The results are shown all the same.
+            Err(error @ (Error::TooLarge { .. } | Error::Invalid(_) | Error::Objects(_))) => {
                 tracing::warn!(lab.id = lab_report_pk, %error, "lab report not composed");
                 Ok(ReportFileState::Failed { reason: error.to_string() })
             }

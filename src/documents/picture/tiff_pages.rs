@@ -42,8 +42,10 @@ pub(super) fn each(
     mut take: impl FnMut(Picture) -> Result<(), StampRefusal>,
 ) -> Result<(), StampRefusal> {
     let mut pages = open(bytes, limits)?;
+    let mut pixels = 0;
     loop {
-        take(page(&mut pages, limits)?)?;
+        let page = page(&mut pages, limits, &mut pixels)?;
+        take(page)?;
         if !pages.more_images() {
             return Ok(());
         }
@@ -51,9 +53,13 @@ pub(super) fn each(
     }
 }
 
-fn page(pages: &mut Pages<'_>, limits: &DocumentsConfig) -> Result<Picture, StampRefusal> {
+fn page(pages: &mut Pages<'_>, limits: &DocumentsConfig, pixels: &mut u64) -> Result<Picture, StampRefusal> {
     let (width, height) = pages.dimensions().map_err(damaged)?;
     check_size(width, height, limits)?;
+    *pixels += u64::from(width) * u64::from(height);
+    if *pixels > limits.max_total_pixels {
+        return Err(StampRefusal::TooLarge("documents.max_total_pixels"));
+    }
     let colors = pages.colortype().map_err(damaged)?;
     let orientation = pages.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten().unwrap_or(1).clamp(1, 8);
     let samples = match pages.read_image().map_err(damaged)? {

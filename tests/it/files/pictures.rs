@@ -204,6 +204,9 @@ fn pictures_that_are_damaged_or_too_large_are_refused() {
     assert_eq!(wrap_picture(&pdf::jpeg(100, 100), PictureFormat::Jpeg, None, &limits), too_large);
     let scan = tiff("1", "group4", 1);
     assert_eq!(wrap_picture(&scan, PictureFormat::Tiff, None, &limits), too_large);
+    let limits = DocumentsConfig { max_total_pixels: 1_000_000, ..DocumentsConfig::default() };
+    let too_many = Err(StampRefusal::TooLarge("documents.max_total_pixels"));
+    assert_eq!(wrap_picture(&tiff("1", "group4", 2), PictureFormat::Tiff, None, &limits), too_many);
     // Scratches do no harm.
     for at in (8..scan.len()).step_by(7) {
         let mut scratched = scan.clone();
