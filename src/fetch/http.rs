@@ -149,7 +149,7 @@ impl Fetcher {
                     read
                 });
                 let read = tokio::time::timeout(limit, reading).await.map_err(|_| too_slow())?;
-                return read.map_err(|_| Error::Stopped)?;
+                read.map_err(|_| Error::Stopped)?
             }
         }
     }

@@ -201,7 +201,8 @@ mod tests {
             folder: folder.path().to_owned(),
             path_case: PathCase::Insensitive,
         };
-        let read = |name: &str| read(&mounted(&[mount.clone()], &format!("//srv/rpt/{name}"), "srv")?, 1024);
+        let read =
+            |name: &str| read(&mounted(std::slice::from_ref(&mount), &format!("//srv/rpt/{name}"), "srv")?, 1024);
         assert_eq!(read("报告.pdf").unwrap().bytes, "%PDF-1.4 gbk");
         assert_eq!(read("REPORT.pdf").unwrap().bytes, "%PDF-1.4 case");
         assert!(matches!(read("out.pdf"), Err(Error::NotAllowed(_))));

@@ -278,7 +278,7 @@ impl Flow<'_> {
         for (number, page) in self.pages.iter_mut().enumerate() {
             let y = PAGE.1 - 28.0;
             let mut text = |x: f32, ink, text: String| page.push(Stroke::Text { x, y, size: SMALL, ink, text });
-            let said = format!("第 {} 页　共 {count} 页", number + 1);
+            let said = format!("第{}页　共{count}页", number + 1);
             text((PAGE.0 - width(&said, SMALL)) / 2.0, Ink::Black, said);
             let free_left =
                 self.reserved.is_none_or(|reserved| reserved.corner != crate::documents::stamp::Corner::BottomLeft);
@@ -332,7 +332,7 @@ mod tests {
         for (number, page) in pages.iter().enumerate() {
             let texts = texts(page);
             assert!(texts.contains(&"检验项目") && texts.contains(&"姓名：测试甲"), "{texts:?}");
-            assert!(texts.contains(&format!("第 {} 页　共 3 页", number + 1).as_str()), "{texts:?}");
+            assert!(texts.contains(&format!("第{}页　共3页", number + 1).as_str()), "{texts:?}");
         }
         let results = pages.iter().flat_map(texts).filter(|text| *text == "12.3").count();
         assert_eq!(results, 120);

@@ -58,7 +58,7 @@ fn caption(text: &mut String, area: &VisibleArea, policy: &StampPolicy, square: 
     let (width, height) = (widest * em, LINE * em * lines.len() as f64);
     let left = if policy.corner.is_left() { square.x + square.size + gap } else { square.x - gap - width };
     let bottom = square.y + (square.size - height) / 2.0;
-    let _ = write!(text, "1 g {left:.3} {bottom:.3} {width:.3} {height:.3} re f 0 g\n");
+    let _ = writeln!(text, "1 g {left:.3} {bottom:.3} {width:.3} {height:.3} re f 0 g");
     for (number, line) in lines.iter().enumerate() {
         let start = if policy.corner.is_left() { left } else { left + width - line.width * em };
         let base = bottom + height - LINE * em * number as f64 - em;
