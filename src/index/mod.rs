@@ -21,15 +21,20 @@ pub mod inbox;
 pub mod instance_versions;
 pub mod instances;
 pub mod jobs;
+pub mod kept_reports;
 pub mod lab_documents;
 pub mod lab_reports;
 pub mod links;
 mod node;
 pub mod page_sessions;
+pub mod patients;
 pub mod places;
+pub mod purged_objects;
 pub mod qr_links;
 mod record_columns;
+pub mod report_changes;
 pub mod report_files;
+pub mod report_studies;
 pub mod restamps;
 pub mod retrieval;
 pub mod scrubs;
@@ -129,6 +134,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it failed because there is no more room: SQLITE_FULL, or disk_full of PostgreSQL.
+    pub fn is_out_of_space(&self) -> bool {
+        match self {
+            Error::Engine(error) => {
+                error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13" || code == "53100")
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the statement failed because a row with the same key exists.
     pub fn is_unique_violation(&self) -> bool {
         match self {

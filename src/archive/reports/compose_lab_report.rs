@@ -19,6 +19,7 @@ use crate::domain::record::split_participant;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::lab_documents::{self, LabDocument};
 use crate::index::lab_reports::FoundLab;
+use crate::index::purged_objects;
 use crate::index::qr_links::LinkedReport;
 use crate::index::report_files::{ReportFile, StampState, StampedCopy};
 use crate::objects::Kind;
@@ -69,7 +70,9 @@ impl Archive {
         let (audit_id, org_code) = (self.ids.next(), class.org_code);
         let written = self.index.write(move |tx| {
             Box::pin(async move {
-                let former = lab_documents::put(tx, &mut document).await?;
+                if let Some(former) = lab_documents::put(tx, &mut document).await? {
+                    purged_objects::add(tx, document.composed_at, &former.place).await?;
+                }
                 let entry = AuditRecord {
                     action: "compose_lab_report",
                     actor: Actor::system("compose_lab_report"),
@@ -79,15 +82,11 @@ impl Archive {
                     detail: json!({ "revision": document.revision, "pages": document.page_count }),
                 };
                 audit::record(tx, audit_id, document.composed_at, &entry).await?;
-                Ok::<_, Error>((document, former))
+                Ok::<_, Error>(document)
             })
         });
-        let (document, former) = written.await?;
-        if let Some(former) = former
-            && let Err(error) = self.objects.forget(&former.place).await
-        {
-            tracing::warn!(%error, "a former document of a lab report was left behind");
-        }
+        let document = written.await?;
+        self.forget_purged().await?;
         Ok(Some(document))
     }
 

@@ -11,6 +11,7 @@ use crate::domain::Actor;
 use crate::fetch::MediaType;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::jobs::{self, JobKind};
+use crate::index::purged_objects;
 use crate::index::qr_links::LinkedReport;
 use crate::index::report_files::{self, ReportFile, StampedFile};
 use crate::index::restamps;
@@ -128,17 +129,23 @@ impl Archive {
         file.stamp_reason = copies.reason.to_owned();
         file.page_count = copies.page_count.or(file.page_count);
         file.stamped = copies.stamped;
-        let (mine, digest) = (file.clone(), copies.policy);
+        let (digest, now) = (copies.policy, self.clock.now_ms());
+        // What no row names any more is noted in the same transaction, so that a crash does not leave it behind: the former
+        // copy, or this one if a newer file came meanwhile.
         let written = self.index.write(move |tx| {
-            Box::pin(async move { Ok::<_, Error>(report_files::set_stamped(tx, &mine, &digest).await?) })
+            Box::pin(async move {
+                let unnamed = match report_files::set_stamped(tx, &file, &digest).await? {
+                    true => former,
+                    false => file.stamped,
+                };
+                if let Some(copy) = unnamed {
+                    purged_objects::add(tx, now, &copy.place).await?;
+                }
+                Ok::<_, Error>(())
+            })
         });
-        // What no row names is removed: the former copy, or this one if a newer file came meanwhile.
-        let unnamed = if written.await? { former } else { file.stamped };
-        if let Some(copy) = unnamed
-            && let Err(error) = self.objects.forget(&copy.place).await
-        {
-            tracing::warn!(%error, "a former copy of a report was left behind");
-        }
+        written.await?;
+        self.forget_purged().await?;
         Ok(Restamped::Again)
     }
 

@@ -25,6 +25,7 @@ use crate::archive::Archive;
 use crate::archive::reports::report_codes::Code;
 use crate::domain::organization::Organization;
 use crate::soap::{Service, Version, envelope};
+use crate::tls::PeerCertificate;
 
 const FILE: &str = "IAutoReport.asmx";
 /// What the service is made of.
@@ -184,7 +185,9 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-    let known = || registry.senders.iter().any(|sender| sender.is_caller(address, &parts.headers));
+    let certificate = parts.extensions.get::<PeerCertificate>().cloned();
+    let is_caller = |sender: &Sender| sender.is_caller(address, certificate.as_ref(), &parts.headers);
+    let known = || registry.senders.iter().any(is_caller);
     // Files are larger than messages; they are taken from those only who may register.
     let most = match upload::is_upload(&content_type) && known() {
         true => registry.config.max_upload_bytes.max(registry.config.max_body_bytes),
@@ -209,7 +212,8 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
         wire: Wire::Soap { version: Version::Soap11, namespace: registry.config.namespace.clone() },
         ask: Ask::Nothing(Code::Unreadable, Code::Unreadable.text()),
     });
-    let visit = Visit { registry: &registry, address, headers: &parts.headers, content_type, body, wire, files };
+    let headers = &parts.headers;
+    let visit = Visit { registry: &registry, address, certificate, headers, content_type, body, wire, files };
     match ask {
         Ask::Register(batch) => visit.register(batch).await,
         Ask::Find(method, query) => visit.find(method, query).await,
