@@ -131,6 +131,11 @@ impl Server {
             let commitment = commitment.clone();
             async move { commitment.run_job(&job).await }
         });
+        match archive.restamp_if_changed().await {
+            Ok(true) => tracing::info!("the policy of printed codes has changed, reports are stamped anew"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "stamping anew could not be planned"),
+        }
         let workers = Workers::start(archive.clone(), handlers, config.jobs.clone());
         readiness.set_working(true);
         tokio::spawn(watch_workers(workers.ended(), Arc::clone(&readiness), shutdown.clone()));
@@ -191,6 +196,7 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         probe_interval: Duration::from_millis(config.objects.probe_interval_ms),
     });
     let archive = archive.fetching_for(Pacs::organizations(&config.peer));
+    let archive = archive.naming(config.organization.iter().map(|one| (one.code.clone(), one.name.clone())).collect());
     Ok(archive.forwarding(config.upstream.iter().map(front::UpstreamConfig::rule).collect()))
 }
 
@@ -248,6 +254,12 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
 /// Who does which jobs in this process.
 fn handlers(config: &Config, archive: &Archive) -> Handlers {
     let mut handlers = Handlers::of(archive, config.jobs.workers);
+    let stamping = archive.clone();
+    // One walk at a time is enough, and leaves the other places to what is new.
+    handlers.add(JobKind::RestampReports, 1, move |job| {
+        let archive = stamping.clone();
+        async move { archive.run_job(&job).await }
+    });
     let pacs = Arc::new(Pacs::new(archive.clone(), &config.dicom, &config.peer, config.retrieve.clone()));
     handlers.add(JobKind::RetrieveExam, pacs.places(), move |job| {
         let pacs = Arc::clone(&pacs);

@@ -22,17 +22,26 @@ pub enum JobKind {
     ReportStorageCommitment,
     /// Forget inbound messages that have been kept long enough.
     PurgeInbox,
+    /// Look whether a report file has changed under its address; the key is the exam report's id.
+    RecheckReportFile,
+    /// Compose a lab report as a document; the key is the lab report's id.
+    ComposeLabReport,
+    /// Stamp reports anew after the policy changed.
+    RestampReports,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 6] = [
+    pub const ALL: [JobKind; 9] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
         JobKind::Compact,
         JobKind::ReportStorageCommitment,
         JobKind::PurgeInbox,
+        JobKind::RecheckReportFile,
+        JobKind::ComposeLabReport,
+        JobKind::RestampReports,
     ];
 
     /// The word kept in the table.
@@ -44,6 +53,9 @@ impl JobKind {
             JobKind::Compact => "compact",
             JobKind::ReportStorageCommitment => "report_storage_commitment",
             JobKind::PurgeInbox => "purge_inbox",
+            JobKind::RecheckReportFile => "recheck_report_file",
+            JobKind::ComposeLabReport => "compose_lab_report",
+            JobKind::RestampReports => "restamp_reports",
         }
     }
 

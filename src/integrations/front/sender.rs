@@ -15,9 +15,10 @@ use super::bandwidth::Bandwidth;
 use super::c_store::DicomUpstream;
 use super::config::{Confirmation, FrontConfig, UpstreamConfig, Way};
 use super::stow::WebUpstream;
-use super::{confirm, purge, schedule};
+use super::{confirm, purge};
 use crate::archive::peers::forward::{ForwardBatch, ForwardInstance, ForwardResult, ForwardState, Step};
 use crate::archive::{self, Archive};
+use crate::domain::day_window;
 
 /// How long lanes may go on when the program stops.
 const GRACE: Duration = Duration::from_secs(10);
@@ -116,7 +117,7 @@ impl Context {
 
     /// Whether another instance may be begun.
     pub(super) fn may_send(&self) -> bool {
-        self.is_leading() && schedule::is_open(&self.config.windows, self.archive.now_ms())
+        self.is_leading() && day_window::is_open(&self.config.windows, self.archive.now_ms())
     }
 
     pub(super) fn sent(&self, instance: &ForwardInstance) -> ForwardResult {
