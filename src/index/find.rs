@@ -80,6 +80,8 @@ pub struct Walk {
     page_rows: u32,
     max_rows: u64,
     examined: u64,
+    /// Matches that are still to be passed over.
+    skip: u64,
 }
 
 /// A row before it is known whether it fits.
@@ -105,7 +107,12 @@ impl Walk {
         let columns = columns::of(&query);
         let segments = plan::segments(&query, &readable);
         let page_rows = page_rows.clamp(1, MAX_PAGE_ROWS);
-        Self { query, columns, segments, last: None, page_rows, max_rows, examined: 0 }
+        Self { query, columns, segments, last: None, page_rows, max_rows, examined: 0, skip: 0 }
+    }
+
+    /// Passes over so many of the next matches; nothing is collected or counted for them but what a condition asks.
+    pub fn skip(&mut self, matches: u64) {
+        self.skip = matches;
     }
 
     /// The next matches, at least one; `None` when there are no more.
@@ -134,8 +141,15 @@ impl Walk {
                     candidates.push(candidate);
                 }
             }
-            computed::add(index, &self.query, segment.readable.confidentiality, &mut candidates).await?;
+            let confidentiality = segment.readable.confidentiality;
+            let is_asked = |tag| self.query.condition(tag).is_some();
+            computed::add(index, &self.query, confidentiality, &mut candidates, is_asked).await?;
             candidates.retain(|candidate| self.accepts_collected(candidate));
+            let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(candidates.len());
+            self.skip -= passed as u64;
+            candidates.drain(..passed);
+            let is_told = |tag| self.query.returned().contains(&tag) && !is_asked(tag);
+            computed::add(index, &self.query, confidentiality, &mut candidates, is_told).await?;
             if !candidates.is_empty() {
                 let org_code = &segment.readable.org_code;
                 return Ok(Some(candidates.into_iter().map(|c| self.to_match(org_code, c)).collect()));

@@ -143,15 +143,15 @@ pub(super) fn explained(query: &Query, confidentiality: Confidentiality) -> Vec<
     COMPUTED.iter().filter(asked).map(explain).collect()
 }
 
-/// Adds to the candidates what the query returns or is about.
+/// Adds values of the wanted tags to the candidates.
 pub(super) async fn add(
     index: &Index,
     query: &Query,
     confidentiality: Confidentiality,
     candidates: &mut [Candidate],
+    is_wanted: impl Fn(u32) -> bool,
 ) -> Result<(), Error> {
-    let asked = |tag| query.returned().contains(&tag) || query.condition(tag).is_some();
-    for computed in COMPUTED.iter().filter(|computed| asked(computed.tag)) {
+    for computed in COMPUTED.iter().filter(|computed| is_wanted(computed.tag)) {
         if candidates.is_empty() || !is_of(query.level(), computed) {
             continue;
         }
