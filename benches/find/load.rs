@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use yingku::domain::query::search_keys;
+use yingku::domain::query::{search_keys, search_words};
 use yingku::index::{Error, Index, Select, Tx};
 use yingku::params;
 
@@ -71,7 +71,7 @@ async fn patients_and_studies(tx: &mut Tx, from: u64, to: u64, studies: u64) -> 
         for (i, study) in chunk.iter().enumerate() {
             insert.push(if i == 0 { "(" } else { ", (" }, vec![]);
             insert.push(
-                "?, ?, ?, ?, ?, 'F', '19700101', 0, 0, 1)",
+                "?, ?, ?, ?, ?, 'F', '19700101', 0, 0, 2)",
                 params![
                     *study as i64 / 2 + 1,
                     names::ORGANIZATION,
@@ -93,7 +93,7 @@ async fn patients_and_studies(tx: &mut Tx, from: u64, to: u64, studies: u64) -> 
             insert.push(if i == 0 { "(" } else { ", (" }, vec![]);
             insert.push(
                 "?, ?, ?, ?, ?, ?, ?, '103000', 'SYNTHETIC STUDY', 'Ceshi^Jia', '示例医院', ?, ?, ?, 'F', \
-                 '19700101', '050Y', ?, 0, 0, 1)",
+                 '19700101', '050Y', ?, 0, 0, 2)",
                 params![
                     *study as i64 + 1,
                     *study as i64 / 2 + 1,
@@ -121,6 +121,12 @@ async fn keys(tx: &mut Tx, from: u64, to: u64) -> Result<(), Error> {
             rows[0].push((1, key.clone(), study as i64 + 1));
             if study % 2 == 0 {
                 rows[1].push((1, key, study as i64 / 2 + 1));
+            }
+        }
+        for word in search_words(&names::name(study)) {
+            rows[0].push((4, word.clone(), study as i64 + 1));
+            if study % 2 == 0 {
+                rows[1].push((4, word, study as i64 / 2 + 1));
             }
         }
         rows[0].push((2, names::patient_id(study), study as i64 + 1));

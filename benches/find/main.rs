@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use yingku::domain::query::attribute::tag::*;
-use yingku::domain::query::{Level, Query};
+use yingku::domain::query::{Level, NameMatching, Query};
 use yingku::index::find::{Confidentiality, Readable, Walk};
 use yingku::index::{DatabaseConfig, Ids, Index, audit};
 
@@ -93,11 +93,19 @@ const QUESTIONS: &[Question] = &[
         let prefix = format!("{}*", names::surname(n).1);
         study(&[(PATIENT_NAME, &prefix), (STUDY_DATE, &names::dates_from(n, 1))])
     }),
+    question("fuzzy, 小明 wang", 100.0, |n| {
+        fuzzy(&[(PATIENT_NAME, &format!("{} {}", names::given(n).1, names::surname(n).0))])
+    }),
+    question("fuzzy, 王小明", 100.0, |n| {
+        fuzzy(&[(PATIENT_NAME, &format!("{}{}", names::surname(n).1, names::given(n).1))])
+    }),
+    question("fuzzy, wang", 100.0, |n| fuzzy(&[(PATIENT_NAME, names::surname(n).0)])),
     question("patients, prefix", 100.0, |n| {
         asked(Level::Patient, &[(PATIENT_NAME, &format!("{}*", names::surname(n).0))])
     }),
     without_target("name with *part ¹", |n| study(&[(PATIENT_NAME, &format!("*{}", names::given(n).1))])),
-    without_target("StudyID, no index ¹", |n| study(&[(STUDY_ID, &format!("S{n}"))])),
+    question("StudyID", 5.0, |n| study(&[(STUDY_ID, &format!("S{n}"))])),
+    without_target("StudyTime, no index ¹", |_| study(&[(STUDY_TIME, "0000-0001")])),
 ];
 
 fn year_ct(number: u64) -> Query {
@@ -106,6 +114,10 @@ fn year_ct(number: u64) -> Query {
 
 fn study(keys: &[(u32, &str)]) -> Query {
     asked(Level::Study, keys)
+}
+
+fn fuzzy(keys: &[(u32, &str)]) -> Query {
+    with_keys(Query::new(Level::Study).with_names(NameMatching::Fuzzy), keys)
 }
 
 /// What a workstation's list shows, and no more.
@@ -124,7 +136,10 @@ fn usual(keys: &[(u32, &str)]) -> Query {
 }
 
 fn asked(level: Level, keys: &[(u32, &str)]) -> Query {
-    let mut query = Query::new(level);
+    with_keys(Query::new(level), keys)
+}
+
+fn with_keys(mut query: Query, keys: &[(u32, &str)]) -> Query {
     query.add_every_return();
     for (tag, value) in keys {
         query.add_key(*tag, value).unwrap();

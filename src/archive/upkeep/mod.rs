@@ -5,6 +5,7 @@ pub mod compact;
 pub mod hold_lease;
 pub mod queue;
 pub mod reindex;
+pub mod reindex_text;
 pub mod scrub;
 mod ship_segments;
 pub mod sweep;

@@ -115,7 +115,7 @@ fn is_of(level: Level, computed: &Computed) -> bool {
 }
 
 /// Lengths of lists of owners: few, so that the engines can use their prepared statements again.
-const LIST_LENGTHS: [usize; 4] = [1, 8, 64, 512];
+const LIST_LENGTHS: [usize; 7] = [1, 4, 16, 64, 128, 256, 512];
 
 /// Fills the list up to the next of those lengths by saying the last one again.
 fn padded(mut owners: Vec<i64>) -> Vec<i64> {

@@ -1,6 +1,7 @@
 //! What the index promises, on both engines.
 
 mod audit;
+mod exam_lists;
 mod find_plans;
 mod ids;
 mod statements;
