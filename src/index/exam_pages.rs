@@ -1,9 +1,10 @@
 //! The lists behind the pages: exam reports, lab reports and studies that no report names, within a session's scope.
 //!
 //! Three branches; each carries the whole scope (table E.6, D-P5, D-P24, D-R18, D-R22), so that a list and the check of a
-//! single exam are the same conditions. What a key narrows is one statement; a list of everything walks by time (`ordered`). A study with a report is seen through its report only:
-//! a withdrawn or restricted report hides its images too.
+//! single exam are the same conditions. What a key narrows is one statement; a list of everything walks by time
+//! (`ordered`). A study with a report is seen through its report only: a withdrawn or restricted report hides its images too.
 
+mod keys;
 mod ordered;
 
 use super::{Error, Index, Row, Select, Value, search_keys};
@@ -11,6 +12,7 @@ use crate::domain::criteria::{Criteria, Key};
 use crate::domain::query;
 use crate::domain::scope::{Filter, Order, Paging, Scope};
 use crate::params;
+use keys::{NEVER, Piece, exam_key, lab_key, study_key};
 
 /// What an entry of a list is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,10 +181,6 @@ pub async fn get(index: &Index, scope: &Scope, observation_uid: &str) -> Result<
     let paging = Paging { order: Order::Newest, after: None, limit: 1 };
     Ok(find(index, scope, &filter, &paging).await?.pop())
 }
-
-/// A condition and how many times it binds the same value.
-type Piece = (&'static str, usize);
-const NEVER: Piece = ("1 = 0", 0);
 
 /// What one branch calls its columns.
 struct Branch {
@@ -442,56 +440,6 @@ fn study_visible(select: &mut Select, scope: &Scope) {
         select.push(" AND COALESCE(s.org_code, '') = ?", params![&scope.home]);
     } else {
         select.push(" AND 1 = 0", params![]);
-    }
-}
-
-fn exam_key(key: Key) -> Piece {
-    match key {
-        Key::IdCard => ("e.id_no = ?", 1),
-        Key::HealthCard | Key::Insurance | Key::Card => ("e.card_no = ?", 1),
-        Key::MedicalRecord => ("(e.event_no = ? OR e.patient_id = ?)", 2),
-        Key::Visit => ("e.event_no = ?", 1),
-        Key::OutPatient => ("(e.event_no = ? AND e.event_type IN ('1', '3'))", 1),
-        Key::InPatient => ("(e.event_no = ? AND e.event_type = '2')", 1),
-        Key::PlacerOrder => ("(e.apply_form_no = ? OR e.order_id = ?)", 2),
-        Key::FillerOrder => ("(e.report_form_no = ? OR e.pacs_id = ?)", 2),
-        Key::Accession => (
-            "(e.pacs_id = ? OR e.id IN (SELECT x.exam_report_pk FROM exam_study x JOIN study t ON t.id = x.study_pk \
-             WHERE t.accession_number = ?))",
-            2,
-        ),
-        Key::PatientId => ("(e.patient_local_id = ? OR e.patient_id = ?)", 2),
-        Key::PatientMaster => NEVER,
-        Key::Observation => (
-            "(e.observation_uid = ? OR e.id IN (SELECT x.exam_report_pk FROM exam_study x JOIN study t \
-             ON t.id = x.study_pk WHERE t.observation_uid = ?))",
-            2,
-        ),
-    }
-}
-
-fn lab_key(key: Key) -> Piece {
-    match key {
-        Key::IdCard => ("l.id_no = ?", 1),
-        Key::HealthCard | Key::Insurance | Key::Card => ("l.card_no = ?", 1),
-        Key::MedicalRecord => ("(l.event_no = ? OR l.patient_id = ?)", 2),
-        Key::Visit => ("l.event_no = ?", 1),
-        Key::OutPatient => ("(l.event_no = ? AND l.event_type IN ('1', '3'))", 1),
-        Key::InPatient => ("(l.event_no = ? AND l.event_type = '2')", 1),
-        Key::PlacerOrder => ("(l.apply_form_no = ? OR l.order_id = ?)", 2),
-        Key::FillerOrder => ("l.report_form_no = ?", 1),
-        Key::PatientId => ("l.patient_id = ?", 1),
-        Key::Observation => ("l.observation_uid = ?", 1),
-        Key::Accession | Key::PatientMaster => NEVER,
-    }
-}
-
-fn study_key(key: Key) -> Piece {
-    match key {
-        Key::Accession => ("s.accession_number = ?", 1),
-        Key::PatientId => ("s.patient_id = ?", 1),
-        Key::Observation => ("s.observation_uid = ?", 1),
-        _ => NEVER,
     }
 }
 
