@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::upkeep::compact::CompactionConfig;
+use crate::archive::upkeep::purge_inbox::InboxConfig;
 use crate::archive::upkeep::scrub::ScrubConfig;
 use crate::archive::{LinkRules, QrConfig, RetrieveConfig};
 use crate::dicom::render::RenderConfig;
@@ -27,10 +28,14 @@ use crate::integrations::file_share::FileShareConfig;
 use crate::integrations::front::{FrontConfig, UpstreamConfig};
 use crate::integrations::report_registry::{self, ClientConfig, RegistryConfig, SenderConfig};
 use crate::jobs::JobsConfig;
+use crate::jobs::people::PatientsConfig;
 use crate::objects::ObjectsConfig;
 use crate::telemetry::LogConfig;
+use crate::tls::CertificateMatch;
 use crate::web::HttpConfig;
+use crate::web::api::ApiConfig;
 use crate::web::dicomweb::DicomwebConfig;
+use crate::web::operations::QualityPageConfig;
 use crate::web::pages::PagesConfig;
 
 pub use faults::Fault;
@@ -65,6 +70,10 @@ pub struct Config {
     pub customer: Vec<Customer>,
     /// Registration and query of reports.
     pub registry: RegistryConfig,
+    /// How long inbound messages are kept.
+    pub inbox: InboxConfig,
+    /// The page that shows how good the registered data is.
+    pub quality: QualityPageConfig,
     /// Where and how report files are fetched.
     pub reports: ReportsConfig,
     /// The QR code on reports.
@@ -75,6 +84,8 @@ pub struct Config {
     pub pages: PagesConfig,
     /// DICOMweb.
     pub dicomweb: DicomwebConfig,
+    /// How systems pull reports.
+    pub api: ApiConfig,
     /// How reports and images find each other.
     pub link: LinkRules,
     /// Rendering of images.
@@ -83,6 +94,8 @@ pub struct Config {
     pub retrieve: RetrieveConfig,
     /// Background work.
     pub jobs: JobsConfig,
+    /// Patients of several organisations who are one person.
+    pub patients: PatientsConfig,
     /// Reading all images from time to time.
     pub scrub: ScrubConfig,
     /// Taking back the space of deleted images.
@@ -177,6 +190,12 @@ impl Config {
     /// Everything that makes a start unsafe or impossible.
     pub fn faults(&self) -> Vec<Fault> {
         faults::find(self)
+    }
+
+    /// The certificates by which those who call over HTTP are known.
+    pub fn caller_certificates(&self) -> impl Iterator<Item = &CertificateMatch> {
+        let clients = self.client.iter().flat_map(|client| &client.certificate);
+        clients.chain(self.sender.iter().flat_map(|sender| &sender.certificate))
     }
 
     /// The configuration itself, if it has no faults.

@@ -15,6 +15,7 @@ use super::config::UpstreamConfig;
 use super::sender::Context;
 use crate::archive;
 use crate::archive::peers::forward::{ForwardBatch, ForwardInstance, ForwardResult};
+use crate::dicom::part10;
 
 const DICOM_JSON: &str = "application/dicom+json";
 const REFERENCED_SOP_INSTANCE_UID: &str = "00081155";
@@ -186,7 +187,9 @@ fn body(
                 progress.culprit = Some((pk, format!("cannot be read here: {error}"), for_good));
                 error
             };
-            let bytes = match context.bytes(&one, 0).await {
+            // The file's own head says how and for whom the object came here.
+            let file = part10::meta(&one.sop_class_uid, &one.sop_instance_uid, &one.transfer_syntax_uid, "");
+            let bytes = match context.bytes(&one, one.dataset_offset).await {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     let for_good = matches!(error, archive::Error::NotFound);
@@ -194,7 +197,9 @@ fn body(
                 }
             };
             let bytes = bytes.map_err(move |error| blame(error, false));
-            let framed = stream::iter([Ok(head)]).chain(bytes).chain(stream::iter([Ok(Bytes::from_static(b"\r\n"))]));
+            let framed = stream::iter([Ok(head), Ok(Bytes::from(file))])
+                .chain(bytes)
+                .chain(stream::iter([Ok(Bytes::from_static(b"\r\n"))]));
             Ok::<_, std::io::Error>(framed)
         }
     });
@@ -214,7 +219,9 @@ fn judge(
 ) -> (Vec<ForwardResult>, Option<String>) {
     let answer = read_answer(text);
     let known = matches!(status, StatusCode::OK | StatusCode::ACCEPTED | StatusCode::CONFLICT);
-    let Some((stored, failed)) = answer.filter(|_| known) else {
+    // An archive without room may say so by its status, and name what found none.
+    let names_them = |failed: &HashMap<String, u16>| status.is_server_error() && !failed.is_empty();
+    let Some((stored, failed)) = answer.filter(|(_, failed)| known || names_them(failed)) else {
         if status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 404 | 408 | 413 | 429) {
             // It does not like this request; the next attempts may be with fewer instances, and end in parking.
             let reason = format!("STOW-RS answered {status}");
