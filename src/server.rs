@@ -88,7 +88,9 @@ impl Server {
     /// Opens database, store and ports.
     pub async fn open(config: Config) -> Result<Self, Error> {
         let archive = open_archive(&config).await?;
-        let dimse = dimse::Listener::bind(&config.dicom, config.peer.clone(), archive.clone()).await?;
+        let codes: Vec<String> = config.organization.iter().map(|organization| organization.code.clone()).collect();
+        let peers = config.peer.iter().map(|peer| peer.clone().with_every_organization(&codes)).collect();
+        let dimse = dimse::Listener::bind(&config.dicom, peers, archive.clone()).await?;
         let http = web::HttpListener::bind(&config.http, config.caller_certificates()).await?;
         let http_addr = http.local_addr().unwrap_or(config.http.listen);
         let readiness = Arc::new(Readiness::default());

@@ -4,6 +4,8 @@
 pub const ORGANIZATION: &str = "ORG-T01";
 /// Days over which the studies are spread.
 const DAYS: u64 = 3650;
+/// Devices that make StudyInstanceUIDs.
+const DEVICES: u64 = 40;
 
 const SURNAMES: [(&str, &str); 40] = [
     ("Wang", "王"),
@@ -123,9 +125,16 @@ pub fn accession_number(study: u64) -> String {
     format!("A{study:010}")
 }
 
-/// (0020,000D)
+/// (0020,000D): a root for each of some devices, then a number that grows, as devices make them.
 pub fn study_uid(study: u64) -> String {
-    format!("1.2.826.0.1.3680043.9.7777.{}.{study}", scattered(study, 5) % 1_000_000_000)
+    format!("1.2.826.0.1.3680043.9.7777.{}.1{study:09}", scattered(study, 5) % DEVICES + 1)
+}
+
+/// A UUID that follows no order.
+pub fn observation_uid(study: u64) -> String {
+    let (high, low) = (scattered(study, 8), scattered(study, 9));
+    let (a, b, c) = (high >> 32, high >> 16 & 0xFFFF, high & 0xFFF);
+    format!("{a:08x}-{b:04x}-5{c:03x}-{:04x}-{:012x}", 0x8000 | low >> 50, low & 0xFFFF_FFFF_FFFF)
 }
 
 /// (0008,0020): studies come in the order of their dates.

@@ -33,7 +33,6 @@ struct Stored {
     files: Vec<String>,
     ct_series: String,
     small_series: String,
-    one: String,
 }
 
 #[tokio::main]
@@ -84,18 +83,28 @@ async fn main() {
 
     println!("\nsingle answers, milliseconds (median and 99th percentile of {REQUESTS}; metadata of 20)");
     for archive in &archives {
-        let ct = format!("{}/studies/{STUDY}/series/{}/instances/{}", archive.dicomweb, stored.ct_series, stored.one);
+        let series = format!("{}/studies/{STUDY}/series/{}/instances", archive.dicomweb, stored.ct_series);
+        let ct = |number: usize| format!("{series}/{}", ct_instance(1 + number as u64 % images));
         let small = format!("{}/studies/{STUDY}/series/{}", archive.dicomweb, stored.small_series);
         let frame = "multipart/related; type=\"application/octet-stream\"";
-        let json = "application/dicom+json";
-        answers("metadata of 1000", archive, &http, &format!("{small}/metadata"), json, 20).await;
-        answers("one frame", archive, &http, &format!("{ct}/frames/1"), frame, REQUESTS).await;
-        answers("rendered", archive, &http, &format!("{ct}/rendered"), "image/jpeg", REQUESTS).await;
+        let (json, jpeg) = ("application/dicom+json", "image/jpeg");
+        answers("metadata of 1000", archive, &http, |_| format!("{small}/metadata"), json, 20).await;
+        answers("one frame", archive, &http, |_| format!("{}/frames/1", ct(0)), frame, REQUESTS).await;
+        // Each picture of these is asked for once, from the back, where nothing was drawn before.
+        let (last, once) = (images as usize, REQUESTS.min(images as usize / 2));
+        answers("rendered, first", archive, &http, |n| format!("{}/rendered", ct(last - 1 - n)), jpeg, once).await;
+        answers("frames, each once", archive, &http, |n| format!("{}/frames/1", ct(1 + n)), frame, once).await;
+        answers("rendered, again", archive, &http, |_| format!("{}/rendered", ct(0)), jpeg, REQUESTS).await;
         let one = format!("{}/studies?PatientID=L0001", archive.dicomweb);
-        answers("QIDO PatientID", archive, &http, &one, json, REQUESTS).await;
+        answers("QIDO PatientID", archive, &http, |_| one.clone(), json, REQUESTS).await;
     }
     drop(archives);
     std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+}
+
+/// UID of an instance of the CT series, from 1.
+fn ct_instance(number: u64) -> String {
+    format!("2.25.9{CT_RUN:012}{:03}{number:09}", 0)
 }
 
 /// Stores both series, and keeps the files of the first for nginx.
@@ -111,7 +120,6 @@ async fn store(archive: &Archive, files: &Path, images: u64) -> Stored {
         files: Vec::new(),
         ct_series: format!("2.25.8{CT_RUN:012}.0"),
         small_series: format!("2.25.8{SMALL_RUN:012}.0"),
-        one: format!("2.25.9{CT_RUN:012}{:03}{:09}", 0, 1),
     };
     let kinds = [(ObjectKind::Ct, CT_RUN, images), (ObjectKind::Small, SMALL_RUN, 1000)];
     for (kind, run, count) in kinds {
@@ -164,11 +172,19 @@ async fn body(request: reqwest::RequestBuilder) -> u64 {
     bytes
 }
 
-async fn answers(what: &str, archive: &Archive, http: &reqwest::Client, url: &str, accept: &str, count: usize) {
+async fn answers(
+    what: &str,
+    archive: &Archive,
+    http: &reqwest::Client,
+    url: impl Fn(usize) -> String,
+    accept: &str,
+    count: usize,
+) {
     let mut times = Vec::with_capacity(count);
-    for _ in 0..count {
+    for number in 0..count {
+        let url = url(number);
         let began = Instant::now();
-        body(http.get(url).bearer_auth(KEY).header("accept", accept)).await;
+        body(http.get(&url).bearer_auth(KEY).header("accept", accept)).await;
         times.push(began.elapsed().as_secs_f64() * 1000.0);
     }
     times.sort_by(f64::total_cmp);

@@ -16,6 +16,10 @@ pub(super) struct Reindex {
     /// Organisation of objects that do not name theirs (stored by a first version); they are left out without it.
     #[arg(long)]
     organization: Option<String>,
+    /// Only read the texts of existing rows again, e.g. patients' names after `charset` of a peer was put right; of the
+    /// studies of --organization, else of all. The server may run meanwhile.
+    #[arg(long)]
+    text: bool,
 }
 
 impl Reindex {
@@ -34,6 +38,17 @@ impl Reindex {
         };
         let archive = crate::server::open_archive(&config).await?;
         let bar = ProgressBar::new_spinner();
+        if self.text {
+            let done = archive.reindex_texts(&rules, |done| bar.set_position(done.studies)).await;
+            bar.finish_and_clear();
+            archive.release().await?;
+            let done = done?;
+            println!(
+                "{} studies looked at, {} with other texts now, {} without an object that could be read",
+                done.studies, done.changed, done.unread
+            );
+            return Ok(ExitCode::SUCCESS);
+        }
         let done = archive.reindex(&rules, |done| bar.set_position(done.seen)).await;
         bar.finish_and_clear();
         archive.release().await?;

@@ -204,6 +204,8 @@ fn organizations(config: &Config, found: &mut Found) {
     }
     for (i, peer) in config.peer.iter().enumerate() {
         named.push((format!("peer.{i}.organization"), &peer.organization));
+        let codes = peer.query_organizations.iter().filter(|code| *code != "*");
+        named.extend(codes.map(|code| (format!("peer.{i}.query_organizations"), code)));
     }
     for (i, sender) in config.sender.iter().enumerate() {
         let codes = sender.organizations.iter().filter(|code| *code != "*");
@@ -335,6 +337,8 @@ mod tests {
         let twins = format!("[[organization]]\nname = 'a'\ncode = 'A'\n[[customer]]\n{guid}\n[[customer]]\n{guid}");
         let peer = "[[peer]]\nae_title = 'P'\nhost = 'h'\norganization = 'A'\n";
         let peers = format!("[[organization]]\nname = 'a'\ncode = 'A'\n{peer}{peer}");
+        let beyond = "[[organization]]\nname = 'a'\ncode = 'A'\n[[peer]]\nae_title = 'P'\nhost = 'h'\n\
+                      organization = 'A'\nquery_organizations = ['*', 'B']";
         let open = "[http]\nlisten = '0.0.0.0:0'\n[[sender]]\nname = 'a'\norganizations = ['*']\naddresses = ['::/0']";
         let client = |right: &str, more: &str| {
             format!("[[client]]\nid = 'a'\nkey = 'a-long-and-odd-secret-8'\ndicomweb = '{right}'\n{more}")
@@ -346,6 +350,7 @@ mod tests {
             ("[objects]\njournal = 'journal'", "objects.journal"),
             (twins.as_str(), "customer.1.guid"),
             (peers.as_str(), "peer.1"),
+            (beyond, "peer.0.query_organizations"),
             ("[[client]]\nid = 'a'\nkey = 'changeme-changeme'", "client.0.key"),
             (open, "sender.0.addresses"),
             ("[qr]\nsize_mm = nan", "qr.size_mm"),

@@ -218,8 +218,8 @@ pub struct PeerConfig {
     /// Character set of answers to its queries that name none. Default UTF-8.
     #[serde(default)]
     pub answer_charset: Option<Charset>,
-    /// Codes of further organisations whose data it may ask for; what is restricted, of VIPs or withdrawn there stays
-    /// hidden (D-R18, D-R22). Default none: its own organisation's data only.
+    /// Codes of further organisations whose data it may ask for, or `["*"]` for every organisation; what is restricted,
+    /// of VIPs or withdrawn there stays hidden (D-R18, D-R22). Default none: its own organisation's data only.
     #[serde(default)]
     pub query_organizations: Vec<String>,
     /// Addresses (CIDR) it may call from. Default: those of `host`.
@@ -269,6 +269,14 @@ impl PeerConfig {
             _ if self.scu.organizations.is_empty() => std::slice::from_ref(&self.organization),
             _ => &self.scu.organizations,
         }
+    }
+
+    /// With `*` among [`PeerConfig::query_organizations`] replaced by the codes of all organisations.
+    pub fn with_every_organization(mut self, codes: &[String]) -> Self {
+        if self.query_organizations.iter().any(|code| code == "*") {
+            self.query_organizations = codes.to_vec();
+        }
+        self
     }
 
     /// Whose data it may ask for: its own organisation's first.
@@ -346,6 +354,20 @@ mod tests {
         assert!(!by_net.calls_from("192.0.2.7".parse().unwrap(), None).await);
         let nowhere = peer("ae_title = 'PACS01'\norganization = 'ORG-T01'");
         assert!(!nowhere.calls_from("127.0.0.1".parse().unwrap(), None).await);
+    }
+
+    #[test]
+    fn a_star_stands_for_every_organisation_and_the_own_one_stays_first_and_whole() {
+        let codes = ["ORG-T01".to_owned(), "ORG-T02".to_owned()];
+        let base = "ae_title = 'PACS01'\norganization = 'ORG-T02'\n";
+        let readable = |more: &str| {
+            let peer = peer(&format!("{base}{more}")).with_every_organization(&codes);
+            peer.readable().into_iter().map(|r| (r.org_code, r.confidentiality)).collect::<Vec<_>>()
+        };
+        let own = ("ORG-T02".to_owned(), Confidentiality::Everything);
+        let shared = ("ORG-T01".to_owned(), Confidentiality::SharedOnly);
+        assert_eq!(readable("query_organizations = ['*']"), [own.clone(), shared]);
+        assert_eq!(readable(""), [own]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! conditions to find candidates. Attributes that the archive does not know are told, not refused.
 
 pub mod attribute;
+mod fuzzy;
 mod matching;
 mod name;
 mod pattern;
@@ -15,6 +16,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 pub use attribute::{Attribute, Kind, Level};
+pub use fuzzy::{FuzzyName, search_words};
 pub use matching::{Bound, Matching};
 pub use name::{NamePattern, search_keys};
 pub use pattern::Pattern;
@@ -38,6 +40,16 @@ pub enum DateTimeMatching {
     Separate,
     /// As one range of moments (PS3.4 section C.2.2.2.5.1; QIDO-RS).
     Combined,
+}
+
+/// How names of persons are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NameMatching {
+    /// Group by group, with wildcards (PS3.4 section C.2.2.2.1).
+    #[default]
+    Literal,
+    /// By words in any order ([`FuzzyName`]): when C-FIND has negotiated it, or QIDO-RS asks for it.
+    Fuzzy,
 }
 
 /// What a key means to the archive.
@@ -69,6 +81,7 @@ pub struct Query {
     conditions: Vec<Condition>,
     returned: BTreeSet<u32>,
     date_time: DateTimeMatching,
+    names: NameMatching,
 }
 
 impl Query {
@@ -81,12 +94,19 @@ impl Query {
             (Level::Instance, tag::SOP_INSTANCE_UID),
         ];
         let returned = unique.into_iter().filter(|(of, _)| *of <= level).map(|(_, tag)| tag).collect();
-        Self { level, conditions: Vec::new(), returned, date_time: DateTimeMatching::default() }
+        let (date_time, names) = (DateTimeMatching::default(), NameMatching::default());
+        Self { level, conditions: Vec::new(), returned, date_time, names }
     }
 
     /// How ranges of dates and times go together.
     pub fn with_date_time(mut self, date_time: DateTimeMatching) -> Self {
         self.date_time = date_time;
+        self
+    }
+
+    /// How the names of persons of keys that are added from here on are compared.
+    pub fn with_names(mut self, names: NameMatching) -> Self {
+        self.names = names;
         self
     }
 
@@ -100,7 +120,7 @@ impl Query {
         if !attribute.is_matched() {
             return Ok(KeySupport::Returned);
         }
-        if let Some(matching) = Matching::read(attribute, value)? {
+        if let Some(matching) = Matching::read(attribute, value, self.names)? {
             self.conditions.retain(|condition| condition.attribute.tag != tag);
             self.conditions.push(Condition { attribute, matching });
         }

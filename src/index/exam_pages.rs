@@ -1,13 +1,18 @@
 //! The lists behind the pages: exam reports, lab reports and studies that no report names, within a session's scope.
 //!
-//! One statement with three branches; each branch carries the whole scope (table E.6, D-P5, D-P24, D-R18, D-R22), so that
-//! a list and the check of a single exam are the same conditions. A study with a report is seen through its report only:
-//! a withdrawn or restricted report hides its images too.
+//! Three branches; each carries the whole scope (table E.6, D-P5, D-P24, D-R18, D-R22), so that a list and the check of a
+//! single exam are the same conditions. What a key narrows is one statement; a list of everything walks by time
+//! (`ordered`). A study with a report is seen through its report only: a withdrawn or restricted report hides its images too.
 
-use super::{Error, Index, Row, Select, Value};
+mod keys;
+mod ordered;
+
+use super::{Error, Index, Row, Select, Value, search_keys};
 use crate::domain::criteria::{Criteria, Key};
+use crate::domain::query;
 use crate::domain::scope::{Filter, Order, Paging, Scope};
 use crate::params;
+use keys::{NEVER, Piece, exam_key, lab_key, study_key};
 
 /// What an entry of a list is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,14 +78,14 @@ const EXAM: &str = "SELECT 'exam' AS kind, e.id AS pk, e.observation_uid, e.obse
     (SELECT COUNT(*) FROM report_file f WHERE f.exam_report_pk = e.id AND f.is_current = 1) AS files \
     FROM exam_report e WHERE e.withdrawn = 0";
 
-const LAB: &str = " UNION ALL SELECT 'lab' AS kind, l.id AS pk, l.observation_uid, l.observed_at, l.org_code, \
+const LAB: &str = "SELECT 'lab' AS kind, l.id AS pk, l.observation_uid, l.observed_at, l.org_code, \
     l.patient_id, '' AS patient_local_id, COALESCE(l.name, '') AS name, COALESCE(l.sex_code, '') AS sex, \
     '' AS birth_date, COALESCE(l.report_title, l.class_local_name, '') AS title, 'LAB' AS modality, \
     COALESCE(l.class_name, '') AS type_name, '' AS body_part, l.report_form_no AS accession, '' AS state, \
     CAST(1 AS BIGINT) AS reviewed, CAST(0 AS BIGINT) AS series, CAST(0 AS BIGINT) AS files \
     FROM lab_report l WHERE l.withdrawn = 0";
 
-const STUDY: &str = " UNION ALL SELECT 'study' AS kind, s.id AS pk, s.observation_uid, \
+const STUDY: &str = "SELECT 'study' AS kind, s.id AS pk, s.observation_uid, \
     CASE WHEN LENGTH(s.study_date) = 8 THEN SUBSTR(s.study_date, 1, 4) || '-' || SUBSTR(s.study_date, 5, 2) || '-' || \
     SUBSTR(s.study_date, 7, 2) || CASE WHEN LENGTH(s.study_time) >= 6 THEN ' ' || SUBSTR(s.study_time, 1, 2) || ':' || \
     SUBSTR(s.study_time, 3, 2) || ':' || SUBSTR(s.study_time, 5, 2) ELSE ' 00:00:00' END ELSE '' END AS observed_at, \
@@ -94,10 +99,51 @@ const STUDY: &str = " UNION ALL SELECT 'study' AS kind, s.id AS pk, s.observatio
 
 /// The entries that a session may see, narrowed by the form.
 pub async fn find(index: &Index, scope: &Scope, filter: &Filter, paging: &Paging) -> Result<Vec<Entry>, Error> {
-    let mut select = Select::new("SELECT * FROM (");
-    for branch in [&EXAM_BRANCH, &LAB_BRANCH, &STUDY_BRANCH] {
-        push_branch(&mut select, branch, scope, filter);
+    if ordered::is_whole(scope, filter) {
+        return ordered::find(index, scope, filter, paging).await;
     }
+    let Some(select) = narrowed("", scope, filter, paging) else { return Ok(Vec::new()) };
+    index.query(select.sql(), select.values()).await?.iter().map(entry_from).collect()
+}
+
+/// How an embedded database would read the list: the lines of EXPLAIN QUERY PLAN. For the test that no large table is
+/// read from end to end.
+pub async fn explain(index: &Index, scope: &Scope, filter: &Filter, paging: &Paging) -> Result<Vec<String>, Error> {
+    const START: &str = "EXPLAIN QUERY PLAN ";
+    let selects = match ordered::is_whole(scope, filter) {
+        true => ordered::all(START, scope, filter, paging),
+        false => narrowed(START, scope, filter, paging).into_iter().collect(),
+    };
+    let mut lines = Vec::new();
+    for select in selects {
+        for row in index.query(select.sql(), select.values()).await? {
+            lines.push(row.text("detail")?);
+        }
+    }
+    Ok(lines)
+}
+
+/// What a key narrows, in one statement; `start` is nothing or an explanation of it. None when no branch has the key.
+fn narrowed(start: &'static str, scope: &Scope, filter: &Filter, paging: &Paging) -> Option<Select> {
+    let branches = [&EXAM_BRANCH, &LAB_BRANCH, &STUDY_BRANCH];
+    let branches: Vec<&Branch> = branches.into_iter().filter(|branch| branch.can_have(scope)).collect();
+    if branches.is_empty() {
+        return None;
+    }
+    let mut select = Select::new(start);
+    select.push("SELECT * FROM (", params![]);
+    for (i, branch) in branches.into_iter().enumerate() {
+        if i > 0 {
+            select.push(" UNION ALL ", params![]);
+        }
+        push_branch(&mut select, branch, branch.any_organization, scope, filter);
+    }
+    push_outer(&mut select, scope, filter, paging);
+    Some(select)
+}
+
+/// Time and order, around the branches.
+fn push_outer(select: &mut Select, scope: &Scope, filter: &Filter, paging: &Paging) {
     select.push(") AS found WHERE 1 = 1", params![]);
     for (from, piece) in
         [(&filter.observed.from, " AND observed_at >= ?"), (&filter.observed.to, " AND observed_at <= ?")]
@@ -127,7 +173,6 @@ pub async fn find(index: &Index, scope: &Scope, filter: &Filter, paging: &Paging
         Order::Oldest => " ORDER BY observed_at, observation_uid LIMIT ?",
     };
     select.push(order, params![paging.limit]);
-    index.query(select.sql(), select.values()).await?.iter().map(entry_from).collect()
 }
 
 /// One entry, when the session may see it.
@@ -137,15 +182,17 @@ pub async fn get(index: &Index, scope: &Scope, observation_uid: &str) -> Result<
     Ok(find(index, scope, &filter, &paging).await?.pop())
 }
 
-/// A condition and how many times it binds the same value.
-type Piece = (&'static str, usize);
-const NEVER: Piece = ("1 = 0", 0);
-
 /// What one branch calls its columns.
 struct Branch {
     kind: EntryKind,
     start: &'static str,
     organization: &'static str,
+    /// The same where a key narrows: no index of the organisation's whole list is to be taken for it.
+    any_organization: &'static str,
+    /// Of a walk by time: from, to, before, behind, newest first, oldest first.
+    walk: [&'static str; 6],
+    /// The first organisation behind one.
+    next_organization: &'static str,
     key: fn(Key) -> Piece,
     name: &'static str,
     accession: &'static str,
@@ -155,10 +202,34 @@ struct Branch {
     local_patient: Piece,
 }
 
+impl Branch {
+    /// Whether the scope can find anything here.
+    fn can_have(&self, scope: &Scope) -> bool {
+        if self.kind == EntryKind::Study && !scope.unreviewed {
+            return false;
+        }
+        let has = |(key, _): &(Key, String)| (self.key)(*key) != NEVER;
+        let (all_of, any_of) = (&scope.criteria.all_of, &scope.criteria.any_of);
+        scope.patients.is_some()
+            || scope.free_search
+            || all_of.iter().all(has) && (any_of.is_empty() || any_of.iter().any(has))
+    }
+}
+
 static EXAM_BRANCH: Branch = Branch {
     kind: EntryKind::Exam,
     start: EXAM,
     organization: " AND e.org_code",
+    any_organization: " AND COALESCE(e.org_code, '')",
+    walk: [
+        " AND e.observed_at >= ?",
+        " AND e.observed_at <= ?",
+        " AND (e.observed_at, e.observation_uid) < (?, ?)",
+        " AND (e.observed_at, e.observation_uid) > (?, ?)",
+        " ORDER BY e.observed_at DESC, e.observation_uid DESC LIMIT ?",
+        " ORDER BY e.observed_at, e.observation_uid LIMIT ?",
+    ],
+    next_organization: "SELECT MIN(org_code) AS code FROM exam_report WHERE org_code > $1",
     key: exam_key,
     name: " AND e.name = ?",
     accession: " AND (e.pacs_id = ? OR e.report_form_no = ?)",
@@ -172,6 +243,16 @@ static LAB_BRANCH: Branch = Branch {
     kind: EntryKind::Lab,
     start: LAB,
     organization: " AND l.org_code",
+    any_organization: " AND COALESCE(l.org_code, '')",
+    walk: [
+        " AND l.observed_at >= ?",
+        " AND l.observed_at <= ?",
+        " AND (l.observed_at, l.observation_uid) < (?, ?)",
+        " AND (l.observed_at, l.observation_uid) > (?, ?)",
+        " ORDER BY l.observed_at DESC, l.observation_uid DESC LIMIT ?",
+        " ORDER BY l.observed_at, l.observation_uid LIMIT ?",
+    ],
+    next_organization: "SELECT MIN(org_code) AS code FROM lab_report WHERE org_code > $1",
     key: lab_key,
     name: " AND l.name = ?",
     accession: " AND (l.specimen_id = ? OR l.report_form_no = ?)",
@@ -185,8 +266,11 @@ static STUDY_BRANCH: Branch = Branch {
     kind: EntryKind::Study,
     start: STUDY,
     organization: " AND s.org_code",
+    any_organization: " AND COALESCE(s.org_code, '')",
+    walk: ["", "", "", "", "", ""],
+    next_organization: "SELECT MIN(org_code) AS code FROM study WHERE org_code > $1",
     key: study_key,
-    name: " AND s.patient_name = ?",
+    name: " AND s.id IN (SELECT k.study_pk FROM study_key k WHERE k.org_code = ? AND k.kind = ? AND k.search_key = ?)",
     accession: " AND (s.accession_number = ? OR s.study_id = ?)",
     observation: " AND s.observation_uid = ?",
     visible: study_visible,
@@ -194,34 +278,33 @@ static STUDY_BRANCH: Branch = Branch {
     local_patient: ("s.org_code = ? AND s.patient_id = ?", 2),
 };
 
-fn push_branch(select: &mut Select, branch: &Branch, scope: &Scope, filter: &Filter) {
+fn push_branch(select: &mut Select, branch: &Branch, organization: &'static str, scope: &Scope, filter: &Filter) {
     select.push(branch.start, params![]);
     if let Some(codes) = &scope.organizations {
-        select.push_in(branch.organization, codes.iter().map(Value::from).collect());
+        select.push_in(organization, codes.iter().map(Value::from).collect());
     }
     (branch.visible)(select, scope);
     match &scope.patients {
         Some(patients) => {
-            select.push(" AND (1 = 0", params![]);
+            let mut alternatives = Vec::new();
             for patient in patients {
                 for (piece, id) in
                     [(branch.patient, &patient.patient_id), (branch.local_patient, &patient.patient_local_id)]
                 {
                     if piece.1 == 2 && !id.is_empty() {
-                        select.push(" OR (", params![]);
-                        select.push(piece.0, params![&patient.org_code, id]);
-                        select.push(")", params![]);
+                        alternatives.push((piece.0, params![&patient.org_code, id]));
                     }
                 }
             }
-            select.push(")", params![]);
+            push_any(select, alternatives);
         }
         None if scope.free_search => {}
-        None => push_criteria(select, branch, &scope.criteria),
+        None => {
+            push_criteria(select, branch, &scope.criteria);
+            push_name(select, branch, scope, &scope.criteria.name);
+        }
     }
-    if !filter.name.is_empty() {
-        select.push(branch.name, params![&filter.name]);
-    }
+    push_name(select, branch, scope, &filter.name);
     if !filter.accession.is_empty() {
         select.push(branch.accession, params![&filter.accession, &filter.accession]);
     }
@@ -238,22 +321,41 @@ fn push_criteria(select: &mut Select, branch: &Branch, criteria: &Criteria) {
         select.push(piece, vec![Value::from(value); times]);
     }
     if !criteria.any_of.is_empty() {
-        select.push(" AND (1 = 0", params![]);
-        for (key, value) in &criteria.any_of {
-            let (piece, times) = (branch.key)(*key);
-            select.push(" OR ", params![]);
-            select.push(piece, vec![Value::from(value); times]);
-        }
-        select.push(")", params![]);
+        let pieces = criteria.any_of.iter().map(|(key, value)| ((branch.key)(*key), value));
+        let pieces = pieces.filter(|(piece, _)| *piece != NEVER);
+        push_any(select, pieces.map(|((piece, times), value)| (piece, vec![Value::from(value); times])).collect());
     }
     if !criteria.organization.is_empty() {
-        select.push_in(branch.organization, params![&criteria.organization]);
-    }
-    if !criteria.name.is_empty() {
-        select.push(branch.name, params![&criteria.name]);
+        select.push_in(branch.any_organization, params![&criteria.organization]);
     }
     push_types(select, branch.kind, &criteria.types);
     push_person(select, branch.kind, criteria);
+}
+
+/// One of the conditions, and nothing else among them: SQLite looks up alternatives in indexes only when each has one.
+fn push_any(select: &mut Select, alternatives: Vec<(&'static str, Vec<Value>)>) {
+    if alternatives.is_empty() {
+        select.push(" AND 1 = 0", params![]);
+        return;
+    }
+    for (i, (piece, values)) in alternatives.into_iter().enumerate() {
+        select.push(if i == 0 { " AND ((" } else { ") OR (" }, params![]);
+        select.push(piece, values);
+    }
+    select.push("))", params![]);
+}
+
+/// A whole name: as it was registered; of images, one of its groups, which the keys of queries find.
+fn push_name(select: &mut Select, branch: &Branch, scope: &Scope, name: &str) {
+    if name.is_empty() {
+        return;
+    }
+    if branch.kind != EntryKind::Study {
+        select.push(branch.name, params![name]);
+        return;
+    }
+    let key = query::search_keys(name).into_iter().next().unwrap_or_default();
+    select.push(branch.name, params![&scope.home, search_keys::NAME, key.into_bytes()]);
 }
 
 /// Sex, birth, department and registration: what a branch does not record cannot match.
@@ -346,59 +448,9 @@ fn lab_visible(select: &mut Select, scope: &Scope) {
 /// Images without a report are like an unreviewed report: for the own organisation only.
 fn study_visible(select: &mut Select, scope: &Scope) {
     if scope.unreviewed {
-        select.push(" AND s.org_code = ?", params![&scope.home]);
+        select.push(" AND COALESCE(s.org_code, '') = ?", params![&scope.home]);
     } else {
         select.push(" AND 1 = 0", params![]);
-    }
-}
-
-fn exam_key(key: Key) -> Piece {
-    match key {
-        Key::IdCard => ("e.id_no = ?", 1),
-        Key::HealthCard | Key::Insurance | Key::Card => ("e.card_no = ?", 1),
-        Key::MedicalRecord => ("(e.event_no = ? OR e.patient_id = ?)", 2),
-        Key::Visit => ("e.event_no = ?", 1),
-        Key::OutPatient => ("(e.event_no = ? AND e.event_type IN ('1', '3'))", 1),
-        Key::InPatient => ("(e.event_no = ? AND e.event_type = '2')", 1),
-        Key::PlacerOrder => ("(e.apply_form_no = ? OR e.order_id = ?)", 2),
-        Key::FillerOrder => ("(e.report_form_no = ? OR e.pacs_id = ?)", 2),
-        Key::Accession => (
-            "(e.pacs_id = ? OR e.id IN (SELECT x.exam_report_pk FROM exam_study x JOIN study t ON t.id = x.study_pk \
-             WHERE t.accession_number = ?))",
-            2,
-        ),
-        Key::PatientId => ("(e.patient_local_id = ? OR e.patient_id = ?)", 2),
-        Key::PatientMaster => NEVER,
-        Key::Observation => (
-            "(e.observation_uid = ? OR e.id IN (SELECT x.exam_report_pk FROM exam_study x JOIN study t \
-             ON t.id = x.study_pk WHERE t.observation_uid = ?))",
-            2,
-        ),
-    }
-}
-
-fn lab_key(key: Key) -> Piece {
-    match key {
-        Key::IdCard => ("l.id_no = ?", 1),
-        Key::HealthCard | Key::Insurance | Key::Card => ("l.card_no = ?", 1),
-        Key::MedicalRecord => ("(l.event_no = ? OR l.patient_id = ?)", 2),
-        Key::Visit => ("l.event_no = ?", 1),
-        Key::OutPatient => ("(l.event_no = ? AND l.event_type IN ('1', '3'))", 1),
-        Key::InPatient => ("(l.event_no = ? AND l.event_type = '2')", 1),
-        Key::PlacerOrder => ("(l.apply_form_no = ? OR l.order_id = ?)", 2),
-        Key::FillerOrder => ("l.report_form_no = ?", 1),
-        Key::PatientId => ("l.patient_id = ?", 1),
-        Key::Observation => ("l.observation_uid = ?", 1),
-        Key::Accession | Key::PatientMaster => NEVER,
-    }
-}
-
-fn study_key(key: Key) -> Piece {
-    match key {
-        Key::Accession => ("s.accession_number = ?", 1),
-        Key::PatientId => ("s.patient_id = ?", 1),
-        Key::Observation => ("s.observation_uid = ?", 1),
-        _ => NEVER,
     }
 }
 

@@ -14,11 +14,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{Index, Value};
 use crate::domain::query::attribute::{Attribute, Kind, Level, tag};
-use crate::domain::query::{Query, search_keys};
+use crate::domain::query::{Condition, Query, search_keys, search_words};
 pub(super) use statement::push_shared;
 
 use columns::Column;
-use plan::{Driver, Segment};
+use plan::{Driver, Lookup, Segment};
 
 /// Rows of a page at most; the ids of a page are bound as values of one statement.
 pub const MAX_PAGE_ROWS: u32 = 5000;
@@ -80,6 +80,8 @@ pub struct Walk {
     page_rows: u32,
     max_rows: u64,
     examined: u64,
+    /// Matches that are still to be passed over.
+    skip: u64,
 }
 
 /// A row before it is known whether it fits.
@@ -105,7 +107,12 @@ impl Walk {
         let columns = columns::of(&query);
         let segments = plan::segments(&query, &readable);
         let page_rows = page_rows.clamp(1, MAX_PAGE_ROWS);
-        Self { query, columns, segments, last: None, page_rows, max_rows, examined: 0 }
+        Self { query, columns, segments, last: None, page_rows, max_rows, examined: 0, skip: 0 }
+    }
+
+    /// Passes over so many of the next matches; nothing is collected or counted for them but what a condition asks.
+    pub fn skip(&mut self, matches: u64) {
+        self.skip = matches;
     }
 
     /// The next matches, at least one; `None` when there are no more.
@@ -114,12 +121,15 @@ impl Walk {
             if self.examined >= self.max_rows {
                 return Err(Error::TooManyRows(self.max_rows));
             }
+            // What is passed over is read in larger pages.
+            let most = self.max_rows.saturating_sub(self.examined).min(MAX_PAGE_ROWS.into());
+            let page_rows = self.page_rows.max(u32::try_from(self.skip.min(most)).unwrap_or(MAX_PAGE_ROWS));
             let select =
-                statement::of("SELECT ", &self.query, &segment, &self.columns, self.last.as_deref(), self.page_rows);
+                statement::of("SELECT ", &self.query, &segment, &self.columns, self.last.as_deref(), page_rows);
             let rows = index.query(select.sql(), select.values()).await?;
             self.examined += rows.len() as u64;
             self.last = match rows.last() {
-                Some(row) if rows.len() == self.page_rows as usize => {
+                Some(row) if rows.len() == page_rows as usize => {
                     Some(statement::position(row, &segment, self.query.level())?)
                 }
                 _ => {
@@ -134,8 +144,15 @@ impl Walk {
                     candidates.push(candidate);
                 }
             }
-            computed::add(index, &self.query, segment.readable.confidentiality, &mut candidates).await?;
+            let confidentiality = segment.readable.confidentiality;
+            let is_open = |tag| self.query.condition(tag).is_some_and(statement::leaves_open);
+            computed::add(index, &self.query, confidentiality, &mut candidates, is_open).await?;
             candidates.retain(|candidate| self.accepts_collected(candidate));
+            let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(candidates.len());
+            self.skip -= passed as u64;
+            candidates.drain(..passed);
+            let is_told = |tag| self.query.returned().contains(&tag) && !is_open(tag);
+            computed::add(index, &self.query, confidentiality, &mut candidates, is_told).await?;
             if !candidates.is_empty() {
                 let org_code = &segment.readable.org_code;
                 return Ok(Some(candidates.into_iter().map(|c| self.to_match(org_code, c)).collect()));
@@ -162,12 +179,13 @@ impl Walk {
     }
 
     fn accepts_collected(&self, candidate: &Candidate) -> bool {
-        self.query.conditions().iter().filter(|condition| condition.attribute.kind == Kind::Collected).all(
-            |condition| {
-                let values = candidate.values.get(&condition.attribute.tag);
-                values.is_some_and(|values| values.iter().any(|value| condition.matching.accepts(value)))
-            },
-        )
+        let is_open = |condition: &&Condition| {
+            condition.attribute.kind == Kind::Collected && statement::leaves_open(&condition.matching)
+        };
+        self.query.conditions().iter().filter(is_open).all(|condition| {
+            let values = candidate.values.get(&condition.attribute.tag);
+            values.is_some_and(|values| values.iter().any(|value| condition.matching.accepts(value)))
+        })
     }
 
     fn to_match(&self, org_code: &str, mut candidate: Candidate) -> Match {
@@ -187,16 +205,23 @@ impl Walk {
     }
 }
 
-/// Several groups of one name may lie in the range that is walked; the row counts at the first of them only.
+/// Several keys of one name may lie in the ranges that are walked; the row counts at the first of them only.
 fn is_first_of_keys(row: &super::Row, candidate: &Candidate, segment: &Segment) -> Result<bool, Error> {
-    let Driver::Key { lookup, .. } = &segment.driver else { return Ok(true) };
-    if lookup.kind != super::search_keys::NAME {
+    let Driver::Key { lookup, earlier } = &segment.driver else { return Ok(true) };
+    let is_of_name = |kind| matches!(kind, super::search_keys::NAME | super::search_keys::WORD);
+    if !is_of_name(lookup.kind) {
         return Ok(true);
     }
-    let here: Vec<u8> = row.get("search_key")?;
     let name = candidate.text(tag::PATIENT_NAME).unwrap_or_default();
-    let first = search_keys(name).into_iter().map(String::into_bytes).filter(|key| lookup.covers(key)).min();
-    Ok(first.is_none_or(|first| first == here))
+    let first_of = |lookup: &Lookup| {
+        let keys = if lookup.kind == super::search_keys::NAME { search_keys(name) } else { search_words(name) };
+        keys.into_iter().map(String::into_bytes).filter(|key| lookup.covers(key)).min()
+    };
+    if earlier.iter().any(|lookup| first_of(lookup).is_some()) {
+        return Ok(false);
+    }
+    let here: Vec<u8> = row.get("search_key")?;
+    Ok(first_of(lookup).is_none_or(|first| first == here))
 }
 
 /// Whether the level has rows of studies behind it.

@@ -210,7 +210,7 @@ async fn ensure_study(
     let sql = "INSERT INTO study (id, patient_pk, org_code, study_instance_uid, study_id, accession_number, \
                study_date, study_time, study_description, referring_physician, institution_name, patient_id, issuer, \
                patient_name, patient_sex, patient_birth_date, patient_age, observation_uid, created_at, updated_at, keyed) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 1) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 2) \
                ON CONFLICT (org_code, study_instance_uid) DO NOTHING";
     let id = ids.next();
     let values = params![
@@ -246,14 +246,21 @@ async fn ensure_study(
     Ok((row.int("id")?, false, contradictions(&row, patient)?))
 }
 
-async fn ensure_patient(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, patient: &PatientRow) -> Result<i64, Error> {
+/// Finds or makes the row of a patient.
+pub async fn ensure_patient(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    org_code: &str,
+    patient: &PatientRow,
+) -> Result<i64, Error> {
     const FIND: &str = "SELECT id FROM patient WHERE org_code = $1 AND patient_id = $2 AND issuer = $3";
     let key = || params![org_code, &patient.patient_id, &patient.issuer];
     if let Some(row) = tx.query_opt(FIND, key()).await? {
         return row.int("id");
     }
     let sql = "INSERT INTO patient (id, org_code, patient_id, issuer, name, sex, birth_date, created_at, updated_at, \
-               keyed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1) \
+               keyed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 2) \
                ON CONFLICT (org_code, patient_id, issuer) DO NOTHING";
     let id = ids.next();
     let values = params![

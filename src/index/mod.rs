@@ -44,6 +44,7 @@ pub mod retrieval;
 pub mod scrubs;
 pub mod search_keys;
 mod select;
+pub mod study_texts;
 pub mod subjects;
 mod tx;
 mod value;
@@ -59,9 +60,9 @@ use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlSafeStr};
+use sqlx::{ConnectOptions, Executor, SqlSafeStr};
 use tokio::sync::{mpsc, oneshot};
 
 pub use node::{Ids, LEASE, RENEW};
@@ -248,6 +249,7 @@ impl Index {
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections.max(2))
             .acquire_timeout(timeout)
+            .after_connect(|connection, _| Box::pin(async move { settle(connection).await }))
             .connect_with(options)
             .await?;
         POSTGRES_MIGRATIONS.run(&pool).await?;
@@ -361,6 +363,12 @@ impl Index {
             Engine::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Our statements read a page by an index: starting helpers or compiling them takes longer than answering.
+async fn settle(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute("SET max_parallel_workers_per_gather = 0").await?;
+    connection.execute("SET jit = off").await.map(|_| ())
 }
 
 /// What of a database's URL may be told: no user, no password, no options.

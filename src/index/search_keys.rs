@@ -2,7 +2,7 @@
 //!
 //! They belong to a patient's or study's row and are written in its transaction. Who changes a name, number or date
 //! of a row takes its keys away before and adds them after ([`remove_study`], [`add_study`]). Rows from before these
-//! tables get their keys when the index is opened.
+//! tables, or from before names had words, get their keys when the index is opened.
 
 use super::{Error, Index, Tx};
 use crate::domain::query;
@@ -10,6 +10,8 @@ use crate::params;
 
 /// A group of a person's name.
 pub(super) const NAME: i64 = 1;
+/// A word of a person's name that no group of it begins with.
+pub(super) const WORD: i64 = 4;
 /// PatientID.
 pub(super) const PATIENT_ID: i64 = 2;
 /// AccessionNumber.
@@ -94,6 +96,7 @@ fn keys(texts: [&str; 3]) -> Vec<(i64, Vec<u8>)> {
     let [name, patient_id, accession_number] = texts;
     let mut keys: Vec<(i64, Vec<u8>)> =
         query::search_keys(name).into_iter().map(|key| (NAME, key.into_bytes())).collect();
+    keys.extend(query::search_words(name).into_iter().map(|word| (WORD, word.into_bytes())));
     for (kind, text) in [(PATIENT_ID, patient_id), (ACCESSION_NUMBER, accession_number)] {
         if !text.is_empty() {
             keys.push((kind, text.as_bytes().to_vec()));
@@ -104,7 +107,7 @@ fn keys(texts: [&str; 3]) -> Vec<(i64, Vec<u8>)> {
 
 /// Gives keys to rows from before there were any.
 pub(super) async fn fill(index: &Index) -> Result<(), Error> {
-    let rest = "SELECT id FROM study WHERE keyed = 0 UNION ALL SELECT id FROM patient WHERE keyed = 0 LIMIT 1";
+    let rest = "SELECT id FROM study WHERE keyed < 2 UNION ALL SELECT id FROM patient WHERE keyed < 2 LIMIT 1";
     if index.query_opt(rest, Vec::new()).await?.is_none() {
         return Ok(());
     }
@@ -119,20 +122,20 @@ pub(super) async fn fill(index: &Index) -> Result<(), Error> {
 
 async fn fill_some(tx: &mut Tx) -> Result<usize, Error> {
     let patients = tx
-        .query("SELECT id, org_code, name, patient_id FROM patient WHERE keyed = 0 LIMIT $1", params![FILL_ROWS])
+        .query("SELECT id, org_code, name, patient_id FROM patient WHERE keyed < 2 LIMIT $1", params![FILL_ROWS])
         .await?;
     for row in &patients {
         let id = row.int("id")?;
         add_patient(tx, &row.text("org_code")?, id, &row.text("name")?, &row.text("patient_id")?).await?;
-        tx.execute("UPDATE patient SET keyed = 1 WHERE id = $1", params![id]).await?;
+        tx.execute("UPDATE patient SET keyed = 2 WHERE id = $1", params![id]).await?;
     }
-    let sql = "SELECT id, org_code, patient_name, patient_id, accession_number FROM study WHERE keyed = 0 LIMIT $1";
+    let sql = "SELECT id, org_code, patient_name, patient_id, accession_number FROM study WHERE keyed < 2 LIMIT $1";
     let studies = tx.query(sql, params![FILL_ROWS]).await?;
     for row in &studies {
         let id = row.int("id")?;
         let texts = [row.text("patient_name")?, row.text("patient_id")?, row.text("accession_number")?];
         add_study(tx, &row.text("org_code")?, id, [&texts[0], &texts[1], &texts[2]]).await?;
-        tx.execute("UPDATE study SET keyed = 1 WHERE id = $1", params![id]).await?;
+        tx.execute("UPDATE study SET keyed = 2 WHERE id = $1", params![id]).await?;
     }
     Ok(patients.len() + studies.len())
 }

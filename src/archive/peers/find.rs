@@ -171,12 +171,7 @@ impl Finding {
 
     async fn part(&mut self, offset: u64, limit: usize) -> Result<Found, Error> {
         let mut found = Found::default();
-        for _ in 0..offset {
-            if self.next().await?.is_none() {
-                return Ok(found);
-            }
-        }
-        self.given = 0;
+        self.walk.skip(offset);
         while found.matches.len() < limit {
             match self.next().await? {
                 Some(one) => found.matches.push(one),

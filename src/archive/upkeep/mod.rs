@@ -7,6 +7,7 @@ pub mod note_success;
 pub mod purge_inbox;
 pub mod queue;
 pub mod reindex;
+pub mod reindex_text;
 pub mod scrub;
 mod ship_segments;
 mod show_backlog;

@@ -272,11 +272,11 @@ pub(crate) fn extended(answer: &AssociationAC) -> BTreeMap<String, Vec<u8>> {
     answer.user_variables.iter().filter_map(of_item).collect()
 }
 
-/// Relational queries and combined matching of dates and times are as proposed; fuzzy matching of names, time zone
+/// Relational queries, combined matching of dates and times and fuzzy matching of names are as proposed; time zone
 /// adjustment and the enhanced multi-frame view are not there (PS3.4 section C.5.1.1).
 fn query_support(proposed: &[u8]) -> Vec<u8> {
     let mut support = vec![0; proposed.len().clamp(1, 5)];
-    for (answer, asked) in support.iter_mut().zip(proposed).take(2) {
+    for (answer, asked) in support.iter_mut().zip(proposed).take(3) {
         *answer = u8::from(*asked == 1);
     }
     support

@@ -6,13 +6,14 @@ use crate::dimse::association::Association;
 use crate::dimse::message::Command;
 use crate::dimse::status::Status;
 use crate::domain::query::attribute::tag;
-use crate::domain::query::{DateTimeMatching, KeySupport, Level, Matching, Query, QueryError};
+use crate::domain::query::{DateTimeMatching, KeySupport, Level, Matching, NameMatching, Query, QueryError};
 
 /// Query/Retrieve View (0008,0053); only the classic view is there.
 const QUERY_RETRIEVE_VIEW: u32 = 0x0008_0053;
 /// Positions in the answer of extended negotiation.
 const RELATIONAL: usize = 0;
 const COMBINED_DATE_TIME: usize = 1;
+const FUZZY_NAMES: usize = 2;
 
 /// Why a query is not begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +67,8 @@ pub(super) fn read(association: &Association, context_id: u8, bytes: &[u8]) -> R
     let is_relational = association.find.relational_always || negotiated(RELATIONAL);
     let date_time =
         if negotiated(COMBINED_DATE_TIME) { DateTimeMatching::Combined } else { DateTimeMatching::Separate };
-    of_identifier(class, &identifier, is_relational, date_time)
+    let names = if negotiated(FUZZY_NAMES) { NameMatching::Fuzzy } else { NameMatching::Literal };
+    of_identifier(class, &identifier, is_relational, date_time, names)
 }
 
 fn of_identifier(
@@ -74,13 +76,14 @@ fn of_identifier(
     identifier: &Identifier,
     is_relational: bool,
     date_time: DateTimeMatching,
+    names: NameMatching,
 ) -> Result<Asked, Refusal> {
     let level = identifier
         .text(tag::QUERY_RETRIEVE_LEVEL)
         .and_then(Level::parse)
         .filter(|level| (class.top..=class.bottom).contains(level))
         .ok_or(Refusal::mismatch(tag::QUERY_RETRIEVE_LEVEL, "level is not one of this SOP class"))?;
-    let mut query = Query::new(level).with_date_time(date_time);
+    let mut query = Query::new(level).with_date_time(date_time).with_names(names);
     let mut attributes = Vec::new();
     let mut has_unsupported_keys = false;
     for key in identifier.keys().iter().filter(|key| is_attribute(key)) {
@@ -136,7 +139,7 @@ mod tests {
         }
         let identifier = Identifier::parse(&writer.finish(), SYNTAX, &Charset::gb18030()).unwrap();
         let class = sop_class::find_class(&format!("1.2.840.10008.5.1.4.1.2.{class}.1")).unwrap();
-        of_identifier(class, &identifier, is_relational, DateTimeMatching::Separate)
+        of_identifier(class, &identifier, is_relational, DateTimeMatching::Separate, NameMatching::Literal)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The kinds of matching (PS3.4 section C.2.2.2) and how a key's text becomes one.
 
 use super::attribute::{Attribute, Kind};
-use super::{NamePattern, Pattern, QueryError};
+use super::{FuzzyName, NameMatching, NamePattern, Pattern, QueryError};
 use crate::domain::Uid;
 
 /// Longest text of one value; nothing that is stored as a short text is longer.
@@ -25,6 +25,8 @@ pub enum Matching {
     Wildcard(Pattern),
     /// A person's name, single value or wildcard, without regard to case.
     Name(NamePattern),
+    /// A person's name by its words (fuzzy semantic matching).
+    Fuzzy(FuzzyName),
     /// Range matching of dates in the form yyyyMMdd, both ends included.
     DateRange(Bound, Bound),
     /// Range matching of times; the ends are HHmmss.ffffff, both included.
@@ -33,7 +35,7 @@ pub enum Matching {
 
 impl Matching {
     /// Reads the text of a key; `None` is universal matching.
-    pub(super) fn read(attribute: &Attribute, text: &str) -> Result<Option<Self>, QueryError> {
+    pub(super) fn read(attribute: &Attribute, text: &str, names: NameMatching) -> Result<Option<Self>, QueryError> {
         let tag = attribute.tag;
         let values: Vec<&str> = text.split('\\').map(trimmed).filter(|value| !value.is_empty()).collect();
         if values.is_empty() {
@@ -55,6 +57,10 @@ impl Matching {
             }
             "DA" => date_range(values[0]).map(Some).ok_or_else(invalid),
             "TM" => time_range(values[0]).map(Some).ok_or_else(invalid),
+            "PN" if names == NameMatching::Fuzzy => {
+                let read = FuzzyName::read(values[0]).map_err(|_| QueryError::TooLong(tag))?;
+                Ok(read.map(Matching::Fuzzy))
+            }
             "PN" => Ok(NamePattern::read(values[0]).map(Matching::Name)),
             "IS" | "US" => values[0].parse().map(|number| Some(Matching::Number(number))).map_err(|_| invalid()),
             _ if values.len() > 1 && !values.iter().any(|value| Pattern::has_wildcard(value)) => {
@@ -87,6 +93,7 @@ impl Matching {
             Matching::Number(number) => value.parse() == Ok(*number),
             Matching::Wildcard(pattern) => pattern.matches(value),
             Matching::Name(pattern) => pattern.matches(value),
+            Matching::Fuzzy(pattern) => pattern.matches(value),
             Matching::DateRange(from, to) => within(&whole_date(value), from, to),
             Matching::TimeRange(from, to) => normal_time(value, '0').is_some_and(|time| within(&time, from, to)),
         }

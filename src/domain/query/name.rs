@@ -16,7 +16,8 @@ pub fn search_keys(name: &str) -> Vec<String> {
     keys
 }
 
-fn groups(name: &str) -> Vec<String> {
+/// The normal forms of a name's groups by place.
+pub(super) fn groups(name: &str) -> Vec<String> {
     name.split('=').take(3).map(normal_group).collect()
 }
 
@@ -47,6 +48,11 @@ fn normal_component(component: &str) -> String {
     normal
 }
 
+/// The words of a group in normal form.
+pub(super) fn narrow_words(group: &str) -> impl Iterator<Item = &str> {
+    group.split(['^', ' ', ',', '、', '·', '・', '•']).filter(|word| !word.is_empty())
+}
+
 /// A name in a query, with or without wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamePattern {
@@ -62,9 +68,9 @@ impl NamePattern {
         asks.then_some(Self { groups })
     }
 
-    /// The group that an index should look up: the one with the longest fixed beginning.
-    pub fn lookup(&self) -> Option<&Pattern> {
-        self.groups.iter().filter(|group| !is_open(group)).max_by_key(|group| group.prefix().len())
+    /// What an index should look up: every name that fits has a group that fits one of these.
+    pub fn lookups(&self) -> Vec<&Pattern> {
+        self.groups.iter().filter(|group| !is_open(group)).collect()
     }
 
     /// Whether the name fits.

@@ -115,7 +115,7 @@ fn is_of(level: Level, computed: &Computed) -> bool {
 }
 
 /// Lengths of lists of owners: few, so that the engines can use their prepared statements again.
-const LIST_LENGTHS: [usize; 4] = [1, 8, 64, 512];
+const LIST_LENGTHS: [usize; 7] = [1, 4, 16, 64, 128, 256, 512];
 
 /// Fills the list up to the next of those lengths by saying the last one again.
 fn padded(mut owners: Vec<i64>) -> Vec<i64> {
@@ -143,15 +143,15 @@ pub(super) fn explained(query: &Query, confidentiality: Confidentiality) -> Vec<
     COMPUTED.iter().filter(asked).map(explain).collect()
 }
 
-/// Adds to the candidates what the query returns or is about.
+/// Adds values of the wanted tags to the candidates.
 pub(super) async fn add(
     index: &Index,
     query: &Query,
     confidentiality: Confidentiality,
     candidates: &mut [Candidate],
+    is_wanted: impl Fn(u32) -> bool,
 ) -> Result<(), Error> {
-    let asked = |tag| query.returned().contains(&tag) || query.condition(tag).is_some();
-    for computed in COMPUTED.iter().filter(|computed| asked(computed.tag)) {
+    for computed in COMPUTED.iter().filter(|computed| is_wanted(computed.tag)) {
         if candidates.is_empty() || !is_of(query.level(), computed) {
             continue;
         }

@@ -26,10 +26,10 @@ pub(super) enum Driver {
     SeriesUids(Vec<String>),
     /// Studies with these UIDs.
     StudyUids(Vec<String>),
-    /// Studies with an AccessionNumber or PatientID that a condition names exactly.
+    /// Studies with an AccessionNumber, PatientID or StudyID that a condition names exactly.
     StudyNumber,
-    /// Keys with a beginning.
-    Key { lookup: Lookup },
+    /// Keys with a beginning. What `earlier` parts of the walk have found is not found again.
+    Key { lookup: Lookup, earlier: Vec<Lookup> },
     /// Studies with this modality, by date.
     Modality(String),
     /// Studies by date.
@@ -93,9 +93,12 @@ pub(super) fn segments(query: &Query, readable: &[Readable]) -> std::collections
 fn drivers(query: &Query) -> Vec<Driver> {
     let level = query.level();
     if level == Level::Patient {
-        let name = name_lookup(query).filter(|lookup| exact(query, tag::PATIENT_ID).is_none() && !lookup.is_open());
+        let names = name_lookups(query);
+        if exact(query, tag::PATIENT_ID).is_none() && !names.is_empty() && !names.iter().any(Lookup::is_open) {
+            return by_keys(names);
+        }
         let number = wildcard_lookup(query, tag::PATIENT_ID, search_keys::PATIENT_ID);
-        return vec![name.or(number).map_or(Driver::Patients, |lookup| Driver::Key { lookup })];
+        return number.map_or(vec![Driver::Patients], |lookup| by_keys(vec![lookup]));
     }
     for of in [Level::Instance, Level::Study, Level::Series] {
         if level >= of
@@ -104,10 +107,18 @@ fn drivers(query: &Query) -> Vec<Driver> {
             return uids.chunks(CHUNK).map(|chunk| by_uids(of, chunk.to_vec())).collect();
         }
     }
-    if [tag::ACCESSION_NUMBER, tag::PATIENT_ID].into_iter().any(|tag| is_few(query, tag)) {
+    // Many devices call every study 1; dates are narrower then.
+    let own_number = [tag::STUDY_ID].into_iter().filter(|_| query.condition(tag::STUDY_DATE).is_none());
+    if [tag::ACCESSION_NUMBER, tag::PATIENT_ID].into_iter().chain(own_number).any(|tag| is_few(query, tag)) {
         return vec![Driver::StudyNumber];
     }
-    vec![by_range(query)]
+    by_range(query)
+}
+
+/// A walk over each range of keys in turn.
+fn by_keys(lookups: Vec<Lookup>) -> Vec<Driver> {
+    let part = |at: usize| Driver::Key { lookup: lookups[at].clone(), earlier: lookups[..at].to_vec() };
+    (0..lookups.len()).map(part).collect()
 }
 
 fn by_uids(of: Level, uids: Vec<String>) -> Driver {
@@ -118,21 +129,24 @@ fn by_uids(of: Level, uids: Vec<String>) -> Driver {
     }
 }
 
-fn by_range(query: &Query) -> Driver {
-    let lookups = [
+fn by_range(query: &Query) -> Vec<Driver> {
+    let numbers = [
         wildcard_lookup(query, tag::ACCESSION_NUMBER, search_keys::ACCESSION_NUMBER),
         wildcard_lookup(query, tag::PATIENT_ID, search_keys::PATIENT_ID),
-        name_lookup(query),
     ];
-    let best = lookups.into_iter().flatten().max_by_key(|lookup| lookup.from.len());
+    let mut ways: Vec<Vec<Lookup>> = numbers.into_iter().flatten().map(|lookup| vec![lookup]).collect();
+    ways.extend(Some(name_lookups(query)).filter(|lookups| !lookups.is_empty()));
+    // A way is as wide as its widest part.
+    let narrowness = |way: &Vec<Lookup>| way.iter().map(|lookup| lookup.from.len()).min().unwrap_or(0);
+    let best = ways.into_iter().max_by_key(narrowness);
     let dates = query.condition(tag::STUDY_DATE);
     let has_date = dates.is_some();
     let has_few_days = matches!(dates, Some(Matching::DateRange(from, to)) if few_days(from.as_deref(), to.as_deref()));
     match best {
-        Some(lookup) if !(has_few_days || lookup.is_open() && has_date) => Driver::Key { lookup },
+        Some(way) if !(has_few_days || narrowness(&way) == 0 && has_date) => by_keys(way),
         _ => match one_modality(query) {
-            Some(modality) => Driver::Modality(modality),
-            None => Driver::Date,
+            Some(modality) => vec![Driver::Modality(modality)],
+            None => vec![Driver::Date],
         },
     }
 }
@@ -152,10 +166,16 @@ impl Lookup {
     }
 }
 
-fn name_lookup(query: &Query) -> Option<Lookup> {
-    match query.condition(tag::PATIENT_NAME)? {
-        Matching::Name(name) => name.lookup().map(|pattern| Lookup::of(search_keys::NAME, pattern)),
-        _ => None,
+fn name_lookups(query: &Query) -> Vec<Lookup> {
+    match query.condition(tag::PATIENT_NAME) {
+        Some(Matching::Name(name)) => {
+            name.lookups().into_iter().map(|pattern| Lookup::of(search_keys::NAME, pattern)).collect()
+        }
+        Some(Matching::Fuzzy(name)) => {
+            let kinds = [search_keys::WORD, search_keys::NAME];
+            name.lookups().into_iter().flat_map(|pattern| kinds.map(|kind| Lookup::of(kind, pattern))).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

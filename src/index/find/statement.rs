@@ -62,7 +62,7 @@ fn push_tables(select: &mut Select, level: Level, segment: &Segment) {
         Driver::Patients => {
             select.push(" FROM patient WHERE patient.org_code = ?", org());
         }
-        Driver::Key { lookup } if !has_study(level) => {
+        Driver::Key { lookup, .. } if !has_study(level) => {
             let from = " FROM patient_key CROSS JOIN patient WHERE patient.id = patient_key.patient_pk \
                         AND patient_key.org_code = ? AND patient_key.kind = ?";
             select.push(from, params![&segment.readable.org_code, lookup.kind]);
@@ -87,7 +87,7 @@ fn push_tables(select: &mut Select, level: Level, segment: &Segment) {
             push_tables_below(select, level);
             select.push(" AND study.org_code = ?", org());
         }
-        Driver::Key { lookup } => {
+        Driver::Key { lookup, .. } => {
             select.push(" FROM study_key CROSS JOIN study", vec![]);
             push_tables_below(select, level);
             let joined = " AND study.id = study_key.study_pk AND study_key.org_code = ? AND study_key.kind = ?";
@@ -122,7 +122,7 @@ fn push_tables_below(select: &mut Select, level: Level) {
 
 fn push_conditions(select: &mut Select, query: &Query, segment: &Segment, is_later_page: bool) {
     let level = query.level();
-    if let Driver::Key { lookup } = &segment.driver {
+    if let Driver::Key { lookup, .. } = &segment.driver {
         let (from, before, like) = if has_study(level) {
             (" AND study_key.search_key >= ?", " AND study_key.search_key < ?", " AND study_key.search_key LIKE ?")
         } else {
@@ -148,16 +148,16 @@ fn push_conditions(select: &mut Select, query: &Query, segment: &Segment, is_lat
         match condition.attribute.kind {
             Kind::Collected => push_collected(select, tag, &condition.matching, &segment.driver),
             Kind::Counted | Kind::Constant => {}
+            // The modality's table is walked by its own copy.
+            Kind::Stored if tag == tag::STUDY_DATE && matches!(segment.driver, Driver::Modality(_)) => {}
             Kind::Stored => {
                 if let Some(column) = columns::of_tag(tag) {
-                    let walks_dates = matches!(segment.driver, Driver::Date | Driver::Modality(_));
-                    let end_is_known = walks_dates && tag == tag::STUDY_DATE && is_later_page;
+                    let end_is_known = segment.driver == Driver::Date && tag == tag::STUDY_DATE && is_later_page;
                     push_stored(select, column.sql(level), column.holds, &condition.matching, end_is_known);
                 }
             }
         }
     }
-    // The modality's table is walked by its own copy of the date.
     if let (Driver::Modality(_), Some(Matching::DateRange(from, to))) =
         (&segment.driver, query.condition(tag::STUDY_DATE))
     {
@@ -191,6 +191,15 @@ fn push_stored(select: &mut Select, column: &'static str, holds: Holds, matching
         }
         // Decided row by row.
         _ => {}
+    }
+}
+
+/// Whether a condition on a collected value is only narrowed by the statement, not decided.
+pub(super) fn leaves_open(matching: &Matching) -> bool {
+    match matching {
+        Matching::Exactly(_) => false,
+        Matching::OneOf(list) => list.len() > MAX_LIST,
+        _ => true,
     }
 }
 

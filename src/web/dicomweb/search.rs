@@ -17,13 +17,12 @@ use crate::archive::peers::find::{Find, Match};
 use crate::dicom::model::{DataSet, Number, Value, person_name};
 use crate::dicom::{dictionary, json, native_xml};
 use crate::domain::query::attribute::tag;
-use crate::domain::query::{Attribute, KeySupport, Level, Query};
+use crate::domain::query::{Attribute, KeySupport, Level, NameMatching, Query};
 use crate::domain::{Actor, ActorKind};
 
 const WARNING: HeaderName = header::WARNING;
 const RETRIEVE_URL: (u16, u16) = (0x0008, 0x1190);
 const SPECIFIC_CHARACTER_SET: (u16, u16) = (0x0008, 0x0005);
-const NOT_FUZZY: &str = "The fuzzymatching parameter is not supported. Only literal matching has been performed.";
 const TOO_MANY: &str =
     "The number of results exceeded the maximum supported by the server. Additional results can be requested.";
 const NOT_MATCHED: &str = "Some attributes of the search are not supported for matching and were ignored.";
@@ -159,7 +158,12 @@ async fn answer(inner: &Inner, form: Form, sets: &[DataSet]) -> Result<Response,
 }
 
 fn read(level: Level, path: &ImagePath, parameters: &Parameters) -> Result<Search, Problem> {
-    let mut query = Query::new(level);
+    let is_fuzzy = parameters
+        .0
+        .iter()
+        .any(|(name, value)| name.eq_ignore_ascii_case("fuzzymatching") && value.trim().eq_ignore_ascii_case("true"));
+    let names = if is_fuzzy { NameMatching::Fuzzy } else { NameMatching::Literal };
+    let mut query = Query::new(level).with_names(names);
     for tag in returned(level, path) {
         query.add_return(tag);
     }
@@ -168,7 +172,6 @@ fn read(level: Level, path: &ImagePath, parameters: &Parameters) -> Result<Searc
         match name.to_ascii_lowercase().as_str() {
             "limit" => limit = Some(number(name, value)?),
             "offset" => offset = number(name, value)? as u64,
-            "fuzzymatching" if value.eq_ignore_ascii_case("true") => warnings.push(NOT_FUZZY),
             "fuzzymatching" | "accept" | "charset" | "emptyvaluematching" | "multiplevaluematching" => {}
             "includefield" => include(&mut query, value)?,
             _ if !key(&mut query, name, value)? && !warnings.contains(&NOT_MATCHED) => warnings.push(NOT_MATCHED),
@@ -288,7 +291,7 @@ mod tests {
                      includefield=00081030,StationName&includefield=all&00101002.00100020=x";
         let search = asked(Level::Study, &ImagePath::default(), query).unwrap();
         assert_eq!((search.limit, search.offset), (Some(5), 2));
-        assert_eq!(search.warnings, [NOT_FUZZY, NOT_MATCHED]);
+        assert_eq!(search.warnings, [NOT_MATCHED]);
         assert_eq!(search.query.condition(tag::PATIENT_ID), Some(&Matching::Exactly("L0001".to_owned())));
         let uids = Matching::OneOf(vec!["1.2".to_owned(), "1.3".to_owned()]);
         assert_eq!(search.query.condition(tag::STUDY_INSTANCE_UID), Some(&uids));

@@ -5,7 +5,7 @@ use yingku::archive::images::store_instance::{Completeness, ReceiveInstance};
 use yingku::archive::peers::find::{Confidentiality, Find, FindLimits, Match, Readable};
 use yingku::dicom::text::Charset;
 use yingku::domain::query::attribute::tag::*;
-use yingku::domain::query::{DateTimeMatching, KeySupport, Level, Query};
+use yingku::domain::query::{DateTimeMatching, KeySupport, Level, NameMatching, Query};
 use yingku::domain::{Actor, Clock};
 use yingku::index::Index;
 use yingku::params;
@@ -341,6 +341,55 @@ each_database! {
         assert_eq!(audited, ["limited", "ok", "ok"]);
     }
 
+    async fn names_fit_by_their_words_when_that_is_asked(database: TestDatabase) {
+        let world = World::open(&database).await;
+        for (names, expected) in [
+            ("xiao wang", &["2.25.1", "2.25.2", "2.25.3"][..]),
+            ("小明", &["2.25.1", "2.25.2"]),
+            ("王小", &["2.25.1", "2.25.2", "2.25.3"]),
+            ("王小红", &["2.25.3"]),
+            ("ＸＩＡＯＨＯＮＧ", &["2.25.3"]),
+            ("xiaoming=王", &["2.25.1", "2.25.2"]),
+            ("四", &["2.25.4"]),
+            ("wang^xiaoming^extra", &[]),
+            ("pat o'b", &["2.25.6"]),
+            ("?ang", &["2.25.1", "2.25.2", "2.25.3"]),
+            ("x%", &[]),
+        ] {
+            for dates in ["", "20240101-20240110", "20230101-20250101"] {
+                let mut fuzzy = Query::new(Level::Study).with_names(NameMatching::Fuzzy);
+                fuzzy.add_key(PATIENT_NAME, names).unwrap();
+                fuzzy.add_key(STUDY_DATE, dates).unwrap();
+                assert_eq!(world.found_by(fuzzy).await, expected, "{names} {dates}");
+            }
+            let mut patients = Query::new(Level::Patient).with_names(NameMatching::Fuzzy);
+            patients.add_key(PATIENT_NAME, names).unwrap();
+            let found = world.found_by(patients).await;
+            assert_eq!(found.is_empty(), expected.is_empty(), "{names}");
+            assert!(found.is_sorted() && found.windows(2).all(|pair| pair[0] != pair[1]), "each once: {found:?}");
+            let literal = world.found(Level::Study, &[(PATIENT_NAME, names)]).await;
+            assert!(literal.len() < expected.len().max(1), "{names} is no beginning of a group");
+        }
+        // A group that the name does not have is no reason to miss it.
+        assert_eq!(world.studies(&[(PATIENT_NAME, "Müller^Jürgen=穆勒尔勒尔勒^于尔根于尔根")]).await, [5]);
+    }
+
+    async fn what_is_passed_over_is_not_given_whatever_the_condition(database: TestDatabase) {
+        let world = World::open(&database).await;
+        for keys in [&[][..], &[(MODALITIES_IN_STUDY, "CT")], &[(MODALITIES_IN_STUDY, "C*")], &[(PATIENT_NAME, "w*")]] {
+            let all = world.find_for(query(Level::Study, keys), own(), 500).await;
+            for page_rows in [1, 500] {
+                for offset in 0..=all.len() {
+                    let limits = FindLimits { page_rows, ..FindLimits::default() };
+                    let find =
+                        Find { query: query(Level::Study, keys), readable: own(), actor: Actor::system("test"), limits };
+                    let rest = world.archive.find(find, offset as u64, 1000).await.unwrap().matches;
+                    assert_eq!(rest, all[offset..], "{keys:?} {offset}");
+                }
+            }
+        }
+    }
+
     async fn a_query_that_looks_at_too_much_is_told_so(database: TestDatabase) {
         let world = World::open(&database).await;
         let limits = FindLimits { page_rows: 2, max_examined_rows: 3 };
@@ -364,6 +413,9 @@ each_database! {
 
         assert_eq!(world.studies(&[(PATIENT_NAME, "wang*")]).await, [1, 2, 3]);
         assert_eq!(world.found(Level::Patient, &[(PATIENT_NAME, "王*")]).await, ["L0001", "L0002"]);
+        let mut fuzzy = Query::new(Level::Study).with_names(NameMatching::Fuzzy);
+        fuzzy.add_key(PATIENT_NAME, "xiaohong").unwrap();
+        assert_eq!(world.found_by(fuzzy).await, ["2.25.3"]);
         again.close().await;
     }
 

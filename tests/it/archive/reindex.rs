@@ -103,7 +103,57 @@ async fn fill(archive: &Archive) {
     assert_eq!(store(archive, "ORG-T01", "2.25.9", &large).await, StoreOutcome::Stored);
 }
 
+/// A text of one row.
+async fn text(index: &Index, sql: &'static str) -> String {
+    index.query(sql, Vec::new()).await.unwrap()[0].text("value").unwrap()
+}
+
 each_database! {
+    async fn texts_are_read_again_by_another_character_set_and_nothing_else_changes(database: TestDatabase) {
+        let objects = TestStore::segments();
+        let objects = objects.open();
+        let (archive, index) = open(&database, &objects).await;
+        for (uid, org_code) in [("2.25.1", "ORG-T01"), ("2.25.2", "ORG-T02")] {
+            let mut set = DataSet::ct(uid);
+            // Big5, declared by nobody and read as GB18030.
+            set.bytes(0x0010_0010, "PN", b"\xB4\xFA\xB8\xD5^\xA5\xD2").bytes(0x0010_0020, "LO", b"\xA5\xD21");
+            set.bytes(0x0008_103E, "LO", b"\xA5\xD2").text(0x0020_000D, "UI", &format!("{uid}.9"));
+            assert_eq!(store(&archive, org_code, uid, &set).await, StoreOutcome::Stored);
+        }
+        let before = text(&index, "SELECT patient_name AS value FROM study WHERE org_code = 'ORG-T02'").await;
+        assert_ne!(before, "測試^甲");
+        let mut right = rules();
+        right.organization = Some("ORG-T01".to_owned());
+        right.charsets.insert("PACS01".to_owned(), Charset::parse("Big5").unwrap());
+
+        let done = archive.reindex_texts(&right, |_| ()).await.unwrap();
+
+        assert_eq!((done.studies, done.changed, done.unread), (1, 1, 0));
+        assert_eq!(text(&index, "SELECT patient_name AS value FROM study WHERE org_code = 'ORG-T01'").await, "測試^甲");
+        assert_eq!(text(&index, "SELECT name AS value FROM patient WHERE org_code = 'ORG-T01'").await, "測試^甲");
+        assert_eq!(text(&index, "SELECT patient_id AS value FROM patient WHERE org_code = 'ORG-T01'").await, "甲1");
+        let series = "SELECT r.series_description AS value FROM series r JOIN study s ON s.id = r.study_pk \
+                      WHERE s.org_code = 'ORG-T01'";
+        assert_eq!(text(&index, series).await, "甲");
+        assert_eq!(text(&index, "SELECT patient_name AS value FROM study WHERE org_code = 'ORG-T02'").await, before);
+        let keys = index.query("SELECT search_key FROM study_key WHERE org_code = 'ORG-T01'", Vec::new()).await.unwrap();
+        let keys: Vec<String> =
+            keys.iter().map(|row| String::from_utf8(row.get::<Vec<u8>>("search_key").unwrap()).unwrap()).collect();
+        assert!(keys.contains(&"測試^甲".to_owned()) && keys.contains(&"甲1".to_owned()), "{keys:?}");
+        assert!(!keys.iter().any(|key| before.to_lowercase().starts_with(key)), "{keys:?}");
+        let audited = text(&index, "SELECT detail AS value FROM audit WHERE action = 'reindex_text'").await;
+        assert!(audited.contains("patient_name") && !audited.contains('甲'), "{audited}");
+
+        let again = archive.reindex_texts(&right, |_| ()).await.unwrap();
+        assert_eq!((again.studies, again.changed), (1, 0), "nothing is left to change");
+        right.organization = None;
+        assert_eq!(archive.reindex_texts(&right, |_| ()).await.unwrap().changed, 1, "the other organisation's");
+        right.charsets.clear();
+        assert_eq!(archive.reindex_texts(&right, |_| ()).await.unwrap().changed, 2, "and back");
+        assert_eq!(text(&index, "SELECT patient_name AS value FROM study WHERE org_code = 'ORG-T01'").await, before);
+        assert_eq!(index.query("SELECT id FROM patient", Vec::new()).await.unwrap().len(), 2, "none is left over");
+    }
+
     async fn an_index_that_was_lost_comes_back_from_storage_alone(database: TestDatabase) {
         for store in [TestStore::segments(), TestStore::folder()] {
             let objects = store.open();

@@ -76,10 +76,20 @@ each_database! {
         assert_eq!((two.json().as_array().unwrap().len(), two.header("warning")), (2, ""));
         let behind = world.get(&format!("{STUDIES}?offset=1000000000"), JSON).await;
         assert_eq!(behind.status, 204);
-        let fuzzy = world.get(&format!("{STUDIES}?PatientID=L0001&fuzzymatching=true"), JSON).await;
-        assert!(fuzzy.header("warning").contains("fuzzymatching"));
         let xml = world.get(&format!("{STUDIES}?limit=2"), "multipart/related; type=\"application/dicom+xml\"").await;
         assert_eq!(xml.parts().len(), 2);
+    }
+
+    async fn names_are_matched_by_their_words_when_that_is_asked(database: TestDatabase) {
+        let world = filled(database).await;
+        let fuzzy = world.get(&format!("{STUDIES}?limit=1&PatientName=a%20test&fuzzymatching=true"), JSON).await;
+        assert_eq!((fuzzy.status, fuzzy.header("warning")), (200, ""));
+        for query in ["PatientName=a%20test", "PatientName=a%20test&fuzzymatching=false", "PatientName=a&fuzzymatching="] {
+            assert_eq!(world.get(&format!("{STUDIES}?{query}"), JSON).await.status, 204, "{query}");
+        }
+        let words = "a%20".repeat(9);
+        let refused = world.get(&format!("{STUDIES}?PatientName={words}&fuzzymatching=true"), JSON).await;
+        assert_eq!(refused.status, 400);
     }
 
     async fn nobody_finds_what_is_not_for_them(database: TestDatabase) {
