@@ -18,6 +18,7 @@ use crate::archive::peers::find::{Confidentiality, Readable};
 use crate::archive::upkeep::queue::{JobFailure, JobKind};
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
 use crate::config::Config;
+use crate::dimse::availability::AvailabilityNotification;
 use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
@@ -86,6 +87,8 @@ impl Server {
     /// Opens database, store and ports.
     pub async fn open(config: Config) -> Result<Self, Error> {
         let archive = open_archive(&config).await?;
+        // Not for commands: a reindex has no news.
+        let archive = archive.notifying(AvailabilityNotification::rules(&config.dicom, &config.peer));
         let dimse = dimse::Listener::bind(&config.dicom, config.peer.clone(), archive.clone()).await?;
         let failed = |error| Error::Http { listen: config.http.listen, error };
         let http = TcpListener::bind(config.http.listen).await.map_err(failed)?;
@@ -124,6 +127,11 @@ impl Server {
         handlers.add(JobKind::ReportStorageCommitment, config.dicom.commitment.concurrency, move |job| {
             let commitment = commitment.clone();
             async move { commitment.run_job(&job).await }
+        });
+        let notification = AvailabilityNotification::new(archive.clone(), &config.dicom, &config.peer);
+        handlers.add(JobKind::NotifyAvailability, config.dicom.availability.concurrency, move |job| {
+            let notification = notification.clone();
+            async move { notification.run_job(&job).await }
         });
         let workers = Workers::start(archive.clone(), handlers, config.jobs.clone());
         readiness.set_working(true);

@@ -68,6 +68,7 @@ pub struct Archive {
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
     pub(crate) forward_rules: Arc<[peers::forward::ForwardRule]>,
+    pub(crate) notify_rules: Arc<[peers::notify_availability::NotifyRule]>,
     fetched: peers::retrieve_exam::Fetched,
     store_probe: StoreProbe,
 }
@@ -86,6 +87,7 @@ impl Archive {
             stamp: Arc::new(parts.stamp),
             documents: Documents::new(parts.documents),
             forward_rules: Arc::from([]),
+            notify_rules: Arc::from([]),
             fetched: peers::retrieve_exam::Fetched::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
         }

@@ -20,16 +20,19 @@ pub enum JobKind {
     Compact,
     /// Check what commitment was asked for and tell who asked; the key is the request's id.
     ReportStorageCommitment,
+    /// Tell a peer that a study is here; the key is the study's id and the peer's AE title.
+    NotifyAvailability,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 5] = [
+    pub const ALL: [JobKind; 6] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
         JobKind::Compact,
         JobKind::ReportStorageCommitment,
+        JobKind::NotifyAvailability,
     ];
 
     /// The word kept in the table.
@@ -40,6 +43,7 @@ impl JobKind {
             JobKind::Scrub => "scrub",
             JobKind::Compact => "compact",
             JobKind::ReportStorageCommitment => "report_storage_commitment",
+            JobKind::NotifyAvailability => "notify_availability",
         }
     }
 

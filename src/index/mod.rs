@@ -7,6 +7,7 @@
 
 pub mod attachments;
 pub mod audit;
+pub mod availability;
 pub mod commitments;
 pub mod conflicts;
 pub mod dead_objects;

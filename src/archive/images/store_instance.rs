@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::archive::links::link;
 use crate::archive::peers::forward::ForwardRule;
+use crate::archive::peers::notify_availability::{NotifyRule, study_grows};
 use crate::archive::{Archive, Error, LinkRules};
 use crate::dicom::attributes::InstanceAttributes;
 use crate::dicom::header::{HeaderScanner, HeaderState};
@@ -243,7 +244,7 @@ impl Archive {
 
 impl Archive {
     pub(in crate::archive) fn row_rules(&self) -> RowRules {
-        RowRules { link: self.link_rules, forward: self.forward_rules.clone() }
+        RowRules { link: self.link_rules, forward: self.forward_rules.clone(), notify: self.notify_rules.clone() }
     }
 
     /// Gives an object up, unless a row names it after all (a reindex may have met it first).
@@ -260,6 +261,7 @@ impl Archive {
 pub(in crate::archive) struct RowRules {
     link: LinkRules,
     forward: Arc<[ForwardRule]>,
+    notify: Arc<[NotifyRule]>,
 }
 
 /// Writes everything that an object brings: its rows and its parents', places in the queues of upstream archives, links,
@@ -288,6 +290,7 @@ pub(in crate::archive) async fn put_rows(
         for rule in rules.forward.iter().filter(|rule| rule.takes(org_code)) {
             forwards::enqueue(tx, &rule.upstream, instance_pk, parents.study_pk, now, rule.due_at(now)).await?;
         }
+        study_grows(tx, ids, now, &rules.notify, org_code, parents.study_pk).await?;
     }
     if !parents.contradictions.is_empty() {
         let subject = format!("study:{}", parents.study_pk);
