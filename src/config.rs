@@ -27,9 +27,12 @@ use crate::integrations::file_share::FileShareConfig;
 use crate::integrations::front::{FrontConfig, UpstreamConfig};
 use crate::integrations::report_registry::{self, ClientConfig, RegistryConfig, SenderConfig};
 use crate::jobs::JobsConfig;
+use crate::jobs::people::PatientsConfig;
 use crate::objects::ObjectsConfig;
 use crate::telemetry::LogConfig;
+use crate::tls::CertificateMatch;
 use crate::web::HttpConfig;
+use crate::web::api::ApiConfig;
 use crate::web::dicomweb::DicomwebConfig;
 use crate::web::pages::PagesConfig;
 
@@ -75,6 +78,8 @@ pub struct Config {
     pub pages: PagesConfig,
     /// DICOMweb.
     pub dicomweb: DicomwebConfig,
+    /// How systems pull reports.
+    pub api: ApiConfig,
     /// How reports and images find each other.
     pub link: LinkRules,
     /// Rendering of images.
@@ -83,6 +88,8 @@ pub struct Config {
     pub retrieve: RetrieveConfig,
     /// Background work.
     pub jobs: JobsConfig,
+    /// Patients of several organisations who are one person.
+    pub patients: PatientsConfig,
     /// Reading all images from time to time.
     pub scrub: ScrubConfig,
     /// Taking back the space of deleted images.
@@ -177,6 +184,12 @@ impl Config {
     /// Everything that makes a start unsafe or impossible.
     pub fn faults(&self) -> Vec<Fault> {
         faults::find(self)
+    }
+
+    /// The certificates by which those who call over HTTP are known.
+    pub fn caller_certificates(&self) -> impl Iterator<Item = &CertificateMatch> {
+        let clients = self.client.iter().flat_map(|client| &client.certificate);
+        clients.chain(self.sender.iter().flat_map(|sender| &sender.certificate))
     }
 
     /// The configuration itself, if it has no faults.

@@ -7,6 +7,7 @@ mod error;
 pub mod images;
 pub mod links;
 pub mod pages;
+pub mod patients;
 pub mod peers;
 pub mod reports;
 pub mod upkeep;

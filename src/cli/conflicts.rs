@@ -22,7 +22,8 @@ enum Command {
     List {
         #[command(flatten)]
         file: ConfigFile,
-        /// Only those of this kind: demographics, duplicate_uid, report_identity, uid_in_two_organizations.
+        /// Only those of this kind: demographics, duplicate_uid, report_identity,
+        /// uid_in_two_organizations, patient, person.
         #[arg(long, value_parser = kind)]
         kind: Option<ConflictKind>,
         /// Closed ones too.
@@ -40,7 +41,7 @@ enum Command {
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
-    /// Show a conflict with both sides, or one row (exam:17, lab:17, study:17, instance:17). Shows patient data.
+    /// Show a conflict with both sides, or one row (exam:17, lab:17, study:17, instance:17, patient:17, person:17). Shows patient data.
     Show {
         #[command(flatten)]
         file: ConfigFile,

@@ -1,5 +1,6 @@
 //! The command line: reads arguments, calls one function, prints what an operator needs.
 
+mod attachments;
 mod check_config;
 mod compact;
 mod conflicts;
@@ -63,6 +64,8 @@ enum Command {
     Jobs(jobs::Jobs),
     /// Decide about contradictions, and link studies and exam reports by hand.
     Conflicts(conflicts::Conflicts),
+    /// List attachments that found no exam report, and link them by hand.
+    Attachments(attachments::Attachments),
     /// List and revoke the links behind printed codes.
     Qr(qr::Qr),
 }
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
             Command::Ship(config) => ship::run(&config).await,
             Command::Jobs(command) => command.run().await,
             Command::Conflicts(command) => command.run().await,
+            Command::Attachments(command) => command.run().await,
             Command::Qr(command) => command.run().await,
         }
     });

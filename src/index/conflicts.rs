@@ -16,15 +16,21 @@ pub enum ConflictKind {
     ReportIdentity,
     /// One Study Instance UID came from two organisations.
     UidInTwoOrganizations,
+    /// Reports under one patient number contradict each other (D-R29).
+    Patient,
+    /// Two patients may be one person, or are said to be and cannot (D-X9).
+    Person,
 }
 
 impl ConflictKind {
     /// Every kind.
-    pub const ALL: [ConflictKind; 4] = [
+    pub const ALL: [ConflictKind; 6] = [
         ConflictKind::Demographics,
         ConflictKind::DuplicateUid,
         ConflictKind::ReportIdentity,
         ConflictKind::UidInTwoOrganizations,
+        ConflictKind::Patient,
+        ConflictKind::Person,
     ];
 
     /// The word kept in the table.
@@ -34,6 +40,8 @@ impl ConflictKind {
             ConflictKind::DuplicateUid => "duplicate_uid",
             ConflictKind::ReportIdentity => "report_identity",
             ConflictKind::UidInTwoOrganizations => "uid_in_two_organizations",
+            ConflictKind::Patient => "patient",
+            ConflictKind::Person => "person",
         }
     }
 

@@ -161,7 +161,7 @@ pub async fn insert(tx: &mut Tx, id: i64, now: i64, facts: &LabFacts, report: &L
     tx.execute(INSERT.as_str(), all).await.map(|_| ())
 }
 
-/// Replaces a report and keeps its content so far as a version.
+/// Replaces a report, keeps its content so far as a version, and gives that content.
 pub async fn replace(
     tx: &mut Tx,
     ids: &Ids,
@@ -169,7 +169,7 @@ pub async fn replace(
     now: i64,
     facts: &LabFacts,
     report: &mut LabReport,
-) -> Result<(), Error> {
+) -> Result<LabReport, Error> {
     let row = tx.query_opt("SELECT * FROM lab_report WHERE id = $1", params![id]).await?;
     let row = row.ok_or(Error::Damaged("lab_report"))?;
     keep_version::<LabField>(tx, ids.next(), "lab", now, id, &row).await?;
@@ -179,7 +179,8 @@ pub async fn replace(
     let mut all = own_values(row.int("version")? + 1, now, facts);
     all.extend(values(report));
     all.push(Value::from(id));
-    tx.execute(UPDATE.as_str(), all).await.map(|_| ())
+    tx.execute(UPDATE.as_str(), all).await?;
+    record_of(&row)
 }
 
 /// Marks a report whose number came for another patient or event as well.
@@ -340,6 +341,6 @@ pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundLab>,
 }
 
 /// Numbers first, by value; the rest keeps its order of arrival (D-R36).
-fn by_number(serial_no: &str) -> u64 {
+pub(super) fn by_number(serial_no: &str) -> u64 {
     serial_no.trim().parse().unwrap_or(u64::MAX)
 }

@@ -22,15 +22,19 @@ pub mod inbox;
 pub mod instance_versions;
 pub mod instances;
 pub mod jobs;
+pub mod kept_reports;
 pub mod lab_reports;
 pub mod links;
 mod node;
 pub mod page_sessions;
+pub mod patients;
 pub mod places;
 pub mod purged_objects;
 pub mod qr_links;
 mod record_columns;
+pub mod report_changes;
 pub mod report_files;
+pub mod report_studies;
 pub mod retrieval;
 pub mod scrubs;
 pub mod search_keys;
@@ -129,6 +133,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it failed because there is no more room: SQLITE_FULL, or disk_full of PostgreSQL.
+    pub fn is_out_of_space(&self) -> bool {
+        match self {
+            Error::Engine(error) => {
+                error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13" || code == "53100")
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the statement failed because a row with the same key exists.
     pub fn is_unique_violation(&self) -> bool {
         match self {

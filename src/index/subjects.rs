@@ -14,10 +14,14 @@ pub enum Subject {
     Study(i64),
     /// An instance.
     Instance(i64),
+    /// A patient as one organisation knows it.
+    Patient(i64),
+    /// A person.
+    Person(i64),
 }
 
 impl Subject {
-    /// Reads `exam:17`, `lab:17`, `study:17` or `instance:17`.
+    /// Reads `exam:17`, `lab:17`, `study:17`, `instance:17`, `patient:17` or `person:17`.
     pub fn parse(word: &str) -> Option<Self> {
         let (kind, id) = word.split_once(':')?;
         let id = id.parse().ok()?;
@@ -26,6 +30,8 @@ impl Subject {
             "lab" => Some(Subject::Lab(id)),
             "study" => Some(Subject::Study(id)),
             "instance" => Some(Subject::Instance(id)),
+            "patient" => Some(Subject::Patient(id)),
+            "person" => Some(Subject::Person(id)),
             _ => None,
         }
     }
@@ -64,6 +70,19 @@ const STUDY: [&str; 10] = [
 ];
 const INSTANCE: [&str; 6] =
     ["org_code", "sop_instance_uid", "transfer_syntax_uid", "content_hash", "calling_ae_title", "header_state"];
+const PATIENT: [&str; 10] = [
+    "org_code",
+    "origin",
+    "patient_id",
+    "issuer",
+    "name",
+    "sex_code",
+    "birth_date",
+    "id_no",
+    "card_no",
+    "contradictions",
+];
+const PERSON: [&str; 1] = ["master_id"];
 
 /// Reads a row; `None` when it is not there.
 pub async fn facts(index: &Index, subject: Subject) -> Result<Option<Facts>, Error> {
@@ -72,6 +91,8 @@ pub async fn facts(index: &Index, subject: Subject) -> Result<Option<Facts>, Err
         Subject::Lab(id) => ("SELECT * FROM lab_report WHERE id = $1", id, &LAB[..]),
         Subject::Study(id) => ("SELECT * FROM study WHERE id = $1", id, &STUDY[..]),
         Subject::Instance(id) => ("SELECT * FROM instance WHERE id = $1", id, &INSTANCE[..]),
+        Subject::Patient(id) => ("SELECT * FROM patient_record WHERE id = $1", id, &PATIENT[..]),
+        Subject::Person(id) => ("SELECT * FROM person WHERE id = $1", id, &PERSON[..]),
     };
     let Some(row) = index.query_opt(sql, params![id]).await? else { return Ok(None) };
     let mut facts = Facts::new();
@@ -82,6 +103,8 @@ pub async fn facts(index: &Index, subject: Subject) -> Result<Option<Facts>, Err
         Subject::Exam(_) => (LINKS_OF_EXAM, "linked to", "study"),
         Subject::Study(_) => (LINKS_OF_STUDY, "linked to", "exam"),
         Subject::Instance(_) => (VERSIONS, "other content", "content"),
+        Subject::Patient(_) => (PERSON_OF_PATIENT, "is", "person"),
+        Subject::Person(_) => (PATIENTS_OF_PERSON, "has", "patient"),
         Subject::Lab(_) => return Ok(Some(facts)),
     };
     push_rows(&mut facts, name, word, &index.query(near, params![id]).await?)?;
@@ -95,6 +118,10 @@ const LINKS_OF_EXAM: &str =
     "SELECT study_pk AS id, rule AS remark FROM exam_study WHERE exam_report_pk = $1 ORDER BY 1 LIMIT 20";
 const LINKS_OF_STUDY: &str =
     "SELECT exam_report_pk AS id, rule AS remark FROM exam_study WHERE study_pk = $1 ORDER BY 1 LIMIT 20";
+const PERSON_OF_PATIENT: &str = "SELECT person.id, master_id AS remark FROM patient_record \
+     JOIN person ON person.id = patient_record.person_pk WHERE patient_record.id = $1";
+const PATIENTS_OF_PERSON: &str =
+    "SELECT id, org_code AS remark FROM patient_record WHERE person_pk = $1 ORDER BY 1 LIMIT 20";
 const VERSIONS: &str =
     "SELECT id, content_hash AS remark FROM instance_version WHERE instance_pk = $1 ORDER BY 1 LIMIT 20";
 /// Reports of the same organisation with the accession number or the patient's number.
@@ -119,7 +146,7 @@ mod tests {
     fn a_subject_is_a_kind_and_a_number() {
         assert_eq!(Subject::parse("exam:17"), Some(Subject::Exam(17)));
         assert_eq!(Subject::parse("study:42"), Some(Subject::Study(42)));
-        for wrong in ["exam", "17", "exam:x", "patient:1", ""] {
+        for wrong in ["exam", "17", "exam:x", "row:1", ""] {
             assert_eq!(Subject::parse(wrong), None, "{wrong}");
         }
     }

@@ -6,6 +6,7 @@
 
 mod backoff;
 mod handlers;
+pub mod people;
 mod worker;
 
 use std::sync::Arc;

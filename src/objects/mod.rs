@@ -13,6 +13,7 @@ mod segment;
 mod writer;
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,6 +100,29 @@ pub enum Error {
     /// A task of ours ended early.
     #[error("object writer has stopped")]
     Stopped,
+}
+
+impl Error {
+    /// Whether it failed because there is no more room, on a disk or within a quota.
+    pub fn is_out_of_space(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(io) = error.downcast_ref::<std::io::Error>() {
+                let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+                if full.contains(&io.kind()) {
+                    return true;
+                }
+                // What an error was made from is not always its source.
+                cause = io
+                    .get_ref()
+                    .map(|inner| inner as &(dyn std::error::Error + 'static))
+                    .or_else(|| std::error::Error::source(io));
+                continue;
+            }
+            cause = error.source();
+        }
+        false
+    }
 }
 
 /// One object in a listing.

@@ -212,13 +212,7 @@ impl Archive {
     /// Ends the retrieval of an exam that cannot go on; false when none was requested.
     pub async fn stop_retrieve(&self, exam_report_pk: i64, reason: &'static str) -> Result<bool, Error> {
         let (ids, now) = (self.ids.clone(), self.clock.now_ms());
-        self.index
-            .write(move |tx| {
-                Box::pin(async move {
-                    give_up(tx, &ids, now, exam_report_pk, reason).await
-                })
-            })
-            .await
+        self.index.write(move |tx| Box::pin(async move { give_up(tx, &ids, now, exam_report_pk, reason).await })).await
     }
 
     /// Fetches the images of the exams with this id or AccessionNumber (again), and gives their ids.

@@ -128,7 +128,7 @@ impl Archive {
 }
 
 /// Tells two queries for the same person without telling the person (D-Q10).
-fn hashed(identity: Identity) -> String {
+pub(super) fn hashed(identity: Identity) -> String {
     let value = identity.spellings().into_iter().next().unwrap_or_default();
     hex::encode(&Sha256::digest(format!("yingku query {value}"))[..16])
 }

@@ -7,13 +7,17 @@ use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcom
 use super::report_codes::{Code, Note};
 use super::standing::{Standing, standing};
 use crate::archive::links::link::{self, LinkRules};
+use crate::archive::patients::absorb_patient::{self, Said};
 use crate::archive::peers::retrieve_exam;
 use crate::domain::date_time::local_text;
 use crate::domain::exam_report::{self, ExamField, ExamReport, ExamState};
 use crate::domain::record::{Field, observation_uid};
+use crate::domain::sharing::{self, Sharing};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::exam_reports::{self, ExamFacts, KnownReport};
 use crate::index::jobs::{self, JobKind};
+use crate::index::patients::FillKind;
+use crate::index::report_changes::{self, Aspect, Change, Subject};
 use crate::index::{self, Ids, Tx};
 
 pub(super) async fn write(
@@ -31,7 +35,7 @@ pub(super) async fn write(
     let known = exam_reports::with_number(tx, &org, &number).await?;
     let stored = known.iter().find(|report| report.identity == identity);
     let mut facts = facts_of(context, &record, content_hash);
-    let (id, status, fetch) = match stored {
+    let (id, status, fetch, former) = match stored {
         None => {
             let id = ids.next();
             facts.identity_conflict = !known.is_empty();
@@ -43,7 +47,7 @@ pub(super) async fn write(
                     open_conflict(tx, ids, now, "exam", &org, id, &identity, other, None).await?;
                 }
             }
-            (id, Status::Stored, true)
+            (id, Status::Stored, true, None)
         }
         Some(stored) => {
             let stamp = record.text(ExamField::LastUpdateDateTime);
@@ -57,12 +61,18 @@ pub(super) async fn write(
             let former = exam_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
             let moved = former.get(ExamField::ReportFilePath) != record.get(ExamField::ReportFilePath);
             let revised = record.get(ExamField::State) == Some(ExamState::Revised.digit());
-            (stored.id, Status::Updated, stand == Standing::Newer || moved || revised)
+            (stored.id, Status::Updated, stand == Standing::Newer || moved || revised, Some(former))
         }
     };
     let (uids, _) = exam_report::study_instance_uids(record.text(ExamField::StudyInstanceUid));
     exam_reports::set_study_uids(tx, id, &uids, status == Status::Updated).await?;
+    let said = Said::by_exam(&record, former.as_ref(), facts.withdrawn);
+    absorb_patient::absorb(tx, ids, now, &said, FillKind::Exam, id).await?;
     link::exam_registered(tx, ids, now, rules, id).await?;
+    let (confidential, withdrawn) = (facts.vip || facts.restricted, facts.withdrawn);
+    let sharing = Sharing::of(sharing::is_final(facts.reviewed, &record), confidential, withdrawn);
+    let (subject, aspect) = (Subject::Exam, Aspect::Report);
+    report_changes::record(tx, ids, now, Change { report_pk: id, subject, aspect, org_code: &org, sharing }).await?;
     if fetch && record.get(ExamField::ReportFilePath).is_some() && !facts.withdrawn {
         jobs::enqueue(tx, ids, now, JobKind::FetchReportFile, &id.to_string(), now).await?;
     }

@@ -1,16 +1,20 @@
 //! One lab report's transaction: the head with its lines, or lines whose head has not come yet or was rejected
 //! (D-R9 to D-R11).
 
+use std::collections::BTreeSet;
+
 use super::prepare_report::{self, Prepared};
 use super::register_exam::open_conflict;
 use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of, record_audit};
 use super::report_codes::{Code, Note};
 use super::standing::{Standing, standing};
+use crate::archive::patients::absorb_patient::{self, Said};
 use crate::domain::date_time::local_text;
 use crate::domain::lab_report::{self, LabField, LabItemField, LabReport};
 use crate::domain::record::observation_uid;
 use crate::index::lab_reports::{self, ItemFacts, ItemPlace, KnownItem, LabFacts};
-use crate::index::{self, Ids, Tx};
+use crate::index::patients::FillKind;
+use crate::index::{self, Ids, Tx, report_changes};
 
 /// A head with the lines of the same message that can belong to it; or lines alone.
 #[derive(Debug, Clone, Default)]
@@ -35,12 +39,17 @@ pub(super) async fn write(
     };
     let mut records = Vec::with_capacity(items.len() + 1);
     let mut full_set = false;
+    // Reports of which followers of the change feed are told.
+    let mut touched = BTreeSet::new();
     let place = match head {
         Some(head) => {
             let (id, standing, outcome) = write_head(tx, ids, context, *head).await?;
             full_set = context.rules.replace_items && standing == Some(Standing::Newer) && !items.is_empty();
+            let adopted = lab_reports::adopt_orphans(tx, id, &owner[0], &owner[1], &owner[2]).await?;
+            if adopted > 0 || is_change(outcome.status) {
+                touched.insert(id);
+            }
             records.push(outcome);
-            lab_reports::adopt_orphans(tx, id, &owner[0], &owner[1], &owner[2]).await?;
             ItemPlace::Certain(id)
         }
         None if head_rejected => ItemPlace::Aside,
@@ -51,14 +60,18 @@ pub(super) async fn write(
         false => lab_reports::items(tx, &owner[0], &owner[1], &owner[2]).await?,
     };
     for item in items {
-        let outcome = write_item(tx, ids, context, place, &mut known, item).await?;
+        let outcome = write_item(tx, ids, context, place, (&mut known, &mut touched), item).await?;
         records.push(outcome);
     }
     if full_set {
         let shown = known.iter().filter(|k| !k.withdrawn && k.place.report() == place.report());
         for item in shown.filter(|k| !records.iter().any(|r| r.serial_no == k.serial_no)) {
             lab_reports::withdraw_item(tx, ids, item.id, context.now).await?;
+            touched.extend(item.place.report());
         }
+    }
+    for report in touched {
+        report_changes::lab_changed(tx, ids, context.now, report).await?;
     }
     let (action, target) = match place.report() {
         Some(id) => ("register_lab", format!("lab:{id}")),
@@ -66,6 +79,10 @@ pub(super) async fn write(
     };
     record_audit(tx, ids, context, action, target, &records).await?;
     Ok(records)
+}
+
+fn is_change(status: Status) -> bool {
+    matches!(status, Status::Stored | Status::Updated)
 }
 
 async fn write_head(
@@ -93,12 +110,16 @@ async fn write_head(
                 open_conflict(tx, ids, now, "lab", &org, id, &identity, other, Some(lines)).await?;
             }
         }
+        let said = Said::by_lab(&record, None, facts.withdrawn);
+        absorb_patient::absorb(tx, ids, now, &said, FillKind::Lab, id).await?;
         return Ok((id, None, outcome_of(RecordKind::Lab, &record, Status::Stored, None, notes)));
     };
     let stamp = record.text(LabField::LastUpdateDateTime);
     let stand = standing((stamp, stamped, &facts.content_hash), &stored.last_update_dtime, &stored.content_hash);
     if matches!(stand, Standing::Newer | Standing::Changed) {
-        lab_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
+        let former = lab_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
+        let said = Said::by_lab(&record, Some(&former), facts.withdrawn);
+        absorb_patient::absorb(tx, ids, now, &said, FillKind::Lab, stored.id).await?;
     }
     Ok((stored.id, Some(stand), outcome_of(RecordKind::Lab, &record, stand.status(), None, notes)))
 }
@@ -108,7 +129,7 @@ async fn write_item(
     ids: &Ids,
     context: &Context,
     place: ItemPlace,
-    known: &mut Vec<KnownItem>,
+    (known, touched): (&mut Vec<KnownItem>, &mut BTreeSet<i64>),
     item: Prepared<LabItemField>,
 ) -> Result<RecordOutcome, index::Error> {
     let now = context.now;
@@ -130,6 +151,7 @@ async fn write_item(
     let Some(stored) = stored else {
         let id = ids.next();
         lab_reports::insert_item(tx, id, place, now, &facts, &record).await?;
+        touched.extend(place.report());
         let ItemFacts { content_hash, withdrawn, .. } = facts;
         known.push(KnownItem { id, serial_no, content_hash, last_update_dtime: stamp, withdrawn, place });
         return Ok(outcome_of(RecordKind::LabItem, &record, Status::Stored, None, notes));
@@ -149,10 +171,12 @@ async fn write_item(
     };
     if moves && stored.place != place {
         lab_reports::place_item(tx, stored.id, place).await?;
+        touched.extend(stored.place.report().into_iter().chain(place.report()));
         stored.place = place;
     }
     if replaces {
         lab_reports::replace_item(tx, ids, stored.id, now, &facts, &mut record).await?;
+        touched.extend(stored.place.report());
         // So that a line that is there twice in one message is seen.
         stored.content_hash = facts.content_hash;
         stored.last_update_dtime = stamp;

@@ -19,6 +19,15 @@ const RLE_LOSSLESS: &str = "1.2.840.10008.1.2.5";
 const ENCAPSULATED_UNCOMPRESSED: &str = "1.2.840.10008.1.2.1.98";
 const DEFLATED_IMAGE_FRAME: &str = "1.2.840.10008.1.2.8.1";
 
+/// Most tiles, precincts and code-blocks of a JPEG 2000 frame: its decoder allocates for each of them.
+const MOST_PARTS: u64 = 1 << 20;
+/// Bytes that one byte of run lengths can stand for.
+const MOST_RLE_GAIN: usize = 64;
+/// Pixels that one byte of a JPEG with losses can stand for: a bit for each block of 64, in its scan of averages.
+const MOST_DCT_GAIN: u64 = 512;
+/// Samples that one byte of JPEG Lossless can stand for: a bit for each.
+const MOST_LOSSLESS_GAIN: u64 = 8;
+
 /// Decodes the bytes of one frame.
 pub(super) fn decode(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<Raster<'static>, Error> {
     let frame = match header.transfer_syntax.as_str() {
@@ -51,7 +60,19 @@ fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Resu
         TransferSyntaxRegistry.get(uid).and_then(|syntax| syntax.pixel_data_reader()).ok_or_else(unsupported)?;
     let failed = |reason: String| Error::Codec { transfer_syntax: uid.to_owned(), reason };
     let stream = stream.ok_or_else(|| failed("no codestream".to_owned()))?;
-    config.check_pixels(u64::from(stream.width) * u64::from(stream.height))?;
+    let pixels = u64::from(stream.width) * u64::from(stream.height);
+    config.check_pixels(pixels)?;
+    let gain = match stream.kind {
+        Kind::JpegDct => MOST_DCT_GAIN,
+        Kind::JpegLossless => MOST_LOSSLESS_GAIN,
+        Kind::JpegLs { .. } | Kind::Jpeg2000 { .. } => u64::MAX,
+    };
+    if pixels > (frame.len() as u64).saturating_mul(gain) {
+        return Err(failed("the codestream is too short for its size".to_owned()));
+    }
+    if stream.parts > MOST_PARTS {
+        return Err(Error::TooLarge { what: "tiles, precincts and code-blocks", limit: MOST_PARTS });
+    }
     let deep = stream.kind == Kind::JpegDct && stream.precision != 8;
     if deep || stream.precision > 16 || stream.subsampled || ![1, 3].contains(&stream.components) {
         return Err(unsupported());
@@ -117,6 +138,10 @@ fn run_lengths(header: &ImageHeader, fragment: &[u8]) -> Result<Vec<u8>, Error> 
     }
     let pixels = usize::from(header.rows) * usize::from(header.columns);
     let plane = if header.bits_allocated == 1 { pixels.div_ceil(8) } else { pixels };
+    // Two bytes give 128 at most, so a fragment that promises more is refused before anything is allocated for it.
+    if fragment.len().saturating_mul(MOST_RLE_GAIN) < plane * count {
+        return Err(damaged());
+    }
     let mut bytes = vec![0; plane * count];
     for segment in 0..count {
         let start = word(4 + 4 * segment).ok_or_else(damaged)?;

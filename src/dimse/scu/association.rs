@@ -100,8 +100,7 @@ impl Association {
                 && result.reason == PresentationContextResultReason::Acceptance
                 && proposal.transfer_syntaxes.iter().any(|offered| offered == transfer_syntax)
             {
-                let (abstract_syntax, transfer_syntax) =
-                    (proposal.abstract_syntax.clone(), transfer_syntax.to_owned());
+                let (abstract_syntax, transfer_syntax) = (proposal.abstract_syntax.clone(), transfer_syntax.to_owned());
                 contexts.insert(result.id, Context { abstract_syntax, transfer_syntax });
             }
         }
@@ -113,16 +112,7 @@ impl Association {
         let max_sent_pdu = peer_max.unwrap_or(u32::MAX).min(target.max_pdu_length).max(FRAGMENT_HEADER_BYTES + 2);
         let patience = target.timeout;
         let (limits, _counted) = (target.limits, Counted::new());
-        Ok(Self {
-            framing,
-            contexts,
-            max_sent_pdu,
-            patience,
-            limits,
-            last_message_id: 0,
-            buffer: Vec::new(),
-            _counted,
-        })
+        Ok(Self { framing, contexts, max_sent_pdu, patience, limits, last_message_id: 0, buffer: Vec::new(), _counted })
     }
 
     /// Whether the peer takes this SOP class in this transfer syntax.

@@ -21,11 +21,11 @@ mod user_identity;
 use std::time::Duration;
 
 use super::status::Status;
-use super::tls::PeerTlsConfig;
 use crate::dicom::part10::FileMetaError;
 use crate::dicom::sop_class::VERIFICATION;
 use crate::dicom::transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
 use crate::domain::AeTitle;
+use crate::tls::PeerTlsConfig;
 
 pub use super::association::abort::AbortReason;
 pub use super::association::framing::FramingError;

@@ -33,8 +33,7 @@ impl Association {
             // It may repeat the attributes (PS3.7 table 10.3-9); they are ours.
             self.receive_identifier(on, self.limits.report_bytes).await?;
         }
-        let status =
-            response.status().ok_or_else(|| super::association::unexpected("response without a status"))?;
+        let status = response.status().ok_or_else(|| super::association::unexpected("response without a status"))?;
         Ok(Answer { status, comment: response.error_comment() })
     }
 }

@@ -26,19 +26,15 @@ pub struct User {
 impl User {
     /// The one that a peer's configuration names.
     pub(super) fn of(scu: &ScuConfig) -> Option<Self> {
-        let user = || Self {
-            name: scu.user.clone(),
-            passcode: scu.passcode.clone(),
-            must_be_confirmed: scu.user_confirmed,
-        };
+        let user =
+            || Self { name: scu.user.clone(), passcode: scu.passcode.clone(), must_be_confirmed: scu.user_confirmed };
         (!scu.user.is_empty()).then(user)
     }
 
     /// The item of the request.
     pub(super) fn item(&self) -> UserVariableItem {
         let (name, passcode) = (self.name.clone().into_bytes(), self.passcode.0.clone().into_bytes());
-        let kind =
-            if passcode.is_empty() { UserIdentityType::Username } else { UserIdentityType::UsernamePassword };
+        let kind = if passcode.is_empty() { UserIdentityType::Username } else { UserIdentityType::UsernamePassword };
         UserVariableItem::UserIdentityItem(UserIdentity::new(self.must_be_confirmed, kind, name, passcode))
     }
 

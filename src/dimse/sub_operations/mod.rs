@@ -63,7 +63,10 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn of(instances: usize) -> Self {
-        Self { counts: SubOperationCounts { remaining: instances as u64, ..SubOperationCounts::default() }, ..Self::default() }
+        Self {
+            counts: SubOperationCounts { remaining: instances as u64, ..SubOperationCounts::default() },
+            ..Self::default()
+        }
     }
 
     pub(super) fn note(&mut self, sop_instance_uid: &str, ended: &Ended) {

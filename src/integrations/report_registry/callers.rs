@@ -1,4 +1,4 @@
-//! Who calls: senders by address, header or password (D-R28), clients by id and key (D-Q5).
+//! Who calls: senders by address, certificate, header or password (D-R28), clients by id and key or certificate (D-Q5).
 //!
 //! All comparisons of secrets take the same time whether they match or not. Nothing here is logged.
 
@@ -17,6 +17,10 @@ use subtle::ConstantTimeEq;
 use super::config::{ClientConfig, ConfigError, KeyMode, RegistryConfig, SenderConfig, networks, secret};
 use crate::archive::reports::prepare_report::RegistrationRules;
 use crate::domain::date_time::Moment;
+use crate::tls::{CertificateMatch, PeerCertificate};
+
+/// The certificate that a caller has shown.
+pub(super) type Shown<'c> = Option<&'c PeerCertificate>;
 
 /// A configured sender.
 #[derive(Debug)]
@@ -39,7 +43,7 @@ impl Sender {
         let app_id = secret(&owner, &config.app_id, config.app_id_file.as_ref())?;
         let password = secret(&owner, &config.basic_password, config.basic_password_file.as_ref())?;
         let basic = (!config.basic_user.is_empty()).then(|| format!("{}:{password}", config.basic_user));
-        if networks.is_empty() && app_id.is_empty() && basic.is_none() {
+        if networks.is_empty() && app_id.is_empty() && basic.is_none() && config.certificate.is_empty() {
             return Err(ConfigError::OpenSender(config.name));
         }
         if config.organizations.is_empty() {
@@ -59,12 +63,12 @@ impl Sender {
     }
 
     /// Whether the request comes from this sender: everything that is configured must fit.
-    pub(super) fn is_caller(&self, address: IpAddr, headers: &HeaderMap) -> bool {
+    pub(super) fn is_caller(&self, address: IpAddr, certificate: Shown<'_>, headers: &HeaderMap) -> bool {
         let from_here = self.networks.is_empty() || contains(&self.networks, address);
         let app_id = headers.get("x-app-id").map(|value| value.as_bytes()).unwrap_or_default();
         let app_id_fits = self.app_id.is_empty() || same(app_id, self.app_id.as_bytes());
         let basic_fits = self.basic.as_ref().is_none_or(|expected| same(&basic_of(headers), expected.as_bytes()));
-        from_here && app_id_fits && basic_fits
+        from_here && app_id_fits && basic_fits && fits(&self.config.certificate, certificate)
     }
 }
 
@@ -90,13 +94,17 @@ impl Client {
         let owner = format!("client {}", config.id);
         let networks = networks(&owner, &config.addresses)?;
         let key = secret(&owner, &config.key, config.key_file.as_ref())?;
-        if key.is_empty() {
+        if key.is_empty() && config.certificate.is_empty() {
             return Err(ConfigError::NoKey(config.id));
         }
         Ok(Self { config, networks, key })
     }
 
     fn accepts(&self, key: &str, now: Moment) -> bool {
+        if self.key.is_empty() {
+            // Known by its certificate alone.
+            return !self.config.certificate.is_empty();
+        }
         match self.config.key_mode {
             KeyMode::Plain => same(key.as_bytes(), self.key.as_bytes()),
             // Clocks around midnight: yesterday's and tomorrow's date are good too.
@@ -121,15 +129,30 @@ pub(super) fn client_of<'c>(
     clients: &'c [Client],
     anonymous: bool,
     address: IpAddr,
+    certificate: Shown<'_>,
     (id, key): (&str, &str),
     now: Moment,
 ) -> Option<&'c Client> {
-    if anonymous && id.is_empty() && key.is_empty() {
-        return clients.iter().find(|client| contains(&client.networks, address));
+    let from_here = |client: &Client| client.networks.is_empty() || contains(&client.networks, address);
+    let shows = |client: &Client| fits(&client.config.certificate, certificate);
+    if id.is_empty() && key.is_empty() {
+        let bound = |client: &&Client| !client.config.certificate.is_empty() && shows(client) && from_here(client);
+        let mut bound = clients.iter().filter(bound);
+        return match (bound.next(), bound.next()) {
+            (Some(only), None) => Some(only),
+            (None, _) if anonymous => {
+                clients.iter().find(|client| contains(&client.networks, address) && shows(client))
+            }
+            _ => None,
+        };
     }
     let client = clients.iter().find(|client| client.config.id == id)?;
-    let from_here = client.networks.is_empty() || contains(&client.networks, address);
-    (client.accepts(key, now) && from_here).then_some(client)
+    (client.accepts(key, now) && from_here(client) && shows(client)).then_some(client)
+}
+
+/// Whether the certificate is one of those that are asked for, if any are.
+fn fits(known: &[CertificateMatch], shown: Shown<'_>) -> bool {
+    known.is_empty() || shown.is_some_and(|shown| shown.is_one_of(known))
 }
 
 fn contains(networks: &[IpNet], address: IpAddr) -> bool {
@@ -163,7 +186,52 @@ mod tests {
 
     fn knows(clients: &[Client], anonymous: bool, credentials: (&str, &str)) -> bool {
         let now = crate::domain::date_time::parse("2024-03-24 12:00:00").unwrap().unwrap();
-        client_of(clients, anonymous, "10.1.2.3".parse().unwrap(), credentials, now).is_some()
+        client_of(clients, anonymous, "10.1.2.3".parse().unwrap(), None, credentials, now).is_some()
+    }
+
+    /// A certificate, and what it is known by; the handshake has verified it, so any bytes will do.
+    fn shown(content: &'static [u8]) -> (PeerCertificate, CertificateMatch) {
+        let name = format!("sha256:{}", hex::encode(Sha256::digest(content)));
+        let certificate = rustls::pki_types::CertificateDer::from(content);
+        (PeerCertificate(Arc::new(certificate)), CertificateMatch::try_from(name).unwrap())
+    }
+
+    #[test]
+    fn a_client_that_is_bound_to_a_certificate_must_show_it_and_needs_no_key() {
+        let ((own, name), (other, _)) = (shown(b"own"), shown(b"other"));
+        let config = ClientConfig { id: "region".into(), certificate: vec![name], ..ClientConfig::default() };
+        let with_key = Client::new(ClientConfig { key: "unit-test-key-0001".into(), ..config.clone() }).unwrap();
+        let (without_key, with_key) = (vec![Client::new(config).unwrap()], vec![with_key]);
+        let now = Moment::from_epoch_ms(0);
+        let here: IpAddr = "10.1.2.3".parse().unwrap();
+        let knows = |clients: &[Client], certificate: Shown<'_>, credentials| {
+            client_of(clients, false, here, certificate, credentials, now).is_some()
+        };
+        for clients in [&without_key, &with_key] {
+            assert!(knows(clients, Some(&own), ("", "")));
+            assert!(knows(clients, Some(&own), ("region", "unit-test-key-0001")));
+            assert!(!knows(clients, Some(&other), ("region", "unit-test-key-0001")));
+            assert!(!knows(clients, None, ("region", "unit-test-key-0001")));
+            assert!(!knows(clients, None, ("", "")));
+            assert!(!knows(clients, Some(&own), ("other", "")));
+        }
+        assert!(!knows(&with_key, Some(&own), ("region", "unit-test-key-0002")), "a key that is said must be right");
+        assert!(Client::new(ClientConfig { id: "open".into(), ..ClientConfig::default() }).is_err());
+    }
+
+    #[test]
+    fn d_r28_a_sender_may_be_bound_to_a_certificate() {
+        let ((own, name), (other, _)) = (shown(b"own"), shown(b"other"));
+        let config = SenderConfig {
+            name: "ris".into(),
+            organizations: vec!["ORG-T01".into()],
+            certificate: vec![name],
+            ..SenderConfig::default()
+        };
+        let sender = Sender::new(config, &RegistryConfig::default(), &BTreeSet::new()).unwrap();
+        let is_caller = |certificate| sender.is_caller("192.0.2.1".parse().unwrap(), certificate, &HeaderMap::new());
+        assert!(is_caller(Some(&own)));
+        assert!(!is_caller(Some(&other)) && !is_caller(None));
     }
 
     #[test]
@@ -216,11 +284,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("X-App-Id", "unit-test-app-01".parse().unwrap());
         let here: IpAddr = "::ffff:10.1.2.3".parse().unwrap();
-        assert!(!sender.is_caller(here, &headers));
+        assert!(!sender.is_caller(here, None, &headers));
         let basic = base64::engine::general_purpose::STANDARD.encode("ris:unit-test-pass");
         headers.insert(AUTHORIZATION, format!("Basic {basic}").parse().unwrap());
-        assert!(sender.is_caller(here, &headers));
-        assert!(!sender.is_caller("10.1.2.4".parse().unwrap(), &headers));
+        assert!(sender.is_caller(here, None, &headers));
+        assert!(!sender.is_caller("10.1.2.4".parse().unwrap(), None, &headers));
         let open = SenderConfig { name: "open".into(), organizations: vec!["*".into()], ..SenderConfig::default() };
         let refused = Sender::new(open, &RegistryConfig::default(), &BTreeSet::new());
         assert!(matches!(refused, Err(ConfigError::OpenSender(_))));

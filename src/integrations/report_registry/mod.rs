@@ -15,7 +15,8 @@ mod visit;
 
 pub use batch::Batch;
 pub use config::{
-    Acknowledgement, ClientConfig, ConfigError, DicomwebRight, ErrorStyle, KeyMode, RegistryConfig, SenderConfig,
+    Acknowledgement, ApiRight, ClientConfig, ConfigError, DicomwebRight, ErrorStyle, KeyMode, RegistryConfig,
+    SenderConfig,
 };
 pub use routes::{Settings, router};
 

@@ -24,6 +24,7 @@ use crate::archive::Archive;
 use crate::archive::reports::report_codes::Code;
 use crate::domain::organization::Organization;
 use crate::soap::{Service, Version, envelope};
+use crate::tls::PeerCertificate;
 
 const FILE: &str = "IAutoReport.asmx";
 /// What the service is made of.
@@ -201,7 +202,8 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
         wire: Wire::Soap { version: Version::Soap11, namespace: registry.config.namespace.clone() },
         ask: Ask::Nothing(Code::Unreadable, Code::Unreadable.text()),
     });
-    let visit = Visit { registry: &registry, address, headers: &parts.headers, content_type, body, wire };
+    let certificate = parts.extensions.get::<PeerCertificate>().cloned();
+    let visit = Visit { registry: &registry, address, certificate, headers: &parts.headers, content_type, body, wire };
     match ask {
         Ask::Register(batch) => visit.register(batch).await,
         Ask::Find(method, query) => visit.find(method, query).await,

@@ -21,6 +21,7 @@ use crate::archive::reports::report_codes::Code;
 use crate::domain::date_time::{self, Moment};
 use crate::domain::{Actor, ActorKind};
 use crate::soap::{Version, envelope, xml};
+use crate::tls::PeerCertificate;
 
 /// A message time this far from ours is worth a word to the operator (D-R27), in milliseconds.
 const SKEW_MS: i64 = 15 * 60 * 1000;
@@ -29,6 +30,7 @@ const SKEW_MS: i64 = 15 * 60 * 1000;
 pub(super) struct Visit<'r> {
     pub(super) registry: &'r Registry,
     pub(super) address: IpAddr,
+    pub(super) certificate: Option<PeerCertificate>,
     pub(super) headers: &'r HeaderMap,
     pub(super) content_type: String,
     pub(super) body: Bytes,
@@ -56,7 +58,10 @@ impl Visit<'_> {
     }
 
     fn sender(&self) -> Option<&Sender> {
-        self.registry.senders.iter().find(|sender| sender.is_caller(self.address, self.headers))
+        self.registry
+            .senders
+            .iter()
+            .find(|sender| sender.is_caller(self.address, self.certificate.as_ref(), self.headers))
     }
 
     pub(super) async fn register(self, batch: Result<Batch, Code>) -> Response {
@@ -126,7 +131,8 @@ impl Visit<'_> {
         let Registry { archive, config, clients, .. } = self.registry;
         let credentials = (query.credential.as_str(), query.key.as_str());
         let now = Moment::from_epoch_ms(archive.now_ms());
-        let client = client_of(clients, config.anonymous_query, self.address, credentials, now);
+        let client =
+            client_of(clients, config.anonymous_query, self.address, self.certificate.as_ref(), credentials, now);
         let asked = without_key(&query);
         let Some(client) = client else {
             let message = self.message(method.name(), "", asked);

@@ -94,6 +94,11 @@ async fn bulk_data_is_under_the_address_that_metadata_gives() {
     }
     let single = world.get(&at("2.25.1", "/bulkdata/7FE00010"), "*/*").await;
     assert_eq!(single.body.to_vec(), [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+    let range = [("accept", "application/octet-stream"), ("range", "bytes=4-8")];
+    let url = at("2.25.1", "/bulkdata/7FE00010");
+    let part = world.ask(reqwest::Method::GET, &url, super::world::OWN, &range, Vec::new()).await;
+    assert_eq!((part.status, part.body.to_vec()), (206, vec![2, 2, 2, 2, 3]));
+    assert_eq!(part.header("content-range"), "bytes 4-8/12");
     for path in ["7FE00011", "00100010/1", "..%2f..%2f7FE00010", "7FE00010/1/7FE00010"] {
         assert_eq!(world.get(&at("2.25.1", &format!("/bulkdata/{path}")), "*/*").await.status, 404, "{path}");
     }

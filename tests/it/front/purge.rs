@@ -8,8 +8,8 @@ use yingku::integrations::front::{Confirmation, UpstreamConfig};
 use super::{archive, files, forward_to, in_state, section, upstream};
 use crate::archive::sender::send_all;
 use crate::harness::{
-    Package, ServerProcess, StoredInstances, TestServer, count_rows, data_set_of, eventually, free_port,
-    python_script, small_instance, texts, tool,
+    Package, ServerProcess, StoredInstances, TestServer, count_rows, data_set_of, eventually, free_port, python_script,
+    small_instance, texts, tool,
 };
 
 const OFFLINE: &str = "SELECT COUNT(*) AS n FROM instance WHERE offline_at IS NOT NULL";

@@ -5,6 +5,7 @@ mod callers;
 mod exams;
 mod labs;
 mod links;
+mod patients;
 mod queries;
 mod retrieves;
 mod samples;

@@ -51,7 +51,10 @@ async fn findscu_is_told_what_is_offline() {
         let mut arguments = vec!["-v", "-S", "-aet", "PACS01", "-aec", "YINGKU", "127.0.0.1", &port];
         arguments.extend(["-k", &level, "-k", "StudyInstanceUID=2.25.1", "-k", uid, "-k", "InstanceAvailability"]);
         if level.ends_with("IMAGE") {
-            arguments.extend(["-k", if expected == "[ONLINE]" { "SeriesInstanceUID=2.25.1.2" } else { "SeriesInstanceUID=2.25.1.1" }]);
+            arguments.extend([
+                "-k",
+                if expected == "[ONLINE]" { "SeriesInstanceUID=2.25.1.2" } else { "SeriesInstanceUID=2.25.1.1" },
+            ]);
         }
 
         let said = dcmtk("findscu", &arguments).await;
