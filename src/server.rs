@@ -17,6 +17,7 @@ use crate::archive::peers::find::{Confidentiality, Readable};
 use crate::archive::upkeep::queue::{JobFailure, JobKind};
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
 use crate::config::Config;
+use crate::dimse::availability::AvailabilityNotification;
 use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
@@ -88,6 +89,8 @@ impl Server {
     /// Opens database, store and ports.
     pub async fn open(config: Config) -> Result<Self, Error> {
         let archive = open_archive(&config).await?;
+        // Not for commands: a reindex has no news.
+        let archive = archive.notifying(AvailabilityNotification::rules(&config.dicom, &config.peer));
         let codes: Vec<String> = config.organization.iter().map(|organization| organization.code.clone()).collect();
         let peers = config.peer.iter().map(|peer| peer.clone().with_every_organization(&codes)).collect();
         let dimse = dimse::Listener::bind(&config.dicom, peers, archive.clone()).await?;
@@ -138,6 +141,11 @@ impl Server {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "stamping anew could not be planned"),
         }
+        let notification = AvailabilityNotification::new(archive.clone(), &config.dicom, &config.peer);
+        handlers.add(JobKind::NotifyAvailability, config.dicom.availability.concurrency, move |job| {
+            let notification = notification.clone();
+            async move { notification.run_job(&job).await }
+        });
         let workers = Workers::start(archive.clone(), handlers, config.jobs.clone());
         readiness.set_working(true);
         tokio::spawn(watch_workers(workers.ended(), Arc::clone(&readiness), shutdown.clone()));

@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod ae_title;
 pub mod attachment;
+pub mod availability;
 pub mod clock;
 pub mod commitment;
 pub mod criteria;

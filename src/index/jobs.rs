@@ -28,11 +28,13 @@ pub enum JobKind {
     ComposeLabReport,
     /// Stamp reports anew after the policy changed.
     RestampReports,
+    /// Tell a peer that a study is here; the key is the study's id and the peer's AE title.
+    NotifyAvailability,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 9] = [
+    pub const ALL: [JobKind; 10] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
@@ -42,6 +44,7 @@ impl JobKind {
         JobKind::RecheckReportFile,
         JobKind::ComposeLabReport,
         JobKind::RestampReports,
+        JobKind::NotifyAvailability,
     ];
 
     /// The word kept in the table.
@@ -56,6 +59,7 @@ impl JobKind {
             JobKind::RecheckReportFile => "recheck_report_file",
             JobKind::ComposeLabReport => "compose_lab_report",
             JobKind::RestampReports => "restamp_reports",
+            JobKind::NotifyAvailability => "notify_availability",
         }
     }
 

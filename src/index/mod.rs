@@ -8,6 +8,7 @@
 pub mod arrivals;
 pub mod attachments;
 pub mod audit;
+pub mod availability;
 pub mod commitments;
 pub mod conflicts;
 pub mod dead_objects;

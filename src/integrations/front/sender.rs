@@ -158,11 +158,12 @@ impl Context {
         self.config.retry_ms.saturating_mul(1 << doubled).min(self.config.max_retry_ms.max(1))
     }
 
-    pub(super) async fn settle(&self, results: &mut Vec<ForwardResult>) {
-        // What could not be written is done again: an upstream recognises an instance that it has.
-        if let Err(error) = self.archive.settle_forward(&self.config.name, std::mem::take(results)).await {
-            tracing::error!(upstream.name = %self.config.name, %error, "progress of forwarding could not be written");
-        }
+    /// Writes down what became of instances. `Some` is a reason to pause: what could not be written is done again, since
+    /// an upstream recognises an instance that it has, but not at once and again and again.
+    pub(super) async fn settle(&self, results: &mut Vec<ForwardResult>) -> Option<String> {
+        let error = self.archive.settle_forward(&self.config.name, std::mem::take(results)).await.err()?;
+        tracing::error!(upstream.name = %self.config.name, %error, "progress of forwarding could not be written");
+        Some("progress could not be written here".to_owned())
     }
 
     /// The bytes of an instance from `from` on, as fast as the upstream's bandwidth allows.
