@@ -31,6 +31,7 @@ pub use reports::stamp_rules::{QrConfig, QrRule, StampSettings};
 
 use reports::read_report_file::Documents;
 use upkeep::check_health::StoreProbe;
+use upkeep::note_success::Successes;
 
 /// The open parts that an archive is put together from.
 #[derive(Debug)]
@@ -71,8 +72,10 @@ pub struct Archive {
     pub(crate) documents: Documents,
     pub(crate) organization_names: Arc<BTreeMap<String, String>>,
     pub(crate) forward_rules: Arc<[peers::forward::ForwardRule]>,
+    growing: images::growing_series::GrowingSeries,
     fetched: peers::retrieve_exam::Fetched,
     store_probe: StoreProbe,
+    successes: Successes,
 }
 
 impl Archive {
@@ -90,8 +93,10 @@ impl Archive {
             documents: Documents::new(parts.documents),
             organization_names: Arc::default(),
             forward_rules: Arc::from([]),
+            growing: images::growing_series::GrowingSeries::default(),
             fetched: peers::retrieve_exam::Fetched::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
+            successes: Successes::default(),
         }
     }
 

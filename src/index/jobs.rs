@@ -26,11 +26,13 @@ pub enum JobKind {
     ComposeLabReport,
     /// Stamp reports anew after the policy changed.
     RestampReports,
+    /// Forget inbound messages that have been kept long enough.
+    PurgeInbox,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 8] = [
+    pub const ALL: [JobKind; 9] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
@@ -39,6 +41,7 @@ impl JobKind {
         JobKind::RecheckReportFile,
         JobKind::ComposeLabReport,
         JobKind::RestampReports,
+        JobKind::PurgeInbox,
     ];
 
     /// The word kept in the table.
@@ -52,6 +55,7 @@ impl JobKind {
             JobKind::RecheckReportFile => "recheck_report_file",
             JobKind::ComposeLabReport => "compose_lab_report",
             JobKind::RestampReports => "restamp_reports",
+            JobKind::PurgeInbox => "purge_inbox",
         }
     }
 

@@ -212,7 +212,7 @@ impl Callers {
             by_authority,
             pinned,
             required: wanted == ClientCertificate::Required,
-            signatures: Signatures::of(&provider),
+            signatures: Signatures::of(provider),
         })
     }
 }

@@ -36,7 +36,7 @@ pub struct Upstream {
 
 #[derive(Debug)]
 pub(super) enum Door {
-    Dicom(DicomUpstream),
+    Dicom(Box<DicomUpstream>),
     Web(WebUpstream),
 }
 
@@ -44,7 +44,7 @@ impl Upstream {
     /// Puts an upstream together; `dicom` is where its peer is, for the way of C-STORE.
     pub fn new(config: UpstreamConfig, dicom: Option<DicomUpstream>) -> Result<Self, String> {
         let door = match (config.way, dicom) {
-            (Way::CStore, Some(dicom)) => Door::Dicom(dicom),
+            (Way::CStore, Some(dicom)) => Door::Dicom(Box::new(dicom)),
             (Way::CStore, None) => return Err(format!("upstream {}: no [[peer]] {}", config.name, config.peer)),
             (Way::StowRs, _) => Door::Web(WebUpstream::new(&config)?),
         };

@@ -219,7 +219,9 @@ fn judge(
 ) -> (Vec<ForwardResult>, Option<String>) {
     let answer = read_answer(text);
     let known = matches!(status, StatusCode::OK | StatusCode::ACCEPTED | StatusCode::CONFLICT);
-    let Some((stored, failed)) = answer.filter(|_| known) else {
+    // An archive without room may say so by its status, and name what found none.
+    let names_them = |failed: &HashMap<String, u16>| status.is_server_error() && !failed.is_empty();
+    let Some((stored, failed)) = answer.filter(|(_, failed)| known || names_them(failed)) else {
         if status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 404 | 408 | 413 | 429) {
             // It does not like this request; the next attempts may be with fewer instances, and end in parking.
             let reason = format!("STOW-RS answered {status}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{StatusCode, Uri};
@@ -49,6 +49,12 @@ impl Settings {
         self.callers().2
     }
 
+    /// The senders, when the service can be offered.
+    pub(super) fn registry_senders(&self) -> Result<Vec<Sender>, ConfigError> {
+        let (senders, _, errors) = self.callers();
+        errors.into_iter().next().map_or(Ok(senders), Err)
+    }
+
     fn callers(&self) -> (Vec<Sender>, Vec<Client>, Vec<ConfigError>) {
         let config = &self.registry;
         let known: BTreeSet<String> = self.organizations.iter().map(|organization| organization.code.clone()).collect();
@@ -68,7 +74,7 @@ impl Settings {
 }
 
 /// Routes that the server has for itself: two services on one of them would end the program at its start.
-const RESERVED: [&str; 8] = ["livez", "readyz", "metrics", "q", "t", "static", "dicom-web", "wado"];
+const RESERVED: [&str; 9] = ["livez", "ops", "readyz", "metrics", "q", "t", "static", "dicom-web", "wado"];
 
 fn path_errors(config: &RegistryConfig) -> Vec<ConfigError> {
     let mut errors = Vec::new();
@@ -187,20 +193,23 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
     let certificate = parts.extensions.get::<PeerCertificate>().cloned();
     let is_caller = |sender: &Sender| sender.is_caller(address, certificate.as_ref(), &parts.headers);
-    let known = || registry.senders.iter().any(is_caller);
     // Files are larger than messages; they are taken from those only who may register.
-    let most = match upload::is_upload(&content_type) && known() {
+    let most = match upload::is_upload(&content_type) && registry.senders.iter().any(is_caller) {
         true => registry.config.max_upload_bytes.max(registry.config.max_body_bytes),
         false => registry.config.max_body_bytes,
     };
-    let body = match collect(body, &registry.config, most).await {
-        Ok(body) => body,
-        Err(status) => {
-            let version = envelope::version_of("", &content_type);
-            let code = if status == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::Unreadable };
-            return fault(status, version, code.text());
-        }
-    };
+    let mut whole = BytesMut::new();
+    let collected = collect(body, &registry.config, most, &mut whole).await;
+    let body = whole.freeze();
+    if let Err(status) = collected {
+        let version = envelope::version_of("", &content_type);
+        let code = if status == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::Unreadable };
+        let wire = Wire::Soap { version, namespace: registry.config.namespace.clone() };
+        let (headers, files) = (&parts.headers, Vec::new());
+        let visit = Visit { registry: &registry, address, certificate, headers, content_type, body, wire, files };
+        visit.keep_beginning(code).await;
+        return fault(status, version, code.text());
+    }
     let Upload { body, content_type, files } = upload::split(body, content_type);
     let incoming = {
         let (registry, body, content_type) = (registry.clone(), body.clone(), content_type.clone());
@@ -222,15 +231,15 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
 }
 
 /// The body, within its size and its time: a caller who never ends would hold one of the turns.
-async fn collect(body: Body, config: &RegistryConfig, most: usize) -> Result<Bytes, StatusCode> {
+async fn collect(body: Body, config: &RegistryConfig, most: usize, whole: &mut BytesMut) -> Result<(), StatusCode> {
     let time = Duration::from_millis(config.body_timeout_ms);
-    tokio::time::timeout(time, bounded(body, most)).await.map_err(|_| StatusCode::REQUEST_TIMEOUT)?
+    let collected = tokio::time::timeout(time, bounded(body, most, whole)).await;
+    collected.map_err(|_| StatusCode::REQUEST_TIMEOUT)?
 }
 
 /// Read piece by piece, since `axum::body::to_bytes` does not tell a long body from a cut one.
-async fn bounded(body: Body, limit: usize) -> Result<Bytes, StatusCode> {
+async fn bounded(body: Body, limit: usize, whole: &mut BytesMut) -> Result<(), StatusCode> {
     let mut pieces = body.into_data_stream();
-    let mut whole = BytesMut::new();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|_| StatusCode::BAD_REQUEST)?;
         if whole.len() + piece.len() > limit {
@@ -238,7 +247,7 @@ async fn bounded(body: Body, limit: usize) -> Result<Bytes, StatusCode> {
         }
         whole.extend_from_slice(&piece);
     }
-    Ok(whole.freeze())
+    Ok(())
 }
 
 pub(super) fn fault(status: StatusCode, version: Version, reason: &str) -> Response {
@@ -253,6 +262,8 @@ pub(super) fn reply(status: StatusCode, content_type: &'static str, body: String
 mod tests {
     use std::io;
 
+    use axum::body::Bytes;
+
     use super::*;
 
     #[tokio::test]
@@ -260,9 +271,13 @@ mod tests {
         let config = RegistryConfig { max_body_bytes: 4, ..RegistryConfig::default() };
         let of = |pieces: Vec<io::Result<&'static str>>| Body::from_stream(futures_util::stream::iter(pieces));
 
-        let whole = collect(of(vec![Ok("ab"), Ok("cd")]), &config, 4).await;
-        let long = collect(of(vec![Ok("abcd"), Ok("e")]), &config, 4).await;
-        let cut = collect(of(vec![Ok("ab"), Err(io::Error::other("reset"))]), &config, 4).await;
+        let read = async |pieces| {
+            let mut whole = BytesMut::new();
+            collect(of(pieces), &config, config.max_body_bytes, &mut whole).await.map(|()| whole.freeze())
+        };
+        let whole = read(vec![Ok("ab"), Ok("cd")]).await;
+        let long = read(vec![Ok("abcd"), Ok("e")]).await;
+        let cut = read(vec![Ok("ab"), Err(io::Error::other("reset"))]).await;
 
         assert_eq!(whole, Ok(Bytes::from_static(b"abcd")));
         assert_eq!(long, Err(StatusCode::PAYLOAD_TOO_LARGE));
