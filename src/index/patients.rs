@@ -187,6 +187,14 @@ pub async fn record_images(tx: &mut Tx, ids: &Ids, now: i64, limit: i64) -> Resu
     Ok(rows.len())
 }
 
+/// Corrects the name of a patient of images that was misread before; whose it is is settled anew.
+pub async fn rename_image(tx: &mut Tx, now: i64, patient_pk: i64, name: &str) -> Result<(), Error> {
+    let sql = "UPDATE patient_record SET name = $1, revision = revision + 1, settled = 0, updated_at = $2 WHERE id = \
+               (SELECT r.id FROM patient_record r JOIN patient p ON p.org_code = r.org_code \
+               AND p.patient_id = r.patient_id AND p.issuer = r.issuer WHERE r.origin = 'image' AND p.id = $3)";
+    tx.execute(sql, params![Some(name.to_owned()).filter(|name| !name.is_empty()), now, patient_pk]).await.map(|_| ())
+}
+
 /// Reports from before there were rows of patients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FillKind {

@@ -190,6 +190,7 @@ async fn name_patient(tx: &mut Tx, now: i64, patient_pk: i64, name: &str) -> Res
     search_keys::remove_patient(tx, patient_pk).await?;
     let update = "UPDATE patient SET name = $1, updated_at = $2 WHERE id = $3";
     tx.execute(update, params![name, now, patient_pk]).await?;
+    super::patients::rename_image(tx, now, patient_pk, name).await?;
     search_keys::add_patient(tx, &row.text("org_code")?, patient_pk, name, &row.text("patient_id")?).await
 }
 
