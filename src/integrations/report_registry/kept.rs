@@ -77,10 +77,14 @@ fn masked(text: &str) -> Option<String> {
 /// Where the value begins whose name ends at `after`: behind the tag, or behind signs that part a name and its value.
 fn value_begins(text: &str, after: usize) -> usize {
     let rest = &text[after..];
-    let tag_ends = rest.find('>').filter(|&end| rest.find(['<', '&']).is_none_or(|next| end < next));
+    // A tag may be escaped, as within a parameter.
+    let tag_ends = ["&gt;", ">"].iter().find_map(|sign| {
+        let at = rest.find(sign)?;
+        rest.find(['<', '&', '>']).is_none_or(|first| first >= at).then_some(at + sign.len())
+    });
     match tag_ends {
         Some(end) => {
-            let begin = after + end + 1;
+            let begin = after + end;
             let cdata = "<![CDATA[";
             begin + if text[begin..].starts_with(cdata) { cdata.len() } else { 0 }
         }
@@ -90,6 +94,10 @@ fn value_begins(text: &str, after: usize) -> usize {
 
 fn value_ends(text: &str, begin: usize) -> usize {
     let rest = &text[begin..];
+    if text[..begin].ends_with("&gt;") {
+        let ends = [rest.find("&lt;"), rest.find('<')].into_iter().flatten().min();
+        return begin + ends.unwrap_or(rest.len());
+    }
     let end = match text[..begin].ends_with(['>', '[']) {
         // A key in a tag may hold entities.
         true => rest.find('<').or_else(|| rest.find("]]>")),
@@ -125,7 +133,8 @@ mod tests {
         for (body, kept) in [
             ("<strKey>a&amp;b</strKey><x>", "<strKey>***</strKey><x>"),
             ("<n:STRKEY xmlns:n='u'><![CDATA[a<b]]></n:STRKEY>", "<n:STRKEY xmlns:n='u'><![CDATA[***]]></n:STRKEY>"),
-            ("&lt;strKey&gt;abc", "&lt;strKey***"),
+            ("&lt;strKey&gt;abc", "&lt;strKey&gt;***"),
+            ("&lt;strKey&gt;a&amp;amp;b&lt;/strKey&gt;x", "&lt;strKey&gt;***&lt;/strKey&gt;x"),
             ("strIDNO=1&strKey=abc&x=y", "strIDNO=1&strKey=***&x=y"),
             ("{\"strKey\": \"abc\", \"x\": 1", "{\"strKey\": \"***\", \"x\": 1"),
             ("name=\"strKey\"\r\n\r\nabc\r\n--", "name=\"strKey\"\r\n\r\n***\r\n--"),
