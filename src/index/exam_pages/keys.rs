@@ -1,0 +1,61 @@
+//! What each key of a link (table E.6) means in the columns of a branch. What a branch does not record cannot match.
+
+use crate::domain::criteria::Key;
+
+/// A condition and how many times it binds the same value.
+pub(super) type Piece = (&'static str, usize);
+/// The key is not recorded here.
+pub(super) const NEVER: Piece = ("1 = 0", 0);
+
+/// Of an exam report.
+pub(super) fn exam_key(key: Key) -> Piece {
+    match key {
+        Key::IdCard => ("e.id_no = ?", 1),
+        Key::HealthCard | Key::Insurance | Key::Card => ("e.card_no = ?", 1),
+        Key::MedicalRecord => ("(e.event_no = ? OR e.patient_id = ?)", 2),
+        Key::Visit => ("e.event_no = ?", 1),
+        Key::OutPatient => ("(e.event_no = ? AND e.event_type IN ('1', '3'))", 1),
+        Key::InPatient => ("(e.event_no = ? AND e.event_type = '2')", 1),
+        Key::PlacerOrder => ("(e.apply_form_no = ? OR e.order_id = ?)", 2),
+        Key::FillerOrder => ("(e.report_form_no = ? OR e.pacs_id = ?)", 2),
+        Key::Accession => (
+            "(e.pacs_id = ? OR e.id IN (SELECT x.exam_report_pk FROM exam_study x JOIN study t ON t.id = x.study_pk \
+             WHERE t.accession_number = ?))",
+            2,
+        ),
+        Key::PatientId => ("(e.patient_local_id = ? OR e.patient_id = ?)", 2),
+        Key::PatientMaster => NEVER,
+        Key::Observation => (
+            "(e.observation_uid = ? OR e.id IN (SELECT x.exam_report_pk FROM exam_study x JOIN study t \
+             ON t.id = x.study_pk WHERE t.observation_uid = ?))",
+            2,
+        ),
+    }
+}
+
+/// Of a lab report.
+pub(super) fn lab_key(key: Key) -> Piece {
+    match key {
+        Key::IdCard => ("l.id_no = ?", 1),
+        Key::HealthCard | Key::Insurance | Key::Card => ("l.card_no = ?", 1),
+        Key::MedicalRecord => ("(l.event_no = ? OR l.patient_id = ?)", 2),
+        Key::Visit => ("l.event_no = ?", 1),
+        Key::OutPatient => ("(l.event_no = ? AND l.event_type IN ('1', '3'))", 1),
+        Key::InPatient => ("(l.event_no = ? AND l.event_type = '2')", 1),
+        Key::PlacerOrder => ("(l.apply_form_no = ? OR l.order_id = ?)", 2),
+        Key::FillerOrder => ("l.report_form_no = ?", 1),
+        Key::PatientId => ("l.patient_id = ?", 1),
+        Key::Observation => ("l.observation_uid = ?", 1),
+        Key::Accession | Key::PatientMaster => NEVER,
+    }
+}
+
+/// Of a study that no report names.
+pub(super) fn study_key(key: Key) -> Piece {
+    match key {
+        Key::Accession => ("s.accession_number = ?", 1),
+        Key::PatientId => ("s.patient_id = ?", 1),
+        Key::Observation => ("s.observation_uid = ?", 1),
+        _ => NEVER,
+    }
+}
