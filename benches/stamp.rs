@@ -7,20 +7,14 @@ use std::time::{Duration, Instant};
 use lopdf::content::{Content, Operation};
 use lopdf::{Document, Object, Stream, dictionary};
 use yingku::documents::DocumentsConfig;
-use yingku::documents::stamp::{Corner, StampPolicy, stamp_pdf};
+use yingku::documents::stamp::{StampPolicy, stamp_pdf};
 
 const RUNS: usize = 500;
 const PICTURE_SIDE: i64 = 256;
 
 fn main() {
     let original = report();
-    let policy = StampPolicy {
-        content: "https://archive.example.test/q/ABCDEFGHIJKLMNOPQRSTUVWXYZ".to_owned(),
-        size_mm: 22.0,
-        margin_mm: 8.0,
-        corner: Corner::TopRight,
-        owner_locked: false,
-    };
+    let policy = StampPolicy::new("https://archive.example.test/q/ABCDEFGHIJKLMNOPQRSTUVWXYZ");
     let limits = DocumentsConfig::default();
     let mut times: Vec<Duration> = (0..RUNS)
         .map(|_| {

@@ -17,6 +17,7 @@ use crate::archive::peers::find::{Confidentiality, Readable};
 use crate::archive::upkeep::queue::{JobFailure, JobKind};
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
 use crate::config::Config;
+use crate::dimse::availability::AvailabilityNotification;
 use crate::domain::Clock;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
@@ -88,6 +89,8 @@ impl Server {
     /// Opens database, store and ports.
     pub async fn open(config: Config) -> Result<Self, Error> {
         let archive = open_archive(&config).await?;
+        // Not for commands: a reindex has no news.
+        let archive = archive.notifying(AvailabilityNotification::rules(&config.dicom, &config.peer));
         let codes: Vec<String> = config.organization.iter().map(|organization| organization.code.clone()).collect();
         let peers = config.peer.iter().map(|peer| peer.clone().with_every_organization(&codes)).collect();
         let dimse = dimse::Listener::bind(&config.dicom, peers, archive.clone()).await?;
@@ -132,6 +135,16 @@ impl Server {
         handlers.add(JobKind::ReportStorageCommitment, config.dicom.commitment.concurrency, move |job| {
             let commitment = commitment.clone();
             async move { commitment.run_job(&job).await }
+        });
+        match archive.restamp_if_changed().await {
+            Ok(true) => tracing::info!("the policy of printed codes has changed, reports are stamped anew"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "stamping anew could not be planned"),
+        }
+        let notification = AvailabilityNotification::new(archive.clone(), &config.dicom, &config.peer);
+        handlers.add(JobKind::NotifyAvailability, config.dicom.availability.concurrency, move |job| {
+            let notification = notification.clone();
+            async move { notification.run_job(&job).await }
         });
         let workers = Workers::start(archive.clone(), handlers, config.jobs.clone());
         readiness.set_working(true);
@@ -193,6 +206,7 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         probe_interval: Duration::from_millis(config.objects.probe_interval_ms),
     });
     let archive = archive.fetching_for(Pacs::organizations(&config.peer));
+    let archive = archive.naming(config.organization.iter().map(|one| (one.code.clone(), one.name.clone())).collect());
     Ok(archive.forwarding(config.upstream.iter().map(front::UpstreamConfig::rule).collect()))
 }
 
@@ -250,6 +264,12 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
 /// Who does which jobs in this process.
 fn handlers(config: &Config, archive: &Archive) -> Handlers {
     let mut handlers = Handlers::of(archive, config.jobs.workers);
+    let stamping = archive.clone();
+    // One walk at a time is enough, and leaves the other places to what is new.
+    handlers.add(JobKind::RestampReports, 1, move |job| {
+        let archive = stamping.clone();
+        async move { archive.run_job(&job).await }
+    });
     let pacs = Arc::new(Pacs::new(archive.clone(), &config.dicom, &config.peer, config.retrieve.clone()));
     handlers.add(JobKind::RetrieveExam, pacs.places(), move |job| {
         let pacs = Arc::clone(&pacs);

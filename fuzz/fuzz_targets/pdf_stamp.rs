@@ -4,15 +4,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use yingku::documents::DocumentsConfig;
-use yingku::documents::stamp::{Corner, StampPolicy, stamp_pdf};
+use yingku::documents::stamp::{StampPolicy, stamp_pdf};
 
 fuzz_target!(|original: &[u8]| {
     let policy = StampPolicy {
-        content: "https://reports.example.test/q/abcdefghijklmnopqrstuvwxyz".to_owned(),
-        size_mm: 22.0,
-        margin_mm: 8.0,
-        corner: Corner::TopRight,
         owner_locked: true,
+        ..StampPolicy::new("https://reports.example.test/q/abcdefghijklmnopqrstuvwxyz")
     };
     let limits = DocumentsConfig {
         max_stream_bytes: 1024 * 1024,

@@ -12,6 +12,7 @@ pub mod peers;
 pub mod reports;
 pub mod upkeep;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ use crate::objects::Objects;
 pub use error::Error;
 pub use links::link::LinkRules;
 pub use peers::retrieve_exam::RetrieveConfig;
-pub use reports::qr_link::{QrConfig, StampSettings};
 pub use reports::read_report_file::{ReportCopy, ReportFileState};
+pub use reports::stamp_rules::{QrConfig, QrRule, StampSettings};
 
 use reports::read_report_file::Documents;
 use upkeep::check_health::StoreProbe;
@@ -69,8 +70,10 @@ pub struct Archive {
     pub(crate) fetcher: Fetcher,
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
+    pub(crate) organization_names: Arc<BTreeMap<String, String>>,
     pub(crate) forward_rules: Arc<[peers::forward::ForwardRule]>,
     growing: images::growing_series::GrowingSeries,
+    pub(crate) notify_rules: Arc<[peers::notify_availability::NotifyRule]>,
     fetched: peers::retrieve_exam::Fetched,
     store_probe: StoreProbe,
     successes: Successes,
@@ -89,12 +92,20 @@ impl Archive {
             fetcher: parts.fetcher,
             stamp: Arc::new(parts.stamp),
             documents: Documents::new(parts.documents),
+            organization_names: Arc::default(),
             forward_rules: Arc::from([]),
             growing: images::growing_series::GrowingSeries::default(),
+            notify_rules: Arc::from([]),
             fetched: peers::retrieve_exam::Fetched::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
             successes: Successes::default(),
         }
+    }
+
+    /// The same archive, which calls organisations by their names: code and name of each.
+    pub fn naming(mut self, names: BTreeMap<String, String>) -> Self {
+        self.organization_names = Arc::new(names);
+        self
     }
 
     /// Whether nothing has come in yet, neither images nor reports.

@@ -70,11 +70,8 @@ fn sections(config: &Config, found: &mut Found) {
     if config.objects.journal.is_some() && config.objects.url.starts_with("file://") {
         found.add("objects.journal", "belongs to a bucket; in a folder segments begin where they stay");
     }
-    if !(10.0..=60.0).contains(&config.qr.size_mm) {
-        found.add("qr.size_mm", "must be 10 to 60");
-    }
-    if !(0.0..=100.0).contains(&config.qr.margin_mm) {
-        found.add("qr.margin_mm", "must be 0 to 100");
+    for (key, message) in config.qr.faults() {
+        found.add(format!("qr.{key}"), message);
     }
     for (i, upstream) in config.upstream.iter().enumerate() {
         found.add_all(&format!("upstream.{i}"), upstream.faults());

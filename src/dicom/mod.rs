@@ -5,6 +5,7 @@
 //! file meta information (PS3.10 section 7). [`render`] and [`waveform`] make pictures, from what [`elements`] reads.
 
 pub mod attributes;
+pub mod availability;
 pub mod convert;
 pub mod data_set_writer;
 pub mod dictionary;

@@ -10,6 +10,9 @@ pub const STORAGE_COMMITMENT_PUSH_MODEL: &str = "1.2.840.10008.1.20.1";
 /// Its well-known SOP Instance.
 pub const STORAGE_COMMITMENT_INSTANCE: &str = "1.2.840.10008.1.20.1.1";
 
+/// Instance Availability Notification SOP Class (PS3.4 annex R).
+pub const INSTANCE_AVAILABILITY_NOTIFICATION: &str = "1.2.840.10008.5.1.4.33";
+
 /// What a retrieve SOP class (PS3.4 section C.6) asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetrieveClass {

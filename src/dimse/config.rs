@@ -8,6 +8,7 @@ use rustls::pki_types::CertificateDer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::availability::AvailabilityConfig;
 use super::scu::{QueryRoot, RetrieveMethod, ScuConfig};
 use super::services::Service;
 use super::storage_commitment::CommitmentConfig;
@@ -70,6 +71,8 @@ pub struct DicomConfig {
     pub commitment: CommitmentConfig,
     /// Giving objects out by C-MOVE and C-GET.
     pub retrieve: SubOperationConfig,
+    /// Telling peers that studies are here (Instance Availability Notification).
+    pub availability: AvailabilityConfig,
 }
 
 impl Default for DicomConfig {
@@ -99,6 +102,7 @@ impl Default for DicomConfig {
             find: FindConfig::default(),
             commitment: CommitmentConfig::default(),
             retrieve: SubOperationConfig::default(),
+            availability: AvailabilityConfig::default(),
         }
     }
 }
@@ -125,6 +129,9 @@ impl DicomConfig {
         if self.find.max_matches == 0 || self.find.max_identifier_bytes < 4096 || self.find.match_timeout_ms == 0 {
             let what = "dicom.find.max_matches and match_timeout_ms must be 1 at least, max_identifier_bytes 4096";
             faults.push(what.to_owned());
+        }
+        if self.availability.max_instances == 0 {
+            faults.push("dicom.availability.max_instances must be 1 at least".to_owned());
         }
         let tls_is_open = self.tls.listen.is_some_and(|listen| !listen.ip().is_loopback());
         let anybody = tls_is_open && self.tls.client_certificate != ClientCertificate::Required;
@@ -155,6 +162,9 @@ impl DicomConfig {
             faults.extend(peer.scu.faults(&peer.ae_title, &peer.organization, peer.retrieve));
             if peer.retrieve != RetrieveMethod::Off && peer.host.is_empty() {
                 faults.push(format!("peer {} has no host, so nothing can be fetched from it", peer.ae_title));
+            }
+            if peer.notify_availability && peer.host.is_empty() {
+                faults.push(format!("peer {} has no host, so it cannot be told of studies", peer.ae_title));
             }
             let may_store = peer.services.as_ref().is_none_or(|services| services.contains(&Service::Store));
             if peer.retrieve == RetrieveMethod::Move && !may_store {
@@ -252,6 +262,10 @@ pub struct PeerConfig {
     /// How it is called over TLS. Default in the clear.
     #[serde(default)]
     pub tls: Option<PeerTlsConfig>,
+    /// Whether it is told by Instance Availability Notification when a study of its organisation is complete. Default
+    /// false.
+    #[serde(default)]
+    pub notify_availability: bool,
     /// Associations that we open to it.
     #[serde(default)]
     pub scu: ScuConfig,

@@ -44,6 +44,8 @@ pub(crate) enum CommandField {
     EventReportResponse,
     ActionRequest,
     ActionResponse,
+    CreateRequest,
+    CreateResponse,
     CancelRequest,
     Other(u16),
 }
@@ -65,6 +67,8 @@ impl CommandField {
             0x8100 => CommandField::EventReportResponse,
             0x0130 => CommandField::ActionRequest,
             0x8130 => CommandField::ActionResponse,
+            0x0140 => CommandField::CreateRequest,
+            0x8140 => CommandField::CreateResponse,
             0x0FFF => CommandField::CancelRequest,
             other => CommandField::Other(other),
         }
@@ -86,6 +90,8 @@ impl CommandField {
             CommandField::EventReportResponse => 0x8100,
             CommandField::ActionRequest => 0x0130,
             CommandField::ActionResponse => 0x8130,
+            CommandField::CreateRequest => 0x0140,
+            CommandField::CreateResponse => 0x8140,
             CommandField::CancelRequest => 0x0FFF,
             CommandField::Other(value) => value,
         }

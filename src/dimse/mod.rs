@@ -7,6 +7,7 @@
 
 mod admission;
 pub(crate) mod association;
+pub mod availability;
 mod c_echo;
 mod c_find;
 mod c_get;

@@ -11,6 +11,8 @@ impl Status {
     pub const SUCCESS: Status = Status(0x0000);
     /// Failure: processing failure.
     pub const PROCESSING_FAILURE: Status = Status(0x0110);
+    /// Failure: duplicate SOP Instance.
+    pub const DUPLICATE_SOP_INSTANCE: Status = Status(0x0111);
     /// Failure: no such SOP Instance.
     pub const NO_SUCH_SOP_INSTANCE: Status = Status(0x0112);
     /// Failure: no such event type.

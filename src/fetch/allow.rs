@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+use super::source::FtpScheme;
+
 /// Whether upper and lower case differ in paths. Windows servers do not tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -37,7 +39,7 @@ enum Port {
 
 /// A text that is no entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("reports.allow: {0:?} should look like http://host, https://host:8443 or http://host:*/folder")]
+#[error("reports.allow: {0:?} should look like http://host, https://host:8443, ftp://host or http://host:*/folder")]
 pub struct AllowEntryError(String);
 
 impl AllowEntry {
@@ -50,16 +52,25 @@ impl AllowEntry {
             Some(host) => (host, true),
             None => (authority, false),
         };
-        let url = Url::parse(&format!("{scheme}://{authority}{folder}")).map_err(|_| wrong())?;
+        let scheme = scheme.to_ascii_lowercase();
+        // Hosts and paths of all schemes of FTP are normalised as those of the first are.
+        let (base, known_port) = match scheme.as_str() {
+            "http" => ("http", 80),
+            "https" => ("https", 443),
+            "ftp" | "ftpes" => ("ftp", 21),
+            "ftps" => ("ftp", 990),
+            _ => return Err(wrong()),
+        };
+        let url = Url::parse(&format!("{base}://{authority}{folder}")).map_err(|_| wrong())?;
         let bare = url.username().is_empty() && url.password().is_none();
         let bare = bare && url.query().is_none() && url.fragment().is_none();
-        if !bare || !matches!(url.scheme(), "http" | "https") {
+        if !bare {
             return Err(wrong());
         }
         Ok(Self {
-            scheme: url.scheme().to_owned(),
+            scheme,
             host: url.host().ok_or_else(wrong)?.to_owned(),
-            port: if any_port { Port::Any } else { Port::Only(url.port_or_known_default()) },
+            port: if any_port { Port::Any } else { Port::Only(Some(url.port().unwrap_or(known_port))) },
             folder: url.path().trim_end_matches('/').to_owned(),
             text: text.trim().to_owned(),
         })
@@ -67,12 +78,26 @@ impl AllowEntry {
 
     /// Whether the entry covers an address that is already normalised (no `..`).
     pub(super) fn covers(&self, url: &Url, case: PathCase) -> bool {
+        self.covers_all(url.scheme(), url.port_or_known_default(), url, case)
+    }
+
+    /// The same for an address of FTP; an entry `ftp://` covers a connection that is secured by AUTH TLS too.
+    pub(super) fn covers_ftp(&self, scheme: FtpScheme, url: &Url, case: PathCase) -> bool {
+        let (names, known_port): (&[&str], _) = match scheme {
+            FtpScheme::Plain => (&["ftp"], 21),
+            FtpScheme::Explicit => (&["ftpes", "ftp"], 21),
+            FtpScheme::Implicit => (&["ftps"], 990),
+        };
+        names.iter().any(|name| self.covers_all(name, Some(url.port().unwrap_or(known_port)), url, case))
+    }
+
+    fn covers_all(&self, scheme: &str, port: Option<u16>, url: &Url, case: PathCase) -> bool {
         let port = match self.port {
             Port::Any => true,
-            Port::Only(port) => url.port_or_known_default() == port,
+            Port::Only(only) => port == only,
         };
         let host = url.host().is_some_and(|host| host.to_owned() == self.host);
-        self.scheme == url.scheme() && host && port && self.covers_path(url.path(), case)
+        self.scheme == scheme && host && port && self.covers_path(url.path(), case)
     }
 
     /// Whether the entry says `localhost` by name.
@@ -162,7 +187,8 @@ mod tests {
 
     #[test]
     fn what_is_no_entry_is_refused() {
-        for text in ["", "*", "rpt.example.test", "ftp://rpt.example.test", "http://u:p@h", "http://h/?x", "http://"] {
+        for text in ["", "*", "rpt.example.test", "gopher://rpt.example.test", "http://u:p@h", "http://h/?x", "http://"]
+        {
             assert!(AllowEntry::parse(text).is_err(), "{text}");
         }
     }

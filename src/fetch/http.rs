@@ -1,30 +1,25 @@
-//! Fetching over http and https within the limits.
+//! Taking turns and fetching; http and https are spoken here.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use reqwest::header::LOCATION;
-use reqwest::{Client, Response, redirect};
-use sha2::{Digest, Sha256};
+use reqwest::{Certificate, Client, Response, redirect};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::address::{GuardedResolver, Refused};
-use super::{Error, MediaType, ReportsConfig};
-
-/// A report file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetched {
-    /// The file.
-    pub bytes: Bytes,
-    /// What it is, by its first bytes.
-    pub media_type: MediaType,
-    /// SHA-256, hex.
-    pub sha256: String,
-}
+use super::ftp::{self, Ftp};
+use super::received::{Fetched, Receiving};
+use super::source::{Source, host_of, url_in_gbk};
+use super::{Error, FtpTls, ReportsConfig, share};
+use crate::domain::day_window;
 
 /// Fetches report files; a cheap clone, clones share connections and limits.
 #[derive(Debug, Clone)]
@@ -32,13 +27,28 @@ pub struct Fetcher {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     config: ReportsConfig,
     client: Client,
-    passwords: HashMap<String, (String, String)>,
-    all: Semaphore,
+    ftp_tls: TlsConnector,
+    credentials: HashMap<String, Login>,
+    localhost: bool,
+    all: Arc<Semaphore>,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+    organizations: HashMap<String, Arc<Semaphore>>,
+}
+
+/// What to say to one host.
+struct Login {
+    user: String,
+    password: String,
+    ftp_tls: FtpTls,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl Fetcher {
@@ -49,14 +59,18 @@ impl Fetcher {
     }
 
     fn with_resolver(config: ReportsConfig, resolver: GuardedResolver) -> Result<Self, Error> {
-        let mut passwords = HashMap::new();
+        let mut credentials = HashMap::new();
         for credential in &config.credential {
             let password = std::fs::read_to_string(&credential.password_file).map_err(Error::PasswordFile)?;
             let password = password.trim_end_matches(['\r', '\n']).to_owned();
-            passwords.insert(credential.host.to_lowercase(), (credential.user.clone(), password));
+            let login = Login { user: credential.user.clone(), password, ftp_tls: credential.ftp_tls };
+            credentials.insert(credential.host.to_lowercase(), login);
         }
         // Usually done at start-up; a second time changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let authorities = config.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default();
+        let failed = |error: reqwest::Error| Error::Client(chain(&error));
+        let extra = authorities.iter().map(|authority| Certificate::from_der(authority)).collect::<Result<Vec<_>, _>>();
         let client = Client::builder()
             .user_agent(concat!("yingku/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
@@ -65,38 +79,101 @@ impl Fetcher {
             .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
             .read_timeout(Duration::from_millis(config.read_timeout_ms))
             .dns_resolver(Arc::new(resolver))
+            .tls_certs_merge(extra.map_err(failed)?)
             .build()
-            .map_err(|error| Error::Client(chain(&error)))?;
-        let all = Semaphore::new(config.concurrency.max(1));
-        Ok(Self { inner: Arc::new(Inner { config, client, passwords, all, hosts: Mutex::default() }) })
+            .map_err(failed)?;
+        let all = Arc::new(Semaphore::new(config.concurrency.max(1)));
+        let limited = config.organization.iter().filter(|organization| organization.concurrency > 0);
+        let organizations = limited.map(|one| (one.code.clone(), Arc::new(Semaphore::new(one.concurrency)))).collect();
+        let (localhost, ftp_tls) = (resolver.localhost, ftp::connector(authorities)?);
+        let hosts = Mutex::default();
+        Ok(Self {
+            inner: Arc::new(Inner { config, client, ftp_tls, credentials, localhost, all, hosts, organizations }),
+        })
+    }
+
+    /// Hours after fetching at which an address is looked at again.
+    pub fn recheck_hours(&self) -> &[u32] {
+        &self.inner.config.recheck_hours
+    }
+
+    /// Fetches one report file of an organisation, within its hours and its number of places.
+    pub async fn fetch_for(&self, org_code: &str, now_ms: i64, source: &str) -> Result<Fetched, Error> {
+        let organization = self.inner.config.organization.iter().find(|organization| organization.code == org_code);
+        let opens_in_ms = organization.map_or(0, |one| day_window::opens_in_ms(&one.hours, now_ms));
+        if opens_in_ms > 0 {
+            return Err(Error::OutsideHours { opens_in_ms });
+        }
+        let turns = self.inner.organizations.get(org_code).map(Arc::clone);
+        let _turn = match turns {
+            Some(turns) => Some(turns.acquire_owned().await.map_err(|_| Error::Stopped)?),
+            None => None,
+        };
+        self.fetch(source).await
     }
 
     /// Fetches one report file. Waits for its turn first; the total time counts from then on.
     pub async fn fetch(&self, source: &str) -> Result<Fetched, Error> {
-        let url = self.checked(source)?;
-        let host = host_of(&url);
+        let source = Source::parse(source)?;
+        let host = source.host();
+        let source = self.admit(source)?;
         let turns = self.turns_of(&host);
-        let _all = self.inner.all.acquire().await.map_err(|_| Error::Stopped)?;
-        let _host = turns.acquire().await.map_err(|_| Error::Stopped)?;
+        // The host's turn comes first: who waits for a slow host takes no place from others.
+        let own = turns.acquire_owned().await.map_err(|_| Error::Stopped)?;
+        let all = Arc::clone(&self.inner.all).acquire_owned().await.map_err(|_| Error::Stopped)?;
         let limit = Duration::from_millis(self.inner.config.total_timeout_ms);
-        tokio::time::timeout(limit, self.follow(url)).await.map_err(|_| Error::TooSlow(host))?
-    }
-
-    /// Reads an address and passes it through the allow-list.
-    fn checked(&self, source: &str) -> Result<Url, Error> {
-        let source = source.trim();
-        if source.starts_with(r"\\") {
-            return Err(Error::UnsupportedScheme("a shared folder".to_owned()));
+        let too_slow = || Error::TooSlow(host.clone());
+        match source {
+            Source::Web(url) => tokio::time::timeout(limit, self.follow(url)).await.map_err(|_| too_slow())?,
+            Source::Ftp(scheme, url) => {
+                let config = &self.inner.config;
+                let ftp = Ftp {
+                    scheme,
+                    url: &url,
+                    login: self.inner.credentials.get(&host).map(|l| (l.user.as_str(), l.password.as_str(), l.ftp_tls)),
+                    tls: &self.inner.ftp_tls,
+                    localhost: self.inner.localhost,
+                    connect_timeout: Duration::from_millis(config.connect_timeout_ms),
+                    read_timeout: Duration::from_millis(config.read_timeout_ms),
+                    max_bytes: config.max_bytes,
+                };
+                tokio::time::timeout(limit, ftp.fetch()).await.map_err(|_| too_slow())?
+            }
+            Source::Share(path) => {
+                let file = share::mounted(&self.inner.config.mount, &path, &host)?;
+                let max_bytes = self.inner.config.max_bytes;
+                // A mount whose server is away blocks its thread: the turns stay with the thread, not with who waits.
+                let reading = tokio::task::spawn_blocking(move || {
+                    let read = share::read(&file, max_bytes);
+                    drop((all, own));
+                    read
+                });
+                let read = tokio::time::timeout(limit, reading).await.map_err(|_| too_slow())?;
+                read.map_err(|_| Error::Stopped)?
+            }
         }
-        let url = Url::parse(source).map_err(|_| Error::NotAnAddress)?;
-        self.admit(url)
     }
 
-    fn admit(&self, mut url: Url) -> Result<Url, Error> {
+    /// Passes an address through the allow-list; what is mounted is allowed by its mount.
+    fn admit(&self, source: Source) -> Result<Source, Error> {
+        Ok(match source {
+            Source::Web(url) => Source::Web(self.admit_url(url)?),
+            Source::Ftp(scheme, mut url) => {
+                let config = &self.inner.config;
+                if !config.allow.iter().any(|entry| entry.covers_ftp(scheme, &url, config.path_case)) {
+                    return Err(Error::NotAllowed(host_of(&url)));
+                }
+                let _ = url.set_username("");
+                let _ = url.set_password(None);
+                Source::Ftp(scheme, url)
+            }
+            share @ Source::Share(_) => share,
+        })
+    }
+
+    fn admit_url(&self, mut url: Url) -> Result<Url, Error> {
         if !matches!(url.scheme(), "http" | "https") {
-            // A single letter is a drive.
-            let scheme = if url.scheme().len() == 1 { "a drive" } else { url.scheme() };
-            return Err(Error::UnsupportedScheme(scheme.to_owned()));
+            return Err(Error::UnsupportedScheme(url.scheme().to_owned()));
         }
         let _ = url.set_username("");
         let _ = url.set_password(None);
@@ -110,10 +187,18 @@ impl Fetcher {
 
     async fn follow(&self, mut url: Url) -> Result<Fetched, Error> {
         let mut redirects = 0;
+        let mut in_gbk = url_in_gbk(&url);
         loop {
             let host = host_of(&url);
             let response = self.ask(&url, &host).await?;
             let status = response.status();
+            // A server that keeps names in GBK does not know them in UTF-8.
+            if status.as_u16() == 404
+                && let Some(other) = in_gbk.take()
+            {
+                url = self.admit_url(other)?;
+                continue;
+            }
             if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 if !status.is_success() {
                     return Err(Error::Status { host, status: status.as_u16() });
@@ -126,61 +211,33 @@ impl Fetcher {
             }
             let target = response.headers().get(LOCATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
             let target = target.and_then(|target| url.join(target).ok()).ok_or(Error::BadRedirect(host))?;
-            url = self.admit(target)?;
+            url = self.admit_url(target)?;
         }
     }
 
     async fn ask(&self, url: &Url, host: &str) -> Result<Response, Error> {
         let mut request = self.inner.client.get(url.clone());
-        if let Some((user, password)) = self.inner.passwords.get(host) {
-            request = request.basic_auth(user, Some(password));
+        if let Some(login) = self.inner.credentials.get(host) {
+            request = request.basic_auth(&login.user, Some(&login.password));
         }
         request.send().await.map_err(|error| failed(&error, host))
     }
 
     async fn receive(&self, mut response: Response, host: String) -> Result<Fetched, Error> {
-        let max_bytes = self.inner.config.max_bytes;
         let announced = response.content_length().unwrap_or(0);
-        if announced > max_bytes as u64 {
-            return Err(Error::TooLarge(host));
-        }
-        // The announced length is a claim: memory grows with what really comes.
-        let mut bytes = BytesMut::with_capacity((announced as usize).min(64 * 1024));
-        let mut hash = Sha256::new();
+        let mut received = Receiving::new(&host, self.inner.config.max_bytes, announced)?;
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error, &host))? {
-            if bytes.len() + chunk.len() > max_bytes {
-                return Err(Error::TooLarge(host));
-            }
-            hash.update(&chunk);
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() >= 1024 && bytes.len() - chunk.len() < 1024 {
-                recognise(&bytes, &host)?;
-            }
+            received.take(&chunk)?;
         }
-        let media_type = recognise(&bytes, &host)?;
-        Ok(Fetched { bytes: bytes.freeze(), media_type, sha256: hex::encode(hash.finalize()) })
+        received.finish()
     }
 
     fn turns_of(&self, host: &str) -> Arc<Semaphore> {
         let mut hosts = self.inner.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        // Hosts are those of the allow-list, so the map stays small.
+        // Hosts are those of the allow-list and of mounts, so the map stays small.
         let per_host = self.inner.config.concurrency_per_host.max(1);
         Arc::clone(hosts.entry(host.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(per_host))))
     }
-}
-
-fn recognise(bytes: &[u8], host: &str) -> Result<MediaType, Error> {
-    if bytes.is_empty() {
-        return Err(Error::Empty(host.to_owned()));
-    }
-    MediaType::sniff(bytes).ok_or_else(|| {
-        let markup = bytes.trim_ascii_start().first() == Some(&b'<');
-        Error::NotAReport { host: host.to_owned(), found: if markup { "a web page" } else { "something else" } }
-    })
-}
-
-fn host_of(url: &Url) -> String {
-    url.host_str().unwrap_or_default().to_lowercase()
 }
 
 fn failed(error: &reqwest::Error, host: &str) -> Error {
@@ -199,6 +256,12 @@ fn failed(error: &reqwest::Error, host: &str) -> Error {
         _ => "the exchange failed",
     };
     Error::Connection { host, reason }
+}
+
+fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = read.map_err(|error| Error::Client(format!("reports.ca_file: {error}")))?;
+    if found.is_empty() { Err(Error::Client("reports.ca_file holds no certificate".to_owned())) } else { Ok(found) }
 }
 
 fn chain(error: &dyn StdError) -> String {

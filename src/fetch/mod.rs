@@ -3,11 +3,16 @@
 //! A registered report names an address; whoever registers must not be able to make the archive call anything else
 //! than the hospital's report servers. So an address is fetched only when an entry of `reports.allow` names its
 //! scheme, host, port and path, names are resolved here, and the connection goes to an address that was checked;
-//! redirects go through the same gate. What comes back must be a PDF, JPEG or PNG by its first bytes.
+//! redirects go through the same gate. Shares are read where `reports.mount` maps them to a mounted folder, and nowhere else.
+//! What comes back must be a PDF, JPEG, PNG or TIFF by its first bytes.
 
 mod address;
 mod allow;
+mod ftp;
 mod http;
+mod received;
+mod share;
+mod source;
 
 use std::path::PathBuf;
 
@@ -15,14 +20,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use allow::{AllowEntry, AllowEntryError, PathCase};
-pub use http::{Fetched, Fetcher};
+pub use http::Fetcher;
+pub use received::Fetched;
+pub use share::Mount;
+
+use crate::domain::day_window::Window;
 
 /// Section `[reports]`: where report files may be fetched, and how long that may take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReportsConfig {
     /// Servers and folders that report files may come from, e.g. `http://127.0.0.1:*`, `https://rpt.example.test`,
-    /// `http://rpt.example.test:8080/reports`. `:*` means any port. Loopback, link-local and metadata addresses are
+    /// `http://rpt.example.test:8080/reports`, `ftp://rpt.example.test`, `ftps://…` (TLS from the first byte), `ftpes://…`
+    /// (TLS after AUTH TLS). `:*` means any port. Loopback, link-local and metadata addresses are
     /// refused unless an entry names the very address (or `localhost`). Default: none.
     pub allow: Vec<AllowEntry>,
     /// Whether upper and lower case differ in the path of an entry: `sensitive` (default) or `insensitive`.
@@ -41,8 +51,17 @@ pub struct ReportsConfig {
     pub concurrency: usize,
     /// Files fetched at the same time from one host. Default 4.
     pub concurrency_per_host: usize,
-    /// Names and passwords for hosts that ask for them (HTTP Basic).
+    /// Names and passwords for hosts that ask for them (HTTP Basic, FTP).
     pub credential: Vec<Credential>,
+    /// Where shares and drives are mounted that report files lie on.
+    pub mount: Vec<Mount>,
+    /// What holds for single organisations.
+    pub organization: Vec<OrganizationFetch>,
+    /// PEM file with authorities of report servers that the system does not know. Default: none.
+    pub ca_file: Option<PathBuf>,
+    /// Hours after fetching at which the same address is looked at again, since reports are changed under it without a
+    /// new registration, e.g. `[24, 168]`. Default: none.
+    pub recheck_hours: Vec<u32>,
 }
 
 impl Default for ReportsConfig {
@@ -58,6 +77,10 @@ impl Default for ReportsConfig {
             concurrency: 8,
             concurrency_per_host: 4,
             credential: Vec::new(),
+            mount: Vec::new(),
+            organization: Vec::new(),
+            ca_file: None,
+            recheck_hours: Vec::new(),
         }
     }
 }
@@ -72,6 +95,35 @@ pub struct Credential {
     pub user: String,
     /// File that holds the password.
     pub password_file: PathBuf,
+    /// Whether `ftp://` to this host is secured before the password is said: `none` (default) or `explicit`.
+    #[serde(default)]
+    pub ftp_tls: FtpTls,
+}
+
+/// Whether a connection of FTP is secured after it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FtpTls {
+    /// It stays in the clear.
+    #[default]
+    None,
+    /// By AUTH TLS (RFC 4217).
+    Explicit,
+}
+
+/// One `[[reports.organization]]`: how much of a hospital's servers is used, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrganizationFetch {
+    /// The organisation's code.
+    pub code: String,
+    /// Its report files fetched at the same time; 0 (default) means no limit of its own.
+    #[serde(default)]
+    pub concurrency: usize,
+    /// Spans of the day (Asia/Shanghai) in which its report files are fetched, e.g. `["18:00-07:30"]`; empty (default)
+    /// means always.
+    #[serde(default)]
+    pub hours: Vec<Window>,
 }
 
 /// What a file is, by its first bytes.
@@ -83,6 +135,8 @@ pub enum MediaType {
     Jpeg,
     /// `image/png`.
     Png,
+    /// `image/tiff`.
+    Tiff,
 }
 
 impl MediaType {
@@ -92,7 +146,13 @@ impl MediaType {
             MediaType::Pdf => "application/pdf",
             MediaType::Jpeg => "image/jpeg",
             MediaType::Png => "image/png",
+            MediaType::Tiff => "image/tiff",
         }
+    }
+
+    /// Reads the media type's name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Pdf, Self::Jpeg, Self::Png, Self::Tiff].into_iter().find(|kind| kind.as_str() == text)
     }
 
     /// Recognises a report file; names and headers are not asked.
@@ -102,6 +162,9 @@ impl MediaType {
         }
         if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
             return Some(MediaType::Png);
+        }
+        if [&b"II*\0"[..], b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|mark| bytes.starts_with(mark)) {
+            return Some(MediaType::Tiff);
         }
         // Readers accept a header anywhere in the first kilobyte; a page that talks about PDF is none.
         let head = &bytes[..bytes.len().min(1024)];
@@ -117,10 +180,10 @@ pub enum Error {
     #[error("the report's address is no URL")]
     NotAnAddress,
     /// The address has a scheme that this program cannot fetch.
-    #[error("report files are fetched over http and https only, not {0}")]
+    #[error("report files are fetched over http, https, ftp, ftps and from shares, not {0}")]
     UnsupportedScheme(String),
-    /// No entry of `reports.allow` covers the address.
-    #[error("{0} is not covered by reports.allow")]
+    /// No entry of `reports.allow` or `reports.mount` covers the address.
+    #[error("{0} is not covered by reports.allow or reports.mount")]
     NotAllowed(String),
     /// The host's name leads to an address that is never called.
     #[error("{0} leads to a loopback, link-local or metadata address")]
@@ -136,7 +199,7 @@ pub enum Error {
     Status {
         /// The host.
         host: String,
-        /// The HTTP status.
+        /// The HTTP status, or the FTP reply code.
         status: u16,
     },
     /// The file is larger than `reports.max_bytes`.
@@ -145,8 +208,8 @@ pub enum Error {
     /// Nothing came.
     #[error("the report file of {0} is empty")]
     Empty(String),
-    /// What came is no PDF, JPEG or PNG.
-    #[error("{host} sent {found}, not a PDF, JPEG or PNG")]
+    /// What came is no PDF, JPEG, PNG or TIFF.
+    #[error("{host} sent {found}, not a PDF, JPEG, PNG or TIFF")]
     NotAReport {
         /// The host.
         host: String,
@@ -164,6 +227,20 @@ pub enum Error {
         /// What failed.
         reason: &'static str,
     },
+    /// A file on a share could not be read.
+    #[error("the share {host}: {fault}")]
+    Share {
+        /// The host or the drive.
+        host: String,
+        /// What is wrong.
+        fault: ShareFault,
+    },
+    /// The organisation's `hours` are over.
+    #[error("outside reports.organization.hours")]
+    OutsideHours {
+        /// Milliseconds until they begin.
+        opens_in_ms: u64,
+    },
     /// A file with a password could not be read.
     #[error("reports.credential.password_file: {0}")]
     PasswordFile(std::io::Error),
@@ -175,17 +252,60 @@ pub enum Error {
     Stopped,
 }
 
+/// Why a file on a share could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ShareFault {
+    /// There is no such file, or the share is not mounted.
+    #[error("there is no such file")]
+    Missing,
+    /// It may not be read.
+    #[error("the file may not be read")]
+    Forbidden,
+    /// There is something else than a file.
+    #[error("it is no file")]
+    NoFile,
+    /// It changed while it was read.
+    #[error("the file is being written")]
+    Changing,
+    /// Reading failed.
+    #[error("reading failed")]
+    Unreadable,
+}
+
+impl ShareFault {
+    fn of(kind: std::io::ErrorKind) -> Self {
+        match kind {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => ShareFault::Missing,
+            std::io::ErrorKind::PermissionDenied => ShareFault::Forbidden,
+            std::io::ErrorKind::IsADirectory => ShareFault::NoFile,
+            _ => ShareFault::Unreadable,
+        }
+    }
+}
+
 impl Error {
     /// Whether a later attempt may succeed without anybody changing anything.
     ///
-    /// 404 counts: hospitals register a report before its file is written.
+    /// 404 counts, and a missing file: hospitals register a report before its file is written.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Error::Status { status, .. } => matches!(status, 404 | 408 | 425 | 429 | 500..=599),
-            Error::Empty(_) | Error::TooSlow(_) | Error::Connection { .. } | Error::Stopped => true,
+            Error::Status { status, .. } => {
+                matches!(status, 404 | 408 | 421 | 425 | 426 | 429 | 450..=452 | 500..=529 | 531..=599)
+            }
+            Error::Share { fault, .. } => *fault != ShareFault::NoFile,
+            Error::OutsideHours { .. }
+            | Error::Empty(_)
+            | Error::TooSlow(_)
+            | Error::Connection { .. }
+            | Error::Stopped => true,
             _ => false,
         }
     }
+}
+
+/// Whether a text is an address that can be fetched, as far as its form goes.
+pub fn is_address(text: &str) -> bool {
+    source::Source::parse(text).is_ok()
 }
 
 /// The address as it is kept: without user name and password.

@@ -3,6 +3,7 @@
 //! Callers have checked with [`super::exam_pages::get`] that the session may see the exam.
 
 use super::exam_pages::{Entry, EntryKind};
+use super::qr_links::LinkedReport;
 use super::{Error, Index, Row, Select};
 use crate::domain::place::Place;
 use crate::params;
@@ -217,10 +218,15 @@ pub async fn lab_items(index: &Index, lab_report_pk: i64, limit: i64) -> Result<
         .collect()
 }
 
-/// The key that opens an exam behind a printed code: its id in addresses, and the patient's id number.
-pub async fn exam_of_link(index: &Index, exam_report_pk: i64) -> Result<Option<(String, String)>, Error> {
-    let sql = "SELECT observation_uid, id_no FROM exam_report WHERE id = $1 AND withdrawn = 0";
-    let Some(row) = index.query_opt(sql, params![exam_report_pk]).await? else { return Ok(None) };
+/// Pages' name of the report behind a printed code, and the patient's identity number; `None` when it is withdrawn.
+pub async fn report_of_link(index: &Index, report: LinkedReport) -> Result<Option<(String, String)>, Error> {
+    let (sql, pk) = match report {
+        LinkedReport::Exam(pk) => {
+            ("SELECT observation_uid, id_no FROM exam_report WHERE id = $1 AND withdrawn = 0", pk)
+        }
+        LinkedReport::Lab(pk) => ("SELECT observation_uid, id_no FROM lab_report WHERE id = $1 AND withdrawn = 0", pk),
+    };
+    let Some(row) = index.query_opt(sql, params![pk]).await? else { return Ok(None) };
     Ok(Some((row.text("observation_uid")?, row.get::<Option<String>>("id_no")?.unwrap_or_default())))
 }
 

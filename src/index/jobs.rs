@@ -22,17 +22,29 @@ pub enum JobKind {
     ReportStorageCommitment,
     /// Forget inbound messages that have been kept long enough.
     PurgeInbox,
+    /// Look whether a report file has changed under its address; the key is the exam report's id.
+    RecheckReportFile,
+    /// Compose a lab report as a document; the key is the lab report's id.
+    ComposeLabReport,
+    /// Stamp reports anew after the policy changed.
+    RestampReports,
+    /// Tell a peer that a study is here; the key is the study's id and the peer's AE title.
+    NotifyAvailability,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 6] = [
+    pub const ALL: [JobKind; 10] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
         JobKind::Compact,
         JobKind::ReportStorageCommitment,
         JobKind::PurgeInbox,
+        JobKind::RecheckReportFile,
+        JobKind::ComposeLabReport,
+        JobKind::RestampReports,
+        JobKind::NotifyAvailability,
     ];
 
     /// The word kept in the table.
@@ -44,6 +56,10 @@ impl JobKind {
             JobKind::Compact => "compact",
             JobKind::ReportStorageCommitment => "report_storage_commitment",
             JobKind::PurgeInbox => "purge_inbox",
+            JobKind::RecheckReportFile => "recheck_report_file",
+            JobKind::ComposeLabReport => "compose_lab_report",
+            JobKind::RestampReports => "restamp_reports",
+            JobKind::NotifyAvailability => "notify_availability",
         }
     }
 

@@ -32,16 +32,19 @@ pub enum PromiseKind {
     ReportStamped,
     /// Files of exams that are no DICOM objects.
     Attachment,
+    /// Lab reports as documents.
+    LabDocument,
 }
 
 impl PromiseKind {
     /// All of them.
-    pub const ALL: [PromiseKind; 5] = [
+    pub const ALL: [PromiseKind; 6] = [
         PromiseKind::Instance,
         PromiseKind::InstanceVersion,
         PromiseKind::ReportOriginal,
         PromiseKind::ReportStamped,
         PromiseKind::Attachment,
+        PromiseKind::LabDocument,
     ];
 
     fn name(self) -> &'static str {
@@ -51,6 +54,7 @@ impl PromiseKind {
             PromiseKind::ReportOriginal => "report_file.original",
             PromiseKind::ReportStamped => "report_file.stamped",
             PromiseKind::Attachment => "attachment",
+            PromiseKind::LabDocument => "lab_document",
         }
     }
 
@@ -75,6 +79,10 @@ impl PromiseKind {
             PromiseKind::Attachment => {
                 "SELECT id, object_key AS k, object_offset AS o, object_length AS l, 0 * id AS f, content_hash AS h \
                  FROM attachment WHERE id > $1 ORDER BY id LIMIT 1000"
+            }
+            PromiseKind::LabDocument => {
+                "SELECT id, object_key AS k, 0 * id AS o, object_length AS l, 0 * id AS f, object_hash AS h \
+                 FROM lab_document WHERE id > $1 ORDER BY id LIMIT 1000"
             }
         }
     }
@@ -115,6 +123,7 @@ pub async fn unnamed(index: &Index, keys: &[String]) -> Result<Vec<String>, Erro
         ("SELECT original_key AS k FROM report_file WHERE original_key"),
         ("SELECT stamped_key AS k FROM report_file WHERE stamped_key"),
         ("SELECT object_key AS k FROM attachment WHERE object_key"),
+        ("SELECT object_key AS k FROM lab_document WHERE object_key"),
     ];
     for source in sources {
         let mut select = Select::new("");

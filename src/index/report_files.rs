@@ -1,6 +1,6 @@
 //! The report files of exam reports: one row for each different content, one of them current (D-I11, D-I13).
 
-use super::{Error, Index, Row, Tx};
+use super::{Error, Index, Row, Select, Tx};
 use crate::domain::place::Place;
 use crate::params;
 
@@ -52,7 +52,7 @@ pub struct ReportFile {
     pub revision: i64,
     /// The address it came from, without user info.
     pub source: String,
-    /// `application/pdf`, `image/jpeg` or `image/png`.
+    /// `application/pdf`, `image/jpeg`, `image/png` or `image/tiff`.
     pub media_type: String,
     /// Where the hospital's own bytes are.
     pub original: Place,
@@ -68,6 +68,13 @@ pub struct ReportFile {
     pub page_count: Option<i64>,
     /// When it was fetched, milliseconds since 1970 UTC.
     pub fetched_at: i64,
+}
+
+impl ReportFile {
+    /// Whether the hospital's own bytes, or the copy that is shown, are a PDF: a picture's stamped copy is one.
+    pub fn is_pdf(&self, copy_is_stamped: bool) -> bool {
+        self.media_type == "application/pdf" || (copy_is_stamped && self.stamped.is_some())
+    }
 }
 
 const CURRENT: &str = "SELECT id, exam_report_pk, revision, source, media_type, original_key, original_length, \
@@ -87,15 +94,17 @@ pub async fn history(index: &Index, exam_report_pk: i64) -> Result<Vec<ReportFil
     index.query(HISTORY, params![exam_report_pk]).await?.iter().map(file_from).collect()
 }
 
-/// Adds a content and makes it the current one; gives its revision. `file.revision` is not read.
-pub async fn add(tx: &mut Tx, file: &ReportFile) -> Result<i64, Error> {
+/// Adds a content and makes it the current one; gives its revision. `file.revision` is not read; `policy` is the digest of
+/// what the stamped copy was made with.
+pub async fn add(tx: &mut Tx, file: &ReportFile, policy: &str) -> Result<i64, Error> {
     let sql = "UPDATE report_file SET is_current = 0 WHERE exam_report_pk = $1";
     tx.execute(sql, params![file.exam_report_pk]).await?;
     let sql = "SELECT COALESCE(MAX(revision), 0) AS newest FROM report_file WHERE exam_report_pk = $1";
     let newest = tx.query_opt(sql, params![file.exam_report_pk]).await?.map_or(Ok(0), |row| row.int("newest"))?;
     let sql = "INSERT INTO report_file (id, exam_report_pk, revision, is_current, source, media_type, original_key, \
                original_length, original_hash, stamp_state, stamp_reason, stamped_key, stamped_length, stamped_hash, \
-               page_count, fetched_at) VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+               page_count, fetched_at, stamp_policy) \
+               VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     let stamped = file.stamped.as_ref();
     let values = params![
         file.id,
@@ -113,6 +122,7 @@ pub async fn add(tx: &mut Tx, file: &ReportFile) -> Result<i64, Error> {
         stamped.map(|copy| copy.hash.clone()),
         file.page_count,
         file.fetched_at,
+        policy,
     ];
     tx.execute(sql, values).await?;
     Ok(newest + 1)
@@ -130,14 +140,100 @@ pub struct ReportSource {
     pub org_code: String,
     /// `ReportFilePath` as registered, if any.
     pub address: Option<String>,
+    /// Words for its class: code, name, modality.
+    pub classes: Vec<String>,
+}
+
+/// The exam report with that number; among several, the one of that patient, kind of event and event.
+pub async fn exam_with(
+    index: &Index,
+    org_code: &str,
+    report_form_no: &str,
+    identity: &[String; 3],
+) -> Result<Option<i64>, Error> {
+    let sql = "SELECT id, patient_id, event_type, event_no FROM exam_report WHERE org_code = $1 AND report_form_no = $2 \
+               AND withdrawn = 0 ORDER BY id";
+    let rows = index.query(sql, params![org_code, report_form_no]).await?;
+    if let [only] = rows.as_slice() {
+        return only.int("id").map(Some);
+    }
+    for row in &rows {
+        let found = [row.text("patient_id")?, row.text("event_type")?, row.text("event_no")?];
+        if found == *identity {
+            return row.int("id").map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// Where the report file of an exam report is to be fetched; `None` when there is none, or it is withdrawn (D-R18).
 pub async fn source(index: &Index, exam_report_pk: i64) -> Result<Option<ReportSource>, Error> {
-    let sql = "SELECT org_code, reportfilepath FROM exam_report WHERE id = $1 AND withdrawn = 0";
+    let sql = "SELECT org_code, reportfilepath, class_code, class_name, modality FROM exam_report WHERE id = $1 \
+               AND withdrawn = 0";
     let Some(row) = index.query_opt(sql, params![exam_report_pk]).await? else { return Ok(None) };
     let address = row.get::<Option<String>>("reportfilepath")?.filter(|address| !address.trim().is_empty());
-    Ok(Some(ReportSource { org_code: row.text("org_code")?, address }))
+    Ok(Some(ReportSource { org_code: row.text("org_code")?, address, classes: classes_of(&row)? }))
+}
+
+fn classes_of(row: &Row) -> Result<Vec<String>, Error> {
+    let words = ["class_code", "class_name", "modality"].map(|column| row.get::<Option<String>>(column));
+    Ok(words.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().filter(|w| !w.is_empty()).collect())
+}
+
+/// A current file with what decides how it is stamped.
+#[derive(Debug, Clone)]
+pub struct StampedFile {
+    /// The file.
+    pub file: ReportFile,
+    /// Digest of what its stamped copy was made with.
+    pub policy: String,
+    /// Its exam report.
+    pub source: ReportSource,
+}
+
+/// The next current files after a row, of one organisation or of all (`""`); withdrawn reports are left out.
+pub async fn current_after(
+    index: &Index,
+    after_id: i64,
+    org_code: &str,
+    limit: u32,
+) -> Result<Vec<StampedFile>, Error> {
+    let mut select = Select::new(
+        "SELECT f.id, f.exam_report_pk, f.revision, f.source, f.media_type, f.original_key, f.original_length, \
+         f.original_hash, f.stamp_state, f.stamp_reason, f.stamped_key, f.stamped_length, f.stamped_hash, f.page_count, \
+         f.fetched_at, f.stamp_policy, e.org_code, e.reportfilepath, e.class_code, e.class_name, e.modality \
+         FROM report_file f JOIN exam_report e ON e.id = f.exam_report_pk WHERE f.is_current = 1 AND e.withdrawn = 0",
+    );
+    select.push(" AND f.id > ?", params![after_id]);
+    if !org_code.is_empty() {
+        select.push(" AND e.org_code = ?", params![org_code]);
+    }
+    select.push(" ORDER BY f.id LIMIT ?", params![i64::from(limit)]);
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter()
+        .map(|row| {
+            let source = ReportSource { org_code: row.text("org_code")?, address: None, classes: classes_of(row)? };
+            Ok(StampedFile { file: file_from(row)?, policy: row.text("stamp_policy")?, source })
+        })
+        .collect()
+}
+
+/// Puts another stamped copy in the place of a current file's; `false` when the file is current no more.
+pub async fn set_stamped(tx: &mut Tx, file: &ReportFile, policy: &str) -> Result<bool, Error> {
+    let sql = "UPDATE report_file SET stamp_state = $1, stamp_reason = $2, stamped_key = $3, stamped_length = $4, \
+               stamped_hash = $5, page_count = $6, stamp_policy = $7 WHERE id = $8 AND is_current = 1";
+    let stamped = file.stamped.as_ref();
+    let values = params![
+        file.stamp_state.as_str(),
+        &file.stamp_reason,
+        stamped.map(|copy| copy.place.key.clone()),
+        stamped.map(|copy| copy.place.length as i64),
+        stamped.map(|copy| copy.hash.clone()),
+        file.page_count,
+        policy,
+        file.id,
+    ];
+    Ok(tx.execute(sql, values).await? == 1)
 }
 
 fn file_from(row: &Row) -> Result<ReportFile, Error> {

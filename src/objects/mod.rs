@@ -49,6 +49,8 @@ pub enum Kind {
     ReportStamped,
     /// A file of an exam that is no DICOM object.
     Attachment,
+    /// A lab report as a document.
+    LabDocument,
 }
 
 impl Kind {
@@ -59,6 +61,7 @@ impl Kind {
             Kind::ReportOriginal => "report-original",
             Kind::ReportStamped => "report-stamped",
             Kind::Attachment => "attachment",
+            Kind::LabDocument => "lab-document",
         }
     }
 }

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::archive::images::growing_series::SeriesMark;
 use crate::archive::links::link;
 use crate::archive::peers::forward::ForwardRule;
+use crate::archive::peers::notify_availability::{NotifyRule, study_grows};
 use crate::archive::{Archive, Error, LinkRules};
 use crate::dicom::attributes::InstanceAttributes;
 use crate::dicom::header::{HeaderScanner, HeaderState};
@@ -253,8 +254,8 @@ impl Archive {
 
     async fn put_instance(&self, new: NewInstance, actor: Actor) -> Result<StoreOutcome, Error> {
         let (ids, rules, now) = (self.ids.clone(), self.row_rules(), self.clock.now_ms());
-        // Of what `put_rows` does, an instance of a known series needs only its row, unless it is to be forwarded.
-        if !rules.forwards(&new.org_code) && arrivals::add(&self.index, ids.next(), now, &new).await? {
+        // Of what `put_rows` does, an instance of a known series needs only its row, unless somebody waits for it.
+        if !rules.is_awaited(&new.org_code) && arrivals::add(&self.index, ids.next(), now, &new).await? {
             return Ok(StoreOutcome::Stored);
         }
         self.index
@@ -265,7 +266,7 @@ impl Archive {
 
 impl Archive {
     pub(in crate::archive) fn row_rules(&self) -> RowRules {
-        RowRules { link: self.link_rules, forward: self.forward_rules.clone() }
+        RowRules { link: self.link_rules, forward: self.forward_rules.clone(), notify: self.notify_rules.clone() }
     }
 
     /// Gives an object up, unless a row names it after all (a reindex may have met it first).
@@ -282,17 +283,19 @@ impl Archive {
 pub(in crate::archive) struct RowRules {
     link: LinkRules,
     forward: Arc<[ForwardRule]>,
+    notify: Arc<[NotifyRule]>,
 }
 
 impl RowRules {
-    fn forwards(&self, org_code: &str) -> bool {
-        self.forward.iter().any(|rule| rule.takes(org_code))
+    /// Whether an upstream archive or a peer is to hear of each instance of the organisation.
+    fn is_awaited(&self, org_code: &str) -> bool {
+        self.forward.iter().any(|rule| rule.takes(org_code)) || self.notify.iter().any(|rule| rule.org_code == org_code)
     }
 }
 
 /// Writes everything that an object brings: its rows and its parents', places in the queues of upstream archives, links,
 /// conflicts and the audit record. What is to be written for *every* instance, not only for new studies, versions and
-/// conflicts, must stand in `index_instance` too, which adds most instances by their row alone.
+/// conflicts, must stand in `put_instance` too, which adds most instances by their row alone.
 pub(in crate::archive) async fn put_rows(
     tx: &mut Tx,
     ids: &Ids,
@@ -317,6 +320,7 @@ pub(in crate::archive) async fn put_rows(
         for rule in rules.forward.iter().filter(|rule| rule.takes(org_code)) {
             forwards::enqueue(tx, &rule.upstream, instance_pk, parents.study_pk, now, rule.due_at(now)).await?;
         }
+        study_grows(tx, ids, now, &rules.notify, org_code, parents.study_pk).await?;
     }
     if !parents.contradictions.is_empty() {
         let subject = format!("study:{}", parents.study_pk);

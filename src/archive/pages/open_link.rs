@@ -267,10 +267,10 @@ impl Archive {
         remote_addr: String,
         policy: SessionPolicy,
     ) -> Result<Visit, Error> {
-        let QrLinkState::Open { exam_report_pk } = self.qr_link_state(link_id).await? else {
+        let QrLinkState::Open { report } = self.qr_link_state(link_id).await? else {
             return Ok(Visit::Unavailable);
         };
-        let Some((observation_uid, id_no)) = exam_details::exam_of_link(&self.index, exam_report_pk).await? else {
+        let Some((observation_uid, id_no)) = exam_details::report_of_link(&self.index, report).await? else {
             return Ok(Visit::Unavailable);
         };
         let scope = Scope { criteria: Criteria::exam(&observation_uid), vip: true, ..Scope::default() };
@@ -307,7 +307,7 @@ impl Archive {
             action: "open_qr_link",
             actor,
             org_code: String::new(),
-            target: format!("exam:{exam_report_pk}"),
+            target: report.to_string(),
             outcome: if matches { "ok" } else { "denied" },
             detail: json!({}),
         };
@@ -322,6 +322,33 @@ impl Archive {
             })
             .await?;
         Ok(if matches { Visit::Session { session: id, observation_uid } } else { Visit::WrongFactor })
+    }
+
+    /// Opens the exam behind a printed code in a session that a hospital's user has already: the session is the second
+    /// factor, and its scope decides (D-I10). `None` when there is no such link or the session may not see the exam.
+    pub async fn scan_qr_link(
+        &self,
+        session: &Session,
+        link_id: &str,
+        remote_addr: String,
+    ) -> Result<Option<String>, Error> {
+        let state = self.qr_link_state(link_id).await?;
+        let QrLinkState::Open { report } = state else { return Ok(None) };
+        let Some((observation_uid, _)) = exam_details::report_of_link(&self.index, report).await? else {
+            return Ok(None);
+        };
+        let visible = exam_pages::get(&self.index, &session.scope.scope, &observation_uid).await?.is_some();
+        let record = AuditRecord {
+            action: "open_qr_link",
+            actor: session.actor(&remote_addr),
+            org_code: String::new(),
+            target: report.to_string(),
+            outcome: if visible { "ok" } else { "denied" },
+            detail: json!({}),
+        };
+        let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
+        self.index.write(move |tx| Box::pin(async move { audit::record(tx, audit_id, now, &record).await })).await?;
+        Ok(visible.then_some(observation_uid))
     }
 
     async fn first_entries(&self, scope: &Scope) -> Result<Vec<Entry>, Error> {

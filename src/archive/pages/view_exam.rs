@@ -6,11 +6,13 @@ use serde_json::json;
 
 use super::open_link::Session;
 use crate::archive::images::read_image::Viewer;
+use crate::archive::reports::compose_lab_report::MOST_OF_A_VISIT;
 use crate::archive::{Archive, Error};
 use crate::archive::{ReportCopy, ReportFileState};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::exam_details;
 use crate::index::exam_pages::{self, Entry, EntryKind};
+use crate::index::lab_documents;
 
 pub use crate::index::attachments::Attachment;
 pub use crate::index::exam_details::{InstanceRow, LabItem, ReportText, SeriesRow};
@@ -54,7 +56,8 @@ impl Archive {
         let series = exam_details::series_of(&self.index, &entry, MOST_SERIES).await?;
         let file = match entry.kind {
             EntryKind::Exam => self.report_file_state(entry.pk).await?,
-            EntryKind::Lab | EntryKind::Study => ReportFileState::Absent,
+            EntryKind::Lab => self.lab_file_state(entry.pk).await?,
+            EntryKind::Study => ReportFileState::Absent,
         };
         let items = match entry.kind {
             EntryKind::Lab => exam_details::lab_items(&self.index, entry.pk, MOST_RESULTS).await?,
@@ -78,10 +81,45 @@ impl Archive {
         observation_uid: &str,
     ) -> Result<ReportFile, Error> {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
+        self.file_of_entry(&entry).await
+    }
+
+    async fn file_of_entry(&self, entry: &Entry) -> Result<ReportFile, Error> {
         match entry.kind {
             EntryKind::Exam => self.report_file_of(entry.pk).await?.ok_or(Error::NotFound),
-            EntryKind::Lab | EntryKind::Study => Err(Error::NotFound),
+            EntryKind::Lab => match self.lab_file_state(entry.pk).await? {
+                ReportFileState::Ready(file) => Ok(*file),
+                _ => Err(Error::NotFound),
+            },
+            EntryKind::Study => Err(Error::NotFound),
         }
+    }
+
+    /// The lab reports of the same visit as one that the session may see, as far as it may see them too, on common pages;
+    /// every download is recorded (D-S8).
+    pub async fn download_visit(
+        &self,
+        viewer: &Viewer,
+        session: &Session,
+        remote_addr: &str,
+        observation_uid: &str,
+    ) -> Result<bytes::Bytes, Error> {
+        let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
+        let found = match entry.kind {
+            EntryKind::Lab => lab_documents::report(&self.index, entry.pk).await?.ok_or(Error::NotFound)?,
+            EntryKind::Exam | EntryKind::Study => return Err(Error::NotFound),
+        };
+        let mut visible = Vec::new();
+        for (pk, uid) in lab_documents::of_visit(&self.index, &found.report, MOST_OF_A_VISIT).await? {
+            if exam_pages::get(&self.index, &session.scope.scope, &uid).await?.is_some() {
+                visible.push(pk);
+            }
+        }
+        let bytes = self.visit_document(&visible).await?;
+        let labs: Vec<String> = visible.iter().map(|pk| format!("lab:{pk}")).collect();
+        let detail = json!({ "organization": entry.org_code, "reports": labs });
+        self.record_view(session, remote_addr, "download_visit", format!("lab:{}", entry.pk), detail).await?;
+        Ok(bytes)
     }
 
     /// A report file's bytes for somebody to keep; every download is recorded.
@@ -93,13 +131,15 @@ impl Archive {
         observation_uid: &str,
         copy: ReportCopy,
     ) -> Result<(ReportFile, bytes::Bytes), Error> {
-        let file = self.viewed_report_file(viewer, session, remote_addr, observation_uid).await?;
+        let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
+        let file = self.file_of_entry(&entry).await?;
         let bytes = self.read_report_file(&file, copy).await?;
         let which = match copy {
             ReportCopy::Original => "original",
             ReportCopy::Stamped => "stamped",
         };
-        let target = format!("exam:{}", file.exam_report_pk);
+        let kind = if entry.kind == EntryKind::Lab { "lab" } else { "exam" };
+        let target = format!("{kind}:{}", entry.pk);
         self.record_view(session, remote_addr, "download_report", target, json!({ "copy": which })).await?;
         Ok((file, bytes))
     }

@@ -214,7 +214,7 @@ impl Archive {
                 match self.objects.forget(&place).await {
                     Ok(()) => gone.push(place),
                     Err(error) => {
-                        tracing::warn!(object.key = %place.key, %error, "a forwarded object could not be removed");
+                        tracing::warn!(object.key = %place.key, %error, "an object that is needed no more could not be removed");
                     }
                 }
             }

@@ -3,6 +3,7 @@
 pub mod commit_storage;
 pub mod find;
 pub mod forward;
+pub mod notify_availability;
 pub mod retrieve;
 pub mod retrieve_exam;
 pub mod send_data_set;

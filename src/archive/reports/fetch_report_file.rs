@@ -3,20 +3,21 @@
 //! The body of the job that follows a registration. May be run any number of times: a content that is known already
 //! makes no new version. A file that cannot be stamped is archived all the same, with the reason.
 
-use bytes::Bytes;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
+use super::stamp_rules::ReportClass;
 use crate::archive::{Archive, Error};
-use crate::documents::stamp::{self, StampRefusal};
-use crate::documents::{DocumentsConfig, raster};
 use crate::domain::Actor;
 use crate::domain::place::Place;
-use crate::fetch::{self, Fetched, MediaType};
+use crate::fetch::{self, Fetched};
 use crate::index::audit::{self, AuditRecord};
+use crate::index::jobs::{self, JobKind};
+use crate::index::qr_links::LinkedReport;
 use crate::index::report_changes;
-use crate::index::report_files::{self, ReportFile, StampState, StampedCopy};
+use crate::index::report_files::{self, ReportFile, ReportSource, StampState};
 use crate::objects::Kind;
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// How fetching ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,29 +56,33 @@ impl FetchFailure {
     }
 }
 
-/// What stamping made of a file.
-struct Copies {
-    state: StampState,
-    reason: &'static str,
-    stamped: Option<(Bytes, String)>,
-    page_count: Option<i64>,
-}
-
 impl Archive {
     /// Fetches, keeps and stamps the report file of one exam report.
     pub async fn fetch_report_file(&self, exam_report_pk: i64) -> Result<FetchOutcome, FetchFailure> {
         let source = report_files::source(&self.index, exam_report_pk).await.map_err(Error::from)?;
-        let Some((org_code, address)) = source.and_then(|s| s.address.map(|address| (s.org_code, address))) else {
+        let Some((source, address)) = source.and_then(|mut s| s.address.take().map(|address| (s, address))) else {
             return Ok(FetchOutcome::NoFile);
         };
-        let fetched = self.fetcher.fetch(&address).await?;
-        let address = fetch::without_user_info(&address);
-        let current = report_files::current(&self.index, exam_report_pk).await.map_err(Error::from)?;
+        let fetched = self.fetcher.fetch_for(&source.org_code, self.clock.now_ms(), &address).await?;
+        let by = ("fetch_report_file", Actor::system("fetch_report_file"));
+        Ok(self.take_report_file(exam_report_pk, source, fetch::without_user_info(&address), fetched, by).await?)
+    }
+
+    /// Keeps a report file that came, whichever way, unless it is the current one; `by` is what is audited.
+    pub(super) async fn take_report_file(
+        &self,
+        exam_report_pk: i64,
+        source: ReportSource,
+        address: String,
+        fetched: Fetched,
+        by: (&'static str, Actor),
+    ) -> Result<FetchOutcome, Error> {
+        let current = report_files::current(&self.index, exam_report_pk).await?;
         if let Some(current) = current.filter(|file| file.original_hash == fetched.sha256) {
             self.note_unchanged(current, address).await?;
             return Ok(FetchOutcome::Unchanged);
         }
-        Ok(self.keep_report_file(exam_report_pk, org_code, address, fetched).await?)
+        self.keep_report_file(exam_report_pk, source, address, fetched, by).await
     }
 
     async fn note_unchanged(&self, current: ReportFile, address: String) -> Result<(), Error> {
@@ -92,19 +97,20 @@ impl Archive {
     async fn keep_report_file(
         &self,
         exam_report_pk: i64,
-        org_code: String,
-        source: String,
+        source: ReportSource,
+        address: String,
         fetched: Fetched,
+        by: (&'static str, Actor),
     ) -> Result<FetchOutcome, Error> {
-        let original = self.objects.put(Kind::ReportOriginal, fetched.bytes.clone()).await?;
-        let copies = self.copies_of(exam_report_pk, &fetched).await?;
-        let stamped = match copies.stamped {
-            Some((bytes, hash)) => {
-                let place = self.objects.put(Kind::ReportStamped, bytes).await?;
-                Some(StampedCopy { place, hash })
-            }
-            None => None,
+        let ReportSource { org_code, classes, .. } = source;
+        let Fetched { bytes, media_type, sha256 } = fetched;
+        let original = self.objects.put(Kind::ReportOriginal, bytes.clone()).await?;
+        let class = ReportClass { org_code: org_code.clone(), classes };
+        let link = match self.stamp.stamps(&class) {
+            true => self.keep_qr_link(LinkedReport::Exam(exam_report_pk)).await?,
+            false => String::new(),
         };
+        let copies = self.make_copies(&class, &link, media_type, bytes, &original).await?;
         if copies.state == StampState::Unstampable {
             tracing::warn!(exam.id = exam_report_pk, org.code = org_code, reason = copies.reason, "report not stamped");
         }
@@ -112,13 +118,13 @@ impl Archive {
             id: self.ids.next(),
             exam_report_pk,
             revision: 0,
-            source,
-            media_type: fetched.media_type.as_str().to_owned(),
+            source: address,
+            media_type: media_type.as_str().to_owned(),
             original: Place { offset: 0, ..original },
-            original_hash: fetched.sha256,
+            original_hash: sha256,
             stamp_state: copies.state,
             stamp_reason: copies.reason.to_owned(),
-            stamped,
+            stamped: copies.stamped,
             page_count: copies.page_count,
             fetched_at: self.clock.now_ms(),
         };
@@ -127,10 +133,10 @@ impl Archive {
             .index
             .write(move |tx| {
                 Box::pin(async move {
-                    let revision = report_files::add(tx, &file).await?;
+                    let revision = report_files::add(tx, &file, &copies.policy).await?;
                     let (at, exam) = (file.fetched_at, file.exam_report_pk);
                     report_changes::file_stored(tx, change_id, at, &org_code, exam).await?;
-                    let entry = record_of(&file, org_code, revision);
+                    let entry = record_of(&file, org_code, revision, by);
                     audit::record(tx, audit_id, file.fetched_at, &entry).await?;
                     Ok::<_, Error>(revision)
                 })
@@ -139,47 +145,40 @@ impl Archive {
         Ok(FetchOutcome::Stored { revision, stamp_state })
     }
 
-    async fn copies_of(&self, exam_report_pk: i64, fetched: &Fetched) -> Result<Copies, Error> {
-        if fetched.media_type != MediaType::Pdf {
-            let (state, reason) = (StampState::NotApplicable, "picture");
-            return Ok(Copies { state, reason, stamped: None, page_count: Some(1) });
+    /// Milliseconds until a report file is looked at again (D-I13); `None` when it is not.
+    pub(in crate::archive) async fn next_recheck(&self, exam_report_pk: i64) -> Result<Option<u64>, Error> {
+        let hours = self.fetcher.recheck_hours();
+        if hours.is_empty() {
+            return Ok(None);
         }
-        let bytes = fetched.bytes.clone();
-        let limits = self.documents.config().clone();
-        if !self.stamp.qr.enabled {
-            let page_count = self.documents.run(move || count(&bytes, &limits)).await?;
-            let (state, reason) = (StampState::NotApplicable, "disabled");
-            return Ok(Copies { state, reason, stamped: None, page_count });
-        }
-        let policy = self.stamp.policy(&self.keep_qr_link(exam_report_pk).await?);
-        let work = move || match stamp::stamp_pdf(&bytes, &policy, &limits) {
-            Ok(stamped) => {
-                let hash = hex::encode(Sha256::digest(&stamped.bytes));
-                Copies {
-                    state: StampState::Stamped,
-                    reason: "",
-                    stamped: Some((Bytes::from(stamped.bytes), hash)),
-                    page_count: i64::try_from(stamped.page_count).ok(),
-                }
-            }
-            Err(refusal) => unstamped(&refusal, &bytes, &limits),
-        };
-        self.documents.run(work).await
+        let Some(file) = report_files::current(&self.index, exam_report_pk).await? else { return Ok(None) };
+        let age = self.clock.now_ms() - file.fetched_at;
+        // A check that comes a little early is that check all the same.
+        let later = hours.iter().map(|hours| i64::from(*hours) * HOUR_MS - age).filter(|wait| *wait > 60_000);
+        Ok(later.min().map(i64::unsigned_abs))
+    }
+
+    /// Plans to look again whether a report file that was fetched has changed under its address.
+    pub(in crate::archive) async fn plan_recheck(&self, exam_report_pk: i64) -> Result<(), Error> {
+        let Some(wait) = self.next_recheck(exam_report_pk).await? else { return Ok(()) };
+        let (ids, now) = (self.ids.clone(), self.clock.now_ms());
+        let at = now.saturating_add_unsigned(wait);
+        self.index
+            .write(move |tx| {
+                Box::pin(async move {
+                    let key = exam_report_pk.to_string();
+                    Ok(jobs::enqueue(tx, &ids, now, JobKind::RecheckReportFile, &key, at).await?)
+                })
+            })
+            .await
     }
 }
 
-fn unstamped(refusal: &StampRefusal, bytes: &[u8], limits: &DocumentsConfig) -> Copies {
-    Copies { state: StampState::Unstampable, reason: refusal.as_str(), stamped: None, page_count: count(bytes, limits) }
-}
-
-fn count(bytes: &[u8], limits: &DocumentsConfig) -> Option<i64> {
-    raster::page_count(bytes, limits).ok().and_then(|pages| i64::try_from(pages).ok())
-}
-
-fn record_of(file: &ReportFile, org_code: String, revision: i64) -> AuditRecord {
+fn record_of(file: &ReportFile, org_code: String, revision: i64, by: (&'static str, Actor)) -> AuditRecord {
+    let (action, actor) = by;
     AuditRecord {
-        action: "fetch_report_file",
-        actor: Actor::system("fetch_report_file"),
+        action,
+        actor,
         org_code,
         target: format!("exam:{}", file.exam_report_pk),
         outcome: file.stamp_state.as_str(),

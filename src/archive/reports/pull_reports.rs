@@ -152,7 +152,7 @@ pub enum PulledReport {
 
 /// The bytes of a report file.
 pub struct PulledFile {
-    /// `application/pdf`, `image/jpeg` or `image/png`.
+    /// `application/pdf`, `image/jpeg`, `image/png` or `image/tiff`.
     pub media_type: String,
     /// Whether it is the copy with the QR code.
     pub stamped: bool,
@@ -270,12 +270,14 @@ impl Archive {
             Subject::Lab => None,
         };
         let file = file.ok_or(Error::NotFound)?;
+        // The stamped copy of a picture is a PDF.
+        let is_pdf = file.is_pdf(copy == ReportCopy::Stamped);
         let stamped = file.stamped.filter(|_| copy == ReportCopy::Stamped);
         let pulled = PulledFile {
             stamped: stamped.is_some(),
             sha256: stamped.as_ref().map_or(file.original_hash, |stamped| stamped.hash.clone()),
             place: stamped.map_or(file.original, |stamped| stamped.place),
-            media_type: file.media_type,
+            media_type: if is_pdf { "application/pdf".to_owned() } else { file.media_type },
             revision: file.revision,
             fetched_at: file.fetched_at,
         };

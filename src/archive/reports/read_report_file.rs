@@ -9,10 +9,12 @@ use bytes::Bytes;
 use moka::future::Cache;
 use tokio::sync::Semaphore;
 
+use super::compose_lab_report::as_report_file;
 use crate::archive::{Archive, Error};
 use crate::documents::{DocumentsConfig, raster};
 use crate::index::jobs::{self, JobKind, JobState};
 use crate::index::report_files::{self, ReportFile};
+use crate::objects;
 
 /// Pictures are made in these widths only, so that a hundred zoom steps do not make a hundred pictures.
 const WIDTH_STEP: u32 = 100;
@@ -43,12 +45,15 @@ pub enum ReportFileState {
     Ready(Box<ReportFile>),
 }
 
+/// The file's row and its copy, the page, the width.
+type PictureKey = (i64, String, usize, u32);
+
 /// Work on documents: blocking threads behind a semaphore, and pictures made lately.
 #[derive(Debug, Clone)]
 pub(crate) struct Documents {
     config: Arc<DocumentsConfig>,
     turns: Arc<Semaphore>,
-    pictures: Cache<(i64, usize, u32), Bytes>,
+    pictures: Cache<PictureKey, Bytes>,
 }
 
 impl Documents {
@@ -68,7 +73,7 @@ impl Documents {
     /// Runs work on a blocking thread when it is its turn. The turn lasts until the work ends, also when nobody
     /// waits for it any more.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let stopped = || Error::Objects(crate::objects::Error::Stopped);
+        let stopped = || Error::Objects(objects::Error::Stopped);
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| stopped())?;
         tokio::task::spawn_blocking(move || {
             let done = work();
@@ -108,21 +113,45 @@ impl Archive {
     pub async fn read_report_file(&self, file: &ReportFile, copy: ReportCopy) -> Result<Bytes, Error> {
         let place = match (&file.stamped, copy) {
             (Some(stamped), ReportCopy::Stamped) => &stamped.place,
-            _ => &file.original,
+            _ => return Ok(self.objects.read(&file.original).await?),
         };
-        Ok(self.objects.read(place).await?)
+        match self.objects.read(place).await {
+            // The copy has been made anew between the look at the row and the look at the object.
+            Err(objects::Error::Missing) => match self.replaced(file).await?.and_then(|now| now.stamped) {
+                Some(now) => Ok(self.objects.read(&now.place).await?),
+                None => Err(objects::Error::Missing.into()),
+            },
+            read => Ok(read?),
+        }
     }
 
-    /// A picture of one page, counted from 1, of the stamped copy: PNG for a PDF; a JPEG or PNG report as it is.
+    /// How far the document of a lab report is: it is composed when it is not there or has changed.
+    pub async fn lab_file_state(&self, lab_report_pk: i64) -> Result<ReportFileState, Error> {
+        match self.lab_document(lab_report_pk).await {
+            Ok(Some(document)) => Ok(ReportFileState::Ready(Box::new(as_report_file(document)))),
+            Ok(None) => Ok(ReportFileState::Absent),
+            // The results are shown all the same.
+            Err(error @ (Error::TooLarge { .. } | Error::Invalid(_) | Error::Objects(_))) => {
+                tracing::warn!(lab.id = lab_report_pk, %error, "lab report not composed");
+                Ok(ReportFileState::Failed { reason: error.to_string() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A picture of one page, counted from 1, of the stamped copy: PNG for a PDF; a JPEG or PNG report without such a copy
+    /// as it is.
     pub async fn report_page_picture(&self, file: &ReportFile, page: usize, width: u32) -> Result<Bytes, Error> {
-        if file.media_type != "application/pdf" {
+        if !file.is_pdf(true) {
             return match page {
                 1 => self.read_report_file(file, ReportCopy::Original).await,
                 _ => Err(Error::NotFound),
             };
         }
         let width = width.clamp(WIDTH_STEP, WIDEST).div_ceil(WIDTH_STEP) * WIDTH_STEP;
-        let key = (file.id, page, width);
+        // A copy that is made anew has another hash under the same row.
+        let hash = file.stamped.as_ref().map_or(String::new(), |copy| copy.hash.clone());
+        let key = (file.id, hash, page, width);
         if let Some(picture) = self.documents.pictures.get(&key).await {
             return Ok(picture);
         }

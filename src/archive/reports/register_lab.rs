@@ -9,9 +9,11 @@ use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcom
 use super::report_codes::{Code, Note, kept_notes};
 use super::standing::{Incoming, Standing, Stored, standing};
 use crate::archive::patients::absorb_patient::{self, Said};
+use crate::documents::ComposeLab;
 use crate::domain::date_time::local_text;
 use crate::domain::lab_report::{self, LabField, LabItemField, LabReport};
 use crate::domain::record::observation_uid;
+use crate::index::jobs::{self, JobKind};
 use crate::index::lab_reports::{self, ItemFacts, ItemPlace, KnownItem, LabFacts};
 use crate::index::patients::FillKind;
 use crate::index::{self, Ids, Tx, report_changes};
@@ -83,6 +85,10 @@ pub(super) async fn write(
         Some(id) => ("register_lab", format!("lab:{id}")),
         None => ("register_lab_items", String::new()),
     };
+    let changed = records.iter().any(|record| matches!(record.status, Status::Stored | Status::Updated));
+    if let (Some(id), true, ComposeLab::OnRegistration) = (place.report(), changed, context.compose_lab) {
+        jobs::enqueue(tx, ids, context.now, JobKind::ComposeLabReport, &id.to_string(), context.now).await?;
+    }
     record_audit(tx, ids, context, action, target, &records).await?;
     Ok(records)
 }

@@ -16,6 +16,7 @@ use super::prepare_report::{RegistrationRules, Submitted};
 use super::report_codes::{Code, Note};
 use crate::archive::peers::retrieve_exam::Fetched;
 use crate::archive::{Archive, Error};
+use crate::documents::ComposeLab;
 use crate::domain::Actor;
 use crate::domain::date_time::local_text;
 use crate::domain::exam_report::ExamField;
@@ -179,6 +180,7 @@ pub(super) struct Context {
     /// The message, when it is taken up again.
     pub(super) replayed: Option<i64>,
     pub(super) fetched: Fetched,
+    pub(super) compose_lab: ComposeLab,
 }
 
 impl Archive {
@@ -192,7 +194,8 @@ impl Archive {
             Origin::TakenUpAgain { sender, received_at } => (sender, received_at, Some(message_pk)),
         };
         let fetched = self.fetched.clone();
-        let context = Context { message_pk, actor, sender, rules, now, received_at, replayed, fetched };
+        let compose_lab = self.documents.config().compose_lab;
+        let context = Context { message_pk, actor, sender, rules, now, received_at, replayed, fetched, compose_lab };
         let size = exams.len() + labs.len() + items.len();
         let plan = if size <= 32 {
             plan(&context, exams, labs, items)

@@ -3,8 +3,10 @@
 use serde_json::json;
 
 use crate::archive::peers::retrieve_exam;
+use crate::archive::reports::fetch_report_file::FetchFailure;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
+use crate::fetch;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::jobs;
 
@@ -33,18 +35,54 @@ pub enum Finished {
 
 impl Archive {
     /// The kinds of jobs that [`Archive::run_job`] does; the others need a neighbour and belong to its adapter.
-    pub const OWN_JOBS: [JobKind; 1] = [JobKind::FetchReportFile];
+    pub const OWN_JOBS: [JobKind; 4] =
+        [JobKind::FetchReportFile, JobKind::RecheckReportFile, JobKind::ComposeLabReport, JobKind::RestampReports];
 
     /// Does what a job of [`Archive::OWN_JOBS`] says.
     pub async fn run_job(&self, job: &Job) -> Result<Finished, JobFailure> {
+        let unreadable = |_| JobFailure { reason: "the key is no number".to_owned(), retryable: false };
+        let failed = |error: Error| JobFailure { reason: error.to_string(), retryable: true };
         match job.kind {
             JobKind::FetchReportFile => {
-                let unreadable = |_| JobFailure { reason: "the key is no number".to_owned(), retryable: false };
                 let exam_report_pk = job.key.parse().map_err(unreadable)?;
-                let outcome = self.fetch_report_file(exam_report_pk).await;
+                let outcome = match self.fetch_report_file(exam_report_pk).await {
+                    // It is the hospital's own wish to be asked later.
+                    Err(FetchFailure::Fetch(fetch::Error::OutsideHours { opens_in_ms })) => {
+                        return Ok(Finished::Again { delay_ms: opens_in_ms });
+                    }
+                    outcome => outcome,
+                };
                 let outcome = outcome
                     .map_err(|error| JobFailure { reason: error.to_string(), retryable: error.is_retryable() })?;
                 tracing::info!(exam.id = exam_report_pk, outcome = ?outcome, "report file fetched");
+                self.plan_recheck(exam_report_pk).await.map_err(failed)?;
+                Ok(Finished::Done)
+            }
+            JobKind::RecheckReportFile => {
+                let exam_report_pk = job.key.parse().map_err(unreadable)?;
+                match self.fetch_report_file(exam_report_pk).await {
+                    Err(FetchFailure::Fetch(fetch::Error::OutsideHours { opens_in_ms })) => {
+                        return Ok(Finished::Again { delay_ms: opens_in_ms });
+                    }
+                    // There is a file; that the hospital has taken its own away is no reason to worry anybody.
+                    Err(FetchFailure::Fetch(error)) => {
+                        tracing::debug!(exam.id = exam_report_pk, error = %error, "report file not looked at again");
+                    }
+                    Err(FetchFailure::Archive(error)) => return Err(failed(error)),
+                    Ok(outcome) => {
+                        tracing::debug!(exam.id = exam_report_pk, outcome = ?outcome, "report file looked at")
+                    }
+                }
+                let wait = self.next_recheck(exam_report_pk).await.map_err(failed)?;
+                Ok(wait.map_or(Finished::Done, |delay_ms| Finished::Again { delay_ms }))
+            }
+            JobKind::ComposeLabReport => {
+                let lab_report_pk = job.key.parse().map_err(unreadable)?;
+                self.lab_document(lab_report_pk).await.map_err(failed)?;
+                Ok(Finished::Done)
+            }
+            JobKind::RestampReports => {
+                self.run_restamp().await.map_err(failed)?;
                 Ok(Finished::Done)
             }
             kind => Err(JobFailure {

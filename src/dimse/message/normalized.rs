@@ -1,4 +1,4 @@
-//! Command sets of the normalised services (PS3.7 section 10.3): N-EVENT-REPORT and N-ACTION.
+//! Command sets of the normalised services (PS3.7 section 10.3): N-EVENT-REPORT, N-ACTION and N-CREATE.
 
 use super::{AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, Command, CommandField, DATA_SET_FOLLOWS, NO_DATA_SET};
 use crate::dimse::status::Status;
@@ -31,6 +31,14 @@ impl Command {
         command.set_text(REQUESTED_SOP_CLASS_UID, sop_class_uid, b'\0');
         command.set_text(REQUESTED_SOP_INSTANCE_UID, sop_instance_uid, b'\0');
         command.set_number(ACTION_TYPE_ID, action);
+        command
+    }
+
+    /// N-CREATE-RQ with a data set.
+    pub(crate) fn create_request(message_id: u16, sop_class_uid: &str, sop_instance_uid: &str) -> Self {
+        let mut command = Self::request(CommandField::CreateRequest, message_id, DATA_SET_FOLLOWS);
+        command.set_text(AFFECTED_SOP_CLASS_UID, sop_class_uid, b'\0');
+        command.set_text(AFFECTED_SOP_INSTANCE_UID, sop_instance_uid, b'\0');
         command
     }
 

@@ -13,6 +13,7 @@ mod c_store;
 pub mod config;
 mod connect;
 mod identifier;
+mod n_create;
 mod retrieve;
 mod storage_commitment;
 mod user_identity;

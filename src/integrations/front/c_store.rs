@@ -61,17 +61,20 @@ impl DicomUpstream {
                 }
                 Stored::Broken(result, reason) => {
                     results.push(result);
-                    context.settle(&mut results).await;
+                    let unwritten = context.settle(&mut results).await;
                     association.abort().await;
-                    return reason;
+                    return reason.or(unwritten);
                 }
             }
             if results.len() >= MOST_UNWRITTEN || written_at.elapsed() >= LONGEST_UNWRITTEN {
-                context.settle(&mut results).await;
+                away = context.settle(&mut results).await;
+                if away.is_some() {
+                    break;
+                }
                 written_at = Instant::now();
             }
         }
-        context.settle(&mut results).await;
+        away = away.or(context.settle(&mut results).await);
         if let Err(error) = association.release().await {
             tracing::debug!(upstream.name = %context.config.name, %error, "an association was not released in order");
         }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schedule::Window;
 use crate::archive::peers::forward::ForwardRule;
 use crate::domain::customer::Secret;
+use crate::domain::day_window::Window;
 
 /// How instances travel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

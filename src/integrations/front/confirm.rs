@@ -48,7 +48,9 @@ pub(super) async fn run(context: Arc<Context>) {
                 postponed(&context, &batch, &reason, pause_ms)
             }
         };
-        context.settle(&mut results).await;
+        if context.settle(&mut results).await.is_some() {
+            wait = poll.max(Duration::from_millis(context.config.retry_ms));
+        }
     }
 }
 

@@ -9,7 +9,6 @@ mod c_store;
 mod config;
 mod confirm;
 mod purge;
-mod schedule;
 mod sender;
 mod stow;
 

@@ -15,9 +15,10 @@ use super::bandwidth::Bandwidth;
 use super::c_store::DicomUpstream;
 use super::config::{Confirmation, FrontConfig, UpstreamConfig, Way};
 use super::stow::WebUpstream;
-use super::{confirm, purge, schedule};
+use super::{confirm, purge};
 use crate::archive::peers::forward::{ForwardBatch, ForwardInstance, ForwardResult, ForwardState, Step};
 use crate::archive::{self, Archive};
+use crate::domain::day_window;
 
 /// How long lanes may go on when the program stops.
 const GRACE: Duration = Duration::from_secs(10);
@@ -116,7 +117,7 @@ impl Context {
 
     /// Whether another instance may be begun.
     pub(super) fn may_send(&self) -> bool {
-        self.is_leading() && schedule::is_open(&self.config.windows, self.archive.now_ms())
+        self.is_leading() && day_window::is_open(&self.config.windows, self.archive.now_ms())
     }
 
     pub(super) fn sent(&self, instance: &ForwardInstance) -> ForwardResult {
@@ -157,11 +158,12 @@ impl Context {
         self.config.retry_ms.saturating_mul(1 << doubled).min(self.config.max_retry_ms.max(1))
     }
 
-    pub(super) async fn settle(&self, results: &mut Vec<ForwardResult>) {
-        // What could not be written is done again: an upstream recognises an instance that it has.
-        if let Err(error) = self.archive.settle_forward(&self.config.name, std::mem::take(results)).await {
-            tracing::error!(upstream.name = %self.config.name, %error, "progress of forwarding could not be written");
-        }
+    /// Writes down what became of instances. `Some` is a reason to pause: what could not be written is done again, since
+    /// an upstream recognises an instance that it has, but not at once and again and again.
+    pub(super) async fn settle(&self, results: &mut Vec<ForwardResult>) -> Option<String> {
+        let error = self.archive.settle_forward(&self.config.name, std::mem::take(results)).await.err()?;
+        tracing::error!(upstream.name = %self.config.name, %error, "progress of forwarding could not be written");
+        Some("progress could not be written here".to_owned())
     }
 
     /// The bytes of an instance from `from` on, as fast as the upstream's bandwidth allows.

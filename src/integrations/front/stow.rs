@@ -91,8 +91,7 @@ impl WebUpstream {
                 }
             }
         };
-        context.settle(&mut results).await;
-        away
+        away.or(context.settle(&mut results).await)
     }
 
     /// Which instances a query finds in the study, by SOP Instance UID.

@@ -24,6 +24,8 @@ pub struct RegistryConfig {
     pub namespace: String,
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// Largest request of a known sender that brings report files with it (`multipart/form-data`), in bytes. Default 128 MiB.
+    pub max_upload_bytes: usize,
     /// How long a body may take to arrive, in milliseconds.
     pub body_timeout_ms: u64,
     /// Most records (heads and lines) in one message.
@@ -69,6 +71,7 @@ impl Default for RegistryConfig {
             aliases: Vec::new(),
             namespace: "http://tempuri.org/".to_owned(),
             max_body_bytes: 32 * 1024 * 1024,
+            max_upload_bytes: 128 * 1024 * 1024,
             body_timeout_ms: 60_000,
             max_items: 5000,
             xml_depth: 32,

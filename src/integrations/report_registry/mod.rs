@@ -13,6 +13,7 @@ mod kept;
 mod read;
 mod replay;
 mod routes;
+mod upload;
 mod visit;
 
 pub use batch::Batch;

@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use super::callers::{Client, Sender};
 use super::config::{ClientConfig, ConfigError, RegistryConfig, SenderConfig};
 use super::read::{self, Ask, Incoming, Method, OPERATIONS, Wire};
+use super::upload::{self, Upload};
 use super::visit::Visit;
 use crate::archive::Archive;
 use crate::archive::reports::report_codes::Code;
@@ -190,19 +191,27 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    let certificate = parts.extensions.get::<PeerCertificate>().cloned();
+    let is_caller = |sender: &Sender| sender.is_caller(address, certificate.as_ref(), &parts.headers);
+    let known = || registry.senders.iter().any(is_caller);
+    // Files are larger than messages; they are taken from those only who may register.
+    let most = match upload::is_upload(&content_type) && known() {
+        true => registry.config.max_upload_bytes.max(registry.config.max_body_bytes),
+        false => registry.config.max_body_bytes,
+    };
     let mut whole = BytesMut::new();
-    let collected = collect(body, &registry.config, &mut whole).await;
+    let collected = collect(body, &registry.config, most, &mut whole).await;
     let body = whole.freeze();
     if let Err(status) = collected {
         let version = envelope::version_of("", &content_type);
         let code = if status == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::Unreadable };
         let wire = Wire::Soap { version, namespace: registry.config.namespace.clone() };
-        let certificate = parts.extensions.get::<PeerCertificate>().cloned();
-        let visit =
-            Visit { registry: &registry, address, certificate, headers: &parts.headers, content_type, body, wire };
+        let (headers, files) = (&parts.headers, Vec::new());
+        let visit = Visit { registry: &registry, address, certificate, headers, content_type, body, wire, files };
         visit.keep_beginning(code).await;
         return fault(status, version, code.text());
     }
+    let Upload { body, content_type, files } = upload::split(body, content_type);
     let incoming = {
         let (registry, body, content_type) = (registry.clone(), body.clone(), content_type.clone());
         let read = move || read::read(&body, &content_type, method.flatten(), &registry.config);
@@ -213,8 +222,8 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
         wire: Wire::Soap { version: Version::Soap11, namespace: registry.config.namespace.clone() },
         ask: Ask::Nothing(Code::Unreadable, Code::Unreadable.text()),
     });
-    let certificate = parts.extensions.get::<PeerCertificate>().cloned();
-    let visit = Visit { registry: &registry, address, certificate, headers: &parts.headers, content_type, body, wire };
+    let headers = &parts.headers;
+    let visit = Visit { registry: &registry, address, certificate, headers, content_type, body, wire, files };
     match ask {
         Ask::Register(batch) => visit.register(batch).await,
         Ask::Find(method, query) => visit.find(method, query).await,
@@ -223,9 +232,9 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
 }
 
 /// The body, within its size and its time: a caller who never ends would hold one of the turns.
-async fn collect(body: Body, config: &RegistryConfig, whole: &mut BytesMut) -> Result<(), StatusCode> {
+async fn collect(body: Body, config: &RegistryConfig, most: usize, whole: &mut BytesMut) -> Result<(), StatusCode> {
     let time = Duration::from_millis(config.body_timeout_ms);
-    let collected = tokio::time::timeout(time, bounded(body, config.max_body_bytes, whole)).await;
+    let collected = tokio::time::timeout(time, bounded(body, most, whole)).await;
     collected.map_err(|_| StatusCode::REQUEST_TIMEOUT)?
 }
 
@@ -265,7 +274,7 @@ mod tests {
 
         let read = async |pieces| {
             let mut whole = BytesMut::new();
-            collect(of(pieces), &config, &mut whole).await.map(|()| whole.freeze())
+            collect(of(pieces), &config, 4, &mut whole).await.map(|()| whole.freeze())
         };
         let whole = read(vec![Ok("ab"), Ok("cd")]).await;
         let long = read(vec![Ok("abcd"), Ok("e")]).await;

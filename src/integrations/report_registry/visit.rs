@@ -15,10 +15,14 @@ use super::config::Acknowledgement;
 use super::kept::{body_without_key, headers_without_secrets};
 use super::read::{Method, Query, Wire};
 use super::routes::{Registry, fault, reply};
+use super::upload::{self, File};
 use crate::archive::reports::find_reports::{FindReports, QueryRules};
 use crate::archive::reports::keep_message::InboundMessage;
-use crate::archive::reports::register_reports::{BatchOutcome, Origin, RegisterReports};
-use crate::archive::reports::report_codes::Code;
+use crate::archive::reports::push_report_file::{PushFailure, PushedFile};
+use crate::archive::reports::register_reports::{
+    BatchOutcome, Origin, RecordKind, RecordOutcome, RegisterReports, Status,
+};
+use crate::archive::reports::report_codes::{Code, Note};
 use crate::domain::date_time::{self, Moment};
 use crate::domain::{Actor, ActorKind};
 use crate::soap::{Version, envelope, xml};
@@ -36,6 +40,8 @@ pub(super) struct Visit<'r> {
     pub(super) content_type: String,
     pub(super) body: Bytes,
     pub(super) wire: Wire,
+    /// Report files that came with the message.
+    pub(super) files: Vec<File>,
 }
 
 impl Visit<'_> {
@@ -97,7 +103,8 @@ impl Visit<'_> {
         let name = sender.config.name.as_str();
         let message = self.message("ArchiveAutoReport", name, self.body.clone());
         let message = InboundMessage { org_codes: organizations, sent_at, business_date, ..message };
-        let outcome = self.keep_and_register(sender, message, batch).await;
+        // Clones of files share their bytes.
+        let outcome = self.keep_and_register(sender, message, batch, self.files.clone()).await;
         if outcome.as_ref().is_ok_and(|outcome| outcome.failed() < outcome.records.len()) {
             self.registry.archive.note_success("ArchiveAutoReport", name);
         }
@@ -111,6 +118,7 @@ impl Visit<'_> {
         sender: &Sender,
         message: InboundMessage,
         batch: Result<Batch, Code>,
+        files: Vec<File>,
     ) -> Result<BatchOutcome, Code> {
         let archive = &self.registry.archive;
         let not_kept = |error: crate::archive::Error| {
@@ -127,21 +135,44 @@ impl Visit<'_> {
             }
         };
         warn_of_skew(&batch, &sender.config.name, archive.now_ms());
-        let Batch { exams, labs, items, .. } = batch;
+        let Batch { mut exams, labs, items, .. } = batch;
+        let (pushed, left) = upload::assign(files, &mut exams);
         let actor = self.actor(ActorKind::Sender, &sender.config.name);
         let rules = sender.rules.clone();
-        archive
-            .register_reports(RegisterReports {
-                message_pk,
-                actor,
-                origin: Origin::JustCame,
-                rules,
-                exams,
-                labs,
-                items,
-            })
-            .await
-            .map_err(not_kept)
+        let command =
+            RegisterReports { message_pk, actor: actor.clone(), origin: Origin::JustCame, rules, exams, labs, items };
+        let mut outcome = archive.register_reports(command).await.map_err(not_kept)?;
+        for file in pushed {
+            self.push(&actor, file, &mut outcome).await;
+        }
+        if let (false, Some(record)) = (left.is_empty(), outcome.records.first_mut()) {
+            record.notes.push(Note::of(Code::FileUnnamed));
+        }
+        Ok(outcome)
+    }
+
+    /// Keeps a file that came with a record, unless the record was rejected.
+    async fn push(&self, actor: &Actor, file: PushedFile, outcome: &mut BatchOutcome) {
+        let is_its = |record: &&mut RecordOutcome| {
+            record.kind == RecordKind::Exam
+                && record.org_code.trim() == file.org_code
+                && record.report_form_no.trim() == file.report_form_no
+        };
+        let Some(record) = outcome.records.iter_mut().find(is_its) else { return };
+        if record.status == Status::Rejected {
+            return;
+        }
+        match self.registry.archive.push_report_file(actor.clone(), file).await {
+            Ok(_) => {}
+            Err(PushFailure::File(error)) => {
+                tracing::warn!(sender.name = %actor.name, %error, "a file that came with a registration is no report");
+                record.notes.push(Note::of(Code::FileUnknown));
+            }
+            Err(PushFailure::Archive(error)) => {
+                tracing::error!(sender.name = %actor.name, %error, "a file that came with a registration was not kept");
+                record.notes.push(Note::of(Code::FileNotKept));
+            }
+        }
     }
 
     fn acknowledge(&self, sender: Option<&Sender>, outcome: Result<BatchOutcome, Code>) -> Response {

@@ -59,7 +59,7 @@ fn tabs_of(found: &ExamView, show_type: ShowType) -> Vec<Tab> {
     if show_type != ShowType::DataOnly {
         match found.entry.kind {
             EntryKind::Exam => tabs.extend([Tab::Report, Tab::Text]),
-            EntryKind::Lab => tabs.push(Tab::Lab),
+            EntryKind::Lab => tabs.extend([Tab::Lab, Tab::Report]),
             EntryKind::Study => {}
         }
     }
@@ -87,7 +87,8 @@ fn choose(tabs: &[Tab], asked: &str, show_type: ShowType) -> (Option<Tab>, Optio
         return (Some(*tab), None);
     }
     let wanted: &[Tab] = match show_type {
-        ShowType::Report => &[Tab::Report, Tab::Lab],
+        // Results are read more easily as a table than as a page.
+        ShowType::Report => &[Tab::Lab, Tab::Report],
         ShowType::Text => &[Tab::Text, Tab::Lab],
         ShowType::Data | ShowType::DataOnly => &[Tab::Images, Tab::Waveform, Tab::Film, Tab::Attachments],
         ShowType::Request => &[Tab::Request],
@@ -158,15 +159,19 @@ fn report_tab(found: &ExamView, exam_root: &str, is_visitor: bool) -> ReportTab 
             ..ReportTab::message("报告文件获取失败，请联系医院信息科；文字报告仍可查看。")
         },
         ReportFileState::Ready(file) => {
-            let is_pdf = file.media_type == "application/pdf";
-            let pages = if is_pdf { file.page_count.unwrap_or(1).clamp(1, 200) } else { 1 };
+            let pages = if file.is_pdf(true) { file.page_count.unwrap_or(1).clamp(1, 200) } else { 1 };
+            let is_lab = found.entry.kind == EntryKind::Lab;
+            let composed = is_lab && file.stamped.is_none();
             ReportTab {
                 message: None,
                 reason: None,
                 pages: (1..=pages).map(|n| format!("{exam_root}/report/page/{n}.png")).collect(),
-                original: Some(format!("{exam_root}/report/original")),
-                stamped: (file.stamp_state == StampState::Stamped).then(|| format!("{exam_root}/report/stamped")),
+                // What was composed here has no original.
+                original: (!is_lab).then(|| format!("{exam_root}/report/original")),
+                stamped: (file.stamp_state == StampState::Stamped || composed)
+                    .then(|| format!("{exam_root}/report/stamped")),
                 unstamped: file.stamp_state == StampState::Unstampable,
+                visit: (is_lab && !is_visitor).then(|| format!("{exam_root}/visit.pdf")),
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::archive::pages::list_exams::EntryKind;
 use crate::archive::pages::view_exam::{Attachment, ExamView, LabItem};
 use crate::domain::attachment::{AttachmentKind, AttachmentType};
 use crate::domain::identity::mask_id_no;
+use crate::domain::lab_result;
 
 /// The exam page.
 #[derive(Debug, Clone, Template)]
@@ -104,6 +105,8 @@ pub(super) struct ReportTab {
     pub(super) original: Option<String>,
     pub(super) stamped: Option<String>,
     pub(super) unstamped: bool,
+    /// All lab reports of the same visit on common pages.
+    pub(super) visit: Option<String>,
 }
 
 impl ReportTab {
@@ -185,47 +188,20 @@ pub(super) struct LabRow {
 
 impl LabRow {
     fn of(item: &LabItem) -> Self {
-        let (low, high) = (&item.norm_lower_limit, &item.norm_upper_limit);
-        let reference = match (low.is_empty(), high.is_empty()) {
-            _ if !item.norm_value_notes.is_empty() => item.norm_value_notes.clone(),
-            (false, false) => format!("{low} – {high}"),
-            (false, true) => format!("≥ {low}"),
-            (true, false) => format!("≤ {high}"),
-            (true, true) => String::new(),
-        };
         Self {
             name: item.name.clone(),
             value: item.result_value.clone(),
             unit: item.result_unit.clone(),
-            reference,
+            reference: lab_result::reference(&item.norm_lower_limit, &item.norm_upper_limit, &item.norm_value_notes),
             method: item.examine_way.clone(),
             flag: flag(item),
         }
     }
 }
 
-/// The laboratory's own word first; else the value against its limits, when all are plain numbers (D-R40).
 fn flag(item: &LabItem) -> &'static str {
-    let word = format!("{} {}", item.result_interpre, item.result_interpre_descr).to_uppercase();
-    let says = |words: &[&str]| word.split_whitespace().any(|part| words.contains(&part));
-    if says(&["H", "HH", "↑", "偏高", "高"]) {
-        return "↑";
-    }
-    if says(&["L", "LL", "↓", "偏低", "低"]) {
-        return "↓";
-    }
-    if says(&["A", "AA", "异常", "阳性"]) {
-        return "异常";
-    }
-    if says(&["N", "M", "正常"]) {
-        return "";
-    }
-    let number = |text: &str| text.trim().parse::<f64>().ok();
-    match (number(&item.result_value), number(&item.norm_lower_limit), number(&item.norm_upper_limit)) {
-        (Some(value), _, Some(high)) if value > high => "↑",
-        (Some(value), Some(low), _) if value < low => "↓",
-        _ => "",
-    }
+    let words = [item.result_interpre.as_str(), item.result_interpre_descr.as_str()];
+    lab_result::flag(&item.result_value, &item.norm_lower_limit, &item.norm_upper_limit, words)
 }
 
 impl ExamHeader {
@@ -379,29 +355,5 @@ impl ExamPage {
             content,
         };
         contents.into_iter().map(page).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn item(value: &str, low: &str, high: &str, word: &str) -> LabItem {
-        LabItem {
-            result_value: value.to_owned(),
-            norm_lower_limit: low.to_owned(),
-            norm_upper_limit: high.to_owned(),
-            result_interpre: word.to_owned(),
-            ..LabItem::default()
-        }
-    }
-
-    #[test]
-    fn the_laboratorys_word_counts_before_the_limits() {
-        assert_eq!(flag(&item("5", "1", "10", "H")), "↑");
-        assert_eq!(flag(&item("50", "1", "10", "N")), "");
-        assert_eq!(flag(&item("50", "1", "10", "")), "↑");
-        assert_eq!(flag(&item("0.5", "1", "10", "")), "↓");
-        assert_eq!(flag(&item("3/HP", "", "2/HP", "")), "", "limits with units are not numbers");
     }
 }

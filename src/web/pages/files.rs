@@ -3,12 +3,14 @@
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Deserialize;
 
 use super::extract::{Path, Query};
 use super::images_tab::{View, window_of};
 use super::state::{PagesState, Peer};
 use crate::archive::images::read_image::{FrameLook, Picture};
+use crate::archive::pages::view_exam::ReportFile;
 use crate::archive::{Error, ReportCopy};
 use crate::domain::criteria::ShowType;
 
@@ -106,7 +108,7 @@ pub(super) async fn report_page(
     };
     match pages.archive.report_page_picture(&file, number, width).await {
         Ok(bytes) => {
-            let media_type = picture_type(&file.media_type);
+            let media_type = picture_type(&file);
             picture_response(Picture { bytes, media_type })
         }
         Err(error) => pages.failed(&error),
@@ -136,30 +138,56 @@ pub(super) async fn report(
     match pages.archive.download_report_file(&pages.viewer, &session, &client, &exam, copy).await {
         Ok((file, bytes)) => {
             let (media_type, extension) = match file.media_type.as_str() {
-                "application/pdf" => ("application/pdf", "pdf"),
+                _ if file.is_pdf(copy == ReportCopy::Stamped) => ("application/pdf", "pdf"),
                 "image/jpeg" => ("image/jpeg", "jpg"),
                 "image/png" => ("image/png", "png"),
+                "image/tiff" => ("image/tiff", "tif"),
                 _ => ("application/octet-stream", "bin"),
             };
             let disposition = if query.download == "1" { "attachment" } else { "inline" };
             let disposition = format!("{disposition}; filename=\"report-{}.{extension}\"", file.revision);
-            let mut response = picture_response(Picture { bytes, media_type });
-            if let Ok(value) = HeaderValue::from_str(&disposition) {
-                response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
-            }
-            // The browser's own PDF view needs its style; nothing else may be loaded.
-            let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; object-src 'self'");
-            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
+            document_response(bytes, media_type, &disposition)
         }
         Err(error) => pages.failed(&error),
     }
 }
 
 /// A PDF's pages are drawn as PNG; other reports are pictures already.
-fn picture_type(report: &str) -> &'static str {
-    if report == "image/jpeg" { "image/jpeg" } else { "image/png" }
+fn picture_type(file: &ReportFile) -> &'static str {
+    if !file.is_pdf(true) && file.media_type == "image/jpeg" { "image/jpeg" } else { "image/png" }
+}
+
+/// `visit.pdf`: all lab reports of the visit that the session may see.
+pub(super) async fn visit(
+    State(PagesState(pages)): State<PagesState>,
+    ConnectInfo(peer): Peer,
+    Path((id, exam)): Path<(String, String)>,
+) -> Response {
+    let session = match pages.enter(&id).await {
+        Ok(session) => session,
+        Err(response) => return *response,
+    };
+    // Who has the code of one report has not the others'.
+    if session.scope.visitor || session.scope.show_type == ShowType::DataOnly {
+        return pages.failed(&Error::NotFound);
+    }
+    let client = peer.ip().to_string();
+    match pages.archive.download_visit(&pages.viewer, &session, &client, &exam).await {
+        Ok(bytes) => document_response(bytes, "application/pdf", "inline; filename=\"visit.pdf\""),
+        Err(error) => pages.failed(&error),
+    }
+}
+
+fn document_response(bytes: Bytes, media_type: &'static str, disposition: &str) -> Response {
+    let mut response = picture_response(Picture { bytes, media_type });
+    if let Ok(value) = HeaderValue::from_str(disposition) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    // The browser's own PDF view needs its style; nothing else may be loaded.
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; object-src 'self'");
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn picture_response(picture: Picture) -> Response {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::extract::{Form, Path, Query};
 use super::list_page::{ListPage, ListRow};
 use super::open::{malformed, redirect};
+use super::qr::scanned;
 use super::state::{Inner, PagesState, framed};
 use super::text;
 use crate::archive::Error;
@@ -126,6 +127,10 @@ pub(super) async fn search(
     let Some(search) = search else {
         return malformed(&pages, "查询条件有误");
     };
+    // A hand-held scanner types the address behind a printed code into the field for numbers.
+    if let Some(link) = scanned(&search.accession) {
+        return redirect(&format!("{}/t/{id}/q/{link}", pages.base), &Method::POST);
+    }
     match pages.archive.keep_search(&session, &search).await {
         Ok(()) => redirect(&address(&pages, &id, order_of(&place)), &Method::POST),
         Err(error) => pages.failed(&error),

@@ -39,6 +39,8 @@ pub fn router(state: PagesState) -> Router {
         .route("/t/{session}/exam/{exam}/ecg/{instance}", get(files::waveform))
         .route("/t/{session}/exam/{exam}/report/page/{page}", get(files::report_page))
         .route("/t/{session}/exam/{exam}/report/{copy}", get(files::report))
+        .route("/t/{session}/exam/{exam}/visit.pdf", get(files::visit))
+        .route("/t/{session}/q/{link}", get(qr::scan))
         .route("/t/{session}/exam/{exam}/attachment/{attachment}", get(attachment::show))
         .route("/q/{link}", get(qr::ask).post(qr::answer))
         .fallback(open::open)

@@ -2,7 +2,7 @@
 //!
 //! Every link asks the same question, whether it is good or not. The answer to it tells a good link with a wrong factor
 //! from one that cannot be used, but not an unknown link from an ended, a revoked or a withdrawn report's one; both kinds of
-//! attempts are counted.
+//! attempts are counted. A hospital's user who has a session needs no factor: the session is one, and its scope decides.
 
 use askama::Template;
 use axum::extract::{ConnectInfo, State};
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::extract::{Form, Path};
 use super::open::redirect;
 use super::state::{PagesState, Peer};
+use crate::archive::Error;
 use crate::archive::pages::open_link::Visit;
 use crate::web::assets;
 use crate::web::error_page::{MessagePage, html};
@@ -80,5 +81,45 @@ pub(super) async fn answer(
             MessagePage::new(&pages.base, "链接不可用", text).response(StatusCode::NOT_FOUND)
         }
         Err(error) => pages.failed(&error),
+    }
+}
+
+/// `/t/{session}/q/{link}`: a code that was scanned in a session.
+pub(super) async fn scan(
+    State(PagesState(pages)): State<PagesState>,
+    ConnectInfo(peer): Peer,
+    Path((id, link)): Path<(String, String)>,
+) -> Response {
+    let session = match pages.enter(&id).await {
+        Ok(session) => session,
+        Err(response) => return *response,
+    };
+    // A visitor's session is for the one report whose factor was shown.
+    if session.scope.visitor || link.len() > 64 {
+        return pages.failed(&Error::NotFound);
+    }
+    match pages.archive.scan_qr_link(&session, &link, peer.ip().to_string()).await {
+        Ok(Some(exam)) => redirect(&format!("{}/t/{id}/exam/{exam}", pages.base), &Method::GET),
+        Ok(None) => pages.failed(&Error::NotFound),
+        Err(error) => pages.failed(&error),
+    }
+}
+
+/// The link in what a scanner typed, when that is the address of a printed code.
+pub(super) fn scanned(text: &str) -> Option<&str> {
+    let link = text.trim().trim_end_matches('/').rsplit_once("/q/")?.1;
+    (link.len() == 26 && link.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_code_is_told_from_a_number() {
+        let link = "abcdefghijklmnopqrstuvwxy4";
+        assert_eq!(scanned(&format!(" https://r.example.test/yk/q/{link}/ ")), Some(link));
+        assert_eq!(scanned("A20260001"), None);
+        assert_eq!(scanned("https://r.example.test/q/../../x"), None);
     }
 }

@@ -19,29 +19,45 @@ pub struct Bench {
     pub ids: Ids,
     pub clock: Clock,
     _database: TestDatabase,
-    _store: TestStore,
+    store: TestStore,
 }
 
 impl Bench {
     pub async fn on(database: TestDatabase) -> Self {
+        Self::with(database, reports(), QrConfig::default()).await
+    }
+
+    pub async fn with(database: TestDatabase, reports: ReportsConfig, qr: QrConfig) -> Self {
         let (index, ids) = database.open_with_ids().await;
-        let store = TestStore::folder();
-        let reports =
-            ReportsConfig { allow: vec![AllowEntry::parse("http://127.0.0.1:*").unwrap()], ..ReportsConfig::default() };
-        let clock = Clock::System;
-        let archive = Archive::new(ArchiveParts {
-            index: index.clone(),
-            objects: store.open(),
-            clock: clock.clone(),
-            ids: ids.clone(),
-            link_rules: LinkRules::default(),
-            header_limits: Default::default(),
-            fetcher: Fetcher::new(reports).unwrap(),
-            stamp: StampSettings { public_url: PUBLIC_URL.to_owned(), qr: QrConfig::default() },
-            documents: DocumentsConfig::default(),
-            probe_interval: std::time::Duration::from_secs(15),
-        });
-        Self { archive, index, ids, clock, _database: database, _store: store }
+        let (store, clock) = (TestStore::folder(), Clock::System);
+        let archive = archive(&index, &ids, &clock, &store, reports, qr);
+        Self { archive, index, ids, clock, _database: database, store }
+    }
+
+    /// The same archive after a restart with another section `[qr]`.
+    pub fn restart_with(&mut self, qr: QrConfig) {
+        self.archive = archive(&self.index, &self.ids, &self.clock, &self.store, reports(), qr);
+    }
+
+    /// Does the jobs of a kind that are due, as a worker would; gives how many there were.
+    pub async fn work(&self, kind: JobKind) -> usize {
+        let jobs = self.archive.claim_jobs("test", kind, 60_000, 100).await.unwrap();
+        for job in &jobs {
+            self.archive.run_job(job).await.unwrap();
+            assert!(self.archive.finish_job(job).await.unwrap());
+        }
+        jobs.len()
+    }
+
+    /// What is kept.
+    pub fn objects(&self) -> yingku::objects::Objects {
+        self.store.open()
+    }
+
+    /// Runs one statement.
+    pub async fn execute(&self, sql: &'static str, values: Vec<yingku::index::Value>) {
+        let write = self.index.write(move |tx| Box::pin(async move { tx.execute(sql, values).await }));
+        write.await.unwrap();
     }
 
     /// Registers a synthetic exam report; gives its row.
@@ -71,6 +87,34 @@ impl Bench {
     pub async fn job(&self, exam_report_pk: i64) -> Job {
         jobs::get(&self.index, JobKind::FetchReportFile, &exam_report_pk.to_string()).await.unwrap().unwrap()
     }
+}
+
+/// Report servers on this machine.
+pub fn reports() -> ReportsConfig {
+    ReportsConfig { allow: vec![AllowEntry::parse("http://127.0.0.1:*").unwrap()], ..ReportsConfig::default() }
+}
+
+fn archive(
+    index: &Index,
+    ids: &Ids,
+    clock: &Clock,
+    store: &TestStore,
+    reports: ReportsConfig,
+    qr: QrConfig,
+) -> Archive {
+    let archive = Archive::new(ArchiveParts {
+        index: index.clone(),
+        objects: store.open(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+        link_rules: LinkRules::default(),
+        header_limits: Default::default(),
+        fetcher: Fetcher::new(reports).unwrap(),
+        stamp: StampSettings { public_url: PUBLIC_URL.to_owned(), qr },
+        documents: DocumentsConfig::default(),
+        probe_interval: std::time::Duration::from_secs(15),
+    });
+    archive.naming([("ORG-T01".to_owned(), "示例医院".to_owned())].into())
 }
 
 /// Enqueues a job in a transaction of its own.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use yingku::fetch::{AllowEntry, Credential, Error, Fetcher, MediaType, ReportsConfig};
+use yingku::fetch::{AllowEntry, Credential, Error, Fetcher, FtpTls, MediaType, OrganizationFetch, ReportsConfig};
 
 use super::pdf;
 use super::server::{ReportServer, blunt_server};
@@ -64,6 +64,49 @@ async fn redirects_out_of_the_allow_list_are_refused() {
     }
     let error = failure("/local").await;
     assert!(matches!(error, Error::UnsupportedScheme(_)), "{error}");
+}
+
+#[tokio::test]
+async fn names_are_tried_in_gbk_when_the_server_does_not_know_them_in_utf8() {
+    let server = ReportServer::start().await;
+    assert_eq!(fetcher().fetch(&server.url("/报告/a b.pdf")).await.unwrap().bytes, pdf::report());
+    let missing = fetcher().fetch(&server.url("/其它/a.pdf")).await.unwrap_err();
+    assert!(matches!(missing, Error::Status { status: 404, .. }), "{missing}");
+}
+
+#[tokio::test]
+async fn what_is_packed_is_not_unpacked() {
+    let error = failure("/gzip.pdf").await;
+    assert!(matches!(error, Error::NotAReport { found: "something else", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_organisation_is_asked_in_its_hours_and_in_its_places_only() {
+    let server = ReportServer::start().await;
+    let organization = OrganizationFetch {
+        code: "ORG-T01".to_owned(),
+        concurrency: 1,
+        hours: vec!["19:00-07:00".to_owned().try_into().unwrap()],
+    };
+    let config = ReportsConfig { organization: vec![organization], ..config("http://127.0.0.1:*") };
+    let fetcher = Fetcher::new(config).unwrap();
+    let (noon, night) = (4 * 3_600_000, 14 * 3_600_000);
+    let url = server.url("/report.pdf");
+    let error = fetcher.fetch_for("ORG-T01", noon, &url).await.unwrap_err();
+    assert!(matches!(error, Error::OutsideHours { opens_in_ms: 25_200_000 }) && error.is_retryable(), "{error}");
+    assert!(fetcher.fetch_for("ORG-T01", night, &url).await.is_ok());
+    assert!(fetcher.fetch_for("ORG-T02", noon, &url).await.is_ok());
+    // While one file of the organisation hangs, its next one waits and others' do not.
+    let hanging = server.url("/silent.pdf");
+    tokio::select! {
+        _ = fetcher.fetch_for("ORG-T01", night, &hanging) => panic!("it hangs"),
+        () = async {
+            let second = fetcher.fetch_for("ORG-T01", night, &url);
+            let waited = tokio::time::timeout(Duration::from_millis(300), second).await;
+            assert!(waited.is_err(), "the only place is taken");
+            assert!(fetcher.fetch_for("ORG-T02", noon, &url).await.is_ok());
+        } => {}
+    }
 }
 
 #[tokio::test]
@@ -144,9 +187,13 @@ async fn localhost_is_called_when_the_list_says_so() {
 
 #[tokio::test]
 async fn addresses_that_are_not_fetched_by_this_program_are_said_so() {
-    for address in ["ftp://rpt.example.test/a.pdf", r"\\srv\rpt\a.pdf", "file:///rpt/a.pdf", r"D:\rpt\a.pdf"] {
+    for address in ["gopher://rpt.example.test/a.pdf", "sftp://rpt.example.test/a.pdf"] {
         let error = fetcher().fetch(address).await.unwrap_err();
         assert!(matches!(error, Error::UnsupportedScheme(_)) && !error.is_retryable(), "{address}: {error}");
+    }
+    for address in ["ftp://rpt.example.test/a.pdf", r"\\srv\rpt\a.pdf", "file:///rpt/a.pdf", r"D:\rpt\a.pdf"] {
+        let error = fetcher().fetch(address).await.unwrap_err();
+        assert!(matches!(error, Error::NotAllowed(_)) && !error.is_retryable(), "{address}: {error}");
     }
     assert!(matches!(fetcher().fetch("a.pdf").await, Err(Error::NotAnAddress)));
 }
@@ -157,7 +204,8 @@ async fn passwords_come_from_the_configuration_only() {
     let folder = tempfile::tempdir().unwrap();
     let password_file = folder.path().join("password");
     std::fs::write(&password_file, "synthetic\n").unwrap();
-    let credential = Credential { host: "127.0.0.1".to_owned(), user: "reader".to_owned(), password_file };
+    let credential =
+        Credential { host: "127.0.0.1".to_owned(), user: "reader".to_owned(), password_file, ftp_tls: FtpTls::None };
     let knowing = Fetcher::new(ReportsConfig { credential: vec![credential], ..config("http://127.0.0.1:*") }).unwrap();
     assert_eq!(knowing.fetch(&server.url("/locked.pdf")).await.unwrap().bytes, pdf::report());
     let in_the_address = format!("http://reader:synthetic@{}/locked.pdf", server.address);

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use sha2::{Digest, Sha256};
 use yingku::archive::reports::fetch_report_file::FetchOutcome;
-use yingku::archive::reports::qr_link::QrLinkState;
+use yingku::archive::reports::qr_link::{LinkedReport, QrLinkState};
 use yingku::archive::{Error, ReportCopy, ReportFileState};
 use yingku::domain::Actor;
 use yingku::index::report_files::StampState;
@@ -34,10 +34,11 @@ each_database! {
         let seen = codes_on(&stamped, 1, 595.0 * MM).remove(0);
         let link = seen.text.strip_prefix(&format!("{PUBLIC_URL}/q/")).unwrap().to_owned();
         assert_eq!(link.len(), 26);
-        let open = QrLinkState::Open { exam_report_pk: exam };
+        let report = LinkedReport::Exam(exam);
+        let open = QrLinkState::Open { report };
         assert_eq!(bench.archive.qr_link_state(&link).await.unwrap(), open);
         assert_eq!(bench.archive.qr_link_state("unknown").await.unwrap(), QrLinkState::Unknown);
-        bench.archive.revoke_qr_link(Actor::system("test"), exam).await.unwrap();
+        bench.archive.revoke_qr_link(Actor::system("test"), report).await.unwrap();
         assert_eq!(bench.archive.qr_link_state(&link).await.unwrap(), QrLinkState::Ended);
     }
 
@@ -80,16 +81,31 @@ each_database! {
         assert_eq!(bench.archive.read_report_file(&file, ReportCopy::Stamped).await.unwrap(), signed);
     }
 
-    async fn a_picture_is_kept_as_it_is(database: TestDatabase) {
+    async fn a_picture_is_kept_as_it_is_and_shown_with_the_code_beside_it(database: TestDatabase) {
         let (bench, server) = (Bench::on(database).await, ReportServer::start().await);
         let exam = bench.exam(Some(&server.url("/picture.jpg"))).await;
         let outcome = bench.archive.fetch_report_file(exam).await.unwrap();
-        assert_eq!(outcome, FetchOutcome::Stored { revision: 1, stamp_state: StampState::NotApplicable });
+        assert_eq!(outcome, FetchOutcome::Stored { revision: 1, stamp_state: StampState::Stamped });
         let file = bench.archive.report_file_of(exam).await.unwrap().unwrap();
-        assert_eq!(file.media_type, "image/jpeg");
+        assert_eq!((file.media_type.as_str(), file.page_count), ("image/jpeg", Some(1)));
+        let original = bench.archive.read_report_file(&file, ReportCopy::Original).await.unwrap();
+        assert_eq!(original, pdf::jpeg(60, 40));
+        let stamped = bench.archive.read_report_file(&file, ReportCopy::Stamped).await.unwrap();
+        assert!(stamped.starts_with(b"%PDF-"));
+        let picture = bench.archive.report_page_picture(&file, 1, 1200).await.unwrap();
+        assert!(code_in_corner(&picture).starts_with(PUBLIC_URL));
+        assert!(matches!(bench.archive.report_page_picture(&file, 2, 800).await, Err(Error::NotFound)));
+    }
+
+    async fn a_damaged_picture_is_kept_and_shown_as_it_is(database: TestDatabase) {
+        let (bench, server) = (Bench::on(database).await, ReportServer::start().await);
+        let exam = bench.exam(Some(&server.url("/broken.jpg"))).await;
+        let outcome = bench.archive.fetch_report_file(exam).await.unwrap();
+        assert_eq!(outcome, FetchOutcome::Stored { revision: 1, stamp_state: StampState::Unstampable });
+        let file = bench.archive.report_file_of(exam).await.unwrap().unwrap();
+        assert_eq!(file.stamp_reason, "damaged");
         let picture = bench.archive.report_page_picture(&file, 1, 800).await.unwrap();
         assert_eq!(picture, bench.archive.read_report_file(&file, ReportCopy::Original).await.unwrap());
-        assert!(matches!(bench.archive.report_page_picture(&file, 2, 800).await, Err(Error::NotFound)));
     }
 
     async fn pages_are_shown_as_pictures_with_the_code_on_them(database: TestDatabase) {

@@ -1,11 +1,18 @@
-//! Report files: stamping, page pictures, fetching, and the jobs that do it.
+//! Report files: stamping, page pictures, fetching, composed lab reports, and the jobs that do it.
 
 mod bench;
+mod corpus;
 mod fetch;
 mod fetch_report_file;
+mod ftp;
+mod judges;
+mod lab_documents;
 pub mod pdf;
+mod pictures;
+mod policies;
 mod queue;
 mod raster;
 pub mod server;
+mod shares;
 mod stamp;
 mod workers;

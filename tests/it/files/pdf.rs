@@ -62,6 +62,60 @@ pub fn report_of_pages(count: usize) -> Vec<u8> {
     file(&objects)
 }
 
+/// A picture with a gradient, as JPEG.
+pub fn jpeg(width: u32, height: u32) -> Vec<u8> {
+    let picture = image::RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 128])
+    });
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    bytes.into_inner()
+}
+
+/// One page with a line of text and `pictures` uncompressed pictures of `megabytes` each.
+pub fn large_report(pictures: usize, megabytes: usize) -> Vec<u8> {
+    let side = 1024;
+    let mut bytes = b"%PDF-1.4\n%\xE2\xE3\xCF\xD3\n".to_vec();
+    let mut offsets = Vec::new();
+    let mut object = |bytes: &mut Vec<u8>, head: &str, body: Option<usize>| {
+        offsets.push(bytes.len());
+        bytes.extend_from_slice(format!("{} 0 obj\n{head}", offsets.len()).as_bytes());
+        if let Some(length) = body {
+            bytes.extend_from_slice(b"\nstream\n");
+            let from = bytes.len();
+            bytes.extend((0..length).map(|at| (at * 7 + from) as u8 | 0x80));
+            bytes.extend_from_slice(b"\nendstream");
+        }
+        bytes.extend_from_slice(b"\nendobj\n");
+    };
+    let content = "BT /F1 18 Tf 72 720 Td (Synthetic report ORG-T01) Tj ET q 90 0 0 90 72 300 cm /P6 Do Q";
+    let names: String = (0..pictures).map(|picture| format!("/P{0} {0} 0 R ", picture + 6)).collect();
+    object(&mut bytes, "<< /Type /Catalog /Pages 2 0 R >>", None);
+    object(&mut bytes, "<< /Type /Pages /Kids [3 0 R] /Count 1 >>", None);
+    let resources = format!("/Resources << /Font << /F1 5 0 R >> /XObject << {names} >> >>");
+    let page = format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R {resources} >>");
+    object(&mut bytes, &page, None);
+    object(&mut bytes, &stream(content), None);
+    object(&mut bytes, "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>", None);
+    for _ in 0..pictures {
+        let length = side * side * megabytes;
+        let head = format!(
+            "<< /Type /XObject /Subtype /Image /Width {side} /Height {} /ColorSpace /DeviceGray /BitsPerComponent 8 \
+             /Length {length} >>",
+            side * megabytes
+        );
+        object(&mut bytes, &head, Some(length));
+    }
+    let start = bytes.len();
+    let mut end = format!("xref\n0 {}\n0000000000 65535 f \n", offsets.len() + 1);
+    for offset in &offsets {
+        end.push_str(&format!("{offset:010} 00000 n \n"));
+    }
+    end.push_str(&format!("trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", offsets.len() + 1));
+    bytes.extend_from_slice(end.as_bytes());
+    bytes
+}
+
 /// A QR code as somebody sees it who looks at the page.
 #[derive(Debug)]
 pub struct Seen {

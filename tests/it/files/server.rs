@@ -39,7 +39,10 @@ impl ReportServer {
         let book = Arc::new(Book::default());
         let router = Router::new()
             .route("/report.pdf", get(async || pdf::report()))
-            .route("/picture.jpg", get(async || [&[0xFF, 0xD8, 0xFF, 0xE0][..], &[0; 2000]].concat()))
+            .route("/picture.jpg", get(async || pdf::jpeg(60, 40)))
+            .route("/broken.jpg", get(async || [&[0xFF, 0xD8, 0xFF, 0xE0][..], &[0; 2000]].concat()))
+            .route("/gzip.pdf", get(gzip))
+            .route("/{*name}", get(gbk_only))
             .route("/changing.pdf", get(changing))
             .route("/flaky.pdf", get(flaky))
             .route("/locked.pdf", get(locked))
@@ -96,6 +99,24 @@ async fn locked(headers: HeaderMap) -> Response {
     // Basic reader:synthetic
     let known = headers.get(header::AUTHORIZATION).is_some_and(|value| value == "Basic cmVhZGVyOnN5bnRoZXRpYw==");
     if known { pdf::report().into_response() } else { StatusCode::UNAUTHORIZED.into_response() }
+}
+
+/// A small answer that unpacks to a gigabyte, for clients that unpack.
+async fn gzip() -> Response {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut packer, b"%PDF-1.4\n").unwrap();
+    for _ in 0..64 {
+        std::io::Write::write_all(&mut packer, &[b' '; 1 << 20]).unwrap();
+    }
+    ([(header::CONTENT_ENCODING, "gzip")], packer.finish().unwrap()).into_response()
+}
+
+/// Knows its files by their names in GBK.
+async fn gbk_only(uri: axum::http::Uri) -> Response {
+    match uri.path() {
+        "/%B1%A8%B8%E6/a%20b.pdf" => pdf::report().into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn other_name(headers: HeaderMap) -> Redirect {

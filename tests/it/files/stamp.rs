@@ -1,25 +1,16 @@
 //! The QR stamp, seen as a reader sees it: pages are drawn and their codes read; qpdf and poppler judge the files.
 
-use std::process::Command;
-
-use tempfile::TempDir;
 use yingku::documents::DocumentsConfig;
 use yingku::documents::qr::{QUIET_ZONE, QrCode};
-use yingku::documents::stamp::{Corner, StampPolicy, StampRefusal, Stamped, stamp_pdf};
+use yingku::documents::stamp::{Corner, SignedFiles, StampPolicy, StampRefusal, Stamped, StampedPages, stamp_pdf};
 
+use super::judges::{assert_sound, fonts_of, pdfium, qpdf, text_of};
 use super::pdf::{self, MM, codes_on};
-use crate::harness::{Package, run, tool};
 
 const LINK: &str = "https://reports.example.test/q/abcdefghijklmnopqrstuvwxyz";
 
 fn policy() -> StampPolicy {
-    StampPolicy {
-        content: LINK.to_owned(),
-        size_mm: 22.0,
-        margin_mm: 8.0,
-        corner: Corner::TopRight,
-        owner_locked: false,
-    }
+    StampPolicy::new(LINK)
 }
 
 fn stamp(original: &[u8]) -> Result<Stamped, StampRefusal> {
@@ -39,35 +30,6 @@ fn assert_stamped_top_right(bytes: &[u8], width_mm: f64) {
     assert!(seen.upright, "{seen:?}");
     assert!((seen.right_mm - expected_distance_mm()).abs() < 0.7, "{seen:?}");
     assert!((seen.top_mm - expected_distance_mm()).abs() < 0.7, "{seen:?}");
-}
-
-/// Runs qpdf on a file; `arguments` stand between the input and the output.
-fn qpdf(original: &[u8], arguments: &[&str]) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let (from, to) = (folder.path().join("from.pdf"), folder.path().join("to.pdf"));
-    std::fs::write(&from, original).unwrap();
-    run(Command::new(tool("qpdf", Package::Debian("qpdf"))).arg(&from).args(arguments).arg(&to));
-    std::fs::read(to).unwrap()
-}
-
-fn saved(bytes: &[u8]) -> (TempDir, std::path::PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("stamped.pdf");
-    std::fs::write(&path, bytes).unwrap();
-    (folder, path)
-}
-
-fn assert_sound(bytes: &[u8]) {
-    let (_folder, path) = saved(bytes);
-    let output = run(Command::new(tool("qpdf", Package::Debian("qpdf"))).arg("--check").arg(&path));
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("No syntax or stream encoding errors found"), "{said}");
-}
-
-fn text_of(bytes: &[u8]) -> String {
-    let (_folder, path) = saved(bytes);
-    let output = run(Command::new(tool("pdftotext", Package::Debian("poppler-utils"))).arg(&path).arg("-"));
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
@@ -301,6 +263,66 @@ fn signed_files_are_refused() {
         "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>".to_owned(),
     ]);
     assert_eq!(stamp(&original), Err(StampRefusal::Signed));
+}
+
+#[test]
+fn signed_files_get_the_code_behind_their_signed_bytes_when_the_operator_says_so() {
+    let field = "<< /FT /Sig /T (s) /V << /Type /Sig /Filter /Adobe.PPKLite /ByteRange [0 10 20 30] >> >>";
+    let original = pdf::file(&[
+        format!("<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [{field}] >> >>"),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>".to_owned(),
+    ]);
+    let policy = StampPolicy { signed: SignedFiles::Append, ..policy() };
+    let stamped = stamp_pdf(&original, &policy, &DocumentsConfig::default()).unwrap();
+    assert!(stamped.bytes.starts_with(&original));
+    assert_stamped_top_right(&stamped.bytes, 595.0 * MM);
+    // Writing it anew would break the signature, so a damaged one stays as it is.
+    let broken = with_broken_xref(&original);
+    assert_eq!(stamp_pdf(&broken, &policy, &DocumentsConfig::default()), Err(StampRefusal::Signed));
+}
+
+#[test]
+fn the_last_page_or_every_page_can_be_stamped() {
+    let original = pdf::report_of_pages(3);
+    for (pages, stamped_pages) in [(StampedPages::Last, vec![3]), (StampedPages::All, vec![1, 2, 3])] {
+        let policy = StampPolicy { pages, ..policy() };
+        let stamped = stamp_pdf(&original, &policy, &DocumentsConfig::default()).unwrap();
+        assert_sound(&stamped.bytes);
+        for page in 1..=3 {
+            assert_eq!(codes_on(&stamped.bytes, page, 595.0 * MM).len(), usize::from(stamped_pages.contains(&page)));
+        }
+    }
+}
+
+#[test]
+fn a_caption_stands_beside_the_code_and_no_search_finds_it() {
+    let original = pdf::report();
+    let plain = stamp(&original).unwrap();
+    for corner in [Corner::TopRight, Corner::BottomLeft] {
+        let policy = StampPolicy { corner, caption: "扫码查看\n检查报告".to_owned(), ..policy() };
+        let stamped = stamp_pdf(&original, &policy, &DocumentsConfig::default()).unwrap();
+        assert_sound(&stamped.bytes);
+        assert_eq!(text_of(&stamped.bytes), text_of(&original));
+        assert_eq!(fonts_of(&stamped.bytes), fonts_of(&original));
+        assert_eq!(pdfium(&stamped.bytes), pdfium(&original));
+        let seen = codes_on(&stamped.bytes, 1, 595.0 * MM);
+        assert_eq!(seen[0].text, LINK);
+        // Beside the code there is ink now, between it and the page's middle, and there was none.
+        let ink = |bytes: &[u8]| {
+            let png = yingku::documents::raster::render_page(bytes, 1, 1190, &DocumentsConfig::default()).unwrap();
+            let page = image::load_from_memory(&png).unwrap().into_luma8();
+            let (left, top) = match corner {
+                Corner::TopRight => (page.width() * 7 / 10, page.height() / 50),
+                _ => (page.width() * 3 / 20, page.height() * 17 / 20),
+            };
+            let beside =
+                image::imageops::crop_imm(&page, left, top, page.width() * 3 / 20, page.height() / 8).to_image();
+            beside.pixels().filter(|dot| dot.0[0] < 100).count()
+        };
+        assert!(ink(&stamped.bytes) > 200, "{corner:?}");
+        assert_eq!(ink(&plain.bytes), 0, "{corner:?}");
+    }
 }
 
 #[test]

@@ -56,3 +56,147 @@ async fn unknown_revoked_and_withdrawn_look_alike() {
     assert_eq!(unknown.text(), revoked.text());
     assert_eq!(unknown.text(), withdrawn.text());
 }
+
+#[tokio::test]
+async fn before_the_factor_nothing_of_the_patient_is_told() {
+    let world = world().await;
+    let known = world.get(&format!("/q/{LINK}")).await;
+    let unknown = world.get("/q/aaaaaaaaaaaaaaaaaaaaaaaaaa").await;
+    assert_eq!((known.status, known.text()), (unknown.status, unknown.text()), "good and bad links look alike");
+    let wrong = world.post(&format!("/q/{LINK}"), "factor=1111").await;
+    for text in [known.text(), wrong.text()] {
+        for word in ["测试甲", "示例医院", "CT", "2026", "0019", "EX0001"] {
+            assert!(!text.contains(word), "{word}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_ended_link_opens_nothing() {
+    let world = world().await;
+    world.execute("UPDATE qr_link SET expires_at = $1", params![1]).await;
+    assert_eq!(world.post(&format!("/q/{LINK}"), "factor=0019").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_code_of_a_lab_report_opens_its_results_and_its_page() {
+    let world = World::start().await;
+    let uid = world.lab(7, &[("白细胞计数", "12.3", "3.5", "9.5"), ("血红蛋白", "140", "115", "150")]).await;
+    let sql =
+        "INSERT INTO qr_link (id, lab_report_pk, created_at, expires_at, revoked_at) VALUES ($1, 7, 0, NULL, NULL)";
+    world.execute(sql, params![LINK]).await;
+
+    let right = world.post(&format!("/q/{LINK}"), "factor=0019").await;
+
+    assert_eq!(right.status, 303, "{}", right.text());
+    let exam = right.header("location").to_owned();
+    assert!(exam.ends_with(&uid));
+    let results = world.get(&exam).await.text();
+    assert!(results.contains("白细胞计数") && results.contains("12.3") && results.contains("↑"));
+    let report = world.get(&format!("{exam}?tab=report")).await.text();
+    assert!(report.contains("/report/page/1.png") && report.contains("/report/stamped"), "{report}");
+    assert!(!report.contains("visit.pdf"), "other reports of the visit are not the visitor's");
+    let picture = world.get(&format!("{exam}/report/page/1.png")).await;
+    assert_eq!((picture.status, picture.header("content-type")), (200, "image/png"));
+    let pdf = world.get(&format!("{exam}/report/stamped?download=1")).await;
+    assert_eq!((pdf.status, pdf.header("content-type")), (200, "application/pdf"));
+    assert_eq!(world.get(&format!("{exam}/visit.pdf")).await.status, 404);
+    let audited = "SELECT COUNT(*) AS n FROM audit WHERE action = 'download_report' AND target = 'lab:7'";
+    assert_eq!(world.count(audited).await, 1);
+    world.execute("UPDATE lab_report SET withdrawn = 1", vec![]).await;
+    assert_eq!(world.get(&format!("{exam}/report/stamped")).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_hospitals_session_is_a_factor_for_what_it_may_see() {
+    let world = world().await;
+    world.exam(Exam { organization: "ORG-T02", vip: true, ..Exam::new(3) }).await;
+    let hidden = "hiddenhiddenhiddenhiddenh4";
+    let sql =
+        "INSERT INTO qr_link (id, exam_report_pk, created_at, expires_at, revoked_at) VALUES ($1, 3, 0, NULL, NULL)";
+    world.execute(sql, params![hidden]).await;
+    let list = world.open("ClinicExamView", &[("MedRecNO", "P0001")]).await;
+    let session = list.split("/exams").next().unwrap().to_owned();
+
+    let opened = world.get(&format!("{session}/q/{LINK}")).await;
+    let typed = format!("accession=https%3A%2F%2Fr.example.test%2Fq%2F{LINK}&name=&from=&to=&type=");
+    let scanned = world.post(&list, &typed).await;
+
+    assert_eq!(opened.status, 302, "{}", opened.text());
+    assert_eq!(opened.header("location"), format!("{session}/exam/{}", Exam::new(1).uid()));
+    assert_eq!((scanned.status, scanned.header("location")), (303, format!("{session}/q/{LINK}").as_str()));
+    assert_eq!(world.get(&format!("{session}/q/{hidden}")).await.status, 404);
+    assert_eq!(world.get(&format!("{session}/q/aaaaaaaaaaaaaaaaaaaaaaaaaa")).await.status, 404);
+    let ok = "SELECT COUNT(*) AS n FROM audit WHERE action = 'open_qr_link' AND outcome = 'ok' AND target = 'exam:1'";
+    let denied =
+        "SELECT COUNT(*) AS n FROM audit WHERE action = 'open_qr_link' AND outcome = 'denied' AND target = 'exam:3'";
+    assert_eq!((world.count(ok).await, world.count(denied).await), (1, 1));
+    // A visitor has the session of one report and opens no other with it.
+    let visitor = world.post(&format!("/q/{LINK}"), "factor=0019").await.header("location").to_owned();
+    let visitor = visitor.split("/exam/").next().unwrap();
+    assert_eq!(world.get(&format!("{visitor}/q/{LINK}")).await.status, 404);
+}
+
+#[tokio::test]
+async fn lab_reports_of_a_visit_are_printed_together() {
+    let world = World::start().await;
+    for lab in [7, 8] {
+        world.lab(lab, &[("白细胞计数", "12.3", "3.5", "9.5")]).await;
+    }
+    let list = world.open("ClinicExamView", &[("MedRecNO", "P0001")]).await;
+    let session = list.split("/exams").next().unwrap();
+    let exam = format!("{session}/exam/{}", super::world::uid(7));
+    assert!(world.get(&format!("{exam}?tab=report")).await.text().contains("visit.pdf"));
+    let pdf = world.get(&format!("{exam}/visit.pdf")).await;
+    assert_eq!((pdf.status, pdf.header("content-type")), (200, "application/pdf"));
+    let pages = lopdf::Document::load_mem(&pdf.body).unwrap().get_pages().len();
+    assert_eq!(pages, 1, "both on one page");
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'download_visit'").await, 1);
+}
+
+/// What somebody sees who scans a code with a phone: the question, then the report; no page is wider than the phone.
+#[tokio::test]
+async fn the_pages_fit_on_a_phone() {
+    let world = world().await;
+    world.report_file(1, "application/pdf", yingku_report(), 1).await;
+    let right = world.post(&format!("/q/{LINK}"), "factor=0019").await;
+    let exam = right.header("location").to_owned();
+    for (name, path) in [("ask", format!("/q/{LINK}")), ("report", exam.clone()), ("text", format!("{exam}?tab=text"))]
+    {
+        let address = format!("http://{}{path}", world.address);
+        let picture = tokio::task::spawn_blocking(move || on_a_phone(name, &address)).await.unwrap();
+        let (width, height) = picture.dimensions();
+        // The page's own background reaches the right edge of every row: nothing sticks out, nothing is cut.
+        let background = *picture.get_pixel(width - 3, height / 2);
+        let free = (0..height).filter(|y| *picture.get_pixel(width - 3, *y) == background).count();
+        assert!(free as u32 > height * 9 / 10, "{name}: {free} of {height}");
+        let ink = picture.pixels().filter(|dot| dot.0[0] < 90).count();
+        assert!(ink > 500, "{name} shows something");
+    }
+}
+
+fn yingku_report() -> Vec<u8> {
+    use yingku::documents::lab_sheet::{LabDocument, LabSheet, compose};
+    let sheet = LabSheet { title: "检查".to_owned(), report_form_no: "EX0001".to_owned(), ..LabSheet::default() };
+    let document =
+        LabDocument { organization: "示例医院".to_owned(), reports: vec![sheet], ..LabDocument::default() };
+    compose(&document, None, 10).unwrap().bytes
+}
+
+fn on_a_phone(name: &str, address: &str) -> image::GrayImage {
+    use crate::harness::{Package, run, tool};
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join(format!("{name}.png"));
+    let mut chromium = std::process::Command::new(tool("chromium", Package::Debian("chromium")));
+    chromium.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
+    chromium.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+    chromium.args(["--disable-dev-shm-usage", "--hide-scrollbars", "--force-device-scale-factor=2"]);
+    chromium.arg("--window-size=390,844");
+    chromium.arg(format!("--user-data-dir={}", folder.path().join("profile").display()));
+    chromium.arg(format!("--screenshot={}", picture.display())).arg(address);
+    run(&mut chromium);
+    if let Some(kept) = std::env::var_os("YINGKU_TEST_PICTURES") {
+        std::fs::copy(&picture, std::path::Path::new(&kept).join(format!("{name}.png"))).unwrap();
+    }
+    image::open(&picture).unwrap().into_luma8()
+}

@@ -14,6 +14,7 @@ mod retrieves;
 mod revisions;
 mod samples;
 mod soap_clients;
+mod uploads;
 mod wire;
 
 use std::collections::BTreeSet;

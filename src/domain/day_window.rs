@@ -1,4 +1,4 @@
-//! When an upstream may be sent to: times of day in Asia/Shanghai.
+//! When others may be sent to or asked: spans of the day in Asia/Shanghai.
 
 use std::fmt;
 
@@ -56,13 +56,24 @@ fn minute(text: &str) -> Option<i64> {
 }
 
 /// Whether a time (milliseconds since 1970 UTC) lies in one of the windows; without windows it always does.
-pub(super) fn is_open(windows: &[Window], now_ms: i64) -> bool {
+pub fn is_open(windows: &[Window], now_ms: i64) -> bool {
     let at = (now_ms.div_euclid(MINUTE_MS) + SHANGHAI_MINUTES).rem_euclid(DAY_MINUTES);
     let lies_in = |window: &Window| match window.from < window.to {
         true => (window.from..window.to).contains(&at),
         false => at >= window.from || at < window.to,
     };
     windows.is_empty() || windows.iter().any(lies_in)
+}
+
+/// How long it is until one of the windows opens, in milliseconds; 0 when one is open.
+pub fn opens_in_ms(windows: &[Window], now_ms: i64) -> u64 {
+    if is_open(windows, now_ms) {
+        return 0;
+    }
+    let day = DAY_MINUTES * MINUTE_MS;
+    let at = (now_ms + SHANGHAI_MINUTES * MINUTE_MS).rem_euclid(day);
+    let until = |window: &Window| (window.from * MINUTE_MS - at).rem_euclid(day);
+    windows.iter().map(until).min().unwrap_or(0).unsigned_abs()
 }
 
 #[cfg(test)]
@@ -88,6 +99,16 @@ mod tests {
         assert!(is_open(&noon, at(13, 29)) && !is_open(&noon, at(13, 30)) && !is_open(&noon, at(3, 0)));
         assert!(is_open(&[window("00:00-24:00").unwrap()], at(23, 59)));
         assert!(is_open(&[], 0));
+    }
+
+    #[test]
+    fn the_wait_ends_when_the_next_window_opens() {
+        let windows = [window("19:00-07:00").unwrap(), window("12:00-13:00").unwrap()];
+        assert_eq!(opens_in_ms(&windows, at(20, 0)), 0);
+        assert_eq!(opens_in_ms(&windows, at(11, 0)), 3_600_000);
+        assert_eq!(opens_in_ms(&windows, at(13, 30)), 5 * 3_600_000 + 1_800_000);
+        assert!(is_open(&windows, at(13, 30) + opens_in_ms(&windows, at(13, 30)) as i64));
+        assert_eq!(opens_in_ms(&[], 0), 0);
     }
 
     #[test]

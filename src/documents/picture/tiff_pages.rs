@@ -1,0 +1,112 @@
+//! The pages of a TIFF, as scanners and fax machines write them, packed for a PDF.
+
+use std::io::Cursor;
+
+use tiff::ColorType;
+use tiff::decoder::{Decoder, DecodingResult, Limits};
+use tiff::tags::Tag;
+
+use super::decode::{check_size, damaged, packed};
+use super::{Colors, Picture};
+use crate::documents::DocumentsConfig;
+use crate::documents::stamp::StampRefusal;
+
+type Pages<'b> = Decoder<Cursor<&'b [u8]>>;
+
+fn open<'b>(bytes: &'b [u8], limits: &DocumentsConfig) -> Result<Pages<'b>, StampRefusal> {
+    let mut bounds = Limits::default();
+    let most = usize::try_from(limits.max_image_pixels.saturating_mul(4)).unwrap_or(usize::MAX);
+    bounds.decoding_buffer_size = most;
+    bounds.intermediate_buffer_size = most;
+    Ok(Decoder::new(Cursor::new(bytes)).map_err(damaged)?.with_limits(bounds))
+}
+
+/// Counts the pages without unpacking them.
+pub(super) fn count(bytes: &[u8], limits: &DocumentsConfig) -> Result<usize, StampRefusal> {
+    let mut pages = open(bytes, limits)?;
+    let mut count = 1;
+    while pages.more_images() {
+        pages.next_image().map_err(damaged)?;
+        count += 1;
+        if count > limits.max_pages {
+            return Err(StampRefusal::TooLarge("documents.max_pages"));
+        }
+    }
+    Ok(count)
+}
+
+/// Hands over page after page; one of them is in memory at a time, beside what the caller keeps.
+pub(super) fn each(
+    bytes: &[u8],
+    limits: &DocumentsConfig,
+    mut take: impl FnMut(Picture) -> Result<(), StampRefusal>,
+) -> Result<(), StampRefusal> {
+    let mut pages = open(bytes, limits)?;
+    let mut pixels = 0;
+    loop {
+        let page = page(&mut pages, limits, &mut pixels)?;
+        take(page)?;
+        if !pages.more_images() {
+            return Ok(());
+        }
+        pages.next_image().map_err(damaged)?;
+    }
+}
+
+fn page(pages: &mut Pages<'_>, limits: &DocumentsConfig, pixels: &mut u64) -> Result<Picture, StampRefusal> {
+    let (width, height) = pages.dimensions().map_err(damaged)?;
+    check_size(width, height, limits)?;
+    *pixels += u64::from(width) * u64::from(height);
+    if *pixels > limits.max_total_pixels {
+        return Err(StampRefusal::TooLarge("documents.max_total_pixels"));
+    }
+    let colors = pages.colortype().map_err(damaged)?;
+    let orientation = pages.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten().unwrap_or(1).clamp(1, 8);
+    let samples = match pages.read_image().map_err(damaged)? {
+        DecodingResult::U8(samples) => samples,
+        DecodingResult::U16(samples) => samples.into_iter().map(|sample| (sample >> 8) as u8).collect(),
+        _ => return Err(damaged("samples that are no whole numbers")),
+    };
+    let (kind, bits, rows) = match colors {
+        ColorType::Gray(bits @ (1 | 2 | 4 | 8)) => (Colors::Gray, bits, samples),
+        ColorType::Gray(16) => (Colors::Gray, 8, samples),
+        ColorType::GrayA(8 | 16) => {
+            (Colors::Gray, 8, samples.chunks_exact(2).map(|p| over_white(p[0], p[1])).collect())
+        }
+        ColorType::RGB(8 | 16) => (Colors::Rgb, 8, samples),
+        // The decoder of JPEG strips gives RGB although the file says YCbCr.
+        ColorType::YCbCr(8) => (Colors::Rgb, 8, samples),
+        ColorType::RGBA(8 | 16) => {
+            let flat = samples.chunks_exact(4);
+            let flat = flat.flat_map(|p| [over_white(p[0], p[3]), over_white(p[1], p[3]), over_white(p[2], p[3])]);
+            (Colors::Rgb, 8, flat.collect())
+        }
+        ColorType::CMYK(8) => (Colors::Cmyk, 8, samples),
+        ColorType::Palette(8) => (Colors::Rgb, 8, through_palette(pages, &samples)?),
+        other => return Err(damaged(format!("{other:?} is not read"))),
+    };
+    let channels = match kind {
+        Colors::Gray => 1,
+        Colors::Rgb => 3,
+        Colors::Cmyk | Colors::CmykInverted => 4,
+    };
+    let row = (width as usize * channels * usize::from(bits)).div_ceil(8);
+    if rows.len() < row * height as usize {
+        return Err(damaged("a page with fewer pixels than it says"));
+    }
+    let data = packed(&rows[..row * height as usize])?;
+    Ok(Picture { width, height, colors: kind, bits, filter: "FlateDecode", data, orientation })
+}
+
+fn over_white(value: u8, alpha: u8) -> u8 {
+    ((u16::from(value) * u16::from(alpha) + 255 * (255 - u16::from(alpha))) / 255) as u8
+}
+
+fn through_palette(pages: &mut Pages<'_>, samples: &[u8]) -> Result<Vec<u8>, StampRefusal> {
+    let map = pages.get_tag_u16_vec(Tag::ColorMap).map_err(damaged)?;
+    if map.len() < 3 * 256 {
+        return Err(damaged("the palette is too short"));
+    }
+    let color = |channel: usize, sample: u8| (map[channel * 256 + usize::from(sample)] >> 8) as u8;
+    Ok(samples.iter().flat_map(|&sample| [color(0, sample), color(1, sample), color(2, sample)]).collect())
+}

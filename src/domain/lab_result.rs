@@ -1,0 +1,61 @@
+//! How the result of a laboratory line reads beside its limits (D-R40).
+
+/// ↑, ↓, 异常 or nothing: the laboratory's own word first; else the value against its limits, when all are plain numbers.
+///
+/// `words` are what the laboratory says of the result, as code or as text.
+pub fn flag(value: &str, low: &str, high: &str, words: [&str; 2]) -> &'static str {
+    let word = words.join(" ").to_uppercase();
+    let says = |words: &[&str]| word.split_whitespace().any(|part| words.contains(&part));
+    if says(&["H", "HH", "↑", "偏高", "高"]) {
+        return "↑";
+    }
+    if says(&["L", "LL", "↓", "偏低", "低"]) {
+        return "↓";
+    }
+    if says(&["A", "AA", "异常", "阳性"]) {
+        return "异常";
+    }
+    if says(&["N", "M", "正常"]) {
+        return "";
+    }
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    match (number(value), number(low), number(high)) {
+        (Some(value), _, Some(high)) if value > high => "↑",
+        (Some(value), Some(low), _) if value < low => "↓",
+        _ => "",
+    }
+}
+
+/// What is expected: the laboratory's notes, else its limits.
+pub fn reference(low: &str, high: &str, notes: &str) -> String {
+    match (low.is_empty(), high.is_empty()) {
+        _ if !notes.is_empty() => notes.to_owned(),
+        (false, false) => format!("{low} – {high}"),
+        (false, true) => format!("≥ {low}"),
+        (true, false) => format!("≤ {high}"),
+        (true, true) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_laboratorys_word_counts_before_the_limits() {
+        assert_eq!(flag("5", "1", "10", ["H", ""]), "↑");
+        assert_eq!(flag("50", "1", "10", ["N", ""]), "");
+        assert_eq!(flag("50", "1", "10", ["", ""]), "↑");
+        assert_eq!(flag("0.5", "1", "10", ["", ""]), "↓");
+        assert_eq!(flag("阳性", "", "", ["", "阳性"]), "异常");
+        assert_eq!(flag("3/HP", "", "2/HP", ["", ""]), "", "limits with units are not numbers");
+    }
+
+    #[test]
+    fn notes_count_before_limits() {
+        assert_eq!(reference("1", "10", "阴性"), "阴性");
+        assert_eq!(reference("1", "10", ""), "1 – 10");
+        assert_eq!(reference("", "10", ""), "≤ 10");
+        assert_eq!(reference("1", "", ""), "≥ 1");
+    }
+}

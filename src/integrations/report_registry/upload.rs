@@ -1,0 +1,167 @@
+//! A registration that brings its report files: `multipart/form-data` (RFC 7578), for hospitals whose file servers cannot be
+//! reached.
+//!
+//! One part is the message, in any form that is understood without it; each part with a file name is a report file. A file
+//! belongs to the exam report whose `reportfilepath` ends with its name or whose report number is its name without the
+//! ending; a single file belongs to a single exam report whatever it is called.
+
+use axum::body::Bytes;
+use memchr::memmem;
+
+use crate::archive::reports::prepare_report::Submitted;
+use crate::archive::reports::push_report_file::{PushedFile, can_be_fetched};
+use crate::domain::exam_report::ExamField;
+
+/// Most parts of one request.
+const MOST_PARTS: usize = 1000;
+
+/// A report file of a request.
+#[derive(Debug, Clone)]
+pub(super) struct File {
+    pub(super) name: String,
+    pub(super) bytes: Bytes,
+}
+
+/// The message with its own type, and the files beside it.
+#[derive(Debug, Clone)]
+pub(super) struct Upload {
+    pub(super) body: Bytes,
+    pub(super) content_type: String,
+    pub(super) files: Vec<File>,
+}
+
+pub(super) fn is_upload(content_type: &str) -> bool {
+    content_type.trim_start().get(..19).is_some_and(|start| start.eq_ignore_ascii_case("multipart/form-data"))
+}
+
+/// Takes a body apart; what is no `multipart/form-data` is the message itself.
+pub(super) fn split(body: Bytes, content_type: String) -> Upload {
+    let boundary = is_upload(&content_type).then(|| parameter(&content_type, "boundary")).flatten();
+    let Some(boundary) = boundary.filter(|boundary| !boundary.is_empty() && boundary.len() <= 70) else {
+        return Upload { body, content_type, files: Vec::new() };
+    };
+    let mut upload = Upload { body: Bytes::new(), content_type: String::new(), files: Vec::new() };
+    for part in parts(&body, &boundary) {
+        let Some(end) = memmem::find(&body[part.clone()], b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&body[part.start..part.start + end]).into_owned();
+        let content = body.slice(part.start + end + 4..part.end);
+        let line = |name: &str| {
+            head.lines().find_map(|line| line.split_once(':').filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)))
+        };
+        let disposition = line("content-disposition").map(|(_, value)| value).unwrap_or_default();
+        let kind = line("content-type").map(|(_, value)| value.trim().to_owned()).unwrap_or_default();
+        let name = parameter(disposition, "filename").unwrap_or_default();
+        let is_message = matches!(content.trim_ascii_start().first(), Some(b'<' | b'{' | b'[')) || name.is_empty();
+        if is_message && upload.body.is_empty() {
+            upload.body = content;
+            upload.content_type = kind;
+        } else if !name.is_empty() {
+            upload.files.push(File { name, bytes: content });
+        }
+    }
+    upload
+}
+
+/// Where the parts are, heads included.
+fn parts(body: &[u8], boundary: &str) -> Vec<std::ops::Range<usize>> {
+    let delimiter = format!("--{boundary}");
+    let mut marks = memmem::find_iter(body, delimiter.as_bytes())
+        .filter(|at| *at == 0 || body[..*at].ends_with(b"\r\n"))
+        .take(MOST_PARTS + 1);
+    let mut found = Vec::new();
+    let Some(mut before) = marks.next() else { return found };
+    for mark in marks {
+        let start = before + delimiter.len() + 2;
+        // The line break in front of a delimiter belongs to it.
+        let end = mark - 2;
+        if start <= end && body[start - 2..start] == *b"\r\n" {
+            found.push(start..end);
+        }
+        before = mark;
+    }
+    found
+}
+
+fn parameter(text: &str, wanted: &str) -> Option<String> {
+    let found = text.split(';').skip(1).find_map(|part| {
+        part.split_once('=').filter(|(key, _)| key.trim().eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
+    })?;
+    Some(found.trim_matches('"').to_owned())
+}
+
+/// Gives each file to its exam report; what no exam report names is left.
+///
+/// An address that nobody can fetch, such as the bare name of the file, is taken out of a record whose file is here.
+pub(super) fn assign(files: Vec<File>, exams: &mut [Submitted<ExamField>]) -> (Vec<PushedFile>, Vec<File>) {
+    let (mut given, mut left) = (Vec::new(), Vec::new());
+    let only = files.len() == 1 && exams.len() == 1;
+    for file in files {
+        let base = last_name(&file.name);
+        let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
+        let fits = |exam: &Submitted<ExamField>| {
+            let (number, path) =
+                (exam.record.text(ExamField::ReportFormNo), exam.record.text(ExamField::ReportFilePath));
+            only || number.trim() == stem || (!path.is_empty() && last_name(path).eq_ignore_ascii_case(base))
+        };
+        let Some(exam) = exams.iter_mut().find(|exam| fits(exam)) else {
+            left.push(file);
+            continue;
+        };
+        let text = |field: ExamField| exam.record.text(field).trim().to_owned();
+        given.push(PushedFile {
+            org_code: text(ExamField::OrgCode),
+            report_form_no: text(ExamField::ReportFormNo),
+            identity: [ExamField::PatientId, ExamField::EventType, ExamField::EventNo].map(text),
+            bytes: file.bytes,
+        });
+        if !can_be_fetched(exam.record.text(ExamField::ReportFilePath)) {
+            exam.record.put(ExamField::ReportFilePath, None);
+        }
+    }
+    (given, left)
+}
+
+fn last_name(path: &str) -> &str {
+    path.trim().rsplit(['/', '\\']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(parts: &[(&str, &[u8])]) -> Bytes {
+        let mut body = Vec::new();
+        for (head, content) in parts {
+            body.extend_from_slice(format!("--XX\r\n{head}\r\n\r\n").as_bytes());
+            body.extend_from_slice(content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--XX--\r\n");
+        Bytes::from(body)
+    }
+
+    #[test]
+    fn a_message_and_its_files_are_told_apart() {
+        let pdf = b"%PDF-1.4\r\n--X\r\n\r\nbinary\x00--XX";
+        let body = body(&[
+            (
+                "Content-Disposition: form-data; name=\"strReportInfo\"\r\nContent-Type: text/xml; charset=gbk",
+                b"<data/>",
+            ),
+            ("content-disposition: form-data; name=\"file\"; filename=\"EX0001.pdf\"", pdf),
+        ]);
+        let upload = split(body, "Multipart/Form-Data; boundary=\"XX\"".to_owned());
+        assert_eq!((&upload.body[..], upload.content_type.as_str()), (&b"<data/>"[..], "text/xml; charset=gbk"));
+        assert_eq!((upload.files[0].name.as_str(), &upload.files[0].bytes[..]), ("EX0001.pdf", &pdf[..]));
+    }
+
+    #[test]
+    fn what_is_no_form_is_the_message_itself() {
+        let upload = split(Bytes::from_static(b"<data/>"), "text/xml".to_owned());
+        assert_eq!((&upload.body[..], upload.files.len()), (&b"<data/>"[..], 0));
+        for text in ["", "--XX", "--XX\r\n--XX", "--XX\r\nno head\r\n--XX--"] {
+            let upload = split(Bytes::from_static(text.as_bytes()), "multipart/form-data; boundary=XX".to_owned());
+            assert!(upload.body.is_empty() && upload.files.is_empty(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Report files that come in one call with the registration.
+
+use yingku::archive::ReportCopy;
+
+use super::{Service, exam};
+use crate::each_database;
+
+const PDF: &[u8] = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [3 0 R] \
+/Count 1 >>\nendobj\n3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n";
+
+fn form(message: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = format!(
+        "--XYZ\r\nContent-Disposition: form-data; name=\"strReportInfo\"\r\nContent-Type: text/xml; charset=utf-8\r\n\r\n{message}\r\n"
+    )
+    .into_bytes();
+    for (name, content) in files {
+        let head = format!("--XYZ\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--XYZ--\r\n");
+    body
+}
+
+const TYPE: &str = "multipart/form-data; boundary=XYZ";
+
+each_database! {
+    async fn a_file_in_the_same_call_is_kept_and_stamped_before_the_answer(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let text = exam(&[("reportfilepath", "scan-0001.pdf")]);
+
+        let answer = service.post("", TYPE, form(&text, &[("scan-0001.pdf", PDF)])).await;
+        let again = service.post("", TYPE, form(&text, &[("scan-0001.pdf", PDF)])).await;
+
+        assert!(answer.text.contains("<result>1</result>") && answer.text.contains("stored"), "{}", answer.text);
+        assert!(again.text.contains("duplicate"), "{}", again.text);
+        let pk = service.row("SELECT id FROM exam_report").await.int("id").unwrap();
+        let history = service.archive.report_file_history(pk).await.unwrap();
+        assert_eq!(history.len(), 1, "sent again it is the same file");
+        let original = service.archive.read_report_file(&history[0], ReportCopy::Original).await.unwrap();
+        assert_eq!(original, PDF);
+        assert!(history[0].stamped.is_some());
+        // The bare name of the file is no address that anybody could fetch.
+        assert_eq!(service.row("SELECT COUNT(*) AS n FROM job WHERE kind = 'fetch_report_file'").await.int("n").unwrap(), 0);
+        let kept = service.row("SELECT body FROM inbox_message ORDER BY id LIMIT 1").await;
+        assert_eq!(kept.get::<Vec<u8>>("body").unwrap(), text.as_bytes(), "the message is kept without the file");
+        let audited = "SELECT COUNT(*) AS n FROM audit WHERE action = 'push_report_file' AND actor_kind = 'sender'";
+        assert_eq!(service.row(audited).await.int("n").unwrap(), 1);
+    }
+
+    async fn what_is_no_report_or_belongs_to_nobody_is_said_and_the_record_is_kept(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let page = service.post("", TYPE, form(&exam(&[]), &[("a.pdf", b"<html>")])).await;
+        assert!(page.text.contains("E1080") || page.text.contains("E2002"), "{}", page.text);
+        let files: [(&str, &[u8]); 2] = [("x.pdf", PDF), ("y.pdf", b"junk")];
+        let unnamed = service.post("", TYPE, form(&exam(&[]), &files)).await;
+        assert!(unnamed.text.contains("E1082"), "{}", unnamed.text);
+        assert_eq!(service.row("SELECT COUNT(*) AS n FROM exam_report").await.int("n").unwrap(), 1);
+    }
+}
