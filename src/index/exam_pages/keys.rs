@@ -18,16 +18,17 @@ pub(super) fn exam_key(key: Key) -> Piece {
         Key::InPatient => ("(e.event_no = ? AND e.event_type = '2')", 1),
         Key::PlacerOrder => ("(e.apply_form_no = ? OR e.order_id = ?)", 2),
         Key::FillerOrder => ("(e.report_form_no = ? OR e.pacs_id = ?)", 2),
+        // One set of rows: PostgreSQL reads a whole table for a condition or a subquery.
         Key::Accession => (
-            "(e.pacs_id = ? OR e.id IN (SELECT x.exam_report_pk FROM exam_study x JOIN study t ON t.id = x.study_pk \
-             WHERE t.accession_number = ?))",
+            "e.id IN (SELECT a.id FROM exam_report a WHERE a.pacs_id = ? UNION ALL SELECT x.exam_report_pk \
+             FROM exam_study x JOIN study t ON t.id = x.study_pk WHERE t.accession_number = ?)",
             2,
         ),
         Key::PatientId => ("(e.patient_local_id = ? OR e.patient_id = ?)", 2),
         Key::PatientMaster => NEVER,
         Key::Observation => (
-            "(e.observation_uid = ? OR e.id IN (SELECT x.exam_report_pk FROM exam_study x JOIN study t \
-             ON t.id = x.study_pk WHERE t.observation_uid = ?))",
+            "e.id IN (SELECT a.id FROM exam_report a WHERE a.observation_uid = ? UNION ALL SELECT x.exam_report_pk \
+             FROM exam_study x JOIN study t ON t.id = x.study_pk WHERE t.observation_uid = ?)",
             2,
         ),
     }
