@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::upkeep::compact::CompactionConfig;
+use crate::archive::upkeep::purge_inbox::InboxConfig;
 use crate::archive::upkeep::scrub::ScrubConfig;
 use crate::archive::{LinkRules, QrConfig, RetrieveConfig};
 use crate::dicom::render::RenderConfig;
@@ -34,6 +35,7 @@ use crate::tls::CertificateMatch;
 use crate::web::HttpConfig;
 use crate::web::api::ApiConfig;
 use crate::web::dicomweb::DicomwebConfig;
+use crate::web::operations::QualityPageConfig;
 use crate::web::pages::PagesConfig;
 
 pub use faults::Fault;
@@ -68,6 +70,10 @@ pub struct Config {
     pub customer: Vec<Customer>,
     /// Registration and query of reports.
     pub registry: RegistryConfig,
+    /// How long inbound messages are kept.
+    pub inbox: InboxConfig,
+    /// The page that shows how good the registered data is.
+    pub quality: QualityPageConfig,
     /// Where and how report files are fetched.
     pub reports: ReportsConfig,
     /// The QR code on reports.

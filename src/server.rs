@@ -32,11 +32,16 @@ use crate::web::api::{self, ApiClient, ApiState};
 use crate::web::dicomweb::{self, DicomwebClient, DicomwebState};
 use crate::web::fhir;
 use crate::web::health::{self, HealthState, Readiness};
+use crate::web::operations::{self, OperationsClient, OperationsState};
 use crate::web::pages::{self, PagesState};
 use crate::{dimse, telemetry, web};
 
 /// How often the journal is looked through for finished segments.
 const SHIP_EVERY: Duration = Duration::from_secs(5);
+/// How often last successes are written down.
+const WRITE_SUCCESSES_EVERY: Duration = Duration::from_secs(30);
+/// How often messages and lines that wait are counted.
+const COUNT_BACKLOG_EVERY: Duration = Duration::from_secs(30);
 /// How long a stop waits for an upload that has begun.
 const SHIP_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -147,6 +152,9 @@ impl Server {
         {
             tracing::warn!(%error, "the compaction could not be scheduled");
         }
+        if let Err(error) = archive.schedule_purge_inbox().await {
+            tracing::warn!(%error, "the purge of the inbox could not be scheduled");
+        }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let people = tokio::spawn(keep_people(archive.clone(), config.patients.clone(), shutdown.clone()));
         let charset = &config.dicom.default_charset;
@@ -226,7 +234,15 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
         dicomweb_clients(config),
         pages.clone(),
     );
+    let operations = OperationsState::new(
+        archive.clone(),
+        config.quality.clone(),
+        operations_clients(config),
+        config.organization.clone(),
+        &config.http.public_url,
+    );
     let mut routers = vec![health::router(health), pages::router(pages), dicomweb::router(dicomweb)];
+    routers.push(operations::router(operations));
     let pulls = ApiState::new(archive.clone(), &config.http, config.api.clone(), api_clients(config));
     if pulls.has_clients() {
         routers.extend([api::router(pulls.clone()), fhir::router(pulls)]);
@@ -253,6 +269,14 @@ fn handlers(config: &Config, archive: &Archive) -> Handlers {
             archive.run_compaction(&compaction).await.map_err(failed)
         }
     });
+    let (inbox_archive, inbox) = (archive.clone(), config.inbox.clone());
+    handlers.add(JobKind::PurgeInbox, 1, move |_| {
+        let (archive, inbox) = (inbox_archive.clone(), inbox.clone());
+        async move {
+            let failed = |error: archive::Error| JobFailure { reason: error.to_string(), retryable: true };
+            archive.run_purge_inbox(&inbox).await.map_err(failed)
+        }
+    });
     let (scrubbed, scrub) = (archive.clone(), config.scrub.clone());
     handlers.add(JobKind::Scrub, 1, move |_| {
         let (archive, scrub) = (scrubbed.clone(), scrub.clone());
@@ -271,6 +295,25 @@ async fn watch_workers(ended: CancellationToken, readiness: Arc<Readiness>, shut
     if !shutdown.is_cancelled() {
         tracing::error!("jobs are no longer taken; restart the server");
     }
+}
+
+/// The clients that may look at operations. One whose addresses cannot be read is left out rather than let in.
+fn operations_clients(config: &Config) -> Vec<OperationsClient> {
+    let of = |client: &ClientConfig| {
+        let network = |text: &String| {
+            let text = text.trim();
+            text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        };
+        let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
+        (client.operations && !client.key.is_empty()).then(|| OperationsClient {
+            id: client.id.clone(),
+            key: client.key.clone(),
+            certificate: client.certificate.clone(),
+            networks,
+            organizations: client.organizations.clone(),
+        })
+    };
+    config.client.iter().filter_map(of).collect()
 }
 
 /// The clients that may use DICOMweb. One whose addresses cannot be read is left out rather than let in from anywhere.
@@ -305,9 +348,11 @@ fn api_clients(config: &Config) -> Vec<ApiClient> {
     let client = |client: &ClientConfig| {
         let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
         let own = &client.organizations;
-        (client.api != ApiRight::None && !client.key.is_empty()).then(|| ApiClient {
+        let can_call = !client.key.is_empty() || !client.certificate.is_empty();
+        (client.api != ApiRight::None && can_call).then(|| ApiClient {
             id: client.id.clone(),
             key: client.key.clone(),
+            certificate: client.certificate.clone(),
             networks,
             organizations: (!own.is_empty()).then(|| own.clone()),
             vip: client.vip,
@@ -334,16 +379,35 @@ async fn upkeep(archive: Archive, shutdown: CancellationToken) {
         let archive = archive.clone();
         tokio::spawn(async move { remove_leftovers(&archive, crashed).await });
     }
+    if let Err(error) = archive.recall_successes().await {
+        tracing::warn!(%error, "what succeeded before the start is not known");
+    }
     let mut renew = tokio::time::interval(index::RENEW);
+    let mut write_down = tokio::time::interval(WRITE_SUCCESSES_EVERY);
+    let mut count = tokio::time::interval(COUNT_BACKLOG_EVERY);
+    count.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => return write_successes(&archive).await,
+            _ = write_down.tick() => write_successes(&archive).await,
+            _ = count.tick() => {
+                if let Err(error) = archive.show_backlog().await {
+                    tracing::warn!(%error, "what waits could not be counted");
+                }
+            }
             _ = renew.tick() => {
                 if let Err(error) = archive.renew_lease().await {
                     tracing::error!(%error, "the node's lease could not be renewed");
                 }
             }
         }
+    }
+}
+
+/// What is noted after the upkeep has ended is written by nobody; requests have mostly ended by then.
+async fn write_successes(archive: &Archive) {
+    if let Err(error) = archive.write_successes().await {
+        tracing::warn!(%error, "last successes could not be written down");
     }
 }
 

@@ -30,6 +30,7 @@ pub use reports::read_report_file::{ReportCopy, ReportFileState};
 
 use reports::read_report_file::Documents;
 use upkeep::check_health::StoreProbe;
+use upkeep::note_success::Successes;
 
 /// The open parts that an archive is put together from.
 #[derive(Debug)]
@@ -70,8 +71,10 @@ pub struct Archive {
     pub(crate) documents: Documents,
     pub(crate) forward_rules: Arc<[peers::forward::ForwardRule]>,
     pub(crate) notify_rules: Arc<[peers::notify_availability::NotifyRule]>,
+    growing: images::growing_series::GrowingSeries,
     fetched: peers::retrieve_exam::Fetched,
     store_probe: StoreProbe,
+    successes: Successes,
 }
 
 impl Archive {
@@ -89,8 +92,10 @@ impl Archive {
             documents: Documents::new(parts.documents),
             forward_rules: Arc::from([]),
             notify_rules: Arc::from([]),
+            growing: images::growing_series::GrowingSeries::default(),
             fetched: peers::retrieve_exam::Fetched::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
+            successes: Successes::default(),
         }
     }
 

@@ -7,9 +7,11 @@ mod conflicts;
 mod demo;
 mod forward;
 mod import;
+mod inbox;
 mod jobs;
 mod migrate;
 mod qr;
+mod quality;
 mod reindex;
 mod retrieve;
 mod scrub;
@@ -64,6 +66,10 @@ enum Command {
     Jobs(jobs::Jobs),
     /// Decide about contradictions, and link studies and exam reports by hand.
     Conflicts(conflicts::Conflicts),
+    /// List, show and take up again the messages that systems sent.
+    Inbox(inbox::Inbox),
+    /// Measure the registered data: completeness, validity, timeliness.
+    Quality(quality::Quality),
     /// List attachments that found no exam report, and link them by hand.
     Attachments(attachments::Attachments),
     /// List and revoke the links behind printed codes.
@@ -134,6 +140,8 @@ pub fn main() -> ExitCode {
             Command::Ship(config) => ship::run(&config).await,
             Command::Jobs(command) => command.run().await,
             Command::Conflicts(command) => command.run().await,
+            Command::Inbox(command) => command.run().await,
+            Command::Quality(command) => command.run().await,
             Command::Attachments(command) => command.run().await,
             Command::Qr(command) => command.run().await,
         }

@@ -108,6 +108,7 @@ fn sections(config: &Config, found: &mut Found) {
         found.add("api.max_wait_ms", "must be shorter than http.request_timeout_ms");
     }
     dicomweb_clients(config, found);
+    operations_clients(config, found);
     certificates(config, found);
     api_clients(config, found);
     if let Err(error) = config.log.check() {
@@ -132,6 +133,15 @@ fn dicomweb_clients(config: &Config, found: &mut Found) {
         let known = config.organization.iter().any(|organization| organization.code == owner);
         if client.dicomweb == DicomwebRight::ReadAndStore && !known {
             found.add(format!("client.{i}.store_organization"), "must be a configured [[organization]] code");
+        }
+    }
+}
+
+/// A key that is only proved by dates cannot be said as a token.
+fn operations_clients(config: &Config, found: &mut Found) {
+    for (i, client) in config.client.iter().enumerate().filter(|(_, client)| client.operations) {
+        if client.key_mode != KeyMode::Plain {
+            found.add(format!("client.{i}.key_mode"), "must be plain for a client that looks at operations");
         }
     }
 }

@@ -22,17 +22,20 @@ pub enum JobKind {
     ReportStorageCommitment,
     /// Tell a peer that a study is here; the key is the study's id and the peer's AE title.
     NotifyAvailability,
+    /// Forget inbound messages that have been kept long enough.
+    PurgeInbox,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 6] = [
+    pub const ALL: [JobKind; 7] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
         JobKind::Compact,
         JobKind::ReportStorageCommitment,
         JobKind::NotifyAvailability,
+        JobKind::PurgeInbox,
     ];
 
     /// The word kept in the table.
@@ -44,6 +47,7 @@ impl JobKind {
             JobKind::Compact => "compact",
             JobKind::ReportStorageCommitment => "report_storage_commitment",
             JobKind::NotifyAvailability => "notify_availability",
+            JobKind::PurgeInbox => "purge_inbox",
         }
     }
 

@@ -12,6 +12,7 @@ pub mod fhir;
 pub mod health;
 mod http;
 mod layers;
+pub mod operations;
 pub mod pages;
 mod send_limit;
 mod serve;

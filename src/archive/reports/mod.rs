@@ -3,7 +3,9 @@
 pub mod fetch_report_file;
 pub mod find_reports;
 pub mod follow_changes;
+pub mod inbox;
 pub mod keep_message;
+pub mod measure_quality;
 mod plan_batch;
 pub mod prepare_report;
 pub mod pull_reports;

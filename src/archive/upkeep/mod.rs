@@ -3,9 +3,12 @@
 pub mod check_health;
 pub mod compact;
 pub mod hold_lease;
+pub mod note_success;
+pub mod purge_inbox;
 pub mod queue;
 pub mod reindex;
 pub mod scrub;
 mod ship_segments;
+mod show_backlog;
 pub mod sweep;
 pub mod verify;

@@ -13,7 +13,7 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use super::codestream::{Codestream, Kind};
 use super::header::{ImageHeader, inflate};
 use super::raster::{ColorSpace, Raster};
-use super::{Error, RenderConfig};
+use super::{Error, RenderConfig, extended_jpeg};
 
 const RLE_LOSSLESS: &str = "1.2.840.10008.1.2.5";
 const ENCAPSULATED_UNCOMPRESSED: &str = "1.2.840.10008.1.2.1.98";
@@ -73,6 +73,9 @@ fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Resu
     if stream.parts > MOST_PARTS {
         return Err(Error::TooLarge { what: "tiles, precincts and code-blocks", limit: MOST_PARTS });
     }
+    if stream.kind == Kind::JpegDct && stream.precision == extended_jpeg::PRECISION && stream.components == 1 {
+        return extended(header, &stream, &frame);
+    }
     let deep = stream.kind == Kind::JpegDct && stream.precision != 8;
     if deep || stream.precision > 16 || stream.subsampled || ![1, 3].contains(&stream.components) {
         return Err(unsupported());
@@ -109,6 +112,29 @@ fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Resu
         float: false,
         planar: stream.kind == Kind::JpegLs { planar: true },
         space: space(header, &stream),
+        bytes: Cow::Owned(bytes),
+        first_bit: 0,
+    })
+}
+
+/// JPEG with losses and 12 bits.
+fn extended(header: &ImageHeader, stream: &Codestream, frame: &[u8]) -> Result<Raster<'static>, Error> {
+    let failed = |reason: &str| {
+        let (transfer_syntax, reason) = (header.transfer_syntax.clone(), reason.to_owned());
+        Error::Codec { transfer_syntax, reason }
+    };
+    let bytes = extended_jpeg::decode(frame, (stream.width, stream.height)).map_err(failed)?;
+    Ok(Raster {
+        width: stream.width,
+        height: stream.height,
+        samples: 1,
+        bits_allocated: 16,
+        bits_stored: extended_jpeg::PRECISION,
+        high_bit: extended_jpeg::PRECISION - 1,
+        signed: header.signed,
+        float: false,
+        planar: false,
+        space: ColorSpace::Single,
         bytes: Cow::Owned(bytes),
         first_bit: 0,
     })

@@ -9,6 +9,7 @@ mod codestream;
 mod color;
 mod compressed;
 mod decoded;
+mod extended_jpeg;
 mod fragments;
 mod geometry;
 mod gray;
@@ -185,7 +186,7 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
-    /// No decoder for the transfer syntax, or for this use of it (such as JPEG with 12 bits).
+    /// No decoder for the transfer syntax, or for this use of it (such as JPEG with colours of 12 bits).
     #[error("pixel data in transfer syntax {uid} cannot be drawn")]
     UnsupportedTransferSyntax {
         /// Transfer Syntax UID.

@@ -2,6 +2,8 @@ use image::GenericImageView as _;
 
 use super::*;
 
+mod compression;
+
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 /// Writes a Part 10 file in Explicit VR Little Endian from elements of short form and pixels.
@@ -270,16 +272,6 @@ fn a_frame_of_absurd_size_is_refused_before_it_is_allocated() {
 }
 
 #[test]
-fn twelve_bit_jpeg_is_refused_rather_than_drawn_wrongly() {
-    let mut file = FileBuilder::new("1.2.840.10008.1.2.4.51");
-    file.image("MONOCHROME2", 1, [1, 1, 16, 12, 0]);
-    let stream = [0xFF, 0xD8, 0xFF, 0xC1, 0, 11, 12, 0, 1, 0, 1, 1, 1, 0x11, 0, 0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0];
-    encapsulate(&mut file, &[], &[&stream]);
-
-    assert!(matches!(render(&file.bytes, 1, &png()), Err(Error::UnsupportedTransferSyntax { .. })));
-}
-
-#[test]
 fn bytes_that_are_cut_anywhere_give_an_error_and_no_panic() {
     let mut file = FileBuilder::new(EXPLICIT);
     file.image("MONOCHROME2", 1, [2, 2, 16, 16, 0]);
@@ -385,80 +377,4 @@ fn a_gif_has_the_levels_of_the_png() {
     let frame = reader.read_next_frame().unwrap().unwrap();
     let red: Vec<u8> = frame.buffer.chunks(4).map(|pixel| pixel[0]).collect();
     assert_eq!((gif.media_type, red), ("image/gif", levels(&file, &options)));
-}
-
-/// A compressed frame of few bytes that promises so many pixels, in each compression.
-fn bombs(columns: u16, rows: u16) -> Vec<(&'static str, Vec<u8>)> {
-    let (w, h) = (columns.to_be_bytes(), rows.to_be_bytes());
-    let jpeg = |frame: u8, precision: u8| {
-        let mut bytes = vec![0xFF, 0xD8, 0xFF, frame, 0, 11, precision, h[0], h[1], w[0], w[1], 1, 1, 0x11, 0];
-        bytes.extend_from_slice(&[0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0]);
-        bytes.resize(200, 0);
-        bytes
-    };
-    let wide = |number: u16| u32::from(number).to_be_bytes();
-    let j2k = |tile: u32, block: u8, precincts: &[u8]| {
-        let mut bytes = vec![0xFF, 0x4F, 0xFF, 0x51, 0, 41, 0, 0];
-        for quad in [wide(columns), wide(rows), [0; 4], [0; 4], tile.to_be_bytes(), tile.to_be_bytes(), [0; 4], [0; 4]]
-        {
-            bytes.extend_from_slice(&quad);
-        }
-        bytes.extend_from_slice(&[0, 1, 7, 1, 1, 0xFF, 0x52, 0, 12 + precincts.len() as u8]);
-        bytes.extend_from_slice(&[u8::from(!precincts.is_empty()), 0, 0, 1, 0, 0, block, block, 0, 1]);
-        bytes.extend_from_slice(precincts);
-        bytes.extend_from_slice(&[0xFF, 0x90, 0, 10]);
-        bytes.resize(200, 0);
-        bytes
-    };
-    let rle = [&1_u32.to_le_bytes()[..], &64_u32.to_le_bytes(), &[0; 56], &[0x81, 7]].concat();
-    vec![
-        ("1.2.840.10008.1.2.5", rle),
-        ("1.2.840.10008.1.2.4.50", jpeg(0xC0, 8)),
-        ("1.2.840.10008.1.2.4.70", jpeg(0xC3, 8)),
-        ("1.2.840.10008.1.2.4.80", jpeg(0xF7, 8)),
-        ("1.2.840.10008.1.2.4.90", j2k(1 << 16, 4, &[])),
-        ("1.2.840.10008.1.2.4.90", j2k(1, 4, &[])),
-        ("1.2.840.10008.1.2.4.90", j2k(1 << 16, 0, &[])),
-        ("1.2.840.10008.1.2.4.90", j2k(1 << 16, 4, &[0])),
-        ("1.2.840.10008.1.2.4.201", j2k(1, 4, &[])),
-        ("1.2.840.10008.1.2.8.1", vec![1; 64]),
-    ]
-}
-
-fn header_of(transfer_syntax: &str, columns: u16, rows: u16) -> ImageHeader {
-    let mut file = FileBuilder::new(transfer_syntax);
-    file.image("MONOCHROME2", 1, [rows, columns, 8, 8, 0]);
-    file.put((0x7FE0, 0x0010), b"OB", &[]);
-    ImageHeader::parse(&file.bytes).unwrap()
-}
-
-#[test]
-fn few_bytes_that_promise_many_pixels_are_refused_by_every_decoder() {
-    let config = RenderConfig::default();
-    for (syntax, frame) in bombs(u16::MAX, u16::MAX) {
-        // The header tells the truth about the promise, or hides it.
-        for (columns, rows) in [(u16::MAX, u16::MAX), (64, 64)] {
-            let header = header_of(syntax, columns, rows);
-            let refused = uncompressed_frame(&header, frame.clone(), &config);
-            assert!(refused.is_err(), "{syntax} as {columns} by {rows}");
-            if columns == u16::MAX {
-                assert!(matches!(refused, Err(Error::TooLarge { what: "pixels", .. })), "{syntax}: {refused:?}");
-            }
-        }
-    }
-}
-
-#[test]
-fn within_the_limit_of_pixels_a_promise_must_be_possible() {
-    let config = RenderConfig::default();
-    let may_be_true = |syntax: &str| ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.8.1"].contains(&syntax);
-    for (at, (syntax, frame)) in bombs(8000, 8000).into_iter().enumerate() {
-        if may_be_true(syntax) || at == 4 {
-            continue;
-        }
-        let refused = uncompressed_frame(&header_of(syntax, 8000, 8000), frame, &config);
-        let reason = refused.map(|_| ()).unwrap_err().to_string();
-        let told = ["damaged segments", "too short for its size", "tiles, precincts and code-blocks"];
-        assert!(told.iter().any(|told| reason.contains(told)), "{at} {syntax}: {reason}");
-    }
 }

@@ -218,7 +218,10 @@ fn judge(
 ) -> (Vec<ForwardResult>, Option<String>) {
     let answer = read_answer(text);
     let known = matches!(status, StatusCode::OK | StatusCode::ACCEPTED | StatusCode::CONFLICT);
-    let Some((stored, failed)) = answer.filter(|_| known) else {
+    // An archive without room may still say of each instance that it has none.
+    let is_full = status == StatusCode::INSUFFICIENT_STORAGE;
+    let told = |(_, failed): &StowAnswer| known || (is_full && !failed.is_empty());
+    let Some((stored, failed)) = answer.filter(told) else {
         if status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 404 | 408 | 413 | 429) {
             // It does not like this request; the next attempts may be with fewer instances, and end in parking.
             let reason = format!("STOW-RS answered {status}");
@@ -237,7 +240,7 @@ fn judge(
             None => context.failed(one, "the answer of STOW-RS does not name it".to_owned()),
         }
     });
-    (judged.collect(), None)
+    (judged.collect(), is_full.then(|| format!("STOW-RS answered {status}")))
 }
 
 type StowAnswer = (HashSet<String>, HashMap<String, u16>);

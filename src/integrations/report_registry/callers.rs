@@ -14,7 +14,9 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::config::{ClientConfig, ConfigError, KeyMode, RegistryConfig, SenderConfig, networks, secret};
+use super::config::{
+    Acknowledgement, ClientConfig, ConfigError, KeyMode, RegistryConfig, SenderConfig, networks, secret,
+};
 use crate::archive::reports::prepare_report::RegistrationRules;
 use crate::domain::date_time::Moment;
 use crate::tls::{CertificateMatch, PeerCertificate};
@@ -49,6 +51,11 @@ impl Sender {
         if config.organizations.is_empty() {
             return Err(ConfigError::NoOrganization(config.name));
         }
+        let placeholders = ["{result}", "{message}", "{total}", "{succeeded}", "{failed}"];
+        let says_something = placeholders.iter().any(|placeholder| config.ack_template.contains(placeholder));
+        if config.ack == Acknowledgement::Template && !says_something {
+            return Err(ConfigError::NoTemplate(config.name));
+        }
         let everywhere = config.organizations.iter().any(|org| org == "*");
         let rules = RegistrationRules {
             validation: config.validation.unwrap_or(registry.validation),
@@ -70,6 +77,29 @@ impl Sender {
         let basic_fits = self.basic.as_ref().is_none_or(|expected| same(&basic_of(headers), expected.as_bytes()));
         from_here && app_id_fits && basic_fits && fits(&self.config.certificate, certificate)
     }
+
+    fn may_register(&self, organizations: &[String]) -> bool {
+        self.rules.allowed.as_ref().is_none_or(|allowed| organizations.iter().all(|org| allowed.contains(org)))
+    }
+}
+
+/// The sender that a request with records of these organisations comes from. Several systems may share an address, as
+/// behind one service bus: the one that proves most comes first, then the one whose organisations they are, then the one
+/// that is configured first.
+pub(super) fn sender_of<'s>(
+    senders: &'s [Sender],
+    address: IpAddr,
+    certificate: Shown<'_>,
+    headers: &HeaderMap,
+    organizations: &[String],
+) -> Option<&'s Sender> {
+    let rank = |sender: &Sender| {
+        let proofs = [!sender.app_id.is_empty(), sender.basic.is_some(), !sender.config.certificate.is_empty()];
+        (proofs.into_iter().filter(|proof| *proof).count(), sender.may_register(organizations))
+    };
+    let callers = senders.iter().rev().filter(|sender| sender.is_caller(address, certificate, headers));
+    // Of equals the last one is the greatest.
+    callers.max_by_key(|sender| rank(sender))
 }
 
 fn basic_of(headers: &HeaderMap) -> Vec<u8> {
@@ -267,6 +297,30 @@ mod tests {
     fn the_hmac_is_that_of_rfc_4231() {
         let made = hex::encode(hmac_sha256(b"Jefe", b"what do ya want for nothing?"));
         assert_eq!(made, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+
+    #[test]
+    fn d_r28_of_senders_behind_one_address_the_one_that_proves_most_or_owns_the_records_is_taken() {
+        let sender = |name: &str, app_id: &str, org: &str| {
+            let config = SenderConfig {
+                name: name.into(),
+                addresses: vec!["10.1.2.3".into()],
+                organizations: vec![org.into()],
+                app_id: app_id.into(),
+                ..SenderConfig::default()
+            };
+            Sender::new(config, &RegistryConfig::default(), &BTreeSet::new()).unwrap()
+        };
+        let senders = [sender("a", "", "A"), sender("b", "", "B"), sender("c", "unit-test-app-01", "A")];
+        let here: IpAddr = "10.1.2.3".parse().unwrap();
+        let of = |headers: &HeaderMap, orgs: &[&str]| {
+            let orgs: Vec<String> = orgs.iter().map(|org| (*org).to_owned()).collect();
+            sender_of(&senders, here, None, headers, &orgs).unwrap().config.name.clone()
+        };
+        let mut headers = HeaderMap::new();
+        assert_eq!([of(&headers, &["A"]), of(&headers, &["B"]), of(&headers, &["A", "B"])], ["a", "b", "a"]);
+        headers.insert("X-App-Id", "unit-test-app-01".parse().unwrap());
+        assert_eq!([of(&headers, &["A"]), of(&headers, &["B"])], ["c", "c"]);
     }
 
     #[test]

@@ -36,8 +36,10 @@ pub struct RegistryConfig {
     pub xml_elements: usize,
     /// Requests that are worked on at the same time; more wait.
     pub max_concurrent: usize,
-    /// Bytes kept of a message whose sender is not known.
+    /// Bytes kept of a message whose sender is not known, or that is too large.
     pub refused_keep_bytes: usize,
+    /// Bytes of a request's headers that are kept with its message.
+    pub header_keep_bytes: usize,
     /// `lenient` keeps imperfect records with warnings, `strict` rejects them.
     pub validation: Validation,
     /// Accept reports of organisations that are not configured.
@@ -74,6 +76,7 @@ impl Default for RegistryConfig {
             xml_elements: 1_000_000,
             max_concurrent: 32,
             refused_keep_bytes: 64 * 1024,
+            header_keep_bytes: 8 * 1024,
             validation: Validation::Lenient,
             auto_org: false,
             restricted_confidentiality: ["R", "V", "保密", "机密", "绝密"].map(str::to_owned).into(),
@@ -178,6 +181,9 @@ pub struct ClientConfig {
     pub key_mode: KeyMode,
     /// What it may do by DICOMweb: `none`, `read` or `read_and_store`. Default `none`. It says `key` as a bearer token.
     pub dicomweb: DicomwebRight,
+    /// Whether it may look at the pages of operations (`/ops/…`). Default false. It says `key` as a bearer token, or id and
+    /// key by HTTP Basic.
+    pub operations: bool,
     /// Certificates of which it must show one over TLS: `sha256:<fingerprint>`, `cn:<common name>` or
     /// `dns:<name in subjectAltName>`. It then needs no key; a key that it says must be right all the same.
     pub certificate: Vec<CertificateMatch>,
@@ -268,6 +274,9 @@ pub enum ConfigError {
     /// A sender could register nothing.
     #[error("sender {0}: needs organizations")]
     NoOrganization(String),
+    /// A sender expects a template, and there is none, or none of which anything would be filled in.
+    #[error("sender {0}: ack_template must hold {{result}} or another of its placeholders when ack is template")]
+    NoTemplate(String),
     /// A client has no secret.
     #[error("client {0}: needs key, key_file or certificate")]
     NoKey(String),

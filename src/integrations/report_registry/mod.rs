@@ -9,7 +9,9 @@ mod answer;
 mod batch;
 mod callers;
 mod config;
+mod kept;
 mod read;
+mod replay;
 mod routes;
 mod visit;
 
@@ -18,6 +20,7 @@ pub use config::{
     Acknowledgement, ApiRight, ClientConfig, ConfigError, DicomwebRight, ErrorStyle, KeyMode, RegistryConfig,
     SenderConfig,
 };
+pub use replay::{Replay, Replayed};
 pub use routes::{Settings, router};
 
 /// Reads a registration document as a hospital sends it; for tests and fuzzing.

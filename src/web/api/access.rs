@@ -18,6 +18,7 @@ use super::problem::{Code, Problem};
 use crate::archive::Archive;
 use crate::archive::reports::pull_reports::ReportReader;
 use crate::domain::{Actor, ActorKind};
+use crate::tls::{CertificateMatch, PeerCertificate};
 use crate::web::HttpConfig;
 
 /// A system that may pull reports.
@@ -25,8 +26,10 @@ use crate::web::HttpConfig;
 pub struct ApiClient {
     /// Its id.
     pub id: String,
-    /// Its key.
+    /// Its key; empty when its certificate is enough.
     pub key: String,
+    /// The certificates of which it must show one; empty for none.
+    pub certificate: Vec<CertificateMatch>,
     /// Networks from which it calls; empty for any.
     pub networks: Vec<IpNet>,
     /// Its own organisations; `None` for what all share.
@@ -96,14 +99,19 @@ impl ApiState {
 
 impl Inner {
     /// Finds the caller; one that is not known is audited.
-    pub(in crate::web) async fn caller(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
+    pub(in crate::web) async fn caller(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&PeerCertificate>,
+        address: IpAddr,
+    ) -> Result<Caller, Problem> {
         let actor = |name: &str| Actor {
             kind: ActorKind::Client,
             name: name.to_owned(),
             user_id: String::new(),
             remote_addr: address.to_string(),
         };
-        let Some(client) = known_client(&self.clients, headers, address) else {
+        let Some(client) = known_client(&self.clients, headers, certificate, address) else {
             tracing::warn!(peer.address = %address, "a request for reports without a known key refused");
             self.archive.note_refused_pull(actor("")).await?;
             return Err(Code::Unauthorized.into());
@@ -126,7 +134,7 @@ pub(super) async fn enter(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match inner.caller(request.headers(), peer.ip().to_canonical()).await {
+    match inner.caller(request.headers(), request.extensions().get(), peer.ip().to_canonical()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -135,8 +143,22 @@ pub(super) async fn enter(
     }
 }
 
-/// The client whose key was said, from an address of its own. All keys are compared, whichever fits.
-fn known_client<'c>(clients: &'c [ApiClient], headers: &HeaderMap, address: IpAddr) -> Option<&'c ApiClient> {
+/// The client whose key was said, or whose certificate was shown when nothing was said, from an address of its own. All
+/// keys are compared, whichever fits.
+fn known_client<'c>(
+    clients: &'c [ApiClient],
+    headers: &HeaderMap,
+    certificate: Option<&PeerCertificate>,
+    address: IpAddr,
+) -> Option<&'c ApiClient> {
+    let from_here =
+        |client: &ApiClient| client.networks.is_empty() || client.networks.iter().any(|net| net.contains(&address));
+    let shows = |client: &ApiClient| certificate.is_some_and(|shown| shown.is_one_of(&client.certificate));
+    if !headers.contains_key(AUTHORIZATION) {
+        let mut bound = clients.iter().filter(|client| shows(client) && from_here(client));
+        // A certificate that fits two is nobody's.
+        return bound.next().filter(|_| bound.next().is_none());
+    }
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
@@ -147,8 +169,8 @@ fn known_client<'c>(clients: &'c [ApiClient], headers: &HeaderMap, address: IpAd
     let mut found = None;
     for client in clients {
         let fits = bool::from(Sha256::digest(client.key.as_bytes()).ct_eq(&given));
-        let from_here = client.networks.is_empty() || client.networks.iter().any(|net| net.contains(&address));
-        if fits && from_here && !client.key.is_empty() {
+        let shown = client.certificate.is_empty() || shows(client);
+        if fits && shown && from_here(client) && !client.key.is_empty() {
             found = found.or(Some(client));
         }
     }
@@ -164,6 +186,7 @@ mod tests {
         let client = |id: &str, networks: &[&str]| ApiClient {
             id: id.to_owned(),
             key: format!("key-of-{id}"),
+            certificate: Vec::new(),
             networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
             organizations: None,
             vip: false,
@@ -172,7 +195,7 @@ mod tests {
         let clients = [client("a", &[]), client("b", &["10.0.0.0/8"])];
         let found = |authorization: &str, address: &str| {
             let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization.parse().unwrap())]);
-            known_client(&clients, &headers, address.parse().unwrap()).map(|client| client.id.clone())
+            known_client(&clients, &headers, None, address.parse().unwrap()).map(|client| client.id.clone())
         };
         assert_eq!(found("Bearer key-of-a", "192.0.2.1").as_deref(), Some("a"));
         assert_eq!(found("bearer key-of-b", "10.1.1.1").as_deref(), Some("b"));

@@ -173,7 +173,7 @@ mod tests {
                     quick_xml::events::Event::Eof => break,
                     quick_xml::events::Event::Start(tag) if tag.name().as_ref() == "method" => {
                         let name = tag.try_get_attribute("name").unwrap().unwrap();
-                        methods.push(name.value.to_string());
+                        methods.push(name.value.into_owned());
                     }
                     _ => {}
                 }

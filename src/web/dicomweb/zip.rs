@@ -17,7 +17,6 @@ use crate::archive::images::image_access::StoredInstance;
 use crate::archive::images::read_object::{Segment, given_file};
 use crate::archive::peers::send_data_set::Sending;
 use crate::archive::{Archive, Error};
-use crate::objects;
 
 /// The media type.
 pub(super) const MEDIA_TYPE: &str = "application/zip";
@@ -96,7 +95,7 @@ impl Writing {
         let written = match entry.file.pieces.next().await {
             Some(piece) => entry.blocks(&piece?)?,
             // A file that is shorter than its row says.
-            None if entry.left > 0 => return Err(Error::Objects(objects::Error::Missing)),
+            None if entry.left > 0 => return Err(other_length()),
             None => {
                 let end = entry.sizes();
                 entry.put_directory(&mut self.directory);
@@ -157,7 +156,7 @@ impl Entry {
     /// Some bytes of the file, in blocks.
     fn blocks(&mut self, mut piece: &[u8]) -> Result<Vec<u8>, Error> {
         if piece.len() as u64 > self.left {
-            return Err(Error::Objects(objects::Error::Missing));
+            return Err(other_length());
         }
         self.checksum.update(piece);
         let mut out =
@@ -259,6 +258,10 @@ fn is_long(entries: u64, length: u64, at: u64) -> bool {
 
 fn is_large(length: u64) -> bool {
     deflated(length) >= LARGE
+}
+
+fn other_length() -> Error {
+    Error::Mismatch("an object has another length than was announced".to_owned())
 }
 
 /// The length of so many bytes in blocks.

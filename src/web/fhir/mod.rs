@@ -21,7 +21,7 @@ pub fn router(state: ApiState) -> Router {
     let services = Router::new()
         .route("/{kind}", get(search::search))
         .route("/{kind}/{id}", get(search::read))
-        .route("/{*rest}", get(outcome::no_resource).fallback(outcome::no_resource))
+        .route("/{kind}/{id}/{*rest}", get(outcome::no_resource).fallback(outcome::no_resource))
         .layer(from_fn_with_state(state.clone(), outcome::enter))
         .with_state(state.clone());
     let open = Router::new().route("/fhir/metadata", get(capability::statement)).with_state(state);

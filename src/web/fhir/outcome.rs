@@ -68,7 +68,7 @@ pub(super) async fn enter(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match inner.caller(request.headers(), peer.ip().to_canonical()).await {
+    match inner.caller(request.headers(), request.extensions().get(), peer.ip().to_canonical()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await

@@ -30,17 +30,19 @@ fn report(hospital: usize, n: usize, round: usize) -> Vec<String> {
         _ => format!("2024-03-{day:02}T08:00:0{round}+08:00"),
     };
     let conclusion = format!("结论{round}");
-    let common = [("org_code", org.as_str()), ("report_form_no", &number), ("patient_id", &patient)];
-    let stamped = [("last_update_dtime", time.as_str()), ("event_no", &number)];
+    let common = [("org_code", org.as_str()), ("report_form_no", number.as_str()), ("patient_id", patient.as_str())];
+    let stamped = [("last_update_dtime", time.as_str()), ("event_no", number.as_str())];
     // Every tenth one is corrected, every fiftieth withdrawn, in the second round.
-    let status = if round > 0 && n % 50 == 0 { "0" } else { "1" };
-    if n % 3 == 0 {
-        let head = [&common[..], &stamped, &[("data_status", status), ("class_local_name", &conclusion)]].concat();
+    let status = if round > 0 && n.is_multiple_of(50) { "0" } else { "1" };
+    if n.is_multiple_of(3) {
+        let head =
+            [&common[..], &stamped, &[("data_status", status), ("class_local_name", conclusion.as_str())]].concat();
         let line = |serial: &str| line(serial, &[&common[..2], &stamped, &[("data_status", status)]].concat());
         return vec![lab(&head), line("1"), line("2")];
     }
     let state = ["3", "审核完成", "4", "审核"][hospital % 4];
-    let told = [("state", state), ("data_status", status), ("conclusion", &conclusion), ("pacs_id", &number)];
+    let told =
+        [("state", state), ("data_status", status), ("conclusion", conclusion.as_str()), ("pacs_id", number.as_str())];
     vec![exam(&[&common[..], &stamped, &told].concat())]
 }
 
@@ -57,7 +59,7 @@ async fn post(http: &Client, address: SocketAddr, containers: &[String]) -> bool
 /// Sends everything, each batch again until it is acknowledged.
 async fn hospital(address: SocketAddr, hospital: usize, reports: usize, done: Arc<AtomicUsize>) {
     let http = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-    let corrected = (0..reports).filter(|n| n % 10 == 0).map(|n| (n, 1));
+    let corrected = (0..reports).filter(|n| n.is_multiple_of(10)).map(|n| (n, 1));
     let all: Vec<(usize, usize)> = (0..reports).map(|n| (n, 0)).chain(corrected).collect();
     for batch in all.chunks(BATCH) {
         let containers: Vec<String> = batch.iter().flat_map(|(n, round)| report(hospital, *n, *round)).collect();
@@ -84,7 +86,8 @@ async fn region(address: SocketAddr, ended: Arc<AtomicUsize>) -> Copy {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let Ok(page) = answer.json::<Value>().await else { continue };
+        let Ok(bytes) = answer.bytes().await else { continue };
+        let page: Value = serde_json::from_slice(&bytes).unwrap();
         let Some(next) = page["cursor"].as_str() else { panic!("{page}") };
         cursor = next.to_owned();
         let changes = page["changes"].as_array().unwrap();

@@ -103,7 +103,7 @@ each_database! {
 
     async fn a_report_is_given_whole_and_has_a_tag(database: TestDatabase) {
         let world = World::start(database).await;
-        world.register(&[lab(&[]), line("2", &[]), line("1", &[("result_value", "<0.5")])]).await;
+        world.register(&[lab(&[]), line("2", &[]), line("1", &[("result_value", "&lt;0.5")])]).await;
         let list = world.found(REGION, "/api/v1/reports?card_no=C00000001").await;
         let id = list["reports"][0]["id"].as_str().unwrap();
         let path = format!("/api/v1/reports/{id}");

@@ -35,7 +35,7 @@ pub struct World {
     pub archive: Archive,
     pub index: Index,
     http: reqwest::Client,
-    database: TestDatabase,
+    _database: TestDatabase,
     _store: TestStore,
 }
 
@@ -65,6 +65,7 @@ pub fn clients() -> Vec<ApiClient> {
     let client = |id: &str, key: &str, organizations: Option<&str>, vip, follow| ApiClient {
         id: id.to_owned(),
         key: key.to_owned(),
+        certificate: Vec::new(),
         networks: Vec::new(),
         organizations: organizations.map(|code| vec![code.to_owned()]),
         vip,
@@ -112,11 +113,7 @@ impl World {
         let service = app(&http, routers).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { address, archive, index, http, database, _store: store }
-    }
-
-    pub fn database(&self) -> &TestDatabase {
-        &self.database
+        Self { address, archive, index, http, _database: database, _store: store }
     }
 
     pub fn request(&self, key: &str, path: &str) -> reqwest::RequestBuilder {

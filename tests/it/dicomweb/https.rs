@@ -55,7 +55,7 @@ async fn a_client_is_known_by_its_certificate_and_by_no_other() {
         config.http.tls = tls(&authority, &own);
         let client = |id: &str, certificate: &str, more: &str| {
             let text = format!(
-                "id = '{id}'\ncertificate = ['{certificate}']\ndicomweb = 'read'\norganizations = ['ORG-T01']\n{more}"
+                "id = '{id}'\ncertificate = ['{certificate}']\ndicomweb = 'read'\napi = 'query'\norganizations = ['ORG-T01']\n{more}"
             );
             toml::from_str(&text).unwrap()
         };
@@ -71,15 +71,19 @@ async fn a_client_is_known_by_its_certificate_and_by_no_other() {
     assert_eq!(curl(format!("{https}/livez"), ca, None, &[]).await, Some(200));
     assert_eq!(curl(format!("{https}/livez"), others.certificate(), None, &[]).await, None, "not its authority");
     assert_eq!(curl(format!("{https}/livez"), ca, None, &["--tls-max", "1.1"]).await, None, "too old");
-    assert_eq!(curl(studies.clone(), ca, Some(&reader), &[]).await, Some(200));
-    assert_eq!(curl(studies.clone(), ca, Some(&reader), &["--tls-max", "1.2"]).await, Some(200));
-    assert_eq!(curl(studies.clone(), ca, Some(&pinned), &[]).await, Some(200));
-    assert_eq!(curl(studies.clone(), ca, Some(&reader), &["--header", &right]).await, Some(200));
+    assert_eq!(curl(studies.clone(), ca, Some(&reader), &[]).await, Some(204));
+    assert_eq!(curl(studies.clone(), ca, Some(&reader), &["--tls-max", "1.2"]).await, Some(204));
+    assert_eq!(curl(studies.clone(), ca, Some(&pinned), &[]).await, Some(204));
+    assert_eq!(curl(studies.clone(), ca, Some(&reader), &["--header", &right]).await, Some(204));
     assert_eq!(curl(studies.clone(), ca, Some(&reader), &["--header", wrong]).await, Some(401));
     assert_eq!(curl(studies.clone(), ca, Some(&stranger), &[]).await, Some(401));
     assert_eq!(curl(studies.clone(), ca, Some(&stranger), &["--header", &right]).await, Some(401));
     assert_eq!(curl(studies.clone(), ca, None, &["--header", &right]).await, Some(401), "the key alone is not enough");
     assert_eq!(curl(studies.clone(), ca, Some(&forged), &[]).await, None, "the same name, from another authority");
+    let reports = format!("{https}/api/v1/reports?patient_id=P1");
+    assert_eq!(curl(reports.clone(), ca, None, &["--header", &right]).await, Some(401), "nor for reports");
+    let with_certificate = curl(reports, ca, Some(&reader), &[]).await;
+    assert!(with_certificate.is_some_and(|status| status != 401), "{with_certificate:?}");
     let plain = format!("http://{}/dicom-web/studies", server.http());
     assert_eq!(curl(plain, ca, Some(&reader), &[]).await, Some(401), "no certificate is shown in the clear");
     server.stop().await;

@@ -72,7 +72,7 @@ async fn a_region_is_cut_out_and_fills_the_viewport() {
     assert!(by_uri == image::imageops::crop_imm(&whole, 4, 32, 8, 32).to_image());
     assert_eq!(world.get(&format!("/wado?{uids}&region=0,0,2,1"), "*/*").await.status, 400);
 
-    let level = async |function: &str| picture(&format!("window=0,1,{function}&viewport=16,64")).await;
+    let level = async |function: &str| picture(&format!("window=1000,60000,{function}&viewport=16,64")).await;
     assert!(level("sigmoid").await != level("linear").await);
 }
 
