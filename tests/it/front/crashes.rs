@@ -145,41 +145,6 @@ async fn what_finds_no_room_upstream_by_stow_waits_until_there_is_some() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_front_that_cannot_write_down_what_it_sent_sends_it_again_when_it_has_room() {
-    let port = free_port();
-    let mut front = ServerProcess::start_with(&section(port, "batch_instances = 10")).await;
-    let folder = tempfile::tempdir().unwrap();
-    let paths = files(folder.path(), 0..FILES, PIXELS);
-    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
-    assert!(front.terminate().await.success());
-    // Given a front whose database can hardly grow any more,
-    front.start_again(Limit::FileBytes(600 * 1024)).await;
-    let region = TestServer::start_with(|config| {
-        config.dicom.listen = ([127, 0, 0, 1], port).into();
-        config.dicom.ae_title = ae("UPSTREAM");
-        config.peer[0].ae_title = ae("YINGKU");
-    })
-    .await;
-    arrive(&region.database(), 1).await;
-    eventually(Duration::from_secs(60), "the front has no room to write", || async {
-        let log = front.log();
-        let unwritten = ["progress of forwarding could not be written", "the lease of an upstream cannot be renewed"];
-        unwritten.iter().any(|words| log.contains(words)).then_some(())
-    })
-    .await;
-
-    front.kill();
-    front.start_again(Limit::None).await;
-
-    in_state(&front.database(), "confirmed", i64::from(FILES)).await;
-    check(&region.stored().await);
-    assert_eq!(count_rows(&region.database(), "SELECT COUNT(*) AS n FROM instance_version").await, 0);
-    assert!(front.terminate().await.success());
-    assert!(front.command(&["verify"]).status.success());
-    region.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_dies_in_the_middle_gets_the_rest_later() {
     let port = free_port();
     let more = format!("\n[[peer]]\nae_title = 'FRONT'\nhost = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'\n");

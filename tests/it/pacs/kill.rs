@@ -93,7 +93,7 @@ async fn an_exam_whose_job_is_given_up_is_not_left_waiting_and_can_be_run_again(
     // When every worker that took its job was lost.
     let lost = index.write(|tx| {
         let sql = "UPDATE job SET attempts = 1000, run_at = 0 WHERE kind = 'retrieve_exam' AND state = 'ready'";
-        Box::pin(async move { Ok::<_, Error>(tx.execute(sql, Vec::new()).await?) })
+        Box::pin(async move { tx.execute(sql, Vec::new()).await as Result<u64, Error> })
     });
     eventually(PATIENCE, "the job waits for its time", || async {
         let ready = "SELECT id FROM job WHERE kind = 'retrieve_exam' AND state = 'ready'";

@@ -59,7 +59,7 @@ async fn findscu_is_told_what_is_offline() {
 
         let said = dcmtk("findscu", &arguments).await;
 
-        let answer = said.lines().filter(|line| line.contains("(0008,0056)")).next_back().unwrap_or_default();
+        let answer = said.lines().rfind(|line| line.contains("(0008,0056)")).unwrap_or_default();
         assert!(answer.contains(expected), "{level} {uid}: {said}");
     }
     listener.stop().await;
