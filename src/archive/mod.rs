@@ -70,6 +70,7 @@ pub struct Archive {
     pub(crate) documents: Documents,
     pub(crate) forward_rules: Arc<[peers::forward::ForwardRule]>,
     fetched: peers::retrieve_exam::Fetched,
+    dictionaries: upkeep::dictionaries::Live,
     store_probe: StoreProbe,
 }
 
@@ -88,6 +89,7 @@ impl Archive {
             documents: Documents::new(parts.documents),
             forward_rules: Arc::from([]),
             fetched: peers::retrieve_exam::Fetched::default(),
+            dictionaries: upkeep::dictionaries::Live::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
         }
     }

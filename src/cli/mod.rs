@@ -4,10 +4,12 @@ mod check_config;
 mod compact;
 mod conflicts;
 mod demo;
+mod dictionary;
 mod forward;
 mod import;
 mod jobs;
 mod migrate;
+mod patient;
 mod qr;
 mod reindex;
 mod retrieve;
@@ -63,6 +65,10 @@ enum Command {
     Jobs(jobs::Jobs),
     /// Decide about contradictions, and link studies and exam reports by hand.
     Conflicts(conflicts::Conflicts),
+    /// List, export and import dictionaries.
+    Dictionary(dictionary::Dictionary),
+    /// Look after patients of several organisations who are one person.
+    Patient(patient::Patient),
     /// List and revoke the links behind printed codes.
     Qr(qr::Qr),
 }
@@ -131,6 +137,8 @@ pub fn main() -> ExitCode {
             Command::Ship(config) => ship::run(&config).await,
             Command::Jobs(command) => command.run().await,
             Command::Conflicts(command) => command.run().await,
+            Command::Dictionary(command) => command.run().await,
+            Command::Patient(command) => command.run().await,
             Command::Qr(command) => command.run().await,
         }
     });

@@ -8,6 +8,7 @@ pub mod commitment;
 pub mod criteria;
 pub mod customer;
 pub mod date_time;
+pub mod dictionary;
 pub mod exam_report;
 pub mod identity;
 pub mod lab_report;
@@ -19,6 +20,7 @@ pub mod query;
 pub mod record;
 pub mod scope;
 pub mod token;
+pub mod trend;
 pub mod uid;
 
 pub use actor::{Actor, ActorKind};

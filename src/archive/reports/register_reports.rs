@@ -15,6 +15,7 @@ use super::report_codes::{Code, Note};
 use crate::archive::peers::retrieve_exam::Fetched;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
+use crate::domain::dictionary::Dictionaries;
 use crate::domain::exam_report::ExamField;
 use crate::domain::lab_report::{LabField, LabItemField};
 use crate::domain::record::{Field, Record};
@@ -148,6 +149,7 @@ pub(super) struct Context {
     pub(super) rules: Arc<RegistrationRules>,
     pub(super) now: i64,
     pub(super) fetched: Fetched,
+    pub(super) dictionaries: Arc<Dictionaries>,
 }
 
 impl Archive {
@@ -155,7 +157,14 @@ impl Archive {
     /// and sending the message again does no harm.
     pub async fn register_reports(&self, command: RegisterReports) -> Result<BatchOutcome, Error> {
         let RegisterReports { message_pk, actor, rules, exams, labs, items } = command;
-        let context = Context { message_pk, actor, rules, now: self.clock.now_ms(), fetched: self.fetched.clone() };
+        let context = Context {
+            message_pk,
+            actor,
+            rules,
+            now: self.clock.now_ms(),
+            fetched: self.fetched.clone(),
+            dictionaries: self.dictionaries(),
+        };
         let size = exams.len() + labs.len() + items.len();
         let plan = if size <= 32 {
             plan(&context, exams, labs, items)

@@ -2,6 +2,7 @@
 
 pub mod check_health;
 pub mod compact;
+pub mod dictionaries;
 pub mod hold_lease;
 pub mod queue;
 pub mod reindex;

@@ -19,6 +19,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trend;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -39,6 +40,7 @@ pub fn router(state: PagesState) -> Router {
         .route("/t/{session}/exam/{exam}/ecg/{instance}", get(files::waveform))
         .route("/t/{session}/exam/{exam}/report/page/{page}", get(files::report_page))
         .route("/t/{session}/exam/{exam}/report/{copy}", get(files::report))
+        .route("/t/{session}/exam/{exam}/trend", get(trend::show))
         .route("/t/{session}/exam/{exam}/attachment/{attachment}", get(attachment::show))
         .route("/q/{link}", get(qr::ask).post(qr::answer))
         .fallback(open::open)

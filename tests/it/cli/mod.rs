@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod jobs;
+mod people;
 mod qr;
 
 use std::path::Path;

@@ -2,10 +2,12 @@
 
 mod by_hand;
 mod callers;
+mod dictionaries;
 mod exams;
 mod labs;
 mod links;
 mod patients;
+mod persons;
 mod queries;
 mod retrieves;
 mod samples;
