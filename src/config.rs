@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::upkeep::compact::CompactionConfig;
+use crate::archive::upkeep::purge_inbox::InboxConfig;
 use crate::archive::upkeep::scrub::ScrubConfig;
 use crate::archive::{LinkRules, QrConfig, RetrieveConfig};
 use crate::dicom::render::RenderConfig;
@@ -30,8 +31,11 @@ use crate::jobs::JobsConfig;
 use crate::jobs::people::PatientsConfig;
 use crate::objects::ObjectsConfig;
 use crate::telemetry::LogConfig;
+use crate::tls::CertificateMatch;
 use crate::web::HttpConfig;
+use crate::web::api::ApiConfig;
 use crate::web::dicomweb::DicomwebConfig;
+use crate::web::operations::QualityPageConfig;
 use crate::web::pages::PagesConfig;
 
 pub use faults::Fault;
@@ -66,6 +70,10 @@ pub struct Config {
     pub customer: Vec<Customer>,
     /// Registration and query of reports.
     pub registry: RegistryConfig,
+    /// How long inbound messages are kept.
+    pub inbox: InboxConfig,
+    /// The page that shows how good the registered data is.
+    pub quality: QualityPageConfig,
     /// Where and how report files are fetched.
     pub reports: ReportsConfig,
     /// The QR code on reports.
@@ -76,6 +84,8 @@ pub struct Config {
     pub pages: PagesConfig,
     /// DICOMweb.
     pub dicomweb: DicomwebConfig,
+    /// How systems pull reports.
+    pub api: ApiConfig,
     /// How reports and images find each other.
     pub link: LinkRules,
     /// Rendering of images.
@@ -180,6 +190,12 @@ impl Config {
     /// Everything that makes a start unsafe or impossible.
     pub fn faults(&self) -> Vec<Fault> {
         faults::find(self)
+    }
+
+    /// The certificates by which those who call over HTTP are known.
+    pub fn caller_certificates(&self) -> impl Iterator<Item = &CertificateMatch> {
+        let clients = self.client.iter().flat_map(|client| &client.certificate);
+        clients.chain(self.sender.iter().flat_map(|sender| &sender.certificate))
     }
 
     /// The configuration itself, if it has no faults.

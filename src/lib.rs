@@ -20,4 +20,5 @@ pub mod objects;
 pub mod server;
 pub mod soap;
 pub mod telemetry;
+pub mod tls;
 pub mod web;

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use axum::Router;
 use ipnet::IpNet;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::peers::find::{Confidentiality, Readable};
@@ -24,17 +23,24 @@ use crate::index::{self, Ids, Index};
 use crate::integrations::file_share;
 use crate::integrations::front::{self, Front};
 use crate::integrations::pacs::Pacs;
-use crate::integrations::report_registry::{self, ClientConfig, DicomwebRight};
+use crate::integrations::report_registry::{self, ApiRight, ClientConfig, DicomwebRight};
 use crate::jobs::people::keep_people;
 use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
+use crate::web::api::{self, ApiClient, ApiState};
 use crate::web::dicomweb::{self, DicomwebClient, DicomwebState};
+use crate::web::fhir;
 use crate::web::health::{self, HealthState, Readiness};
+use crate::web::operations::{self, OperationsClient, OperationsState};
 use crate::web::pages::{self, PagesState};
 use crate::{dimse, telemetry, web};
 
 /// How often the journal is looked through for finished segments.
 const SHIP_EVERY: Duration = Duration::from_secs(5);
+/// How often last successes are written down.
+const WRITE_SUCCESSES_EVERY: Duration = Duration::from_secs(30);
+/// How often messages and lines that wait are counted.
+const COUNT_BACKLOG_EVERY: Duration = Duration::from_secs(30);
 /// How long a stop waits for an upload that has begun.
 const SHIP_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -62,14 +68,9 @@ pub enum Error {
     /// An upstream cannot be forwarded to with this configuration.
     #[error("{0}")]
     Upstream(String),
-    /// The HTTP port cannot be used.
-    #[error("http.listen {listen}: {error}")]
-    Http {
-        /// The configured address.
-        listen: SocketAddr,
-        /// Why.
-        error: std::io::Error,
-    },
+    /// An HTTP port cannot be used.
+    #[error(transparent)]
+    Http(#[from] web::BindError),
 }
 
 /// A server whose ports are open.
@@ -77,7 +78,7 @@ pub struct Server {
     config: Config,
     archive: Archive,
     dimse: dimse::Listener,
-    http: TcpListener,
+    http: web::HttpListener,
     router: Router,
     readiness: Arc<Readiness>,
     http_addr: SocketAddr,
@@ -88,9 +89,8 @@ impl Server {
     pub async fn open(config: Config) -> Result<Self, Error> {
         let archive = open_archive(&config).await?;
         let dimse = dimse::Listener::bind(&config.dicom, config.peer.clone(), archive.clone()).await?;
-        let failed = |error| Error::Http { listen: config.http.listen, error };
-        let http = TcpListener::bind(config.http.listen).await.map_err(failed)?;
-        let http_addr = http.local_addr().map_err(failed)?;
+        let http = web::HttpListener::bind(&config.http, config.caller_certificates()).await?;
+        let http_addr = http.local_addr().unwrap_or(config.http.listen);
         let readiness = Arc::new(Readiness::default());
         let router = router(&config, &archive, Arc::clone(&readiness))?;
         Ok(Self { config, archive, dimse, http, router, readiness, http_addr })
@@ -99,6 +99,11 @@ impl Server {
     /// Where HTTP is served.
     pub fn http_addr(&self) -> SocketAddr {
         self.http_addr
+    }
+
+    /// Where HTTP is served over TLS, if it is.
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.http.tls_addr()
     }
 
     /// Where DICOM is served.
@@ -139,6 +144,9 @@ impl Server {
         {
             tracing::warn!(%error, "the compaction could not be scheduled");
         }
+        if let Err(error) = archive.schedule_purge_inbox().await {
+            tracing::warn!(%error, "the purge of the inbox could not be scheduled");
+        }
         let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
         let people = tokio::spawn(keep_people(archive.clone(), config.patients.clone(), shutdown.clone()));
         let charset = &config.dicom.default_charset;
@@ -146,6 +154,8 @@ impl Server {
         let front = Front::start(&archive, upstreams, &config.front, &shutdown);
         let watchers = file_share::Watchers::start(&archive, &config.file_share, charset, &shutdown);
         let shipping = tokio::spawn(ship_segments(archive.clone(), shutdown.clone()));
+        let every = Duration::from_millis(config.api.sequence_every_ms.max(1));
+        let sequencing = tokio::spawn(sequence_changes(archive.clone(), every, shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
         web::serve(http, router, &config.http, shutdown).await;
@@ -156,6 +166,7 @@ impl Server {
         workers.stop().await;
         let _ = upkeep.await;
         let _ = people.await;
+        let _ = sequencing.await;
         // An upload that takes longer is begun anew at the next start.
         let _ = tokio::time::timeout(SHIP_PATIENCE, shipping).await;
         Ok(archive.close().await?)
@@ -216,7 +227,19 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
         dicomweb_clients(config),
         pages.clone(),
     );
+    let operations = OperationsState::new(
+        archive.clone(),
+        config.quality.clone(),
+        operations_clients(config),
+        config.organization.clone(),
+        &config.http.public_url,
+    );
     let mut routers = vec![health::router(health), pages::router(pages), dicomweb::router(dicomweb)];
+    routers.push(operations::router(operations));
+    let pulls = ApiState::new(archive.clone(), &config.http, config.api.clone(), api_clients(config));
+    if pulls.has_clients() {
+        routers.extend([api::router(pulls.clone()), fhir::router(pulls)]);
+    }
     if !config.sender.is_empty() || !config.client.is_empty() {
         routers.push(report_registry::router(archive.clone(), config.registry_settings())?);
     }
@@ -239,6 +262,14 @@ fn handlers(config: &Config, archive: &Archive) -> Handlers {
             archive.run_compaction(&compaction).await.map_err(failed)
         }
     });
+    let (inbox_archive, inbox) = (archive.clone(), config.inbox.clone());
+    handlers.add(JobKind::PurgeInbox, 1, move |_| {
+        let (archive, inbox) = (inbox_archive.clone(), inbox.clone());
+        async move {
+            let failed = |error: archive::Error| JobFailure { reason: error.to_string(), retryable: true };
+            archive.run_purge_inbox(&inbox).await.map_err(failed)
+        }
+    });
     let (scrubbed, scrub) = (archive.clone(), config.scrub.clone());
     handlers.add(JobKind::Scrub, 1, move |_| {
         let (archive, scrub) = (scrubbed.clone(), scrub.clone());
@@ -259,6 +290,25 @@ async fn watch_workers(ended: CancellationToken, readiness: Arc<Readiness>, shut
     }
 }
 
+/// The clients that may look at operations. One whose addresses cannot be read is left out rather than let in.
+fn operations_clients(config: &Config) -> Vec<OperationsClient> {
+    let of = |client: &ClientConfig| {
+        let network = |text: &String| {
+            let text = text.trim();
+            text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        };
+        let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
+        (client.operations && !client.key.is_empty()).then(|| OperationsClient {
+            id: client.id.clone(),
+            key: client.key.clone(),
+            certificate: client.certificate.clone(),
+            networks,
+            organizations: client.organizations.clone(),
+        })
+    };
+    config.client.iter().filter_map(of).collect()
+}
+
 /// The clients that may use DICOMweb. One whose addresses cannot be read is left out rather than let in from anywhere.
 fn dicomweb_clients(config: &Config) -> Vec<DicomwebClient> {
     let network = |text: &String| {
@@ -269,12 +319,37 @@ fn dicomweb_clients(config: &Config) -> Vec<DicomwebClient> {
         let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
         let stores_for = client.stores_for().map(str::to_owned);
         let readable = readable(config, client);
-        (client.dicomweb != DicomwebRight::None && !client.key.is_empty()).then(|| DicomwebClient {
+        let can_call = !client.key.is_empty() || !client.certificate.is_empty();
+        (client.dicomweb != DicomwebRight::None && can_call).then(|| DicomwebClient {
             id: client.id.clone(),
             key: client.key.clone(),
+            certificate: client.certificate.clone(),
             networks,
             readable,
             stores_for,
+        })
+    };
+    config.client.iter().filter_map(client).collect()
+}
+
+/// The clients that may pull reports; one whose addresses cannot be read is left out rather than let in from anywhere.
+fn api_clients(config: &Config) -> Vec<ApiClient> {
+    let network = |text: &String| {
+        let text = text.trim();
+        text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    };
+    let client = |client: &ClientConfig| {
+        let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
+        let own = &client.organizations;
+        let can_call = !client.key.is_empty() || !client.certificate.is_empty();
+        (client.api != ApiRight::None && can_call).then(|| ApiClient {
+            id: client.id.clone(),
+            key: client.key.clone(),
+            certificate: client.certificate.clone(),
+            networks,
+            organizations: (!own.is_empty()).then(|| own.clone()),
+            vip: client.vip,
+            follow: client.api == ApiRight::Follow,
         })
     };
     config.client.iter().filter_map(client).collect()
@@ -297,15 +372,49 @@ async fn upkeep(archive: Archive, shutdown: CancellationToken) {
         let archive = archive.clone();
         tokio::spawn(async move { remove_leftovers(&archive, crashed).await });
     }
+    if let Err(error) = archive.recall_successes().await {
+        tracing::warn!(%error, "what succeeded before the start is not known");
+    }
     let mut renew = tokio::time::interval(index::RENEW);
+    let mut write_down = tokio::time::interval(WRITE_SUCCESSES_EVERY);
+    let mut count = tokio::time::interval(COUNT_BACKLOG_EVERY);
+    count.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => return write_successes(&archive).await,
+            _ = write_down.tick() => write_successes(&archive).await,
+            _ = count.tick() => {
+                if let Err(error) = archive.show_backlog().await {
+                    tracing::warn!(%error, "what waits could not be counted");
+                }
+            }
             _ = renew.tick() => {
                 if let Err(error) = archive.renew_lease().await {
                     tracing::error!(%error, "the node's lease could not be renewed");
                 }
             }
+        }
+    }
+}
+
+/// What is noted after the upkeep has ended is written by nobody; requests have mostly ended by then.
+async fn write_successes(archive: &Archive) {
+    if let Err(error) = archive.write_successes().await {
+        tracing::warn!(%error, "last successes could not be written down");
+    }
+}
+
+/// Gives changes their positions in the feed also when nobody follows, so that few wait.
+async fn sequence_changes(archive: Archive, every: Duration, shutdown: CancellationToken) {
+    let mut look = tokio::time::interval(every);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = look.tick() => {}
+        }
+        if let Err(error) = archive.sequence_changes().await {
+            tracing::warn!(%error, "changes wait for their place in the feed");
         }
     }
 }

@@ -34,19 +34,41 @@ fn next_run() -> u64 {
     u64::from(std::process::id()) * 1000 + RUN.fetch_add(1, Ordering::Relaxed)
 }
 
+/// When a sender has done enough.
+#[derive(Debug, Clone, Copy)]
+struct Enough {
+    time: Duration,
+    bytes: u64,
+    objects: u64,
+    /// After so many objects a new study begins.
+    study_objects: u64,
+}
+
 /// Sends for so long on so many associations.
 pub async fn measure(server: &Server, kind: ObjectKind, associations: usize, time: Duration) -> Measured {
-    let run = next_run();
     // What is stored stays until the end, because deleting it would slow the next server down.
-    let most_bytes = MOST_BYTES / associations as u64;
+    let bytes = MOST_BYTES / associations as u64;
+    run(server, kind, associations, Enough { time, bytes, objects: u64::MAX, study_objects: u64::MAX }).await
+}
+
+/// Sends so many small objects.
+pub async fn measure_number(server: &Server, associations: usize, objects: u64) -> Measured {
+    let objects = objects / associations as u64;
+    let enough = Enough { time: Duration::from_secs(3600), bytes: u64::MAX, objects, study_objects: 500 };
+    run(server, ObjectKind::Small, associations, enough).await
+}
+
+async fn run(server: &Server, kind: ObjectKind, associations: usize, enough: Enough) -> Measured {
+    let run = next_run();
     let mut open = Vec::new();
     for _ in 0..associations {
         open.push(connect(server, storage()).await.expect("the server takes the association"));
     }
     let began = Instant::now();
-    let senders = open.into_iter().enumerate().map(|(sender, association)| {
-        tokio::spawn(send(association, Template::new(kind, run, sender), run, sender, began + time, most_bytes))
-    });
+    let senders = open
+        .into_iter()
+        .enumerate()
+        .map(|(sender, association)| tokio::spawn(send(association, kind, run, sender, began + enough.time, enough)));
     let mut all = Measured::default();
     let mut times = Vec::new();
     for sender in senders.collect::<Vec<_>>() {
@@ -64,17 +86,21 @@ pub async fn measure(server: &Server, kind: ObjectKind, associations: usize, tim
 
 async fn send(
     mut association: Association,
-    mut template: Template,
+    kind: ObjectKind,
     run: u64,
     sender: usize,
     until: Instant,
-    most_bytes: u64,
+    enough: Enough,
 ) -> (Measured, Vec<Duration>) {
     let mut measured = Measured::default();
     let mut times = Vec::new();
     let mut number = 0;
-    while Instant::now() < until && measured.bytes < most_bytes {
+    let mut template = Template::new(kind, run, sender, 0);
+    while Instant::now() < until && measured.bytes < enough.bytes && number < enough.objects {
         number += 1;
+        if number % enough.study_objects == 0 {
+            template = Template::new(kind, run, sender, number / enough.study_objects);
+        }
         let file = template.next(run, sender, number);
         let began = Instant::now();
         match association.store(file).await {

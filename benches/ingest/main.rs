@@ -1,15 +1,18 @@
 //! How fast objects are taken in by C-STORE: Yingku and its peers in turn, in one run, by the same sender.
 //!
 //! `cargo bench --bench ingest` prints the table, then the memory that one large object needs;
-//! `cargo bench --bench ingest -- memory` prints only the latter. Variables are described in `docs/performance.md`.
+//! `cargo bench --bench ingest -- memory` prints only the latter, `-- slow` the table of a disk that takes ten
+//! milliseconds for each sync, `-- grow` the pace while a million small instances come in. Variables are described in `docs/performance.md`.
 //! Only ratios of one run count.
 
+mod grow;
 mod load;
 mod memory;
 mod objects;
 #[path = "../peers/processes.rs"]
 mod processes;
 mod servers;
+mod slow;
 
 use std::time::Duration;
 
@@ -23,22 +26,30 @@ const ASSOCIATIONS: [usize; 3] = [1, 4, 16];
 async fn main() {
     let seconds = number("YINGKU_BENCH_SECONDS", 10);
     let large_mb = number("YINGKU_BENCH_LARGE_MB", 2048);
-    let only_memory = std::env::args().any(|argument| argument == "memory");
+    let asked = |what: &str| std::env::args().any(|argument| argument == what);
+    let only_memory = asked("memory");
     let folder = std::env::var_os("YINGKU_BENCH_FOLDER")
         .map_or_else(|| std::path::PathBuf::from("target/bench"), std::path::PathBuf::from);
     std::fs::create_dir_all(&folder).expect("the folder can be made");
-    let mut servers = servers::start_all(&folder).await;
+    let slow_syncs = asked("slow").then(|| slow::SlowSyncs::compile(&folder, number("YINGKU_BENCH_SYNC_MS", 10)));
+    let mut servers = servers::start_all(&folder, slow_syncs.as_ref()).await;
     for server in &servers {
         println!("{:<14} idle {:>6.1} MB   {}", server.name, server.idle_mb(), server.promise);
     }
-    if !only_memory {
+    if asked("grow") {
+        for server in &servers {
+            grow::grow(server, number("YINGKU_BENCH_GROW", 1_000_000)).await;
+        }
+    } else if !only_memory {
         for kind in [ObjectKind::Ct, ObjectKind::Small] {
             for associations in ASSOCIATIONS {
                 compare(&mut servers, kind, associations, Duration::from_secs(seconds)).await;
             }
         }
     }
-    large(&mut servers, large_mb).await;
+    if !asked("grow") && !asked("slow") {
+        large(&mut servers, large_mb).await;
+    }
     drop(servers);
     std::fs::remove_dir_all(&folder).expect("the folder can be removed");
 }

@@ -6,6 +6,8 @@ const EXPLICIT_VR_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
 /// Stands for the SOP Instance UID; all have the same length.
 const PLACE: &str = "2.25.9000000000000000000000001";
 
+const STUDY: &str = "2.25.7002";
+
 /// The two sizes that the targets speak of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectKind {
@@ -49,11 +51,12 @@ pub struct Template {
 }
 
 impl Template {
-    /// Objects of one sender, which has a series of its own.
-    pub fn new(kind: ObjectKind, run: u64, sender: usize) -> Self {
-        let series = format!("2.25.8{run:012}.{sender}");
+    /// Objects of one sender, which has a series of its own in each study. All senders have the first study in common.
+    pub fn new(kind: ObjectKind, run: u64, sender: usize, study: u64) -> Self {
+        let series = format!("2.25.8{run:012}.{sender}.{study}");
+        let study = if study == 0 { STUDY.to_owned() } else { format!("2.25.7{run:012}.{sender}.{study}") };
         let pixels = vec![0x2A; usize::from(kind.rows()) * 512 * 2];
-        let data_set = data_set(CT_IMAGE_STORAGE, PLACE, &series, kind.rows(), 1, pixels.len() as u32);
+        let data_set = data_set(CT_IMAGE_STORAGE, PLACE, (&study, &series), kind.rows(), 1, pixels.len() as u32);
         let mut group = element(2, 1, "OB", &[0, 1]);
         group.extend(element(2, 2, "UI", CT_IMAGE_STORAGE.as_bytes()));
         group.extend(element(2, 3, "UI", PLACE.as_bytes()));
@@ -82,10 +85,17 @@ impl Template {
 /// Everything before the pixels of a multi-frame object of so many bytes.
 pub fn large_head(uid: &str, bytes: u32) -> Vec<u8> {
     let frames = bytes / (512 * 512 * 2);
-    data_set(MULTI_FRAME_STORAGE, uid, &format!("{uid}.1"), 512, frames, bytes)
+    data_set(MULTI_FRAME_STORAGE, uid, (STUDY, &format!("{uid}.1")), 512, frames, bytes)
 }
 
-fn data_set(sop_class: &str, uid: &str, series: &str, rows: u16, frames: u32, pixel_bytes: u32) -> Vec<u8> {
+fn data_set(
+    sop_class: &str,
+    uid: &str,
+    (study, series): (&str, &str),
+    rows: u16,
+    frames: u32,
+    pixel_bytes: u32,
+) -> Vec<u8> {
     let short = |value: u16| value.to_le_bytes();
     let mut head = [
         element(0x0008, 0x0016, "UI", sop_class.as_bytes()),
@@ -98,7 +108,7 @@ fn data_set(sop_class: &str, uid: &str, series: &str, rows: u16, frames: u32, pi
         element(0x0010, 0x0020, "LO", b"L0001"),
         element(0x0010, 0x0030, "DA", b"19900101"),
         element(0x0010, 0x0040, "CS", b"F"),
-        element(0x0020, 0x000D, "UI", b"2.25.7002"),
+        element(0x0020, 0x000D, "UI", study.as_bytes()),
         element(0x0020, 0x000E, "UI", series.as_bytes()),
         element(0x0020, 0x0010, "SH", b"1"),
         element(0x0020, 0x0011, "IS", b"1"),

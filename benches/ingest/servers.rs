@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::memory::Memory;
 use super::processes::{free_port, fresh, installed, without_delay};
+use super::slow::SlowSyncs;
 
 /// A running server.
 pub struct Server {
@@ -39,22 +40,22 @@ impl Drop for Server {
 }
 
 /// Yingku first, then every peer that is installed (or named in `YINGKU_BENCH_PEERS`).
-pub async fn start_all(folder: &Path) -> Vec<Server> {
+pub async fn start_all(folder: &Path, slow: Option<&SlowSyncs>) -> Vec<Server> {
     let wanted = std::env::var("YINGKU_BENCH_PEERS").unwrap_or_else(|_| "storescp,dcmqrscp,orthanc".to_owned());
-    let mut servers = vec![yingku(&folder.join("yingku"))];
+    let mut servers = vec![yingku(&folder.join("yingku"), slow)];
     for peer in wanted.split(',').map(str::trim).filter(|peer| *peer != "yingku") {
         let folder = folder.join(peer);
         servers.push(match peer {
-            "storescp" => storescp(&folder),
-            "dcmqrscp" => dcmqrscp(&folder),
-            "orthanc" => orthanc(&folder),
+            "storescp" => storescp(&folder, slow),
+            "dcmqrscp" => dcmqrscp(&folder, slow),
+            "orthanc" => orthanc(&folder, slow),
             other => panic!("YINGKU_BENCH_PEERS: {other} is none of yingku, storescp, dcmqrscp, orthanc"),
         });
     }
     servers
 }
 
-fn yingku(folder: &Path) -> Server {
+fn yingku(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
     let (dicom, http) = (free_port(), free_port());
     let folder = fresh(folder);
     let config = folder.join("yingku.toml");
@@ -81,20 +82,21 @@ organization = "ORG-T01"
         folder = folder.display()
     );
     std::fs::write(&config, text).expect("the folder takes a file");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_yingku"));
+    let program = std::env::var_os("YINGKU_BENCH_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_yingku").into());
+    let mut command = Command::new(program);
     command.arg("serve").arg("--config").arg(config);
-    start("yingku", "object and rows synced", "YINGKU", dicom, command)
+    start("yingku", "object and rows synced", "YINGKU", dicom, command, slow)
 }
 
-fn storescp(folder: &Path) -> Server {
+fn storescp(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
     let port = free_port();
     let folder = fresh(folder);
     let mut command = installed("storescp", "dcmtk");
     command.arg("--fork").args(["-pdu", "131072", "-od"]).arg(folder).arg(port.to_string());
-    start("storescp", "no sync, no index", "STORESCP", port, without_delay(command))
+    start("storescp", "no sync, no index", "STORESCP", port, without_delay(command), slow)
 }
 
-fn dcmqrscp(folder: &Path) -> Server {
+fn dcmqrscp(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
     let port = free_port();
     let folder = fresh(folder);
     let data = fresh(&folder.join("data"));
@@ -107,10 +109,10 @@ fn dcmqrscp(folder: &Path) -> Server {
     std::fs::write(&config, text).expect("the folder takes a file");
     let mut command = installed("dcmqrscp", "dcmtk");
     command.arg("-c").arg(config);
-    start("dcmqrscp", "no sync, file index", "DCMQRSCP", port, without_delay(command))
+    start("dcmqrscp", "no sync, file index", "DCMQRSCP", port, without_delay(command), slow)
 }
 
-fn orthanc(folder: &Path) -> Server {
+fn orthanc(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
     let port = free_port();
     let folder = fresh(folder);
     let config = folder.join("orthanc.json");
@@ -123,10 +125,20 @@ fn orthanc(folder: &Path) -> Server {
     std::fs::write(&config, text.to_string()).expect("the folder takes a file");
     let mut command = installed("Orthanc", "orthanc");
     command.arg(config);
-    start("orthanc", "file synced, rows not", "ORTHANC", port, without_delay(command))
+    start("orthanc", "file synced, rows not", "ORTHANC", port, without_delay(command), slow)
 }
 
-fn start(name: &'static str, promise: &'static str, ae_title: &'static str, port: u16, mut command: Command) -> Server {
+fn start(
+    name: &'static str,
+    promise: &'static str,
+    ae_title: &'static str,
+    port: u16,
+    mut command: Command,
+    slow: Option<&SlowSyncs>,
+) -> Server {
+    if let Some(slow) = slow {
+        slow.slow_down(&mut command);
+    }
     let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = silent.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
     let began = Instant::now();

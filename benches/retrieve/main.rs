@@ -115,7 +115,7 @@ async fn store(archive: &Archive, files: &Path, images: u64) -> Stored {
     };
     let kinds = [(ObjectKind::Ct, CT_RUN, images), (ObjectKind::Small, SMALL_RUN, 1000)];
     for (kind, run, count) in kinds {
-        let mut template = Template::new(kind, run, 0);
+        let mut template = Template::new(kind, run, 0, 0);
         for number in 1..=count {
             let file = template.next(run, 0, number);
             let answer = association.store(file).await.expect("it is answered");

@@ -32,3 +32,14 @@ pub enum Error {
         limit: String,
     },
 }
+
+impl Error {
+    /// Whether it failed because disk, bucket or database have no more room.
+    pub fn is_out_of_space(&self) -> bool {
+        match self {
+            Error::Index(error) => error.is_out_of_space(),
+            Error::Objects(error) => error.is_out_of_space(),
+            _ => false,
+        }
+    }
+}

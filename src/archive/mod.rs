@@ -30,6 +30,7 @@ pub use reports::read_report_file::{ReportCopy, ReportFileState};
 
 use reports::read_report_file::Documents;
 use upkeep::check_health::StoreProbe;
+use upkeep::note_success::Successes;
 
 /// The open parts that an archive is put together from.
 #[derive(Debug)]
@@ -69,9 +70,11 @@ pub struct Archive {
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
     pub(crate) forward_rules: Arc<[peers::forward::ForwardRule]>,
+    growing: images::growing_series::GrowingSeries,
     fetched: peers::retrieve_exam::Fetched,
     dictionaries: upkeep::dictionaries::Live,
     store_probe: StoreProbe,
+    successes: Successes,
 }
 
 impl Archive {
@@ -88,9 +91,11 @@ impl Archive {
             stamp: Arc::new(parts.stamp),
             documents: Documents::new(parts.documents),
             forward_rules: Arc::from([]),
+            growing: images::growing_series::GrowingSeries::default(),
             fetched: peers::retrieve_exam::Fetched::default(),
             dictionaries: upkeep::dictionaries::Live::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
+            successes: Successes::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line: reads arguments, calls one function, prints what an operator needs.
 
+mod attachments;
 mod check_config;
 mod compact;
 mod conflicts;
@@ -7,10 +8,12 @@ mod demo;
 mod dictionary;
 mod forward;
 mod import;
+mod inbox;
 mod jobs;
 mod migrate;
 mod patient;
 mod qr;
+mod quality;
 mod reindex;
 mod retrieve;
 mod scrub;
@@ -69,6 +72,12 @@ enum Command {
     Dictionary(dictionary::Dictionary),
     /// Look after patients of several organisations who are one person.
     Patient(patient::Patient),
+    /// List, show and take up again the messages that systems sent.
+    Inbox(inbox::Inbox),
+    /// Measure the registered data: completeness, validity, timeliness.
+    Quality(quality::Quality),
+    /// List attachments that found no exam report, and link them by hand.
+    Attachments(attachments::Attachments),
     /// List and revoke the links behind printed codes.
     Qr(qr::Qr),
 }
@@ -139,6 +148,9 @@ pub fn main() -> ExitCode {
             Command::Conflicts(command) => command.run().await,
             Command::Dictionary(command) => command.run().await,
             Command::Patient(command) => command.run().await,
+            Command::Inbox(command) => command.run().await,
+            Command::Quality(command) => command.run().await,
+            Command::Attachments(command) => command.run().await,
             Command::Qr(command) => command.run().await,
         }
     });

@@ -9,7 +9,8 @@ use ipnet::IpNet;
 use super::Config;
 use crate::domain::customer::secret_fault;
 use crate::integrations::file_share::FileShareConfig;
-use crate::integrations::report_registry::{DicomwebRight, KeyMode};
+use crate::integrations::report_registry::{ApiRight, DicomwebRight, KeyMode};
+use crate::tls::ClientCertificate;
 
 /// One thing to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl Found {
 }
 
 fn sections(config: &Config, found: &mut Found) {
-    found.add_all("http", config.http.faults());
+    found.add_all("http", config.http.faults(config.caller_certificates()));
     found.add_all("dicom", config.dicom.faults(&config.peer));
     let database = ["sqlite:", "postgres:", "postgresql:"];
     if !database.iter().any(|scheme| config.database.url.starts_with(scheme)) {
@@ -100,7 +101,16 @@ fn sections(config: &Config, found: &mut Found) {
     for (key, message) in config.dicomweb.faults() {
         found.add(key, message);
     }
+    for (key, message) in config.api.faults() {
+        found.add(key, message);
+    }
+    if config.api.max_wait_ms >= config.http.request_timeout_ms {
+        found.add("api.max_wait_ms", "must be shorter than http.request_timeout_ms");
+    }
     dicomweb_clients(config, found);
+    operations_clients(config, found);
+    certificates(config, found);
+    api_clients(config, found);
     if let Err(error) = config.log.check() {
         found.add("log", error.to_string());
     }
@@ -123,6 +133,51 @@ fn dicomweb_clients(config: &Config, found: &mut Found) {
         let known = config.organization.iter().any(|organization| organization.code == owner);
         if client.dicomweb == DicomwebRight::ReadAndStore && !known {
             found.add(format!("client.{i}.store_organization"), "must be a configured [[organization]] code");
+        }
+    }
+}
+
+/// A key that is only proved by dates cannot be said as a token.
+fn operations_clients(config: &Config, found: &mut Found) {
+    for (i, client) in config.client.iter().enumerate().filter(|(_, client)| client.operations) {
+        if client.key_mode != KeyMode::Plain {
+            found.add(format!("client.{i}.key_mode"), "must be plain for a client that looks at operations");
+        }
+    }
+}
+
+/// Who is known by a certificate must be asked for it, and must be the only one who is known by it.
+fn certificates(config: &Config, found: &mut Found) {
+    let tls = &config.http.tls;
+    let asked = tls.listen.is_some() && tls.client_certificate != ClientCertificate::None;
+    let clients = config.client.iter().enumerate().map(|(i, client)| (format!("client.{i}"), &client.certificate));
+    let senders = config.sender.iter().enumerate().map(|(i, sender)| (format!("sender.{i}"), &sender.certificate));
+    for (owner, certificate) in clients.chain(senders) {
+        if !certificate.is_empty() && !asked {
+            let message = "is set, but http.tls asks no caller for a certificate, so it can never call";
+            found.add(format!("{owner}.certificate"), message);
+        }
+    }
+    let mut owned = HashSet::new();
+    for (i, client) in config.client.iter().enumerate() {
+        let mut own: Vec<String> = client.certificate.iter().map(ToString::to_string).collect();
+        own.sort();
+        own.dedup();
+        if own.into_iter().any(|name| !owned.insert(name)) {
+            found.add(format!("client.{i}.certificate"), "is also that of another [[client]]");
+        }
+    }
+}
+
+/// A bearer token must say by itself who calls.
+fn api_clients(config: &Config, found: &mut Found) {
+    let mut keys = HashSet::new();
+    for (i, client) in config.client.iter().enumerate().filter(|(_, c)| c.api != ApiRight::None) {
+        if client.key_mode != KeyMode::Plain {
+            found.add(format!("client.{i}.key_mode"), "must be plain for a client with api");
+        }
+        if !client.key.is_empty() && !keys.insert(client.key.as_str()) {
+            found.add(format!("client.{i}.key"), "is also the key of another client with api");
         }
     }
 }
@@ -230,22 +285,29 @@ fn twins(config: &Config, found: &mut Found) {
     if config.dicom.tls.listen.is_some_and(|tls| meet(tls, http) || meet(tls, dicom)) {
         found.add("dicom.tls.listen", "is the port of http.listen or dicom.listen");
     }
+    let others = [Some(http), Some(dicom), config.dicom.tls.listen];
+    if config.http.tls.listen.is_some_and(|tls| others.into_iter().flatten().any(|other| meet(tls, other))) {
+        found.add("http.tls.listen", "is the port of http.listen, dicom.listen or dicom.tls.listen");
+    }
 }
 
 /// A server that others can reach must know who they are.
 fn exposure(config: &Config, found: &mut Found) {
     let nobody = config.sender.is_empty() && config.customer.is_empty() && config.client.is_empty();
-    if !config.http.listen.ip().is_loopback() && nobody {
+    if config.http.is_exposed() && nobody {
+        let key = if config.http.listen.ip().is_loopback() { "http.tls.listen" } else { "http.listen" };
         found.add(
-            "http.listen",
+            key,
             "is reachable from other machines, but no [[sender]], [[client]] or [[customer]] is configured; \
              listen on 127.0.0.1 or say who may call",
         );
     }
-    for (i, sender) in config.sender.iter().enumerate().filter(|_| !config.http.listen.ip().is_loopback()) {
+    for (i, sender) in config.sender.iter().enumerate().filter(|_| config.http.is_exposed()) {
         let anywhere = |text: &String| text.trim().parse::<IpNet>().is_ok_and(|network| network.prefix_len() == 0);
-        if sender.addresses.iter().any(anywhere) && sender.app_id.is_empty() && sender.basic_user.is_empty() {
-            found.add(format!("sender.{i}.addresses"), "let anybody register; name networks, app_id or basic_user");
+        let proves_nothing = sender.app_id.is_empty() && sender.basic_user.is_empty() && sender.certificate.is_empty();
+        if sender.addresses.iter().any(anywhere) && proves_nothing {
+            let message = "let anybody register; name networks, certificate, app_id or basic_user";
+            found.add(format!("sender.{i}.addresses"), message);
         }
     }
     if !config.dicom.listen.ip().is_loopback() && config.peer.is_empty() {
@@ -303,11 +365,26 @@ mod tests {
             ("[dicomweb]\nmax_results = 0", "dicomweb.max_results"),
             (&client("read_and_store", ""), "client.0.store_organization"),
             (&client("read", "key_mode = 'md5_date'"), "client.0.key_mode"),
+            (&client("none", "certificate = ['cn:a']"), "client.0.certificate"),
+            ("[http.tls]\nlisten = '127.0.0.1:0'", "http: http.tls.listen needs certificate_file"),
+            ("[http.tls]\nlisten = '127.0.0.1:0'\ncertificate_file = 'none'\nkey_file = 'none'", "http: http.tls.cert"),
         ];
         for (text, key) in cases {
             let told = keys(text);
             assert!(told.len() == 1 && told[0].starts_with(key), "{key}: {told:?}");
         }
+    }
+
+    #[test]
+    fn a_listener_with_tls_is_a_way_in_like_any_other() {
+        let told = keys("[http.tls]\nlisten = '0.0.0.0:8443'").join("\n");
+        assert!(told.contains("http.tls.listen: is reachable from other machines"), "{told}");
+        let told = keys("[http.tls]\nlisten = '127.0.0.1:8080'").join("\n");
+        assert!(told.contains("http.tls.listen: is the port of"), "{told}");
+        let client = |id: &str| format!("[[client]]\nid = '{id}'\ncertificate = ['cn:b', 'cn:a', 'cn:a']\n");
+        let told = keys(&(client("a") + &client("b"))).join("\n");
+        assert!(told.contains("client.1.certificate: is also that of another"), "{told}");
+        assert!(!told.contains("client.0.certificate: is also"), "{told}");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) fn read(config: &mut Config) -> Result<(), Error> {
     }
     for (i, peer) in config.peer.iter_mut().enumerate() {
         fill(&mut peer.passcode.0, &peer.passcode_file, format_args!("peer.{i}.passcode_file"))?;
+        let key = format_args!("peer.{i}.scu.passcode_file");
+        fill(&mut peer.scu.passcode.0, &peer.scu.passcode_file, key)?;
     }
     let objects = &mut config.objects;
     fill(&mut objects.secret_access_key, &objects.secret_access_key_file, "objects.secret_access_key_file")?;

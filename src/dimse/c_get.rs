@@ -117,6 +117,7 @@ async fn open_all(
 ) {
     for instance in instances {
         let one = match accepted.choose(&instance) {
+            _ if instance.is_offline() => Err(Ended::OFFLINE),
             None => Err(Ended::Failed("no presentation context to send it")),
             Some((context_id, transfer_syntax)) => {
                 match archive.open_data_set(&instance, &transfer_syntax, &sending).await {

@@ -123,7 +123,8 @@ fn destination_of(association: &Association, destination: &str) -> Option<ScuTar
     Some(ScuTarget { max_pdu_length: node.dicom.max_sent_pdu_length, ..ScuTarget::of_peer(&node.dicom, peer) })
 }
 
-/// Sends a part of the instances; true when the caller cancelled. Dropped carriers close their connections.
+/// Sends a part of the instances; true when the caller cancelled. A caller that is gone ends what is on its way too;
+/// carriers that do not end in time are dropped with their connections.
 async fn carry(
     association: &mut Association,
     context_id: u8,
@@ -134,7 +135,7 @@ async fn carry(
     let config = association.node.dicom.retrieve.clone();
     let load = Arc::new(load);
     let count = load.queue.lock().unwrap_or_else(PoisonError::into_inner).len();
-    let (sender, mut ended) = mpsc::channel(64);
+    let (sender, ended) = mpsc::channel(64);
     let mut carriers = JoinSet::new();
     let most = count.div_ceil(config.instances_per_association.max(1)).min(config.associations_per_move.max(1));
     for _ in 0..most {
@@ -142,9 +143,33 @@ async fn carry(
     }
     drop(sender);
     let every = Duration::from_millis(config.pending_interval_ms.max(10));
+    let watched = watch(association, context_id, request, &load, (count, ended), progress, every).await;
+    if watched.is_err() {
+        load.cancelled.cancel();
+    }
+    let _ = timeout(RELEASE_TIME, async { while carriers.join_next().await.is_some() {} }).await;
+    watched?;
+    if load.cancelled.is_cancelled() {
+        return Ok(true);
+    }
+    while let Some(instance) = load.next() {
+        progress.note(&instance.sop_instance_uid, &Ended::Failed("the destination cannot be reached"));
+    }
+    Ok(false)
+}
+
+/// Counts what has gone, tells the caller, and hears its cancel, until nothing is left to wait for.
+async fn watch(
+    association: &mut Association,
+    context_id: u8,
+    request: &Command,
+    load: &Load,
+    (mut left, mut ended): (usize, mpsc::Receiver<(String, Ended)>),
+    progress: &mut Progress,
+    every: Duration,
+) -> Result<(), AssociationError> {
     let mut pending = interval_at(Instant::now() + every, every);
     pending.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut left = count;
     while left > 0 {
         tokio::select! {
             biased;
@@ -168,12 +193,5 @@ async fn carry(
             },
         }
     }
-    let _ = timeout(RELEASE_TIME, async { while carriers.join_next().await.is_some() {} }).await;
-    if load.cancelled.is_cancelled() {
-        return Ok(true);
-    }
-    while let Some(instance) = load.next() {
-        progress.note(&instance.sop_instance_uid, &Ended::Failed("the destination cannot be reached"));
-    }
-    Ok(false)
+    Ok(())
 }

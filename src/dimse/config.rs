@@ -12,13 +12,13 @@ use super::scu::{QueryRoot, RetrieveMethod, ScuConfig};
 use super::services::Service;
 use super::storage_commitment::CommitmentConfig;
 use super::sub_operations::SubOperationConfig;
-use super::tls::{CertificateMatch, ClientCertificate, PeerTlsConfig, ServerTls, TlsConfig};
 use crate::archive::peers::find::{Confidentiality, FindLimits, MAX_PAGE_ROWS, Readable};
 use crate::dicom::header::HeaderLimits;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
 use crate::domain::AeTitle;
 use crate::domain::customer::Secret;
+use crate::tls::{CertificateMatch, ClientCertificate, ListenerKind, PeerTlsConfig, ServerTls, TlsConfig};
 
 /// The DICOM listener.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -143,7 +143,9 @@ impl DicomConfig {
                 peer.ae_title
             ));
         }
-        if let Err(error) = ServerTls::load(&self.tls, peers.iter().flat_map(|peer| &peer.certificate)) {
+        if let Err(error) =
+            ServerTls::load(ListenerKind::Dicom, &self.tls, peers.iter().flat_map(|peer| &peer.certificate))
+        {
             faults.push(error.to_string());
         }
         for peer in peers {

@@ -25,7 +25,7 @@ const RESPONSE_BIT: u16 = 0x8000;
 /// LO: 64 characters.
 const MAX_COMMENT_BYTES: usize = 64;
 
-pub(crate) use retrieve::SubOperationCounts;
+pub use retrieve::SubOperationCounts;
 
 /// The commands that have a meaning here (0000,0100).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

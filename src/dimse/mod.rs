@@ -23,7 +23,6 @@ mod services;
 pub mod status;
 pub mod storage_commitment;
 pub mod sub_operations;
-pub mod tls;
 mod transport;
 
 use std::net::SocketAddr;
@@ -42,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::archive::Archive;
+use crate::tls::{ListenerKind, ServerTls, TlsError};
 use admission::{Admission, Admitted, Origin};
 use association::abort::AbortReason;
 use association::framing::{Framing, FramingError, FramingLimits};
@@ -52,8 +52,6 @@ use node::Node;
 pub use services::{Service, Services};
 pub use status::Status;
 use storage_commitment::StorageCommitment;
-use tls::{ServerTls, TlsError};
-use tokio_rustls::TlsAcceptor;
 use transport::Transport;
 
 /// Pause after the system refuses to accept, when it has no more file descriptors for example.
@@ -92,7 +90,7 @@ pub struct Listener {
 struct TlsListener {
     listener: TcpListener,
     local_addr: SocketAddr,
-    acceptor: TlsAcceptor,
+    tls: ServerTls,
 }
 
 impl fmt::Debug for TlsListener {
@@ -115,10 +113,10 @@ impl Listener {
     pub async fn bind(config: &DicomConfig, peers: Vec<PeerConfig>, archive: Archive) -> Result<Self, Error> {
         let (listener, local_addr) = bind("dicom.listen", config.listen).await?;
         let pinned = peers.iter().flat_map(|peer| &peer.certificate);
-        let over_tls = match ServerTls::load(&config.tls, pinned)? {
-            Some(ServerTls { listen, acceptor }) => {
-                let (listener, local_addr) = bind("dicom.tls.listen", listen).await?;
-                Some(TlsListener { listener, local_addr, acceptor })
+        let over_tls = match ServerTls::load(ListenerKind::Dicom, &config.tls, pinned)? {
+            Some(tls) => {
+                let (listener, local_addr) = bind("dicom.tls.listen", tls.listen).await?;
+                Some(TlsListener { listener, local_addr, tls })
             }
             None => None,
         };
@@ -164,7 +162,7 @@ impl Listener {
                 accepted = listener.accept() => accepted.map(|accepted| (accepted, None)),
                 accepted = accept_over_tls(over_tls.as_ref()) => accepted,
             };
-            let ((stream, address), acceptor) = match accepted {
+            let ((stream, address), tls) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     warn!(%error, "a DICOM connection could not be accepted");
@@ -178,7 +176,7 @@ impl Listener {
             };
             let (service, shutdown) = (service.clone(), shutdown.clone());
             tasks.spawn(async move {
-                service.serve_connection(stream, acceptor, address, &shutdown).await;
+                service.serve_connection(stream, tls, address, &shutdown).await;
                 drop(place);
             });
         }
@@ -198,11 +196,11 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, So
     Ok((listener, local_addr))
 }
 
-type Accepted = ((TcpStream, SocketAddr), Option<TlsAcceptor>);
+type Accepted = ((TcpStream, SocketAddr), Option<ServerTls>);
 
 async fn accept_over_tls(listener: Option<&TlsListener>) -> io::Result<Accepted> {
     match listener {
-        Some(TlsListener { listener, acceptor, .. }) => Ok((listener.accept().await?, Some(acceptor.clone()))),
+        Some(TlsListener { listener, tls, .. }) => Ok((listener.accept().await?, Some(tls.clone()))),
         None => std::future::pending().await,
     }
 }
@@ -210,11 +208,10 @@ async fn accept_over_tls(listener: Option<&TlsListener>) -> io::Result<Accepted>
 /// The connection, after the handshake if there is one, and the certificate that the caller has shown.
 async fn transport(
     stream: TcpStream,
-    acceptor: Option<TlsAcceptor>,
+    tls: Option<ServerTls>,
 ) -> io::Result<(Transport, Option<CertificateDer<'static>>)> {
-    let Some(acceptor) = acceptor else { return Ok((Transport::Plain(stream), None)) };
-    let stream = acceptor.accept(stream).await?;
-    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).cloned();
+    let Some(tls) = tls else { return Ok((Transport::Plain(stream), None)) };
+    let (stream, certificate) = tls.accept(stream).await?;
     Ok((Transport::Tls(Box::new(stream.into())), certificate))
 }
 
@@ -222,7 +219,7 @@ impl Connections {
     async fn serve_connection(
         &self,
         stream: TcpStream,
-        acceptor: Option<TlsAcceptor>,
+        tls: Option<ServerTls>,
         address: SocketAddr,
         shutdown: &CancellationToken,
     ) {
@@ -241,7 +238,7 @@ impl Connections {
         let opened = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
-            opened = timeout_at(artim, transport(stream, acceptor)) => opened,
+            opened = timeout_at(artim, transport(stream, tls)) => opened,
         };
         let (stream, certificate) = match opened {
             Ok(Ok(opened)) => opened,

@@ -133,6 +133,12 @@ pub fn says_nothing_of_review(report: &ExamReport) -> bool {
         .all(|&field| report.get(field).is_none())
 }
 
+/// When the report was finished: reviewed, else written, else created.
+pub fn reported_at(report: &ExamReport) -> Option<&str> {
+    let of = |field| report.get(field);
+    of(ExamField::AuthenticatorDateTime).or(of(ExamField::AuthorDateTime)).or(of(ExamField::EffectiveDateTime))
+}
+
 /// Whether the patient has the cadre flag (干保, D-R22).
 pub fn is_vip(report: &ExamReport) -> bool {
     report.text(ExamField::XmanType).trim() == "1"

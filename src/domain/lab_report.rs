@@ -120,6 +120,12 @@ pub fn numeric_part(text: &str) -> Option<f64> {
     text[..end].trim_end_matches('.').parse().ok()
 }
 
+/// When the report was finished: reviewed, else written, else created.
+pub fn reported_at(report: &LabReport) -> Option<&str> {
+    let of = |field| report.get(field);
+    of(LabField::AuthenticatorDateTime).or(of(LabField::AuthorDateTime)).or(of(LabField::EffectiveDateTime))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -123,6 +123,56 @@ pub async fn concerning(tx: &mut Tx, exam: &ExamKeys) -> Result<Vec<i64>, Error>
     Ok(found)
 }
 
+/// An attachment that belongs to no exam report, for somebody who decides about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnlinkedAttachment {
+    /// Its row.
+    pub pk: i64,
+    /// Its organisation.
+    pub org_code: String,
+    /// What it is.
+    pub kind: String,
+    /// AccessionNumber, or empty.
+    pub accession_number: String,
+    /// The patient's number, or empty.
+    pub patient_id: String,
+    /// Study Instance UID, or empty.
+    pub study_instance_uid: String,
+    /// The file's name as it came.
+    pub source_name: String,
+    /// When it came.
+    pub received_at: i64,
+}
+
+/// Attachments that no exam report is linked to, the newest first.
+pub async fn unlinked(index: &Index, limit: u32) -> Result<Vec<UnlinkedAttachment>, Error> {
+    let sql = "SELECT id, org_code, kind, accession_number, patient_id, study_instance_uid, source_name, received_at \
+               FROM attachment WHERE state = 'unlinked' ORDER BY received_at DESC, id DESC LIMIT $1";
+    let rows = index.query(sql, params![i64::from(limit)]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(UnlinkedAttachment {
+                pk: row.int("id")?,
+                org_code: row.text("org_code")?,
+                kind: row.text("kind")?,
+                accession_number: row.text("accession_number")?,
+                patient_id: row.text("patient_id")?,
+                study_instance_uid: row.text("study_instance_uid")?,
+                source_name: row.text("source_name")?,
+                received_at: row.int("received_at")?,
+            })
+        })
+        .collect()
+}
+
+/// Links an attachment to an exam report because a person says so; no rule takes them apart.
+pub async fn link_by_hand(tx: &mut Tx, exam_report_pk: i64, pk: i64, now: i64) -> Result<(), Error> {
+    let sql = "INSERT INTO exam_attachment (exam_report_pk, attachment_pk, rule, linked_at) VALUES ($1, $2, 'manual', $3) \
+               ON CONFLICT (exam_report_pk, attachment_pk) DO UPDATE SET rule = excluded.rule, linked_at = excluded.linked_at";
+    tx.execute(sql, params![exam_report_pk, pk, now]).await?;
+    note_state(tx, pk).await
+}
+
 /// Attachments of the organisation that name a study.
 pub async fn naming_study(tx: &mut Tx, org_code: &str, study_instance_uid: &str) -> Result<Vec<i64>, Error> {
     let sql = "SELECT id AS pk FROM attachment WHERE org_code = $1 AND study_instance_uid = $2 LIMIT $3";

@@ -176,7 +176,7 @@ static LAB_BRANCH: Branch = Branch {
     name: " AND l.name = ?",
     accession: " AND (l.specimen_id = ? OR l.report_form_no = ?)",
     observation: " AND l.observation_uid = ?",
-    visible: |_, _| (),
+    visible: lab_visible,
     patient: ("l.org_code = ? AND l.patient_id = ?", 2),
     local_patient: NEVER,
 };
@@ -330,6 +330,17 @@ fn exam_visible(select: &mut Select, scope: &Scope) {
         select.push(" OR e.org_code = ?", params![&scope.home]);
     }
     select.push(")", params![]);
+}
+
+/// A lab report does not say that its patient is a VIP; the exam reports of the same patient do (D-R22).
+fn lab_visible(select: &mut Select, scope: &Scope) {
+    if !scope.vip {
+        select.push(
+            " AND (l.org_code = ? OR NOT EXISTS (SELECT 1 FROM exam_report v WHERE v.org_code = l.org_code \
+             AND v.patient_id = l.patient_id AND v.vip = 1 AND v.withdrawn = 0))",
+            params![&scope.home],
+        );
+    }
 }
 
 /// Images without a report are like an unreviewed report: for the own organisation only.

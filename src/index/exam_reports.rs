@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::record_columns::{insert_sql, keep_version, record_of, update_sql, values};
 use super::{Error, Ids, Index, Row, Select, Tx, Value};
-use crate::domain::exam_report::{ExamField, ExamReport};
+use crate::domain::exam_report::{self, ExamField, ExamReport};
 use crate::domain::scope::PatientKey;
 use crate::params;
 
@@ -35,6 +35,10 @@ pub struct ExamFacts {
     pub retrieve_at: String,
     /// D-P8.
     pub observed_at: String,
+    /// Codes and fields of what was noted (D-R14).
+    pub notes: String,
+    /// Seconds from the report's own time to now; absent when it has none.
+    pub delay_s: Option<i64>,
 }
 
 /// What decides whether a stored report is replaced.
@@ -50,6 +54,8 @@ pub struct KnownReport {
     pub identity: [String; 3],
     /// D-R8.
     pub identity_conflict: bool,
+    /// The message that last changed it.
+    pub message_pk: Option<i64>,
 }
 
 impl KnownReport {
@@ -60,11 +66,12 @@ impl KnownReport {
             last_update_dtime: row.get::<Option<String>>("last_update_dtime")?.unwrap_or_default(),
             identity: [row.text("patient_id")?, row.text("event_type")?, row.text("event_no")?],
             identity_conflict: row.flag("identity_conflict")?,
+            message_pk: row.get("message_pk")?,
         })
     }
 }
 
-const OWN: [&str; 13] = [
+const OWN: [&str; 15] = [
     "version",
     "updated_at",
     "observation_uid",
@@ -78,6 +85,8 @@ const OWN: [&str; 13] = [
     "modality",
     "retrieve_at",
     "observed_at",
+    "notes",
+    "delay_s",
 ];
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
@@ -101,13 +110,15 @@ fn own_values(version: i64, now: i64, facts: &ExamFacts) -> Vec<Value> {
         &facts.modality,
         &facts.retrieve_at,
         &facts.observed_at,
+        &facts.notes,
+        facts.delay_s,
     ]
 }
 
 /// All reports of an organisation with that number, whoever the patient is.
 pub async fn with_number(tx: &mut Tx, org_code: &str, report_form_no: &str) -> Result<Vec<KnownReport>, Error> {
-    let sql = "SELECT id, content_hash, last_update_dtime, patient_id, event_type, event_no, identity_conflict \
-               FROM exam_report WHERE org_code = $1 AND report_form_no = $2 ORDER BY id";
+    let sql = "SELECT id, content_hash, last_update_dtime, patient_id, event_type, event_no, identity_conflict, \
+               message_pk FROM exam_report WHERE org_code = $1 AND report_form_no = $2 ORDER BY id";
     let rows = tx.query(sql, params![org_code, report_form_no]).await?;
     rows.iter().map(KnownReport::of).collect()
 }
@@ -136,7 +147,12 @@ pub async fn replace(
     if let Some(created) = former.get(ExamField::CreateTime) {
         report.set(ExamField::CreateTime, created);
     }
-    let mut all = own_values(row.int("version")? + 1, now, facts);
+    let mut facts = facts.clone();
+    // The delay is that of the first registration of what was reported at that time.
+    if exam_report::reported_at(&former) == exam_report::reported_at(report) {
+        facts.delay_s = row.get("delay_s")?;
+    }
+    let mut all = own_values(row.int("version")? + 1, now, &facts);
     all.extend(values(report));
     all.push(Value::from(id));
     tx.execute(UPDATE.as_str(), all).await?;

@@ -20,16 +20,19 @@ pub enum JobKind {
     Compact,
     /// Check what commitment was asked for and tell who asked; the key is the request's id.
     ReportStorageCommitment,
+    /// Forget inbound messages that have been kept long enough.
+    PurgeInbox,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 5] = [
+    pub const ALL: [JobKind; 6] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
         JobKind::Compact,
         JobKind::ReportStorageCommitment,
+        JobKind::PurgeInbox,
     ];
 
     /// The word kept in the table.
@@ -40,6 +43,7 @@ impl JobKind {
             JobKind::Scrub => "scrub",
             JobKind::Compact => "compact",
             JobKind::ReportStorageCommitment => "report_storage_commitment",
+            JobKind::PurgeInbox => "purge_inbox",
         }
     }
 
@@ -216,14 +220,17 @@ pub async fn postpone(index: &Index, job: &Job, now: i64, run_at: i64) -> Result
     change(index, sql, params![job.generation, run_at, now, job.id, &job.lease_owner, job.attempts]).await
 }
 
-/// The job is given up with a reason, unless it was enqueued again meanwhile.
-pub async fn bury(index: &Index, job: &Job, now: i64, error: &str) -> Result<bool, Error> {
+/// The job is given up with a reason, unless it was enqueued again meanwhile. Where it stands then; nothing when the
+/// lease was lost.
+pub async fn bury(tx: &mut Tx, job: &Job, now: i64, error: &str) -> Result<Option<JobState>, Error> {
     let sql = "UPDATE job SET state = CASE WHEN generation = $1 THEN 'dead' ELSE 'ready' END, \
                attempts = CASE WHEN generation = $2 THEN attempts ELSE 0 END, \
                last_error = $3, lease_owner = '', lease_until = 0, updated_at = $4 \
-               WHERE id = $5 AND state = 'running' AND lease_owner = $6 AND attempts = $7";
+               WHERE id = $5 AND state = 'running' AND lease_owner = $6 AND attempts = $7 RETURNING state";
     let (generation, owner) = (job.generation, &job.lease_owner);
-    change(index, sql, params![generation, generation, error, now, job.id, owner, job.attempts]).await
+    let values = params![generation, generation, error, now, job.id, owner, job.attempts];
+    let Some(row) = tx.query_opt(sql, values).await? else { return Ok(None) };
+    JobState::parse(&row.text("state")?).map(Some).ok_or(Error::Damaged("job.state"))
 }
 
 /// Gives back all jobs that `owner` holds, for another worker to take at once; the broken attempt does not count.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::exam_reports::{KnownReport, ReportSearch};
 use super::record_columns::{insert_sql, keep_version, record_of, update_sql, values};
 use super::{Error, Ids, Index, Row, Select, Tx, Value};
-use crate::domain::lab_report::{LabField, LabItem, LabItemField, LabReport};
+use crate::domain::lab_report::{self, LabField, LabItem, LabItemField, LabReport};
 use crate::params;
 
 /// What the archive has worked out about a report, beside its fields.
@@ -27,6 +27,10 @@ pub struct LabFacts {
     pub retrieve_at: String,
     /// D-P8.
     pub observed_at: String,
+    /// Codes and fields of what was noted (D-R14).
+    pub notes: String,
+    /// Seconds from the report's own time to now; absent when it has none.
+    pub delay_s: Option<i64>,
 }
 
 /// What the archive has worked out about a line.
@@ -40,6 +44,8 @@ pub struct ItemFacts {
     pub message_pk: Option<i64>,
     /// D-R18.
     pub withdrawn: bool,
+    /// Codes and fields of what was noted (D-R14).
+    pub notes: String,
 }
 
 /// What decides whether a stored line is replaced.
@@ -57,6 +63,8 @@ pub struct KnownItem {
     pub withdrawn: bool,
     /// Where it is.
     pub place: ItemPlace,
+    /// The message that last changed it.
+    pub message_pk: Option<i64>,
 }
 
 /// The owner of lines that are kept aside; ids are positive.
@@ -103,7 +111,7 @@ impl ItemPlace {
     }
 }
 
-const OWN: [&str; 9] = [
+const OWN: [&str; 11] = [
     "version",
     "updated_at",
     "observation_uid",
@@ -113,8 +121,10 @@ const OWN: [&str; 9] = [
     "withdrawn",
     "retrieve_at",
     "observed_at",
+    "notes",
+    "delay_s",
 ];
-const ITEM_OWN: [&str; 6] = ["version", "updated_at", "content_hash", "sender", "message_pk", "withdrawn"];
+const ITEM_OWN: [&str; 7] = ["version", "updated_at", "content_hash", "sender", "message_pk", "withdrawn", "notes"];
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let own: Vec<&str> = OWN.into_iter().chain(["identity_conflict", "id", "received_at"]).collect();
@@ -138,17 +148,19 @@ fn own_values(version: i64, now: i64, facts: &LabFacts) -> Vec<Value> {
         facts.withdrawn,
         &facts.retrieve_at,
         &facts.observed_at,
+        &facts.notes,
+        facts.delay_s,
     ]
 }
 
 fn item_values(version: i64, now: i64, facts: &ItemFacts) -> Vec<Value> {
-    params![version, now, &facts.content_hash, &facts.sender, facts.message_pk, facts.withdrawn]
+    params![version, now, &facts.content_hash, &facts.sender, facts.message_pk, facts.withdrawn, &facts.notes]
 }
 
 /// All reports of an organisation with that number, whoever the patient is.
 pub async fn with_number(tx: &mut Tx, org_code: &str, report_form_no: &str) -> Result<Vec<KnownReport>, Error> {
-    let sql = "SELECT id, content_hash, last_update_dtime, patient_id, event_type, event_no, identity_conflict \
-               FROM lab_report WHERE org_code = $1 AND report_form_no = $2 ORDER BY id";
+    let sql = "SELECT id, content_hash, last_update_dtime, patient_id, event_type, event_no, identity_conflict, \
+               message_pk FROM lab_report WHERE org_code = $1 AND report_form_no = $2 ORDER BY id";
     let rows = tx.query(sql, params![org_code, report_form_no]).await?;
     rows.iter().map(KnownReport::of).collect()
 }
@@ -176,11 +188,17 @@ pub async fn replace(
     if let Some(created) = row.get::<Option<String>>("create_time")? {
         report.set(LabField::CreateTime, created);
     }
-    let mut all = own_values(row.int("version")? + 1, now, facts);
+    let mut facts = facts.clone();
+    // The delay is that of the first registration of what was reported at that time.
+    let former: LabReport = record_of(&row)?;
+    if lab_report::reported_at(&former) == lab_report::reported_at(report) {
+        facts.delay_s = row.get("delay_s")?;
+    }
+    let mut all = own_values(row.int("version")? + 1, now, &facts);
     all.extend(values(report));
     all.push(Value::from(id));
     tx.execute(UPDATE.as_str(), all).await?;
-    record_of(&row)
+    Ok(former)
 }
 
 /// Marks a report whose number came for another patient or event as well.
@@ -225,7 +243,8 @@ pub async fn adopt_orphans(
 
 /// All stored lines with these keys.
 pub async fn items(tx: &mut Tx, org_code: &str, event_no: &str, report_form_no: &str) -> Result<Vec<KnownItem>, Error> {
-    let sql = "SELECT id, serial_no, content_hash, last_update_dtime, withdrawn, lab_report_pk, owner FROM lab_item \
+    let sql = "SELECT id, serial_no, content_hash, last_update_dtime, withdrawn, lab_report_pk, owner, message_pk \
+               FROM lab_item \
                WHERE org_code = $1 AND event_no = $2 AND report_form_no = $3 ORDER BY id";
     let rows = tx.query(sql, params![org_code, event_no, report_form_no]).await?;
     rows.iter()
@@ -237,6 +256,7 @@ pub async fn items(tx: &mut Tx, org_code: &str, event_no: &str, report_form_no: 
                 last_update_dtime: row.get::<Option<String>>("last_update_dtime")?.unwrap_or_default(),
                 withdrawn: row.flag("withdrawn")?,
                 place: ItemPlace::of(row)?,
+                message_pk: row.get("message_pk")?,
             })
         })
         .collect()
@@ -292,13 +312,13 @@ pub async fn count_items(tx: &mut Tx, report: i64) -> Result<i64, Error> {
 }
 
 /// Withdraws a line that a newer full set no longer has; its content so far is kept as a version (D-R11).
-pub async fn withdraw_item(tx: &mut Tx, ids: &Ids, id: i64, now: i64) -> Result<(), Error> {
+pub async fn withdraw_item(tx: &mut Tx, ids: &Ids, id: i64, now: i64, message_pk: i64) -> Result<(), Error> {
     let row = tx.query_opt("SELECT * FROM lab_item WHERE id = $1", params![id]).await?;
     let row = row.ok_or(Error::Damaged("lab_item"))?;
     keep_version::<LabItemField>(tx, ids.next(), "item", now, id, &row).await?;
-    let sql = "UPDATE lab_item SET withdrawn = 1, data_status = '0', version = version + 1, updated_at = $1 \
-               WHERE id = $2";
-    tx.execute(sql, params![now, id]).await.map(|_| ())
+    let sql = "UPDATE lab_item SET withdrawn = 1, data_status = '0', version = version + 1, updated_at = $1, \
+               message_pk = $2 WHERE id = $3";
+    tx.execute(sql, params![now, message_pk, id]).await.map(|_| ())
 }
 
 /// A report that was found, with its lines.
@@ -312,10 +332,18 @@ pub struct FoundLab {
     pub items: Vec<LabItem>,
 }
 
+/// A lab report does not say whose it is: that the patient is a VIP is told by the exam reports of the same patient in the
+/// same organisation (D-R22).
+const NOT_OF_VIPS: &str = " AND NOT EXISTS (SELECT 1 FROM exam_report v WHERE v.org_code = lab_report.org_code \
+                           AND v.patient_id = lab_report.patient_id AND v.vip = 1 AND v.withdrawn = 0)";
+
 /// Finds reports that are not withdrawn, newest first.
 pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundLab>, Error> {
     let mut select = Select::new("SELECT * FROM lab_report WHERE withdrawn = 0");
     search.narrow(&mut select);
+    if !search.confidential {
+        select.push(NOT_OF_VIPS, Vec::new());
+    }
     search.order(&mut select);
     let rows = index.query(select.sql(), select.values()).await?;
     let mut found = Vec::with_capacity(rows.len());
@@ -341,6 +369,6 @@ pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundLab>,
 }
 
 /// Numbers first, by value; the rest keeps its order of arrival (D-R36).
-fn by_number(serial_no: &str) -> u64 {
+pub(super) fn by_number(serial_no: &str) -> u64 {
     serial_no.trim().parse().unwrap_or(u64::MAX)
 }

@@ -5,6 +5,7 @@
 //! Writes go through [`Index::write`]: one operation, one transaction, committed durably before it returns.
 //! It knows nothing of files, protocols or pages.
 
+pub mod arrivals;
 pub mod attachments;
 pub mod audit;
 pub mod commitments;
@@ -22,16 +23,23 @@ pub mod inbox;
 pub mod instance_versions;
 pub mod instances;
 pub mod jobs;
+pub mod kept_reports;
 pub mod lab_reports;
+pub mod last_success;
 pub mod links;
 mod node;
 pub mod page_sessions;
 pub mod patients;
 pub mod persons;
 pub mod places;
+pub mod purged_objects;
 pub mod qr_links;
+pub mod quality;
 mod record_columns;
+pub mod rejected_records;
+pub mod report_changes;
 pub mod report_files;
+pub mod report_studies;
 pub mod retrieval;
 pub mod scrubs;
 pub mod search_keys;
@@ -63,10 +71,18 @@ pub use tx::Tx;
 pub use value::{Row, Value};
 
 use value::{bind_postgres, bind_sqlite};
-use writer::{Done, Operation};
+use writer::{Done, Operation, Waiting};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Plans that the writer keeps.
+const WRITER_STATEMENTS: usize = 256;
+/// Pages that the writer keeps: 16 MiB, as SQLite wants it said.
+const WRITER_CACHE: &str = "-16384";
+/// Pages in the log before they are written to where they belong, 16 MiB. The same few pages are written again and again
+/// while a series comes in, and each time this is done a sender waits for two more syncs.
+const WRITER_CHECKPOINT_PAGES: &str = "4000";
 
 /// Where the index is kept.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -131,6 +147,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it failed because there is no more room: SQLITE_FULL, or disk_full of PostgreSQL.
+    pub fn is_out_of_space(&self) -> bool {
+        match self {
+            Error::Engine(error) => {
+                error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13" || code == "53100")
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the statement failed because a row with the same key exists.
     pub fn is_unique_violation(&self) -> bool {
         match self {
@@ -160,7 +186,7 @@ pub struct Index {
 
 #[derive(Debug, Clone)]
 enum Engine {
-    Sqlite { read: SqlitePool, write: mpsc::Sender<Operation> },
+    Sqlite { read: SqlitePool, write: mpsc::Sender<Waiting> },
     Postgres(PgPool),
 }
 
@@ -191,11 +217,19 @@ impl Index {
         if let Some(folder) = options.get_filename().parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| Error::from(sqlx::Error::Io(e)))?;
         }
-        let mut writer = options.connect().await?;
+        let writing = options
+            .clone()
+            // Room for the statements that add instances, one for each number of them, beside all others.
+            .statement_cache_capacity(WRITER_STATEMENTS)
+            .pragma("cache_size", WRITER_CACHE)
+            .pragma("wal_autocheckpoint", WRITER_CHECKPOINT_PAGES);
+        let mut writer = writing.connect().await?;
         SQLITE_MIGRATIONS.run(&mut writer).await?;
         let read = SqlitePoolOptions::new()
             .max_connections(config.max_connections.max(1))
             .acquire_timeout(timeout)
+            // A file does not go away as a connection does; asking each time costs as much as a query.
+            .test_before_acquire(false)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
         let batch_limit = config.batch_limit.max(1);
@@ -249,7 +283,7 @@ impl Index {
                         }
                     })
                 });
-                write.send(queued).await.map_err(|_| E::from(Error::WriterStopped))?;
+                write.send(Waiting::Operation(queued)).await.map_err(|_| E::from(Error::WriterStopped))?;
                 answered.await.map_err(|_| E::from(Error::WriterStopped))?
             }
             Engine::Postgres(pool) => {
@@ -286,6 +320,22 @@ impl Index {
                 bind_postgres(sqlx::query(sql), values).fetch_optional(pool).await?.map(Row::Postgres)
             }
         })
+    }
+
+    /// Runs one statement, which commits by itself, on PostgreSQL; on SQLite everything goes through the writer.
+    async fn execute(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<u64, Error> {
+        match &self.engine {
+            Engine::Sqlite { .. } => Err(Error::WriterStopped),
+            Engine::Postgres(pool) => Ok(bind_postgres(sqlx::query(sql), values).execute(pool).await?.rows_affected()),
+        }
+    }
+
+    /// The queue of the one writer; there is none on PostgreSQL.
+    fn writer(&self) -> Option<&mpsc::Sender<Waiting>> {
+        match &self.engine {
+            Engine::Sqlite { write, .. } => Some(write),
+            Engine::Postgres(_) => None,
+        }
     }
 
     /// Whether the database answers.

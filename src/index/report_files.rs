@@ -132,9 +132,9 @@ pub struct ReportSource {
     pub address: Option<String>,
 }
 
-/// Where the report file of an exam report is to be fetched; `None` when there is no such exam report.
+/// Where the report file of an exam report is to be fetched; `None` when there is none, or it is withdrawn (D-R18).
 pub async fn source(index: &Index, exam_report_pk: i64) -> Result<Option<ReportSource>, Error> {
-    let sql = "SELECT org_code, reportfilepath FROM exam_report WHERE id = $1";
+    let sql = "SELECT org_code, reportfilepath FROM exam_report WHERE id = $1 AND withdrawn = 0";
     let Some(row) = index.query_opt(sql, params![exam_report_pk]).await? else { return Ok(None) };
     let address = row.get::<Option<String>>("reportfilepath")?.filter(|address| !address.trim().is_empty());
     Ok(Some(ReportSource { org_code: row.text("org_code")?, address }))

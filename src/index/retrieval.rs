@@ -40,6 +40,13 @@ pub struct StoredInstance {
     pub dataset_offset: u64,
 }
 
+impl StoredInstance {
+    /// Whether its bytes are at an upstream archive only (RD-8).
+    pub fn is_offline(&self) -> bool {
+        self.place.key.is_empty()
+    }
+}
+
 /// The instances of one organisation that the keys name, in the order of series and instances; at most `limit`.
 pub async fn find(
     index: &Index,

@@ -8,11 +8,13 @@
 mod config;
 mod folder;
 mod journal;
+mod pieces;
 mod remote;
 mod segment;
 mod writer;
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub use writer::ObjectWriter;
 use crate::domain::place::Place;
 use folder::Folder;
 use journal::Journal;
+use pieces::PiecePool;
 use remote::RemoteFile;
 use segment::{Depth, Outcome, Segments};
 
@@ -101,6 +104,29 @@ pub enum Error {
     Stopped,
 }
 
+impl Error {
+    /// Whether it failed because there is no more room, on a disk or within a quota.
+    pub fn is_out_of_space(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(io) = error.downcast_ref::<std::io::Error>() {
+                let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+                if full.contains(&io.kind()) {
+                    return true;
+                }
+                // What an error was made from is not always its source.
+                cause = io
+                    .get_ref()
+                    .map(|inner| inner as &(dyn std::error::Error + 'static))
+                    .or_else(|| std::error::Error::source(io));
+                continue;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
 /// One object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -121,31 +147,42 @@ pub struct Objects {
     journal: Option<Journal>,
     segments: Option<Segments>,
     buffer_bytes: usize,
+    pool: PiecePool,
 }
 
 impl Objects {
     /// Opens the store; a folder is created when missing, and one that cannot be written to is an error.
     pub fn open(config: &ObjectsConfig) -> Result<Self, Error> {
+        let pool = PiecePool::default();
         if let Some(path) = config.url.strip_prefix("file://") {
             let (folder, store) = open_folder(std::path::Path::new(path))?;
             let segments = match config.engine {
                 StorageEngine::File => None,
-                StorageEngine::Segment => Some(Segments::open(folder.clone(), config.segments(u64::MAX))?),
+                StorageEngine::Segment => {
+                    Some(Segments::open(folder.clone(), config.segments(u64::MAX), pool.clone())?)
+                }
             };
             let buffer_bytes = config.buffer_bytes.max(64 * 1024);
-            return Ok(Self { store: Arc::new(store), folder: Some(folder), journal: None, segments, buffer_bytes });
+            return Ok(Self {
+                store: Arc::new(store),
+                folder: Some(folder),
+                journal: None,
+                segments,
+                buffer_bytes,
+                pool,
+            });
         }
         let store: Arc<dyn ObjectStore> = Arc::new(config.bucket()?);
         let (journal, segments) = match &config.journal {
             Some(path) => {
                 let (folder, local) = open_folder(path)?;
-                let segments = Segments::open(folder.clone(), config.segments(config.journal_bytes))?;
+                let segments = Segments::open(folder.clone(), config.segments(config.journal_bytes), pool.clone())?;
                 (Some(Journal::new(folder, local)), Some(segments))
             }
             None => (None, None),
         };
         let buffer_bytes = config.buffer_bytes.max(5 * 1024 * 1024);
-        Ok(Self { store, folder: None, journal, segments, buffer_bytes })
+        Ok(Self { store, folder: None, journal, segments, buffer_bytes, pool })
     }
 
     /// Finishes the open segment. Nothing is lost without it: the next opening of the folder does it.
@@ -158,20 +195,21 @@ impl Objects {
     }
 
     /// Stores bytes in a fresh place; durable when it returns.
-    pub async fn put(&self, kind: Kind, mut bytes: Bytes) -> Result<Place, Error> {
+    pub async fn put(&self, kind: Kind, bytes: Bytes) -> Result<Place, Error> {
         let length = bytes.len() as u64;
+        let mut pieces = vec![bytes];
         if let Some(segments) = self.segments.as_ref().filter(|s| kind == Kind::Instance && s.take(length)) {
-            match segments.append(RecordKind::Object, bytes).await? {
+            match segments.append(RecordKind::Object, pieces).await? {
                 Outcome::At(place) => return Ok(place),
-                Outcome::NoRoom(back) => bytes = back,
+                Outcome::NoRoom(back) => pieces = back,
             }
         }
         let key = fresh_key(kind);
         match &self.folder {
-            Some(folder) => folder.create(&key, vec![bytes]).await?,
+            Some(folder) => folder.create(&key, pieces).await?,
             None => {
                 let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-                self.store.put_opts(&Path::from(key.as_str()), PutPayload::from_bytes(bytes), options).await?;
+                self.store.put_opts(&Path::from(key.as_str()), PutPayload::from_iter(pieces), options).await?;
             }
         }
         Ok(Place { key, offset: 0, length })
@@ -180,7 +218,8 @@ impl Objects {
     /// Begins an object of unknown length under a fresh key. Memory is bounded by `objects.buffer_bytes`.
     pub fn create(&self, kind: Kind) -> ObjectWriter {
         let segments = self.segments.clone().filter(|_| kind == Kind::Instance);
-        ObjectWriter::new(self.store.clone(), self.folder.clone(), segments, fresh_key(kind), self.buffer_bytes)
+        let (store, folder, pool) = (self.store.clone(), self.folder.clone(), self.pool.clone());
+        ObjectWriter::new(store, folder, segments, fresh_key(kind), self.buffer_bytes, pool)
     }
 
     /// Reads a whole place into memory; the caller has checked that its length is bearable.
@@ -244,7 +283,7 @@ impl Objects {
         // Without a writer of segments only a rebuilt index would meet the object again.
         let Some(segments) = &self.segments else { return Ok(()) };
         let gone = format!("{} {} {}\n", place.key, place.offset, place.length);
-        segments.append(RecordKind::Deleted, gone.into()).await.map(|_| ())
+        segments.append(RecordKind::Deleted, vec![gone.into()]).await.map(|_| ())
     }
 
     /// What a record of a deletion says.

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::folder::Folder;
+use super::pieces::{PiecePool, Pieces};
 use super::segment::{Outcome, Segments};
 use super::{Error, Place, RecordKind};
 
@@ -19,7 +20,7 @@ pub struct ObjectWriter {
     segments: Option<Segments>,
     key: String,
     buffer_bytes: usize,
-    buffer: BytesMut,
+    buffer: Pieces,
     length: u64,
     sink: Sink,
 }
@@ -38,8 +39,9 @@ impl ObjectWriter {
         segments: Option<Segments>,
         key: String,
         buffer_bytes: usize,
+        pool: PiecePool,
     ) -> Self {
-        let buffer = BytesMut::new();
+        let buffer = Pieces::new(pool);
         Self { store, folder, segments, key, buffer_bytes, buffer, length: 0, sink: Sink::Memory }
     }
 
@@ -48,22 +50,27 @@ impl ObjectWriter {
         self.length
     }
 
+    /// Whether it still fits into a segment, beside many others.
+    pub fn is_small(&self) -> bool {
+        matches!(self.sink, Sink::Memory) && self.segments.as_ref().is_some_and(|segments| segments.take(self.length))
+    }
+
     /// Takes the next bytes; may wait for the store.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         self.length += bytes.len() as u64;
         while self.buffer.len() + bytes.len() >= self.buffer_bytes {
             let (now, later) = bytes.split_at(self.buffer_bytes - self.buffer.len());
-            self.buffer.extend_from_slice(now);
+            self.buffer.extend(now);
             bytes = later;
             self.spill().await?;
         }
-        self.buffer.extend_from_slice(bytes);
+        self.buffer.extend(bytes);
         Ok(())
     }
 
     /// Makes the object durable and tells where it is.
     pub async fn finish(mut self) -> Result<Place, Error> {
-        let mut rest = self.buffer.split().freeze();
+        let mut rest = self.buffer.take();
         if let (Sink::Memory, Some(segments)) = (&self.sink, self.segments.as_ref().filter(|s| s.take(self.length))) {
             match segments.append(RecordKind::Object, rest).await? {
                 Outcome::At(place) => return Ok(place),
@@ -72,10 +79,10 @@ impl ObjectWriter {
         }
         match std::mem::replace(&mut self.sink, Sink::Memory) {
             Sink::Memory => match &self.folder {
-                Some(folder) => folder.create(&self.key, vec![rest]).await?,
+                Some(folder) => folder.create(&self.key, rest).await?,
                 None => {
                     let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-                    let payload = PutPayload::from_bytes(rest);
+                    let payload = PutPayload::from_iter(rest);
                     self.store.put_opts(&Path::from(self.key.as_str()), payload, options).await?;
                 }
             },
@@ -87,7 +94,7 @@ impl ObjectWriter {
             }
             Sink::Multipart(mut upload) => {
                 if !rest.is_empty() {
-                    upload.put_part(PutPayload::from_bytes(rest)).await?;
+                    upload.put_part(PutPayload::from_iter(rest)).await?;
                 }
                 upload.complete().await?;
             }
@@ -109,12 +116,7 @@ impl ObjectWriter {
     /// of a large object keeps what it has.
     pub async fn amend(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
         match std::mem::replace(&mut self.sink, Sink::Memory) {
-            Sink::Memory => {
-                let at = at as usize;
-                if let Some(there) = self.buffer.get_mut(at..at + bytes.len()) {
-                    there.copy_from_slice(bytes);
-                }
-            }
+            Sink::Memory => self.buffer.write_over(at as usize, bytes),
             Sink::File(file) => self.sink = Sink::File(write_over(file, at, bytes.to_vec()).await?),
             multipart @ Sink::Multipart(_) => self.sink = multipart,
         }
@@ -122,17 +124,17 @@ impl ObjectWriter {
     }
 
     async fn spill(&mut self) -> Result<(), Error> {
-        let full = self.buffer.split().freeze();
+        let full = self.buffer.take();
         self.sink = match (std::mem::replace(&mut self.sink, Sink::Memory), &self.folder) {
             (Sink::Memory, Some(folder)) => Sink::File(append(folder.open(&self.key).await?, full).await?),
             (Sink::Memory, None) => {
                 let mut upload = self.store.put_multipart(&Path::from(self.key.as_str())).await?;
-                upload.put_part(PutPayload::from_bytes(full)).await?;
+                upload.put_part(PutPayload::from_iter(full)).await?;
                 Sink::Multipart(upload)
             }
             (Sink::File(file), _) => Sink::File(append(file, full).await?),
             (Sink::Multipart(mut upload), _) => {
-                upload.put_part(PutPayload::from_bytes(full)).await?;
+                upload.put_part(PutPayload::from_iter(full)).await?;
                 Sink::Multipart(upload)
             }
         };
@@ -140,8 +142,11 @@ impl ObjectWriter {
     }
 }
 
-async fn append(mut file: File, bytes: Bytes) -> Result<File, Error> {
-    let written = tokio::task::spawn_blocking(move || file.write_all(&bytes).map(|()| file));
+async fn append(mut file: File, pieces: Vec<Bytes>) -> Result<File, Error> {
+    let written = tokio::task::spawn_blocking(move || {
+        pieces.iter().try_for_each(|piece| file.write_all(piece))?;
+        Ok(file)
+    });
     written.await.map_err(|_| Error::Stopped)?.map_err(Error::Folder)
 }
 

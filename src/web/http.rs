@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::tls::{CertificateMatch, ListenerKind, ServerTls, TlsConfig};
+
 /// The HTTP listener.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -33,6 +35,8 @@ pub struct HttpConfig {
     /// Proxies whose `X-Forwarded-For` is believed, as networks. Default none.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
+    /// The listener with TLS (HTTPS).
+    pub tls: TlsConfig,
 }
 
 impl Default for HttpConfig {
@@ -48,6 +52,7 @@ impl Default for HttpConfig {
             request_timeout_ms: 60_000,
             send_timeout_ms: 120_000,
             trusted_proxies: Vec::new(),
+            tls: TlsConfig::default(),
         }
     }
 }
@@ -58,12 +63,21 @@ impl HttpConfig {
         url::Url::parse(&self.public_url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
     }
 
-    /// What is wrong with the section; empty when it is fit for use.
-    pub fn faults(&self) -> Vec<String> {
-        match url::Url::parse(&self.public_url) {
+    /// What is wrong with the section; empty when it is fit for use. `pinned` are the certificates by which callers are
+    /// known.
+    pub fn faults<'a>(&self, pinned: impl Iterator<Item = &'a CertificateMatch>) -> Vec<String> {
+        let mut faults = match url::Url::parse(&self.public_url) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Vec::new(),
             _ => vec!["http.public_url must be an http or https address".to_owned()],
-        }
+        };
+        faults.extend(ServerTls::load(ListenerKind::Http, &self.tls, pinned).err().map(|error| error.to_string()));
+        faults
+    }
+
+    /// Whether others than this machine can reach one of the listeners.
+    pub fn is_exposed(&self) -> bool {
+        let listeners = std::iter::once(self.listen).chain(self.tls.listen);
+        listeners.into_iter().any(|listen| !listen.ip().is_loopback())
     }
 
     /// Whose request it is: the last address in `X-Forwarded-For` that is no trusted proxy, when a trusted proxy sent it.

@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 
 use super::error_page::plain_error;
 use super::{HttpConfig, assets, dicomweb};
+use crate::tls::PeerCertificate;
 
 /// For requests whose own service limits them: longer than any limit, a year.
 const NO_LIMIT: u64 = 365 * 86_400_000;
@@ -52,6 +53,10 @@ async fn around(State(config): State<Arc<HttpConfig>>, mut request: Request, nex
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
         let address = config.client_address(peer.ip(), request.headers());
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, peer.port())));
+        if address != peer.ip() {
+            // The certificate is the proxy's, which calls for everybody.
+            request.extensions_mut().remove::<PeerCertificate>();
+        }
         client = Some(address);
     }
     let base = config.base_path();

@@ -1,18 +1,22 @@
-//! The HTTP side: what every request passes through, health, the signed pages, and DICOMweb.
+//! The HTTP side: what every request passes through, health, the signed pages, DICOMweb, and what pulls reports (`api`, `fhir`).
 //!
 //! [`app`] is the one place where routers are joined and the outer layers put on: client address, limits, time-outs,
 //! caught panics, security headers, the access log. Errors are Chinese pages for people and RFC 9457 problems for programs.
 
+pub mod api;
 mod assets;
+mod byte_range;
 pub mod dicomweb;
 mod error_page;
+pub mod fhir;
 pub mod health;
 mod http;
 mod layers;
+pub mod operations;
 pub mod pages;
 mod send_limit;
 mod serve;
 
 pub use http::HttpConfig;
 pub use layers::app;
-pub use serve::serve;
+pub use serve::{BindError, HttpListener, serve};

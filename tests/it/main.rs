@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod api;
 mod architecture;
 mod archive;
 mod cli;

@@ -1,6 +1,7 @@
 //! Images and attachments: taken in, read, converted and drawn.
 
 pub mod convert_instance;
+pub(super) mod growing_series;
 pub mod image_access;
 pub mod read_attachment;
 pub mod read_frames;

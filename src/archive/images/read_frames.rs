@@ -79,8 +79,11 @@ impl Archive {
             return Ok(bytes);
         }
         let config = Arc::clone(access.viewer.config());
-        let decoded =
-            access.viewer.run(move || render::decode_frame_as_described(&source.header, &bytes, &config)).await?;
+        let decode = move || {
+            let header = &source.header;
+            render::uncompressed_frame(header, bytes.to_vec(), &config).and_then(|frame| frame.as_described(header))
+        };
+        let decoded = access.viewer.run(decode).await?;
         Ok(Bytes::from(decoded.map_err(unreadable)?))
     }
 

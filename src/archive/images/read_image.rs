@@ -179,6 +179,7 @@ impl Archive {
                 _ => Rotation::ThreeQuarters,
             },
             format: PictureFormat::Jpeg { quality: viewer.config.jpeg_quality },
+            ..RenderOptions::default()
         };
         let config = Arc::clone(&viewer.config);
         let drawn = viewer

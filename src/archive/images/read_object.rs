@@ -11,6 +11,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::image_access::StoredInstance;
 use crate::archive::{Archive, Error};
+use crate::dicom::part10;
 use crate::domain::place::Place;
 
 /// Bytes read at a time.
@@ -34,9 +35,35 @@ pub struct StoredBytes {
     range: Range<u64>,
 }
 
+/// The Part 10 file of an instance as it is given to others: the stored data set behind a head that says nothing of how
+/// and for whom it came here.
+pub fn given_file(instance: &StoredInstance) -> [Segment; 2] {
+    let StoredInstance { sop_class_uid, sop_instance_uid, transfer_syntax_uid, dataset_offset, .. } = instance;
+    let head = part10::meta(sop_class_uid, sop_instance_uid, transfer_syntax_uid, "");
+    let data_set = StoredBytes::part(instance, *dataset_offset..u64::MAX);
+    [Segment::Bytes(Bytes::from(head)), Segment::Stored(data_set)]
+}
+
+/// A part of segments that lie one after the other; never more than there is.
+pub fn slice(segments: impl IntoIterator<Item = Segment>, range: Range<u64>) -> Vec<Segment> {
+    let (mut at, mut parts) = (0_u64, Vec::new());
+    for segment in segments {
+        let length = segment.length();
+        let (from, to) = (range.start.saturating_sub(at).min(length), range.end.saturating_sub(at).min(length));
+        if from < to {
+            parts.push(match segment {
+                Segment::Bytes(bytes) => Segment::Bytes(bytes.slice(from as usize..to as usize)),
+                Segment::Stored(part) => Segment::Stored(part.slice(from..to)),
+            });
+        }
+        at += length;
+    }
+    parts
+}
+
 impl StoredBytes {
-    /// The whole Part 10 file of an instance.
-    pub fn file(instance: &StoredInstance) -> Self {
+    /// The whole file of an instance, with the head that we gave it.
+    fn file(instance: &StoredInstance) -> Self {
         Self { place: instance.place.clone(), range: 0..instance.place.length }
     }
 
@@ -114,5 +141,32 @@ impl Archive {
             return Err(Error::Objects(crate::objects::Error::Missing));
         }
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_segments_begins_and_ends_anywhere() {
+        let stored = |range: Range<u64>| {
+            let place = Place { key: "k".to_owned(), offset: 7, length: 100 };
+            Segment::Stored(StoredBytes { place, range })
+        };
+        let whole = || [Segment::Bytes(Bytes::from_static(b"head")), stored(10..20)];
+        let text = |range: Range<u64>| {
+            let told = slice(whole(), range).into_iter().map(|segment| match segment {
+                Segment::Bytes(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+                Segment::Stored(part) => format!("{:?}", part.range),
+            });
+            told.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(text(0..14), "head 10..20");
+        assert_eq!(text(2..5), "ad 10..11");
+        assert_eq!(text(4..6), "10..12");
+        assert_eq!(text(1..3), "ea");
+        assert_eq!(text(12..u64::MAX), "18..20");
+        assert_eq!(text(14..20), "");
     }
 }

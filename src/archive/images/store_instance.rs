@@ -12,6 +12,7 @@ use bytes::Bytes;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::archive::images::growing_series::SeriesMark;
 use crate::archive::links::link;
 use crate::archive::peers::forward::ForwardRule;
 use crate::archive::{Archive, Error, LinkRules};
@@ -21,12 +22,12 @@ use crate::dicom::part10::Receipt;
 use crate::dicom::text::Charset;
 use crate::dicom::{part10, sop_class};
 use crate::domain::place::Place;
-use crate::domain::{Actor, Uid};
+use crate::domain::{Actor, ActorKind, Uid};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::forwards;
 use crate::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
-use crate::index::{self, Ids, Tx, instance_versions, places};
+use crate::index::{self, Ids, Tx, arrivals, instance_versions, places};
 use crate::objects::{Kind, ObjectWriter};
 
 /// An object that is about to arrive.
@@ -189,7 +190,12 @@ impl InstanceWriter {
         };
         let content_hash = hex::encode(hash.finalize());
         let sop_instance_uid = &attributes.sop_instance_uid;
-        match instances::find_existing(&archive.index, &command.org_code, sop_instance_uid).await {
+        let series = SeriesMark::of(&command.org_code, &attributes.study_instance_uid, &attributes.series_instance_uid);
+        let looked_up = match object.is_small() && archive.growing.contains(series) {
+            true => Ok(None),
+            false => instances::find_existing(&archive.index, &command.org_code, sop_instance_uid).await,
+        };
+        match looked_up {
             Ok(Some(existing)) if existing.content_hash == content_hash => {
                 object.abort().await;
                 return Ok(committed(StoreOutcome::Duplicate));
@@ -221,6 +227,7 @@ impl InstanceWriter {
         };
         let new = new_instance(&command.org_code, attributes, instance);
         let outcome = archive.index_instance(new, command.actor).await;
+        archive.growing.note(series, matches!(outcome, Ok(StoreOutcome::Stored)));
         if matches!(outcome, Ok(StoreOutcome::Duplicate)) {
             // No row names it: give the space back now. After an error the object stays, because a commit whose answer
             // was lost may have happened; the sweep decides later, by the rows.
@@ -234,7 +241,22 @@ impl InstanceWriter {
 
 impl Archive {
     async fn index_instance(&self, new: NewInstance, actor: Actor) -> Result<StoreOutcome, Error> {
+        let (kind, neighbour) = (actor.kind, actor.name.clone());
+        let written = self.put_instance(new, actor).await;
+        match kind {
+            ActorKind::Peer if written.is_ok() => self.note_success("C-STORE", &neighbour),
+            ActorKind::Client if written.is_ok() => self.note_success("STOW-RS", &neighbour),
+            _ => {}
+        }
+        written
+    }
+
+    async fn put_instance(&self, new: NewInstance, actor: Actor) -> Result<StoreOutcome, Error> {
         let (ids, rules, now) = (self.ids.clone(), self.row_rules(), self.clock.now_ms());
+        // Of what `put_rows` does, an instance of a known series needs only its row, unless it is to be forwarded.
+        if !rules.forwards(&new.org_code) && arrivals::add(&self.index, ids.next(), now, &new).await? {
+            return Ok(StoreOutcome::Stored);
+        }
         self.index
             .write(move |tx| Box::pin(async move { Ok(put_rows(tx, &ids, &rules, now, now, &new, actor).await?) }))
             .await
@@ -262,8 +284,15 @@ pub(in crate::archive) struct RowRules {
     forward: Arc<[ForwardRule]>,
 }
 
+impl RowRules {
+    fn forwards(&self, org_code: &str) -> bool {
+        self.forward.iter().any(|rule| rule.takes(org_code))
+    }
+}
+
 /// Writes everything that an object brings: its rows and its parents', places in the queues of upstream archives, links,
-/// conflicts and the audit record.
+/// conflicts and the audit record. What is to be written for *every* instance, not only for new studies, versions and
+/// conflicts, must stand in `index_instance` too, which adds most instances by their row alone.
 pub(in crate::archive) async fn put_rows(
     tx: &mut Tx,
     ids: &Ids,

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::index::attachments::{self, AttachmentKeys};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::links::{self, ExamKeys, StudyKeys, UidOrigin};
-use crate::index::{self, Ids, Tx};
+use crate::index::{self, Ids, Tx, report_changes};
 
 /// How reports and images find each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -113,7 +113,12 @@ pub(crate) async fn exam_registered(
     links::unlink_by_rule(tx, exam_report_pk).await?;
     let Some(exam) = links::exam(tx, exam_report_pk).await? else { return Ok(()) };
     link_studies(tx, ids, now, rules, &exam).await?;
-    for attachment_pk in attachments::concerning(tx, &exam).await? {
+    attachments_of_exam_changed(tx, now, &exam).await
+}
+
+/// Links the attachments anew that an exam report concerns, because its keys or its studies have changed.
+pub(crate) async fn attachments_of_exam_changed(tx: &mut Tx, now: i64, exam: &ExamKeys) -> Result<(), index::Error> {
+    for attachment_pk in attachments::concerning(tx, exam).await? {
         attachment_arrived(tx, now, attachment_pk).await?;
     }
     Ok(())
@@ -199,6 +204,7 @@ async fn join(
         return conflicts::open(tx, ids, now, ConflictKind::Demographics, &exam.org_code, &subject, &detail).await;
     }
     links::link(tx, exam.exam_report_pk, study.study_pk, rule, now).await?;
+    report_changes::images_linked(tx, ids, now, &exam.org_code, exam.exam_report_pk).await?;
     links::add_uid(tx, exam.exam_report_pk, &study.study_instance_uid, UidOrigin::Dicom).await
 }
 

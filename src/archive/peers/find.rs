@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::archive::{Archive, Error};
-use crate::domain::Actor;
 use crate::domain::query::Query;
+use crate::domain::{Actor, ActorKind};
 use crate::index;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::find::Walk;
@@ -154,6 +154,11 @@ impl Finding {
     pub async fn finish(self, outcome: FindOutcome) -> Result<(), Error> {
         let Self { archive, actor, readable, mut detail, given, .. } = self;
         detail["matches"] = given.into();
+        match actor.kind {
+            ActorKind::Peer if outcome != FindOutcome::Failed => archive.note_success("C-FIND", &actor.name),
+            ActorKind::Client if outcome != FindOutcome::Failed => archive.note_success("QIDO-RS", &actor.name),
+            _ => {}
+        }
         let org_code = match readable.as_slice() {
             [one] => one.org_code.clone(),
             _ => String::new(),

@@ -11,10 +11,13 @@ use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::domain::place::Place;
 use crate::index::audit::{self, AuditRecord};
-use crate::index::{dead_objects, forwards};
+use crate::index::{dead_objects, forwards, purged_objects};
 use crate::objects::{self, Objects};
 
 pub use crate::index::forwards::{ForwardBatch, ForwardInstance, ForwardResult, ForwardState, Parked, Step};
+
+/// Purged objects that are removed between two transactions.
+const FORGOTTEN_AT_ONCE: u32 = 500;
 
 /// Whose instances go to an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,8 +146,10 @@ impl Archive {
 
     /// Removes bytes of up to `limit` instances that every upstream confirmed at least `keep_ms` ago.
     ///
-    /// The row first, then the object: a crash between the two leaves an object that no row names, and nothing else.
+    /// The row first, then the object; one transaction takes the place out of the row and notes that storage is to forget
+    /// it, so that what a crash leaves between the two is done by the next purge or the next start.
     pub async fn purge_forwarded(&self, keep_ms: u64, limit: u32) -> Result<Purged, Error> {
+        self.forget_purged().await?;
         let now = self.clock.now_ms();
         let before = now.saturating_sub(i64::try_from(keep_ms).unwrap_or(i64::MAX));
         let found = forwards::purgeable(&self.index, before, limit).await?;
@@ -161,6 +166,7 @@ impl Archive {
                     let mut studies: Vec<(i64, u64)> = Vec::new();
                     for one in found {
                         if forwards::purge(tx, &one, now).await? {
+                            purged_objects::add(tx, now, &one.place).await?;
                             if Objects::is_segment(&one.place.key) {
                                 dead_objects::bury(tx, now, &one.place).await?;
                             }
@@ -189,11 +195,39 @@ impl Archive {
         for place in gone {
             purged.instances += 1;
             purged.bytes += place.length;
-            if let Err(error) = self.objects.forget(&place).await {
-                tracing::warn!(object.key = %place.key, %error, "a forwarded object could not be removed");
-            }
         }
+        self.forget_purged().await?;
         Ok(purged)
+    }
+
+    /// Has storage forget what has been purged; what cannot be removed now stays noted.
+    pub async fn forget_purged(&self) -> Result<(), Error> {
+        let mut last = None;
+        loop {
+            let found = purged_objects::after(&self.index, last.as_ref(), FORGOTTEN_AT_ONCE).await?;
+            last = found.last().cloned();
+            if last.is_none() {
+                return Ok(());
+            }
+            let mut gone = Vec::with_capacity(found.len());
+            for place in found {
+                match self.objects.forget(&place).await {
+                    Ok(()) => gone.push(place),
+                    Err(error) => {
+                        tracing::warn!(object.key = %place.key, %error, "a forwarded object could not be removed");
+                    }
+                }
+            }
+            let noted = self.index.write(move |tx| {
+                Box::pin(async move {
+                    for place in &gone {
+                        purged_objects::gone(tx, place).await?;
+                    }
+                    Ok::<_, Error>(())
+                })
+            });
+            noted.await?;
+        }
     }
 }
 

@@ -115,6 +115,31 @@ pub(in crate::archive) async fn request(
     jobs::enqueue(tx, ids, now, JobKind::RetrieveExam, &exam_report_pk.to_string(), now).await
 }
 
+/// Nobody works on an exam's retrieval any more: its job has been given up.
+pub(in crate::archive) async fn job_given_up(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    job_key: &str,
+    reason: &str,
+) -> Result<(), Error> {
+    if let Ok(exam_report_pk) = job_key.parse() {
+        give_up(tx, ids, now, exam_report_pk, reason).await?;
+    }
+    Ok(())
+}
+
+async fn give_up(tx: &mut Tx, ids: &Ids, now: i64, exam_report_pk: i64, reason: &str) -> Result<bool, Error> {
+    let Some(mut row) = exam_retrieves::get(tx, exam_report_pk).await? else { return Ok(false) };
+    row.state = RetrieveState::GivenUp;
+    row.next_at = None;
+    row.last_error = reason.to_owned();
+    exam_retrieves::put(tx, &row).await?;
+    let detail = json!({ "reason": reason });
+    record(tx, ids, now, Actor::system("retrieve"), &row.org_code, exam_report_pk, "given_up", detail).await?;
+    Ok(true)
+}
+
 /// The organisations that have a node to fetch from.
 #[derive(Debug, Clone, Default)]
 pub(in crate::archive) struct Fetched(Arc<BTreeSet<String>>);
@@ -187,21 +212,7 @@ impl Archive {
     /// Ends the retrieval of an exam that cannot go on; false when none was requested.
     pub async fn stop_retrieve(&self, exam_report_pk: i64, reason: &'static str) -> Result<bool, Error> {
         let (ids, now) = (self.ids.clone(), self.clock.now_ms());
-        self.index
-            .write(move |tx| {
-                Box::pin(async move {
-                    let Some(mut row) = exam_retrieves::get(tx, exam_report_pk).await? else { return Ok(false) };
-                    row.state = RetrieveState::GivenUp;
-                    row.next_at = None;
-                    row.last_error = reason.to_owned();
-                    exam_retrieves::put(tx, &row).await?;
-                    let detail = json!({ "reason": reason });
-                    record(tx, &ids, now, Actor::system("retrieve"), &row.org_code, exam_report_pk, "given_up", detail)
-                        .await?;
-                    Ok(true)
-                })
-            })
-            .await
+        self.index.write(move |tx| Box::pin(async move { give_up(tx, &ids, now, exam_report_pk, reason).await })).await
     }
 
     /// Fetches the images of the exams with this id or AccessionNumber (again), and gives their ids.

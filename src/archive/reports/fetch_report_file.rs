@@ -14,6 +14,7 @@ use crate::domain::Actor;
 use crate::domain::place::Place;
 use crate::fetch::{self, Fetched, MediaType};
 use crate::index::audit::{self, AuditRecord};
+use crate::index::report_changes;
 use crate::index::report_files::{self, ReportFile, StampState, StampedCopy};
 use crate::objects::Kind;
 
@@ -121,12 +122,14 @@ impl Archive {
             page_count: copies.page_count,
             fetched_at: self.clock.now_ms(),
         };
-        let (stamp_state, audit_id) = (file.stamp_state, self.ids.next());
+        let (stamp_state, audit_id, change_id) = (file.stamp_state, self.ids.next(), self.ids.next());
         let revision = self
             .index
             .write(move |tx| {
                 Box::pin(async move {
                     let revision = report_files::add(tx, &file).await?;
+                    let (at, exam) = (file.fetched_at, file.exam_report_pk);
+                    report_changes::file_stored(tx, change_id, at, &org_code, exam).await?;
                     let entry = record_of(&file, org_code, revision);
                     audit::record(tx, audit_id, file.fetched_at, &entry).await?;
                     Ok::<_, Error>(revision)

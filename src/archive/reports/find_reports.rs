@@ -7,7 +7,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::keep_message::InboundMessage;
+use super::keep_message::{InboundMessage, MessageState};
 use super::report_codes::Code;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
@@ -122,11 +122,12 @@ impl Archive {
             outcome: if outcome.is_ok() { "ok" } else { "refused" },
             detail: json!({ "identities": hashes, "result": &result }),
         };
+        let state = if outcome.is_ok() { MessageState::Done } else { MessageState::Failed };
         let message = command.message.for_inbox().await;
         self.index
             .write(move |tx| {
                 Box::pin(async move {
-                    inbox::insert(tx, id, now, message, Some(result)).await?;
+                    inbox::insert(tx, id, now, message, Some((state, result))).await?;
                     audit::record(tx, audit_id, now, &record).await
                 })
             })
@@ -136,7 +137,7 @@ impl Archive {
 }
 
 /// Tells two queries for the same person without telling the person (D-Q10).
-fn hashed(identity: Identity) -> String {
+pub(super) fn hashed(identity: Identity) -> String {
     let value = identity.spellings().into_iter().next().unwrap_or_default();
     hex::encode(&Sha256::digest(format!("yingku query {value}"))[..16])
 }

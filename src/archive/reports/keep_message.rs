@@ -8,11 +8,13 @@ use crate::domain::Actor;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::inbox::{self, InboxMessage};
 
+pub use crate::index::inbox::{InboxSearch, KeptMessage, MessageState};
+
 /// Bodies from this size on are hashed away from the asynchronous threads.
 const LARGE: usize = 256 * 1024;
 
 /// A message as it came.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct InboundMessage {
     /// Service and method, e.g. `IAutoReport/ArchiveAutoReport`.
     pub channel: String,
@@ -22,9 +24,24 @@ pub struct InboundMessage {
     pub remote_addr: String,
     /// Content-Type of the request.
     pub content_type: String,
+    /// The request's headers as JSON; whoever fills it leaves secrets out.
+    pub headers: String,
+    /// Codes of the organisations of its records.
+    pub org_codes: Vec<String>,
+    /// The message's own time as written (D-R27).
+    pub sent_at: String,
+    /// The business date as written (D-R27).
+    pub business_date: String,
     /// The body.
     pub body: Bytes,
+    /// Whether `body` is only the beginning of what came.
+    pub is_cut: bool,
 }
+
+/// Organisations of one message that are noted.
+const MOST_ORGANIZATIONS: usize = 20;
+/// Characters of a time that a message claims that are noted.
+const MOST_OF_A_TIME: usize = 40;
 
 impl InboundMessage {
     pub(super) async fn for_inbox(self) -> InboxMessage {
@@ -34,12 +51,20 @@ impl InboundMessage {
         } else {
             tokio::task::spawn_blocking(move || hash(&body)).await.unwrap_or_default()
         };
+        let short = |text: String| text.chars().take(MOST_OF_A_TIME).collect();
+        let mut org_codes = self.org_codes;
+        org_codes.truncate(MOST_ORGANIZATIONS);
         InboxMessage {
             channel: self.channel,
             sender: self.sender,
             remote_addr: self.remote_addr,
             content_type: self.content_type,
+            headers: self.headers,
+            org_codes: org_codes.join(","),
+            sent_at: short(self.sent_at),
+            business_date: short(self.business_date),
             body: self.body.into(),
+            is_cut: self.is_cut,
             content_hash,
         }
     }
@@ -58,11 +83,11 @@ impl Archive {
         Ok(id)
     }
 
-    /// Notes what became of a message that carried nothing to register.
-    pub async fn finish_message(&self, id: i64, result: String) -> Result<(), Error> {
+    /// Notes that nothing of a message could be registered, and why.
+    pub async fn fail_message(&self, id: i64, result: String) -> Result<(), Error> {
         let now = self.clock.now_ms();
         self.index
-            .write(move |tx| Box::pin(async move { inbox::finish(tx, id, now, &result).await }))
+            .write(move |tx| Box::pin(async move { inbox::finish(tx, id, now, MessageState::Failed, &result).await }))
             .await
             .map_err(Error::from)
     }
@@ -87,7 +112,8 @@ impl Archive {
         self.index
             .write(move |tx| {
                 Box::pin(async move {
-                    inbox::insert(tx, id, now, message, Some(format!("refused: {reason}"))).await?;
+                    let ended = (MessageState::Refused, format!("refused: {reason}"));
+                    inbox::insert(tx, id, now, message, Some(ended)).await?;
                     audit::record(tx, audit_id, now, &record).await
                 })
             })
@@ -98,10 +124,5 @@ impl Archive {
     /// The time by the archive's clock, milliseconds since 1970 UTC.
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()
-    }
-
-    /// A kept message's body and result.
-    pub async fn get_message(&self, id: i64) -> Result<Option<(Vec<u8>, Option<String>)>, Error> {
-        Ok(inbox::get(&self.index, id).await?)
     }
 }

@@ -2,9 +2,13 @@
 
 pub mod fetch_report_file;
 pub mod find_reports;
+pub mod follow_changes;
+pub mod inbox;
 pub mod keep_message;
+pub mod measure_quality;
 mod plan_batch;
 pub mod prepare_report;
+pub mod pull_reports;
 pub mod qr_link;
 pub mod read_report_file;
 mod register_exam;

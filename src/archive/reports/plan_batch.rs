@@ -34,7 +34,7 @@ pub(super) fn plan(
     labs: Vec<Submitted<LabField>>,
     items: Vec<Submitted<LabItemField>>,
 ) -> Plan {
-    let (rules, now) = (context.rules.as_ref(), local_text(context.now));
+    let (rules, now) = (context.rules.as_ref(), local_text(context.received_at));
     let mut plan = Plan { units: Vec::new(), rejected: Vec::new(), repeats: false };
     let mut seen = HashSet::new();
     for mut exam in exams {
@@ -97,7 +97,12 @@ pub(super) fn plan(
                 };
                 lab_units[unit].items.push(item);
             }
-            Err(rejected) => plan.rejected.push(told(RecordKind::LabItem, *rejected)),
+            Err(rejected) => {
+                if let Head::Unit(unit) = head {
+                    lab_units[unit].lacks_lines = true;
+                }
+                plan.rejected.push(told(RecordKind::LabItem, *rejected));
+            }
         }
     }
     plan.units.extend(lab_units.into_iter().map(Unit::Lab));

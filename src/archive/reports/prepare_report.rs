@@ -289,8 +289,15 @@ fn judge<F: Field>(
         record.set(stamp, now);
         notes.push(Note::on(Code::NoStamp, stamp.spec().wire));
     }
-    const STRICT: [Code; 6] =
-        [Code::BadDate, Code::NotANumber, Code::TooLong, Code::MissingField, Code::BadState, Code::BadStudyUid];
+    const STRICT: [Code; 7] = [
+        Code::BadDate,
+        Code::NotANumber,
+        Code::TooLong,
+        Code::MissingField,
+        Code::NoStamp,
+        Code::BadState,
+        Code::BadStudyUid,
+    ];
     if rules.validation == Validation::Strict && notes.iter().any(|note| STRICT.contains(&note.code)) {
         return reject(record, Code::Strict, notes);
     }
@@ -340,6 +347,12 @@ pub(super) fn moments(
     let retrieve_at = retrieve.or(effective).or(performer).unwrap_or(now).to_owned();
     let observed_at = performer.or(effective).or(retrieve).unwrap_or(now).to_owned();
     [retrieve_at, observed_at]
+}
+
+/// Seconds from a report's own time to the moment when it came; negative when its time lies ahead.
+pub(super) fn delay_s(reported_at: Option<&str>, received_at: i64) -> Option<i64> {
+    let reported = date_time::parse(reported_at?).ok()??;
+    Some((received_at - reported.epoch_ms()).div_euclid(1000))
 }
 
 /// Whether the sender has withdrawn the record (D-R18).

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::prepare_report::{self, Prepared};
 use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of, record_audit};
-use super::report_codes::{Code, Note};
-use super::standing::{Standing, standing};
+use super::report_codes::{Code, Note, kept_notes};
+use super::standing::{Incoming, Standing, Stored, standing};
 use crate::archive::links::link::{self, LinkRules};
 use crate::archive::patients::absorb_patient::{self, Said};
 use crate::archive::peers::retrieve_exam;
@@ -13,10 +13,12 @@ use crate::domain::date_time::local_text;
 use crate::domain::dictionary::MODALITY;
 use crate::domain::exam_report::{self, ExamField, ExamReport, ExamState};
 use crate::domain::record::{Field, observation_uid};
+use crate::domain::sharing::{self, Sharing};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::exam_reports::{self, ExamFacts, KnownReport};
 use crate::index::jobs::{self, JobKind};
 use crate::index::patients::FillKind;
+use crate::index::report_changes::{self, Aspect, Change, Subject};
 use crate::index::{self, Ids, Tx};
 
 pub(super) async fn write(
@@ -38,9 +40,12 @@ pub(super) async fn write(
         None => {
             let id = ids.next();
             facts.identity_conflict = !known.is_empty();
-            exam_reports::insert(tx, id, now, &facts, &record).await?;
             if facts.identity_conflict {
                 notes.push(Note::of(Code::IdentityConflict));
+            }
+            facts.notes = kept_notes(&notes);
+            exam_reports::insert(tx, id, now, &facts, &record).await?;
+            if facts.identity_conflict {
                 for other in &known {
                     exam_reports::mark_identity_conflict(tx, other.id).await?;
                     open_conflict(tx, ids, now, "exam", &org, id, &identity, other, None).await?;
@@ -49,18 +54,25 @@ pub(super) async fn write(
             (id, Status::Stored, true, None)
         }
         Some(stored) => {
-            let stamp = record.text(ExamField::LastUpdateDateTime);
-            let stand =
-                standing((stamp, stamped, &facts.content_hash), &stored.last_update_dtime, &stored.content_hash);
+            let incoming = Incoming {
+                stamp: record.text(ExamField::LastUpdateDateTime),
+                stamped,
+                content_hash: &facts.content_hash,
+                replayed: context.replayed,
+            };
+            let stand = standing(incoming, Stored::of(stored));
             if !matches!(stand, Standing::Newer | Standing::Changed) {
                 let records = vec![outcome_of(RecordKind::Exam, &record, stand.status(), None, notes)];
                 record_audit(tx, ids, context, "register_exam", format!("exam:{}", stored.id), &records).await?;
                 return Ok(records);
             }
+            facts.notes = kept_notes(&notes);
             let former = exam_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
             let moved = former.get(ExamField::ReportFilePath) != record.get(ExamField::ReportFilePath);
             let revised = record.get(ExamField::State) == Some(ExamState::Revised.digit());
-            (stored.id, Status::Updated, stand == Standing::Newer || moved || revised, Some(former))
+            let is_back = prepare_report::is_withdrawn(former.get(ExamField::DataStatus));
+            let fetch = stand == Standing::Newer || moved || revised || is_back;
+            (stored.id, Status::Updated, fetch, Some(former))
         }
     };
     let (uids, _) = exam_report::study_instance_uids(record.text(ExamField::StudyInstanceUid));
@@ -68,6 +80,10 @@ pub(super) async fn write(
     let said = Said::by_exam(&record, former.as_ref(), facts.withdrawn);
     absorb_patient::absorb(tx, ids, now, &said, FillKind::Exam, id).await?;
     link::exam_registered(tx, ids, now, rules, id).await?;
+    let (confidential, withdrawn) = (facts.vip || facts.restricted, facts.withdrawn);
+    let sharing = Sharing::of(sharing::is_final(facts.reviewed, &record), confidential, withdrawn);
+    let (subject, aspect) = (Subject::Exam, Aspect::Report);
+    report_changes::record(tx, ids, now, Change { report_pk: id, subject, aspect, org_code: &org, sharing }).await?;
     if fetch && record.get(ExamField::ReportFilePath).is_some() && !facts.withdrawn {
         jobs::enqueue(tx, ids, now, JobKind::FetchReportFile, &id.to_string(), now).await?;
     }
@@ -81,7 +97,7 @@ pub(super) async fn write(
 
 fn facts_of(context: &Context, record: &ExamReport, content_hash: String) -> ExamFacts {
     let rules = &context.rules;
-    let received = local_text(context.now);
+    let received = local_text(context.received_at);
     let [retrieve_at, observed_at] = prepare_report::moments(
         record.get(ExamField::RetrieveDate),
         record.get(ExamField::EffectiveDateTime),
@@ -92,7 +108,7 @@ fn facts_of(context: &Context, record: &ExamReport, content_hash: String) -> Exa
     ExamFacts {
         observation_uid: observation_uid("exam", &exam_report::KEY.map(|f| record.text(f))),
         content_hash,
-        sender: context.actor.name.clone(),
+        sender: context.sender.clone(),
         message_pk: Some(context.message_pk),
         reviewed: exam_report::is_reviewed(record),
         vip: exam_report::is_vip(record),
@@ -102,6 +118,8 @@ fn facts_of(context: &Context, record: &ExamReport, content_hash: String) -> Exa
         modality: modality(context, record),
         retrieve_at,
         observed_at,
+        notes: String::new(),
+        delay_s: prepare_report::delay_s(exam_report::reported_at(record), context.received_at),
     }
 }
 

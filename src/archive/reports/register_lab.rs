@@ -1,18 +1,20 @@
 //! One lab report's transaction: the head with its lines, or lines whose head has not come yet or was rejected
 //! (D-R9 to D-R11).
 
+use std::collections::BTreeSet;
+
 use super::prepare_report::{self, Prepared};
 use super::register_exam::open_conflict;
 use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of, record_audit};
-use super::report_codes::{Code, Note};
-use super::standing::{Standing, standing};
+use super::report_codes::{Code, Note, kept_notes};
+use super::standing::{Incoming, Standing, Stored, standing};
 use crate::archive::patients::absorb_patient::{self, Said};
 use crate::domain::date_time::local_text;
 use crate::domain::lab_report::{self, LabField, LabItemField, LabReport};
 use crate::domain::record::observation_uid;
 use crate::index::lab_reports::{self, ItemFacts, ItemPlace, KnownItem, LabFacts};
 use crate::index::patients::FillKind;
-use crate::index::{self, Ids, Tx};
+use crate::index::{self, Ids, Tx, report_changes};
 
 /// A head with the lines of the same message that can belong to it; or lines alone.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +23,8 @@ pub(super) struct LabUnit {
     pub(super) items: Vec<Prepared<LabItemField>>,
     /// The lines' head is in the same message and was rejected.
     pub(super) head_rejected: bool,
+    /// Lines of the head in the same message were rejected, so that what is here is no full set (D-R11).
+    pub(super) lacks_lines: bool,
 }
 
 pub(super) async fn write(
@@ -29,7 +33,7 @@ pub(super) async fn write(
     context: &Context,
     unit: LabUnit,
 ) -> Result<Vec<RecordOutcome>, index::Error> {
-    let LabUnit { head, items, head_rejected } = unit;
+    let LabUnit { head, items, head_rejected, lacks_lines } = unit;
     let owner = match (&head, items.first()) {
         (Some(head), _) => prepare_report::owner_keys(&head.record),
         (None, Some(item)) => prepare_report::owner_of_item(&item.record),
@@ -37,12 +41,21 @@ pub(super) async fn write(
     };
     let mut records = Vec::with_capacity(items.len() + 1);
     let mut full_set = false;
+    // A full set has withdrawn lines that an older message still has: with its head it does not bring them back.
+    let mut revives = true;
+    // Reports of which followers of the change feed are told.
+    let mut touched = BTreeSet::new();
     let place = match head {
         Some(head) => {
             let (id, standing, outcome) = write_head(tx, ids, context, *head).await?;
-            full_set = context.rules.replace_items && standing == Some(Standing::Newer) && !items.is_empty();
+            revives = standing != Some(Standing::Stale);
+            let is_newer = standing == Some(Standing::Newer);
+            full_set = context.rules.replace_items && is_newer && !items.is_empty() && !lacks_lines;
+            let adopted = lab_reports::adopt_orphans(tx, id, &owner[0], &owner[1], &owner[2]).await?;
+            if adopted > 0 || is_change(outcome.status) {
+                touched.insert(id);
+            }
             records.push(outcome);
-            lab_reports::adopt_orphans(tx, id, &owner[0], &owner[1], &owner[2]).await?;
             ItemPlace::Certain(id)
         }
         None if head_rejected => ItemPlace::Aside,
@@ -53,14 +66,18 @@ pub(super) async fn write(
         false => lab_reports::items(tx, &owner[0], &owner[1], &owner[2]).await?,
     };
     for item in items {
-        let outcome = write_item(tx, ids, context, place, &mut known, item).await?;
+        let outcome = write_item(tx, ids, context, place, revives, (&mut known, &mut touched), item).await?;
         records.push(outcome);
     }
     if full_set {
         let shown = known.iter().filter(|k| !k.withdrawn && k.place.report() == place.report());
         for item in shown.filter(|k| !records.iter().any(|r| r.serial_no == k.serial_no)) {
-            lab_reports::withdraw_item(tx, ids, item.id, context.now).await?;
+            lab_reports::withdraw_item(tx, ids, item.id, context.now, context.message_pk).await?;
+            touched.extend(item.place.report());
         }
+    }
+    for report in touched {
+        report_changes::lab_changed(tx, ids, context.now, report).await?;
     }
     let (action, target) = match place.report() {
         Some(id) => ("register_lab", format!("lab:{id}")),
@@ -68,6 +85,10 @@ pub(super) async fn write(
     };
     record_audit(tx, ids, context, action, target, &records).await?;
     Ok(records)
+}
+
+fn is_change(status: Status) -> bool {
+    matches!(status, Status::Stored | Status::Updated)
 }
 
 async fn write_head(
@@ -86,9 +107,12 @@ async fn write_head(
     let Some(stored) = known.iter().find(|report| report.identity == identity) else {
         let id = ids.next();
         facts.identity_conflict = !known.is_empty();
-        lab_reports::insert(tx, id, now, &facts, &record).await?;
         if facts.identity_conflict {
             notes.push(Note::of(Code::IdentityConflict));
+        }
+        facts.notes = kept_notes(&notes);
+        lab_reports::insert(tx, id, now, &facts, &record).await?;
+        if facts.identity_conflict {
             for other in &known {
                 lab_reports::mark_identity_conflict(tx, other.id).await?;
                 let lines = lab_reports::count_items(tx, other.id).await?;
@@ -99,8 +123,14 @@ async fn write_head(
         absorb_patient::absorb(tx, ids, now, &said, FillKind::Lab, id).await?;
         return Ok((id, None, outcome_of(RecordKind::Lab, &record, Status::Stored, None, notes)));
     };
-    let stamp = record.text(LabField::LastUpdateDateTime);
-    let stand = standing((stamp, stamped, &facts.content_hash), &stored.last_update_dtime, &stored.content_hash);
+    let incoming = Incoming {
+        stamp: record.text(LabField::LastUpdateDateTime),
+        stamped,
+        content_hash: &facts.content_hash,
+        replayed: context.replayed,
+    };
+    let stand = standing(incoming, Stored::of(stored));
+    facts.notes = kept_notes(&notes);
     if matches!(stand, Standing::Newer | Standing::Changed) {
         let former = lab_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
         let said = Said::by_lab(&record, Some(&former), facts.withdrawn);
@@ -114,7 +144,8 @@ async fn write_item(
     ids: &Ids,
     context: &Context,
     place: ItemPlace,
-    known: &mut Vec<KnownItem>,
+    revives: bool,
+    (known, touched): (&mut Vec<KnownItem>, &mut BTreeSet<i64>),
     item: Prepared<LabItemField>,
 ) -> Result<RecordOutcome, index::Error> {
     let now = context.now;
@@ -128,22 +159,27 @@ async fn write_item(
     let stamp = record.text(LabItemField::LastUpdateDateTime).to_owned();
     let facts = ItemFacts {
         content_hash,
-        sender: context.actor.name.clone(),
+        sender: context.sender.clone(),
         message_pk: Some(context.message_pk),
         withdrawn: prepare_report::is_withdrawn(record.get(LabItemField::DataStatus)),
+        notes: kept_notes(&notes),
     };
     let stored = stored_line(known, place, &serial_no, &facts.content_hash).and_then(|at| known.get_mut(at));
     let Some(stored) = stored else {
         let id = ids.next();
         lab_reports::insert_item(tx, id, place, now, &facts, &record).await?;
+        touched.extend(place.report());
         let ItemFacts { content_hash, withdrawn, .. } = facts;
-        known.push(KnownItem { id, serial_no, content_hash, last_update_dtime: stamp, withdrawn, place });
+        let message_pk = Some(context.message_pk);
+        known.push(KnownItem { id, serial_no, content_hash, last_update_dtime: stamp, withdrawn, place, message_pk });
         return Ok(outcome_of(RecordKind::LabItem, &record, Status::Stored, None, notes));
     };
-    let incoming = (stamp.as_str(), stamped, facts.content_hash.as_str());
-    let mut stand = standing(incoming, &stored.last_update_dtime, &stored.content_hash);
+    let content_hash = facts.content_hash.as_str();
+    let incoming = Incoming { stamp: &stamp, stamped, content_hash, replayed: context.replayed };
+    let mut stand = standing(incoming, Stored::of_line(stored));
     // A line withdrawn by a full set has its old content; sent again, it is back.
-    if stand == Standing::Duplicate && stored.withdrawn != facts.withdrawn {
+    let overtaken = context.replayed.zip(stored.message_pk).is_some_and(|(replayed, stored)| stored > replayed);
+    if stand == Standing::Duplicate && stored.withdrawn != facts.withdrawn && revives && !overtaken {
         stand = Standing::Changed;
     }
     let replaces = matches!(stand, Standing::Newer | Standing::Changed);
@@ -155,10 +191,12 @@ async fn write_item(
     };
     if moves && stored.place != place {
         lab_reports::place_item(tx, stored.id, place).await?;
+        touched.extend(stored.place.report().into_iter().chain(place.report()));
         stored.place = place;
     }
     if replaces {
         lab_reports::replace_item(tx, ids, stored.id, now, &facts, &mut record).await?;
+        touched.extend(stored.place.report());
         // So that a line that is there twice in one message is seen.
         stored.content_hash = facts.content_hash;
         stored.last_update_dtime = stamp;
@@ -189,7 +227,7 @@ fn stored_line(known: &[KnownItem], place: ItemPlace, serial_no: &str, content_h
 }
 
 fn facts_of(context: &Context, record: &LabReport, content_hash: String) -> LabFacts {
-    let received = local_text(context.now);
+    let received = local_text(context.received_at);
     let [retrieve_at, observed_at] = prepare_report::moments(
         record.get(LabField::RetrieveDate),
         record.get(LabField::EffectiveDateTime),
@@ -199,11 +237,13 @@ fn facts_of(context: &Context, record: &LabReport, content_hash: String) -> LabF
     LabFacts {
         observation_uid: observation_uid("lab", &lab_report::KEY.map(|f| record.text(f))),
         content_hash,
-        sender: context.actor.name.clone(),
+        sender: context.sender.clone(),
         message_pk: Some(context.message_pk),
         withdrawn: prepare_report::is_withdrawn(record.get(LabField::DataStatus)),
         identity_conflict: false,
         retrieve_at,
         observed_at,
+        notes: String::new(),
+        delay_s: prepare_report::delay_s(lab_report::reported_at(record), context.received_at),
     }
 }

@@ -4,22 +4,26 @@
 //! What one transaction holds: the rows, links to images, the job that fetches the report file, the audit record, and
 //! for a batch of one report also the message's result.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use serde_json::json;
 
+use super::keep_message::MessageState;
 use super::plan_batch::{Unit, plan};
 use super::prepare_report::{RegistrationRules, Submitted};
 use super::report_codes::{Code, Note};
 use crate::archive::peers::retrieve_exam::Fetched;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
+use crate::domain::date_time::local_text;
 use crate::domain::dictionary::Dictionaries;
 use crate::domain::exam_report::ExamField;
 use crate::domain::lab_report::{LabField, LabItemField};
 use crate::domain::record::{Field, Record};
 use crate::index::audit::{self, AuditRecord};
+use crate::index::rejected_records::{self, RejectedRecords};
 use crate::index::{Tx, inbox};
 
 /// Transactions of one batch that are under way at the same time; they share commits.
@@ -30,8 +34,10 @@ const WIDTH: usize = 16;
 pub struct RegisterReports {
     /// The message that brought it, as [`Archive::keep_message`] named it.
     pub message_pk: i64,
-    /// Who sent it.
+    /// Who brings it: the sender, or who takes up a kept message again.
     pub actor: Actor,
+    /// Whether it has just come.
+    pub origin: Origin,
     /// How records are judged.
     pub rules: Arc<RegistrationRules>,
     /// Exam reports in order.
@@ -40,6 +46,21 @@ pub struct RegisterReports {
     pub labs: Vec<Submitted<LabField>>,
     /// Lines of lab reports in order; they need not belong to the heads of the same batch (D-R10).
     pub items: Vec<Submitted<LabItemField>>,
+}
+
+/// How a batch comes to be registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It has just come from the actor.
+    JustCame,
+    /// It was kept and is taken up again (D-X2): what has no stamp has the time of its receipt, and what a later message
+    /// has changed stays.
+    TakenUpAgain {
+        /// Who had sent it.
+        sender: String,
+        /// When it had come, milliseconds since 1970 UTC.
+        received_at: i64,
+    },
 }
 
 /// The kinds of records.
@@ -124,6 +145,10 @@ impl BatchOutcome {
         self.records.iter().filter(|record| record.status == Status::Rejected).count()
     }
 
+    fn state(&self) -> MessageState {
+        if self.failed() == 0 { MessageState::Done } else { MessageState::Failed }
+    }
+
     fn as_result(&self) -> String {
         let items: Vec<_> = self
             .records
@@ -146,8 +171,14 @@ impl BatchOutcome {
 pub(super) struct Context {
     pub(super) message_pk: i64,
     pub(super) actor: Actor,
+    /// Whose records they are.
+    pub(super) sender: String,
     pub(super) rules: Arc<RegistrationRules>,
     pub(super) now: i64,
+    /// When the message came.
+    pub(super) received_at: i64,
+    /// The message, when it is taken up again.
+    pub(super) replayed: Option<i64>,
     pub(super) fetched: Fetched,
     pub(super) dictionaries: Arc<Dictionaries>,
 }
@@ -156,15 +187,15 @@ impl Archive {
     /// Registers a batch. An error means that the message's result could not be noted; its records may be stored,
     /// and sending the message again does no harm.
     pub async fn register_reports(&self, command: RegisterReports) -> Result<BatchOutcome, Error> {
-        let RegisterReports { message_pk, actor, rules, exams, labs, items } = command;
-        let context = Context {
-            message_pk,
-            actor,
-            rules,
-            now: self.clock.now_ms(),
-            fetched: self.fetched.clone(),
-            dictionaries: self.dictionaries(),
+        let RegisterReports { message_pk, actor, origin, rules, exams, labs, items } = command;
+        let now = self.clock.now_ms();
+        let (sender, received_at, replayed) = match origin {
+            Origin::JustCame => (actor.name.clone(), now, None),
+            Origin::TakenUpAgain { sender, received_at } => (sender, received_at, Some(message_pk)),
         };
+        let fetched = self.fetched.clone();
+        let dictionaries = self.dictionaries();
+        let context = Context { message_pk, actor, sender, rules, now, received_at, replayed, fetched, dictionaries };
         let size = exams.len() + labs.len() + items.len();
         let plan = if size <= 32 {
             plan(&context, exams, labs, items)
@@ -174,7 +205,7 @@ impl Archive {
                 .await
                 .map_err(|_| Error::Invalid("the batch could not be prepared".to_owned()))?
         };
-        let alone = plan.units.len() == 1 && plan.rejected.is_empty();
+        let alone = plan.units.len() == 1 && plan.rejected.is_empty() && context.replayed.is_none();
         let width = if plan.repeats { 1 } else { WIDTH };
         let mut outcome = BatchOutcome::default();
         let units = futures_util::stream::iter(plan.units.into_iter().map(|unit| self.settle(&context, unit, alone)));
@@ -222,7 +253,8 @@ impl Archive {
                         return Ok(records);
                     }
                     let outcome = BatchOutcome { records };
-                    inbox::finish(tx, context.message_pk, context.now, &outcome.as_result()).await?;
+                    let (state, result) = (outcome.state(), outcome.as_result());
+                    inbox::finish(tx, context.message_pk, context.now, state, &result).await?;
                     Ok(outcome.records)
                 })
             })
@@ -230,22 +262,33 @@ impl Archive {
     }
 
     async fn finish(&self, context: &Context, outcome: &BatchOutcome) -> Result<(), Error> {
-        let result = outcome.as_result();
-        let rejected: Vec<&str> =
+        let (state, result) = (outcome.state(), outcome.as_result());
+        let codes: Vec<&str> =
             outcome.records.iter().filter_map(|record| record.code.map(Code::as_str)).take(100).collect();
-        let record = (!rejected.is_empty()).then(|| AuditRecord {
-            action: "register_reports",
+        let is_replay = context.replayed.is_some();
+        let record = (!codes.is_empty() || is_replay).then(|| AuditRecord {
+            action: if is_replay { "replay_message" } else { "register_reports" },
             actor: context.actor.clone(),
             org_code: String::new(),
             target: format!("message:{}", context.message_pk),
-            outcome: "rejected",
-            detail: json!({ "rejected": outcome.failed(), "codes": rejected }),
+            outcome: if codes.is_empty() { "ok" } else { "rejected" },
+            detail: json!({ "rejected": outcome.failed(), "codes": codes }),
         });
+        // Who sends a rejected record again has it counted again; who takes the message up has not.
+        let rejected = if is_replay { Vec::new() } else { rejected_of(context, outcome) };
+        let day = local_text(context.now).chars().take(10).collect::<String>();
         let (message_pk, now, audit_id) = (context.message_pk, context.now, self.ids.next());
+        let sender = is_replay.then(|| context.sender.clone());
         self.index
             .write(move |tx| {
                 Box::pin(async move {
-                    inbox::finish(tx, message_pk, now, &result).await?;
+                    match sender {
+                        Some(sender) => inbox::finish_replay(tx, message_pk, now, &sender, state, &result).await?,
+                        None => inbox::finish(tx, message_pk, now, state, &result).await?,
+                    }
+                    for rejected in &rejected {
+                        rejected_records::add(tx, &day, rejected).await?;
+                    }
                     match record {
                         Some(record) => audit::record(tx, audit_id, now, &record).await,
                         None => Ok(()),
@@ -255,6 +298,28 @@ impl Archive {
             .await
             .map_err(Error::from)
     }
+}
+
+/// What counts as rejected, by organisation; a code that is not one of ours is anybody's text and is left out.
+fn rejected_of(context: &Context, outcome: &BatchOutcome) -> Vec<RejectedRecords> {
+    let mut counts: BTreeMap<(String, &str, &str, String), i64> = BTreeMap::new();
+    for record in &outcome.records {
+        // What could not be stored is the archive's fault, not the data's.
+        let Some(code) = record.code.filter(|code| *code != Code::NotStored) else { continue };
+        let known = context.rules.organizations.contains(record.org_code.trim());
+        let org_code = if known { record.org_code.trim().to_owned() } else { String::new() };
+        let field = record.notes.iter().find(|note| code == note.code || code == Code::Strict);
+        let field = field.map(|note| note.field.to_string()).unwrap_or_default();
+        *counts.entry((org_code, record.kind.as_str(), code.as_str(), field)).or_default() += 1;
+    }
+    let rejected = |((org_code, kind, code, field), records): ((String, &str, &str, String), i64)| RejectedRecords {
+        org_code,
+        kind: kind.to_owned(),
+        code: code.to_owned(),
+        field,
+        records,
+    };
+    counts.into_iter().map(rejected).collect()
 }
 
 pub(super) fn outcome_of<F: Field>(

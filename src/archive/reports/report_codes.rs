@@ -102,6 +102,25 @@ impl Note {
     }
 }
 
+/// Most notes that are kept with one record.
+const MOST_KEPT: usize = 60;
+
+/// Codes and fields of notes as they are kept with a record: `E1002:Birth_Date E1016`, sorted, each once. The name of an
+/// unknown field is the sender's own text and is not kept.
+pub(super) fn kept_notes(notes: &[Note]) -> String {
+    let word = |Note { code, field }: &Note| match (code, field.is_empty()) {
+        (Code::UnknownField, _) | (_, true) => code.as_str().to_owned(),
+        (_, false) => format!("{}:{field}", code.as_str()),
+    };
+    let words: std::collections::BTreeSet<String> = notes.iter().take(MOST_KEPT).map(word).collect();
+    words.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+/// The codes and fields that [`kept_notes`] wrote.
+pub(super) fn read_kept_notes(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split(' ').filter(|word| !word.is_empty()).map(|word| word.split_once(':').unwrap_or((word, "")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +133,21 @@ mod tests {
         assert_eq!(seen.len(), Code::ALL.len());
         assert!(Code::ALL.iter().all(|code| !code.text().is_empty()));
         assert_eq!(Note::on(Code::BadDate, "Birth_Date").line(), "E1002 Birth_Date 日期无法识别，已按空值保存");
+    }
+
+    #[test]
+    fn d_r14_notes_are_kept_as_codes_and_fields_without_what_a_sender_wrote() {
+        let notes = [
+            Note::on(Code::MissingField, "State"),
+            Note::on(Code::UnknownField, "shoe size: 43"),
+            Note::on(Code::BadDate, "Birth_Date"),
+            Note::of(Code::IdentityConflict),
+            Note::on(Code::MissingField, "State"),
+        ];
+        let kept = kept_notes(&notes);
+        assert_eq!(kept, "E1002:Birth_Date E1005:State E1016 E1023");
+        let read: Vec<_> = read_kept_notes(&kept).collect();
+        assert_eq!(read, [("E1002", "Birth_Date"), ("E1005", "State"), ("E1016", ""), ("E1023", "")]);
+        assert_eq!(read_kept_notes("").count(), 0);
     }
 }

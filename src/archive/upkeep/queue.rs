@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::archive::peers::retrieve_exam;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::index::audit::{self, AuditRecord};
@@ -85,9 +86,22 @@ impl Archive {
         Ok(jobs::postpone(&self.index, job, now, now.saturating_add(millis(delay_ms))).await?)
     }
 
-    /// Gives a job up; it stays in the list of dead jobs with its reason.
+    /// Gives a job up; it stays in the list of dead jobs with its reason. What waits for it is told in the same
+    /// transaction.
     pub async fn bury_job(&self, job: &Job, reason: &str) -> Result<bool, Error> {
-        Ok(jobs::bury(&self.index, job, self.clock.now_ms(), reason).await?)
+        let (ids, now) = (self.ids.clone(), self.clock.now_ms());
+        let (job, reason) = (job.clone(), reason.to_owned());
+        self.index
+            .write(move |tx| {
+                Box::pin(async move {
+                    let state = jobs::bury(tx, &job, now, &reason).await?;
+                    if state == Some(JobState::Dead) && job.kind == JobKind::RetrieveExam {
+                        retrieve_exam::job_given_up(tx, &ids, now, &job.key, &reason).await?;
+                    }
+                    Ok(state.is_some())
+                })
+            })
+            .await
     }
 
     /// Gives back what a stopping worker holds.

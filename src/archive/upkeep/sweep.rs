@@ -42,6 +42,8 @@ impl Archive {
         let alone = self.ids.is_alone(&self.index).await?;
         let a_day_ago = self.clock.now_ms() - DAY.as_millis() as i64;
         let crashed = crashed.start..if alone { crashed.end } else { crashed.end.min(a_day_ago) };
+        // A purge that was killed has said what it still had to remove.
+        self.forget_purged().await?;
         let mut swept = Swept::default();
         let mut listing = self.objects.list().chunks(KEYS_AT_ONCE);
         while let Some(listed) = listing.next().await {

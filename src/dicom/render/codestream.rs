@@ -40,6 +40,8 @@ pub(super) struct Codestream {
     /// Adobe's colour transform, when it is written down.
     pub(super) adobe: Option<u8>,
     pub(super) subsampled: bool,
+    /// Tiles, precincts and code-blocks of JPEG 2000, about; 0 for the others.
+    pub(super) parts: u64,
     /// Position of the start-of-frame segment's parameters.
     frame_at: usize,
 }
@@ -135,6 +137,7 @@ fn frame(bytes: &[u8], start: usize, kind: Kind) -> Option<Codestream> {
         components: (*bytes.get(start + 7)?).into(),
         adobe: None,
         subsampled: false,
+        parts: 0,
         frame_at: start + 2,
     })
 }
@@ -142,6 +145,25 @@ fn frame(bytes: &[u8], start: usize, kind: Kind) -> Option<Codestream> {
 /// Positions just behind the start-of-scan markers. In entropy-coded data 0xFF is always followed by something else.
 fn scans(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
     bytes.windows(2).enumerate().filter(|(_, pair)| *pair == [0xFF, 0xDA]).map(|(at, _)| at + 2)
+}
+
+/// How many parts of this size an area has.
+fn count((width, height): (u32, u32), (across, down): (u32, u32)) -> u64 {
+    u64::from(width.div_ceil(across.max(1))) * u64::from(height.div_ceil(down.max(1)))
+}
+
+/// Code-blocks and precincts that a coding style (ISO 15444-1 table A.20) makes of one component.
+fn parts_of(style: &[u8], has_precincts: bool, (width, height): (u32, u32)) -> Option<u64> {
+    let power = |exponent: u32| 1_u32.checked_shl(exponent).unwrap_or(u32::MAX);
+    let (levels, across, down) = (u32::from(*style.first()?), u32::from(*style.get(1)?), u32::from(*style.get(2)?));
+    let mut parts = count((width, height), (power((across & 0x0F) + 2), power((down & 0x0F) + 2)));
+    let precincts = if has_precincts { style.get(5..)? } else { &[] };
+    for (resolution, size) in (0..=levels).zip(precincts) {
+        let shrunk = power(levels - resolution);
+        let size = (power(u32::from(size & 0x0F)), power(u32::from(size >> 4)));
+        parts = parts.saturating_add(count((width.div_ceil(shrunk), height.div_ceil(shrunk)), size));
+    }
+    Some(parts)
 }
 
 fn jpeg_2000(bytes: &[u8]) -> Option<Codestream> {
@@ -155,10 +177,23 @@ fn jpeg_2000(bytes: &[u8]) -> Option<Codestream> {
     let details = bytes.get(42..42 + 3 * usize::from(components))?;
     let same = |index: usize, value: u8| details.chunks(3).all(|component| component[index] == value);
     let mut at = 4 + usize::from(word(bytes, 4)?);
+    let (width, height) = (right.checked_sub(left)?, bottom.checked_sub(top)?);
+    let tile = (quad(bytes, 24)?.clamp(1, width.max(1)), quad(bytes, 28)?.clamp(1, height.max(1)));
+    let mut parts = count((width, height), tile);
     let mut color_transform = false;
     while let (Some(marker), Some(length)) = (word(bytes, at), word(bytes, at + 2)) {
         if marker == 0xFF52 {
             color_transform = *bytes.get(at + 8)? == 1;
+        }
+        // COD, and COC, which says the same of one component.
+        let style = match marker {
+            0xFF52 => Some((at + 4, at + 9)),
+            0xFF53 => Some((at + 5, at + 6)),
+            _ => None,
+        };
+        if let Some((flags, style)) = style {
+            let style = bytes.get(style..at + 2 + usize::from(length))?;
+            parts = parts.saturating_add(parts_of(style, *bytes.get(flags)? & 1 == 1, (width, height))?);
         }
         if marker == 0xFF90 || length < 2 {
             break;
@@ -167,12 +202,13 @@ fn jpeg_2000(bytes: &[u8]) -> Option<Codestream> {
     }
     Some(Codestream {
         kind: Kind::Jpeg2000 { color_transform },
-        width: right.checked_sub(left)?,
-        height: bottom.checked_sub(top)?,
+        width,
+        height,
         components,
         precision: u16::from(depth & 0x7F) + 1,
         adobe: None,
         subsampled: !(same(0, depth) && same(1, 1) && same(2, 1)),
+        parts: parts.saturating_mul(u64::from(components)),
         frame_at: 0,
     })
 }

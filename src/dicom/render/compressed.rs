@@ -13,11 +13,20 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use super::codestream::{Codestream, Kind};
 use super::header::{ImageHeader, inflate};
 use super::raster::{ColorSpace, Raster};
-use super::{Error, RenderConfig};
+use super::{Error, RenderConfig, extended_jpeg};
 
 const RLE_LOSSLESS: &str = "1.2.840.10008.1.2.5";
 const ENCAPSULATED_UNCOMPRESSED: &str = "1.2.840.10008.1.2.1.98";
 const DEFLATED_IMAGE_FRAME: &str = "1.2.840.10008.1.2.8.1";
+
+/// Most tiles, precincts and code-blocks of a JPEG 2000 frame: its decoder allocates for each of them.
+const MOST_PARTS: u64 = 1 << 20;
+/// Bytes that one byte of run lengths can stand for.
+const MOST_RLE_GAIN: usize = 64;
+/// Pixels that one byte of a JPEG with losses can stand for: a bit for each block of 64, in its scan of averages.
+const MOST_DCT_GAIN: u64 = 512;
+/// Samples that one byte of JPEG Lossless can stand for: a bit for each.
+const MOST_LOSSLESS_GAIN: u64 = 8;
 
 /// Decodes the bytes of one frame.
 pub(super) fn decode(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<Raster<'static>, Error> {
@@ -51,7 +60,22 @@ fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Resu
         TransferSyntaxRegistry.get(uid).and_then(|syntax| syntax.pixel_data_reader()).ok_or_else(unsupported)?;
     let failed = |reason: String| Error::Codec { transfer_syntax: uid.to_owned(), reason };
     let stream = stream.ok_or_else(|| failed("no codestream".to_owned()))?;
-    config.check_pixels(u64::from(stream.width) * u64::from(stream.height))?;
+    let pixels = u64::from(stream.width) * u64::from(stream.height);
+    config.check_pixels(pixels)?;
+    let gain = match stream.kind {
+        Kind::JpegDct => MOST_DCT_GAIN,
+        Kind::JpegLossless => MOST_LOSSLESS_GAIN,
+        Kind::JpegLs { .. } | Kind::Jpeg2000 { .. } => u64::MAX,
+    };
+    if pixels > (frame.len() as u64).saturating_mul(gain) {
+        return Err(failed("the codestream is too short for its size".to_owned()));
+    }
+    if stream.parts > MOST_PARTS {
+        return Err(Error::TooLarge { what: "tiles, precincts and code-blocks", limit: MOST_PARTS });
+    }
+    if stream.kind == Kind::JpegDct && stream.precision == extended_jpeg::PRECISION && stream.components == 1 {
+        return extended(header, &stream, &frame);
+    }
     let deep = stream.kind == Kind::JpegDct && stream.precision != 8;
     if deep || stream.precision > 16 || stream.subsampled || ![1, 3].contains(&stream.components) {
         return Err(unsupported());
@@ -93,6 +117,29 @@ fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Resu
     })
 }
 
+/// JPEG with losses and 12 bits.
+fn extended(header: &ImageHeader, stream: &Codestream, frame: &[u8]) -> Result<Raster<'static>, Error> {
+    let failed = |reason: &str| {
+        let (transfer_syntax, reason) = (header.transfer_syntax.clone(), reason.to_owned());
+        Error::Codec { transfer_syntax, reason }
+    };
+    let bytes = extended_jpeg::decode(frame, (stream.width, stream.height)).map_err(failed)?;
+    Ok(Raster {
+        width: stream.width,
+        height: stream.height,
+        samples: 1,
+        bits_allocated: 16,
+        bits_stored: extended_jpeg::PRECISION,
+        high_bit: extended_jpeg::PRECISION - 1,
+        signed: header.signed,
+        float: false,
+        planar: false,
+        space: ColorSpace::Single,
+        bytes: Cow::Owned(bytes),
+        first_bit: 0,
+    })
+}
+
 fn space(header: &ImageHeader, stream: &Codestream) -> ColorSpace {
     let ybr = header.photometric.starts_with("YBR_FULL");
     match stream.kind {
@@ -117,6 +164,10 @@ fn run_lengths(header: &ImageHeader, fragment: &[u8]) -> Result<Vec<u8>, Error> 
     }
     let pixels = usize::from(header.rows) * usize::from(header.columns);
     let plane = if header.bits_allocated == 1 { pixels.div_ceil(8) } else { pixels };
+    // Two bytes give 128 at most, so a fragment that promises more is refused before anything is allocated for it.
+    if fragment.len().saturating_mul(MOST_RLE_GAIN) < plane * count {
+        return Err(damaged());
+    }
     let mut bytes = vec![0; plane * count];
     for segment in 0..count {
         let start = word(4 + 4 * segment).ok_or_else(damaged)?;

@@ -26,6 +26,40 @@ pub struct DecodedFrame {
     pub photometric: Option<&'static str>,
 }
 
+impl DecodedFrame {
+    /// The pixels as the header says of them, for a reader that has the header beside them (PS3.18 section 8.7.3.3.2).
+    ///
+    /// Colour whose photometric interpretation would have to change is [`Error::Unsupported`]; that JPEG 2000 gives RGB
+    /// where YBR_RCT or YBR_ICT is declared is what readers expect.
+    pub fn as_described(self, header: &ImageHeader) -> Result<Vec<u8>, Error> {
+        let declared = header.photometric.as_str();
+        let same_color = match self.photometric {
+            None => true,
+            Some("RGB") => matches!(declared, "RGB" | "YBR_RCT" | "YBR_ICT"),
+            Some(other) => other == "YBR_FULL" && declared == other,
+        };
+        if !same_color {
+            return Err(Error::Unsupported("Photometric Interpretation"));
+        }
+        if self.bits_allocated != header.bits_allocated {
+            return Err(Error::Unsupported("Bits Allocated"));
+        }
+        if !header.planar || self.samples < 2 {
+            return Ok(self.bytes);
+        }
+        let (samples, unit) = (usize::from(self.samples), usize::from(self.bits_allocated / 8));
+        let pixels = self.width as usize * self.height as usize;
+        let mut planes = Vec::with_capacity(self.bytes.len());
+        for sample in 0..samples {
+            for pixel in 0..pixels {
+                let at = (pixel * samples + sample) * unit;
+                planes.extend_from_slice(&self.bytes[at..at + unit]);
+            }
+        }
+        Ok(planes)
+    }
+}
+
 /// Decodes the bytes of one frame of an object with this header.
 pub fn uncompressed_frame(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<DecodedFrame, Error> {
     config.check_pixels(u64::from(header.rows) * u64::from(header.columns))?;

@@ -15,7 +15,7 @@ pub(super) fn draw(
     header: &ImageHeader,
     raster: &Raster<'_>,
     group: &FrameGroup,
-    asked: Option<Window>,
+    (asked, asked_function): (Option<Window>, Option<VoiFunction>),
 ) -> (RgbImage, Option<Window>) {
     let modality = Modality { header, rescale: group.rescale };
     let table = (!raster.float && raster.bits_stored <= TABLE_BITS).then(|| modality_table(raster, &modality));
@@ -23,7 +23,7 @@ pub(super) fn draw(
         Some(table) => table[table_index(raster, raw)],
         None => modality.apply(raster.stored(raw)),
     };
-    let function = match group.function {
+    let function = match asked_function.or(group.function) {
         // LINEAR counts in whole steps; floating point has none.
         None | Some(VoiFunction::Linear) if raster.float => VoiFunction::LinearExact,
         function => function.unwrap_or(VoiFunction::Linear),

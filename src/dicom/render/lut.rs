@@ -36,9 +36,12 @@ impl Table {
 
 /// VOI LUT Function (0028,1056).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum VoiFunction {
+pub enum VoiFunction {
+    /// LINEAR, which counts in whole steps.
     Linear,
+    /// LINEAR_EXACT.
     LinearExact,
+    /// SIGMOID.
     Sigmoid,
 }
 

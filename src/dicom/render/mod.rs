@@ -9,6 +9,7 @@ mod codestream;
 mod color;
 mod compressed;
 mod decoded;
+mod extended_jpeg;
 mod fragments;
 mod geometry;
 mod gray;
@@ -24,7 +25,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use decoded::{DecodedFrame, uncompressed_frame};
+pub use geometry::Region;
 pub use header::{ImageHeader, inflate};
+pub use lut::VoiFunction;
 pub use presets::{Preset, presets};
 
 use raster::Raster;
@@ -77,6 +80,8 @@ pub enum PictureFormat {
     },
     /// PNG, without losses.
     Png,
+    /// GIF; without losses where the picture is grey.
+    Gif,
 }
 
 /// Clockwise rotation.
@@ -98,6 +103,12 @@ pub enum Rotation {
 pub struct RenderOptions {
     /// Window in place of the object's own; colour ignores it.
     pub window: Option<Window>,
+    /// How the window is applied, in place of the object's own way.
+    pub function: Option<VoiFunction>,
+    /// The part of the frame that is drawn.
+    pub region: Option<Region>,
+    /// Width and height that the picture fills as far as its shape allows, whether it was larger or smaller.
+    pub viewport: Option<(u32, u32)>,
     /// Longest edge of the picture; larger pictures are scaled down.
     pub max_edge: Option<u32>,
     /// Black for white.
@@ -111,7 +122,16 @@ pub struct RenderOptions {
 impl Default for RenderOptions {
     fn default() -> Self {
         let format = PictureFormat::Jpeg { quality: 90 };
-        Self { window: None, max_edge: None, invert: false, rotate: Rotation::None, format }
+        Self {
+            window: None,
+            function: None,
+            region: None,
+            viewport: None,
+            max_edge: None,
+            invert: false,
+            rotate: Rotation::None,
+            format,
+        }
     }
 }
 
@@ -131,7 +151,7 @@ pub enum FrameBytes<'a> {
 pub struct RenderedFrame {
     /// The encoded picture.
     pub bytes: Vec<u8>,
-    /// `image/jpeg` or `image/png`.
+    /// `image/jpeg`, `image/png` or `image/gif`.
     pub media_type: &'static str,
     /// Width in pixels.
     pub width: u32,
@@ -166,7 +186,7 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
-    /// No decoder for the transfer syntax, or for this use of it (such as JPEG with 12 bits).
+    /// No decoder for the transfer syntax, or for this use of it (such as JPEG with colours of 12 bits).
     #[error("pixel data in transfer syntax {uid} cannot be drawn")]
     UnsupportedTransferSyntax {
         /// Transfer Syntax UID.
@@ -186,6 +206,12 @@ pub enum Error {
     /// The picture could not be written.
     #[error("the picture cannot be encoded")]
     Encode(#[from] image::ImageError),
+    /// The picture could not be written as GIF.
+    #[error("the picture cannot be encoded as GIF")]
+    EncodeGif(#[from] gif::EncodingError),
+    /// The region lies outside of the frame.
+    #[error("the region lies outside of the frame")]
+    NoRegion,
 }
 
 /// Draws frame `frame` (1 is the first).
@@ -212,7 +238,9 @@ pub fn render_frame(
         FrameBytes::WholeFile(file) => {
             let data_set = file.get(header.dataset_offset..).ok_or(Error::Truncated)?;
             if header.is_deflated() {
-                let inflated = header::inflate(data_set, config.max_object_bytes);
+                let end = (u64::from(frame) * header.native_frame_bits()).div_ceil(8);
+                let end = end.saturating_add(header.pixels.value_offset as u64);
+                let inflated = header::inflate(data_set, end.min(config.max_object_bytes));
                 let native = native_frame(header, &inflated, frame)?;
                 return finish(header, &Raster::native(header, native, first_bit)?, frame, options);
             }
@@ -224,15 +252,6 @@ pub fn render_frame(
             finish(header, &compressed::decode(header, compressed, config)?, frame, options)
         }
     }
-}
-
-/// Undoes the compression of a frame: what the pixels would be in Explicit VR Little Endian under the same attributes.
-///
-/// Colour whose photometric interpretation would have to change is [`Error::Unsupported`], because the attributes that a
-/// reader has beside the pixels would be wrong.
-pub fn decode_frame_as_described(header: &ImageHeader, frame: &[u8], config: &RenderConfig) -> Result<Vec<u8>, Error> {
-    config.check_pixels(u64::from(header.rows) * u64::from(header.columns))?;
-    compressed::decode(header, frame.to_vec(), config)?.into_native(header)
 }
 
 fn native_frame<'a>(header: &ImageHeader, data_set: &'a [u8], frame: u32) -> Result<&'a [u8], Error> {
@@ -252,7 +271,7 @@ fn finish(
     let (mut picture, window) = match (&header.palette, raster.samples) {
         (_, 3) => (color::draw(raster), None),
         (Some(palette), _) => (color::draw_palette(raster, palette), None),
-        (None, _) => gray::draw(header, raster, &group, options.window),
+        (None, _) => gray::draw(header, raster, &group, (options.window, options.function)),
     };
     for overlay in &header.overlays {
         overlay.draw(raster, &mut picture);

@@ -75,39 +75,6 @@ impl<'a> Raster<'a> {
         Ok(raster)
     }
 
-    /// The samples laid out as the header says of uncompressed pixels.
-    pub(super) fn into_native(self, header: &ImageHeader) -> Result<Vec<u8>, Error> {
-        let same_color = match self.space {
-            ColorSpace::Single => header.samples == 1,
-            ColorSpace::Rgb => matches!(header.photometric.as_str(), "RGB" | "YBR_RCT" | "YBR_ICT"),
-            ColorSpace::Ybr => header.photometric == "YBR_FULL",
-            ColorSpace::Ybr422 => false,
-        };
-        let same_size = self.width == u32::from(header.columns) && self.height == u32::from(header.rows);
-        if !same_color || !same_size || self.samples != usize::from(header.samples) || self.first_bit != 0 {
-            return Err(Error::Unsupported("Photometric Interpretation"));
-        }
-        let samples = self.samples;
-        let pixels = self.pixels();
-        let mut bytes = match (self.bits_allocated, header.bits_allocated) {
-            (own, wanted) if own == wanted => self.bytes.into_owned(),
-            (8, 16) => {
-                let fill = |byte: &u8| if self.signed && byte >> 7 == 1 { [*byte, 0xFF] } else { [*byte, 0] };
-                self.bytes.iter().flat_map(fill).collect()
-            }
-            _ => return Err(Error::Unsupported("Bits Allocated")),
-        };
-        let unit = usize::from(header.bits_allocated).div_ceil(8);
-        if samples > 1 && header.planar && !self.planar {
-            let plane = |sample: usize| (0..pixels).map(move |pixel| (pixel * samples + sample) * unit);
-            bytes = (0..samples).flat_map(plane).flat_map(|at| bytes[at..at + unit].to_vec()).collect();
-        } else if samples > 1 && self.planar && !header.planar {
-            let place = |pixel: usize| (0..samples).map(move |sample| (sample * pixels + pixel) * unit);
-            bytes = (0..pixels).flat_map(place).flat_map(|at| bytes[at..at + unit].to_vec()).collect();
-        }
-        Ok(bytes)
-    }
-
     /// Number of pixels.
     pub(super) fn pixels(&self) -> usize {
         self.width as usize * self.height as usize

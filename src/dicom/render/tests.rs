@@ -2,6 +2,8 @@ use image::GenericImageView as _;
 
 use super::*;
 
+mod compression;
+
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 
 /// Writes a Part 10 file in Explicit VR Little Endian from elements of short form and pixels.
@@ -270,16 +272,6 @@ fn a_frame_of_absurd_size_is_refused_before_it_is_allocated() {
 }
 
 #[test]
-fn twelve_bit_jpeg_is_refused_rather_than_drawn_wrongly() {
-    let mut file = FileBuilder::new("1.2.840.10008.1.2.4.51");
-    file.image("MONOCHROME2", 1, [1, 1, 16, 12, 0]);
-    let stream = [0xFF, 0xD8, 0xFF, 0xC1, 0, 11, 12, 0, 1, 0, 1, 1, 1, 0x11, 0, 0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0];
-    encapsulate(&mut file, &[], &[&stream]);
-
-    assert!(matches!(render(&file.bytes, 1, &png()), Err(Error::UnsupportedTransferSyntax { .. })));
-}
-
-#[test]
 fn bytes_that_are_cut_anywhere_give_an_error_and_no_panic() {
     let mut file = FileBuilder::new(EXPLICIT);
     file.image("MONOCHROME2", 1, [2, 2, 16, 16, 0]);
@@ -335,4 +327,54 @@ fn sample_files_are_drawn_or_refused() {
         }
     }
     assert!(drawn > refused, "{drawn} drawn, {refused} refused");
+}
+
+#[test]
+fn a_region_is_cut_out_mirrored_and_enlarged_to_the_viewport() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("MONOCHROME2", 1, [2, 3, 16, 16, 0]);
+    let file = file.words(&[0, 10, 20, 30, 40, 50]);
+    let window = Some(Window { center: 128.0, width: 256.0 });
+    let region = Region { left: 1, top: 0, width: 9, height: 1, mirrored: false, upside_down: false };
+    let options = RenderOptions { window, region: Some(region), ..png() };
+    assert_eq!(levels(&file, &options), [10, 20]);
+    let mirrored = RenderOptions { region: Some(Region { mirrored: true, ..region }), ..options };
+    assert_eq!(levels(&file, &mirrored), [20, 10]);
+    let all = Region { left: 0, height: 2, upside_down: true, ..region };
+    assert_eq!(levels(&file, &RenderOptions { region: Some(all), ..options }), [30, 40, 50, 0, 10, 20]);
+
+    let enlarged = render(&file, 1, &RenderOptions { viewport: Some((100, 30)), ..options }).unwrap();
+    assert_eq!((enlarged.width, enlarged.height), (60, 30));
+    let outside = Region { left: 3, ..region };
+    assert!(matches!(render(&file, 1, &RenderOptions { region: Some(outside), ..options }), Err(Error::NoRegion)));
+}
+
+#[test]
+fn a_window_is_applied_by_the_function_that_is_asked_for() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("MONOCHROME2", 1, [1, 3, 16, 16, 0]);
+    let file = file.words(&[0, 100, 200]);
+    let asked = |function| RenderOptions {
+        window: Some(Window { center: 100.0, width: 200.0 }),
+        function: Some(function),
+        ..png()
+    };
+    assert_eq!(levels(&file, &asked(VoiFunction::LinearExact)), [0, 128, 255]);
+    assert_eq!(levels(&file, &asked(VoiFunction::Linear)), [0, 128, 255]);
+    assert_eq!(levels(&file, &asked(VoiFunction::Sigmoid)), [30, 128, 225]);
+}
+
+#[test]
+fn a_gif_has_the_levels_of_the_png() {
+    let mut file = FileBuilder::new(EXPLICIT);
+    file.image("MONOCHROME2", 1, [1, 3, 16, 16, 0]);
+    let file = file.words(&[0, 77, 255]);
+    let options = RenderOptions { window: Some(Window { center: 128.0, width: 256.0 }), ..png() };
+    let gif = render(&file, 1, &RenderOptions { format: PictureFormat::Gif, ..options }).unwrap();
+    let mut reader = gif::DecodeOptions::new();
+    reader.set_color_output(gif::ColorOutput::RGBA);
+    let mut reader = reader.read_info(gif.bytes.as_slice()).unwrap();
+    let frame = reader.read_next_frame().unwrap().unwrap();
+    let red: Vec<u8> = frame.buffer.chunks(4).map(|pixel| pixel[0]).collect();
+    assert_eq!((gif.media_type, red), ("image/gif", levels(&file, &options)));
 }

@@ -246,6 +246,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Framing<S> {
         }
     }
 
+    /// Sends two runs of bytes as one, without copying them together.
+    pub(crate) async fn write_both(&mut self, head: &[u8], rest: &[u8]) -> Result<(), FramingError> {
+        let write = async {
+            self.stream.write_all_buf(&mut Buf::chain(head, rest)).await?;
+            self.stream.flush().await
+        };
+        match timeout(self.limits.write_timeout, write).await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(FramingError::TimedOut("sending")),
+        }
+    }
+
     /// Sends a PDU of the association's opening or end.
     pub(crate) async fn write_pdu(&mut self, pdu: &Pdu) -> Result<(), FramingError> {
         let mut bytes = Vec::with_capacity(1024);
@@ -294,14 +306,19 @@ pub(crate) fn put_message_part(out: &mut Vec<u8>, context_id: u8, part: Part, by
 /// Appends one P-DATA-TF with one value.
 pub(crate) fn put_fragment(out: &mut Vec<u8>, context_id: u8, part: Part, piece: &[u8], is_last: bool) {
     out.reserve(PDU_HEADER_BYTES + PDV_HEADER_BYTES + piece.len());
+    put_fragment_head(out, context_id, part, piece.len(), is_last);
+    out.put_slice(piece);
+}
+
+/// Appends what goes before the one value of a P-DATA-TF.
+pub(crate) fn put_fragment_head(out: &mut Vec<u8>, context_id: u8, part: Part, length: usize, is_last: bool) {
     out.put_u8(0x04);
     out.put_u8(0);
-    out.put_u32((PDV_HEADER_BYTES + piece.len()) as u32);
-    out.put_u32((2 + piece.len()) as u32);
+    out.put_u32((PDV_HEADER_BYTES + length) as u32);
+    out.put_u32((2 + length) as u32);
     out.put_u8(context_id);
     let part_bit = if part == Part::Command { COMMAND_BIT } else { 0 };
     out.put_u8(part_bit | if is_last { LAST_BIT } else { 0 });
-    out.put_slice(piece);
 }
 
 #[cfg(test)]

@@ -54,6 +54,9 @@ async fn send(
     accepted: &AcceptedContexts,
     instance: &StoredInstance,
 ) -> (Ended, Option<Error>) {
+    if instance.is_offline() {
+        return (Ended::OFFLINE, None);
+    }
     let Some((context_id, transfer_syntax)) = accepted.choose(instance) else {
         return (Ended::Failed("the destination takes no such object"), None);
     };

@@ -14,11 +14,22 @@ const MOVE_ORIGINATOR_MESSAGE_ID: u16 = 0x1031;
 
 /// How far the sub-operations of a C-MOVE or C-GET have come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct SubOperationCounts {
-    pub(crate) remaining: usize,
-    pub(crate) completed: usize,
-    pub(crate) failed: usize,
-    pub(crate) warning: usize,
+pub struct SubOperationCounts {
+    /// Objects that are still to go.
+    pub remaining: u64,
+    /// Objects that went well.
+    pub completed: u64,
+    /// Objects that did not.
+    pub failed: u64,
+    /// Objects that went well with a warning.
+    pub warning: u64,
+}
+
+impl SubOperationCounts {
+    /// Objects that were sent.
+    pub fn sent(self) -> u64 {
+        self.completed.saturating_add(self.warning)
+    }
 }
 
 impl Command {
@@ -38,7 +49,7 @@ impl Command {
         if has_identifier {
             response.set_number(COMMAND_DATA_SET_TYPE, DATA_SET_FOLLOWS);
         }
-        let number = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+        let number = |count: u64| u16::try_from(count).unwrap_or(u16::MAX);
         // Remaining is there only while there may be more: pending and cancelled (PS3.7 section 9.1.4.1.6).
         if status == Status::PENDING || status == Status::CANCELLED {
             response.set_number(REMAINING, number(counts.remaining));
@@ -47,6 +58,17 @@ impl Command {
         response.set_number(FAILED, number(counts.failed));
         response.set_number(WARNING, number(counts.warning));
         response
+    }
+
+    /// The counts of this response; those that it leaves out are as they were before.
+    pub(crate) fn sub_operations(&self, before: SubOperationCounts) -> SubOperationCounts {
+        let count = |element, before| self.number(element).map_or(before, u64::from);
+        SubOperationCounts {
+            remaining: count(REMAINING, 0),
+            completed: count(COMPLETED, before.completed),
+            failed: count(FAILED, before.failed),
+            warning: count(WARNING, before.warning),
+        }
     }
 
     /// This C-STORE-RQ as a sub-operation of a C-MOVE.
@@ -76,6 +98,16 @@ mod tests {
         assert_eq!(last.number(REMAINING), None);
         assert!(last.has_data_set() && !pending.has_data_set());
         assert_eq!(last.field(), CommandField::MoveResponse);
+    }
+
+    #[test]
+    fn counts_that_a_response_leaves_out_stay() {
+        let request = Command::request(CommandField::MoveRequest, 3, DATA_SET_FOLLOWS);
+        let counts = SubOperationCounts { remaining: 4, completed: 2, failed: 1, warning: 3 };
+        let read = request.retrieve_response(Status::PENDING, "", counts, false).sub_operations(Default::default());
+        assert_eq!((read, read.sent()), (counts, 5));
+        let silent = request.response(Status::SUCCESS, "").sub_operations(counts);
+        assert_eq!(silent, SubOperationCounts { remaining: 0, ..counts });
     }
 
     #[test]

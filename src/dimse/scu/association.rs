@@ -6,10 +6,11 @@ use std::time::Duration;
 use dicom_ul::pdu::{
     AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResultReason, RequestorRoles, UserVariableItem,
 };
+use metrics::gauge;
 use tokio::time::timeout;
 
 use super::connect::{Stream, open_stream};
-use super::{Answer, Error, Proposal, ProposedRole, ScuTarget};
+use super::{Answer, AnswerLimits, Error, Proposal, ProposedRole, ScuTarget};
 use crate::dimse::association::abort::{ABORT_BY_USER, AbortReason, RELEASE_REQUEST};
 use crate::dimse::association::framing::{
     Fragment, Framing, FramingError, FramingLimits, Part, Received, put_message_part,
@@ -17,9 +18,9 @@ use crate::dimse::association::framing::{
 use crate::dimse::association::negotiation::{APPLICATION_CONTEXT, Context, own_user_information, unpadded};
 use crate::dimse::message::{Command, CommandField};
 
-const MAX_ASSOCIATION_PDU_BYTES: u32 = 256 * 1024;
-const MAX_COMMAND_BYTES: usize = 16 * 1024;
 const MAX_CONTEXTS: usize = 128;
+/// How long the peer may take to close after our last word.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// PDU header, value header.
 pub(super) const FRAGMENT_HEADER_BYTES: u32 = 6;
 
@@ -30,8 +31,27 @@ pub struct Association {
     pub(super) contexts: BTreeMap<u8, Context>,
     pub(super) max_sent_pdu: u32,
     pub(super) patience: Duration,
+    pub(super) limits: AnswerLimits,
     last_message_id: u16,
     pub(super) buffer: Vec<u8>,
+    _counted: Counted,
+}
+
+/// Counts an association among the open ones as long as it lives.
+#[derive(Debug)]
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        gauge!("yingku_dimse_scu_associations").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        gauge!("yingku_dimse_scu_associations").decrement(1.0);
+    }
 }
 
 impl Association {
@@ -52,7 +72,7 @@ impl Association {
         let stream = open_stream(target).await?;
         let limits = FramingLimits {
             max_received_pdu: target.max_pdu_length,
-            max_association_pdu: MAX_ASSOCIATION_PDU_BYTES,
+            max_association_pdu: target.limits.associate_bytes,
             write_timeout: target.timeout,
         };
         let mut framing = Framing::new(stream, limits);
@@ -67,15 +87,21 @@ impl Association {
             Pdu::AbortRQ { .. } => return Err(Error::Aborted),
             _ => return Err(FramingError::protocol(AbortReason::UnexpectedPdu, "no answer to A-ASSOCIATE-RQ").into()),
         };
+        if target.user.as_ref().is_some_and(|user| !user.is_confirmed(&accepted.user_variables)) {
+            framing.abort(&ABORT_BY_USER, FAREWELL).await;
+            return Err(Error::UserNotConfirmed);
+        }
         let mut contexts = BTreeMap::new();
         for result in &accepted.presentation_contexts {
             let proposal = proposals.get(usize::from(result.id / 2)).filter(|_| result.id % 2 == 1);
+            let transfer_syntax = unpadded(&result.transfer_syntax);
+            // A peer that accepts what was not offered is not believed.
             if let Some(proposal) = proposal
                 && result.reason == PresentationContextResultReason::Acceptance
+                && proposal.transfer_syntaxes.iter().any(|offered| offered == transfer_syntax)
             {
-                let transfer_syntax = unpadded(&result.transfer_syntax).to_owned();
-                contexts
-                    .insert(result.id, Context { abstract_syntax: proposal.abstract_syntax.clone(), transfer_syntax });
+                let (abstract_syntax, transfer_syntax) = (proposal.abstract_syntax.clone(), transfer_syntax.to_owned());
+                contexts.insert(result.id, Context { abstract_syntax, transfer_syntax });
             }
         }
         let peer_max = accepted.user_variables.iter().find_map(|item| match item {
@@ -85,7 +111,8 @@ impl Association {
         // A peer that takes less than a value's header with two bytes could take nothing at all.
         let max_sent_pdu = peer_max.unwrap_or(u32::MAX).min(target.max_pdu_length).max(FRAGMENT_HEADER_BYTES + 2);
         let patience = target.timeout;
-        Ok(Self { framing, contexts, max_sent_pdu, patience, last_message_id: 0, buffer: Vec::new() })
+        let (limits, _counted) = (target.limits, Counted::new());
+        Ok(Self { framing, contexts, max_sent_pdu, patience, limits, last_message_id: 0, buffer: Vec::new(), _counted })
     }
 
     /// Whether the peer takes this SOP class in this transfer syntax.
@@ -100,7 +127,7 @@ impl Association {
         timeout(self.patience, self.receive_release_reply())
             .await
             .map_err(|_| FramingError::TimedOut("A-RELEASE-RP"))??;
-        self.framing.close(Duration::from_secs(1)).await;
+        self.framing.close(FAREWELL).await;
         Ok(())
     }
 
@@ -116,7 +143,7 @@ impl Association {
 
     /// A-ABORT and close.
     pub async fn abort(mut self) {
-        self.framing.abort(&ABORT_BY_USER, Duration::from_secs(1)).await;
+        self.framing.abort(&ABORT_BY_USER, FAREWELL).await;
     }
 
     /// The response to the message that was sent last, which has one response without a data set.
@@ -139,7 +166,7 @@ impl Association {
                 return Err(unexpected("presentation context changes inside a message"));
             }
             bytes.extend_from_slice(&fragment.bytes);
-            if bytes.len() > MAX_COMMAND_BYTES {
+            if bytes.len() > self.limits.command_bytes {
                 return Err(unexpected("command set is too long"));
             }
             if fragment.is_last {
@@ -216,6 +243,7 @@ fn request(target: &ScuTarget, proposals: &[Proposal], roles: &[ProposedRole]) -
         transfer_syntaxes: proposal.transfer_syntaxes.clone(),
     });
     let mut user_variables = own_user_information(target.max_pdu_length);
+    user_variables.extend(target.user.iter().map(super::User::item));
     user_variables.extend(roles.iter().map(|role| {
         let roles = RequestorRoles { scu: role.scu, scp: role.scp };
         UserVariableItem::ScuScpRoleSelectionSubItem(role.sop_class_uid.clone(), roles)

@@ -7,14 +7,14 @@ use tokio::time::timeout;
 
 use super::association::unexpected;
 use super::identifier::Identifier;
-use super::retrieve::{RetrieveLimits, Retrieved, SubOperations};
+use super::retrieve::{RetrieveLimits, Retrieved};
 use super::{Association, Error};
 use crate::archive::Archive;
 use crate::archive::images::store_instance::{Completeness, InstanceWriter, ReceiveInstance, StoreOutcome};
 use crate::dicom::sop_class::{self, PrivateClasses};
 use crate::dicom::text::Charset;
 use crate::dimse::association::framing::{Part, put_message_part};
-use crate::dimse::message::{Command, CommandField};
+use crate::dimse::message::{Command, CommandField, SubOperationCounts};
 use crate::dimse::status::{self, Status};
 use crate::domain::{Actor, Uid};
 
@@ -80,7 +80,7 @@ impl Association {
         let command = Command::query_request(GET_REQUEST, message_id, sop_class_uid);
         self.patience = limits.silence;
         self.send_query(context_id, &command, &identifier.encode(&syntax)).await?;
-        let mut counts = SubOperations::default();
+        let mut counts = SubOperationCounts::default();
         let (mut stored, mut known, mut refused) = (0, 0, 0);
         for _ in 0..limits.max_messages {
             let (on, message) = self.receive_command().await?;
@@ -112,7 +112,7 @@ impl Association {
                 return Err(unexpected("neither an object nor the response to this C-GET"));
             }
             let status = message.status().ok_or_else(|| unexpected("response without a status"))?;
-            counts = counts.or(&message);
+            counts = message.sub_operations(counts);
             if message.has_data_set() {
                 self.receive_identifier(context_id, limits.max_identifier_bytes).await?;
             }

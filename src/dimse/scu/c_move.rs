@@ -4,9 +4,9 @@ use tokio::time::timeout;
 
 use super::association::unexpected;
 use super::identifier::Identifier;
-use super::retrieve::{RetrieveLimits, Retrieved, SubOperations};
+use super::retrieve::{RetrieveLimits, Retrieved};
 use super::{Association, Error};
-use crate::dimse::message::Command;
+use crate::dimse::message::{Command, SubOperationCounts};
 use crate::domain::AeTitle;
 
 const MOVE_REQUEST: u16 = 0x0021;
@@ -41,7 +41,7 @@ impl Association {
         command.set_text(MOVE_DESTINATION, destination.as_str(), b' ');
         self.patience = limits.silence;
         self.send_query(context_id, &command, &identifier.encode(&syntax)).await?;
-        let mut counts = SubOperations::default();
+        let mut counts = SubOperationCounts::default();
         let mut responses = 0_usize;
         loop {
             let (on, response) = self.receive_command().await?;
@@ -56,7 +56,7 @@ impl Association {
                 return Err(Error::TooMuch("responses to a C-MOVE"));
             }
             let status = response.status().ok_or_else(|| unexpected("response without a status"))?;
-            counts = counts.or(&response);
+            counts = response.sub_operations(counts);
             if response.has_data_set() {
                 self.receive_identifier(context_id, limits.max_identifier_bytes).await?;
             }

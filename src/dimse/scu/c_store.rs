@@ -7,7 +7,7 @@ use super::association::FRAGMENT_HEADER_BYTES;
 use super::{Answer, Association, Error};
 use crate::archive::peers::send_data_set::DataSet;
 use crate::dicom::part10::read_meta;
-use crate::dimse::association::framing::{Part, put_fragment, put_message_part};
+use crate::dimse::association::framing::{Part, put_fragment_head, put_message_part};
 use crate::dimse::message::{Command, CommandField};
 use crate::dimse::sub_operations::{AcceptedContexts, SendError, send_store};
 
@@ -108,8 +108,8 @@ impl Association {
     }
 
     async fn send_fragment(&mut self, context_id: u8, piece: &[u8], is_last: bool) -> Result<(), Error> {
-        put_fragment(&mut self.buffer, context_id, Part::DataSet, piece, is_last);
-        self.framing.write(&self.buffer).await?;
+        put_fragment_head(&mut self.buffer, context_id, Part::DataSet, piece.len(), is_last);
+        self.framing.write_both(&self.buffer, piece).await?;
         self.buffer.clear();
         Ok(())
     }

@@ -1,10 +1,16 @@
 //! How a peer is asked and drained: the keys of `[[peer]]` that concern our own associations.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dicom::text::Charset;
+use crate::domain::customer::Secret;
 use crate::domain::{AeTitle, Uid};
+
+/// Fields of user identity have lengths of 16 bits, and share an item with another one.
+const MOST_IDENTITY_BYTES: usize = 16 * 1024;
 
 /// How images are fetched from a peer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +70,14 @@ pub struct ScuConfig {
     pub called_ae_title: Option<AeTitle>,
     /// Our title towards this peer. Default `dicom.ae_title`.
     pub calling_ae_title: Option<AeTitle>,
+    /// User name that we show the peer (user identity negotiation). Default none.
+    pub user: String,
+    /// Passcode that we show with it; without TLS it can be read on the way. Prefer `passcode_file`.
+    pub passcode: Secret,
+    /// File that holds the passcode.
+    pub passcode_file: Option<PathBuf>,
+    /// Whether the peer must say that it has checked the user; one that does not is not used. Default false.
+    pub user_confirmed: bool,
     /// Exams that are fetched from this peer at the same time, one association each. Default 2.
     pub max_associations: u32,
     /// Time for the connection and for A-ASSOCIATE, in milliseconds. Default 20000.
@@ -78,8 +92,16 @@ pub struct ScuConfig {
     pub retrieve_timeout_ms: u64,
     /// Answers to one C-FIND; a peer that sends more is cut off. Default 20000.
     pub max_matches: usize,
-    /// Longest answer of a C-FIND, in bytes. Default 65536.
+    /// Longest data set that comes with a response of C-FIND, C-MOVE or C-GET, in bytes. Default 131072.
     pub max_identifier_bytes: usize,
+    /// Responses and objects of one C-MOVE or C-GET; a peer that sends more is cut off. Default 100000.
+    pub max_messages: usize,
+    /// Longest answer to an A-ASSOCIATE-RQ, in bytes. Default 262144.
+    pub max_associate_answer_bytes: u32,
+    /// Longest command set, in bytes. Default 16384.
+    pub max_command_bytes: usize,
+    /// Longest report of storage commitment on an association that we opened, in bytes. Default 16777216.
+    pub max_report_bytes: usize,
     /// Studies that one exam may have at this peer; further ones are left. Default 16.
     pub max_studies: usize,
     /// Character set of our questions, declared when a value is not ASCII. Default `GB18030`.
@@ -106,6 +128,10 @@ impl Default for ScuConfig {
         Self {
             called_ae_title: None,
             calling_ae_title: None,
+            user: String::new(),
+            passcode: Secret::default(),
+            passcode_file: None,
+            user_confirmed: false,
             max_associations: 2,
             connect_timeout_ms: 20_000,
             answer_timeout_ms: 60_000,
@@ -113,7 +139,11 @@ impl Default for ScuConfig {
             find_timeout_ms: 300_000,
             retrieve_timeout_ms: 7_200_000,
             max_matches: 20_000,
-            max_identifier_bytes: 64 * 1024,
+            max_identifier_bytes: 128 * 1024,
+            max_messages: 100_000,
+            max_associate_answer_bytes: 256 * 1024,
+            max_command_bytes: 16 * 1024,
+            max_report_bytes: 16 * 1024 * 1024,
             max_studies: 16,
             query_charset: Charset::gb18030(),
             answer_charset: None,
@@ -140,9 +170,27 @@ impl ScuConfig {
                 "peer {peer}: scu.organizations names others than `organization`: use retrieve = \"get\""
             ));
         }
+        let has_passcode = !self.passcode.0.is_empty() || self.passcode_file.is_some();
+        if self.user.is_empty() && (has_passcode || self.user_confirmed) {
+            faults.push(format!("peer {peer}: scu.passcode and scu.user_confirmed need scu.user"));
+        }
+        if self.user.len() > MOST_IDENTITY_BYTES || self.passcode.0.len() > MOST_IDENTITY_BYTES {
+            faults.push(format!("peer {peer}: scu.user and scu.passcode may have {MOST_IDENTITY_BYTES} bytes"));
+        }
+        for (key, least, value) in [
+            ("max_identifier_bytes", 4096, self.max_identifier_bytes as u64),
+            ("max_associate_answer_bytes", 4096, u64::from(self.max_associate_answer_bytes)),
+            ("max_command_bytes", 1024, self.max_command_bytes as u64),
+            ("max_report_bytes", 4096, self.max_report_bytes as u64),
+        ] {
+            if value < least {
+                faults.push(format!("peer {peer}: scu.{key} must be {least} at least"));
+            }
+        }
         for (key, value) in [
             ("max_associations", u64::from(self.max_associations)),
             ("max_matches", self.max_matches as u64),
+            ("max_messages", self.max_messages as u64),
             ("max_studies", self.max_studies as u64),
             ("connect_timeout_ms", self.connect_timeout_ms),
             ("answer_timeout_ms", self.answer_timeout_ms),
@@ -168,5 +216,17 @@ mod tests {
         assert_eq!(shared.faults(&title, "ORG-T01", RetrieveMethod::Get), Vec::<String>::new());
         let wrong = ScuConfig { max_matches: 0, transfer_syntaxes: vec!["x".to_owned()], ..ScuConfig::default() };
         assert_eq!(wrong.faults(&title, "ORG-T01", RetrieveMethod::Off).len(), 2);
+    }
+
+    #[test]
+    fn a_passcode_needs_a_user_and_limits_leave_room_for_the_least() {
+        let title = AeTitle::parse("PACS01").unwrap();
+        let faults = |scu: ScuConfig| scu.faults(&title, "ORG-T01", RetrieveMethod::Off);
+        let passcode = Secret("synthetic".to_owned());
+        assert_eq!(faults(ScuConfig { passcode: passcode.clone(), ..ScuConfig::default() }).len(), 1);
+        assert_eq!(faults(ScuConfig { user_confirmed: true, ..ScuConfig::default() }).len(), 1);
+        assert!(faults(ScuConfig { user: "archive".to_owned(), passcode, ..ScuConfig::default() }).is_empty());
+        let narrow = ScuConfig { max_command_bytes: 1, max_report_bytes: 1, max_messages: 0, ..ScuConfig::default() };
+        assert_eq!(faults(narrow).len(), 3);
     }
 }

@@ -15,26 +15,29 @@ mod connect;
 mod identifier;
 mod retrieve;
 mod storage_commitment;
+mod user_identity;
 
 use std::time::Duration;
 
 use super::status::Status;
-use super::tls::PeerTlsConfig;
 use crate::dicom::part10::FileMetaError;
 use crate::dicom::sop_class::VERIFICATION;
 use crate::dicom::transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
 use crate::domain::AeTitle;
+use crate::tls::PeerTlsConfig;
 
 pub use super::association::abort::AbortReason;
 pub use super::association::framing::FramingError;
 pub use super::config::{DicomConfig, PeerConfig};
+pub use super::message::SubOperationCounts;
 pub use association::Association;
 pub use c_find::FindLimits;
 pub use c_get::{GetDestination, Got};
 pub use c_store::StoreRequest;
 pub use config::{QueryRoot, RetrieveMethod, ScuConfig};
 pub use identifier::{Identifier, IdentifierError, Match, QueryLevel};
-pub use retrieve::{RetrieveLimits, Retrieved, SubOperations};
+pub use retrieve::{RetrieveLimits, Retrieved};
+pub use user_identity::User;
 
 /// Whom to call, and how.
 #[derive(Debug, Clone)]
@@ -55,6 +58,31 @@ pub struct ScuTarget {
     pub timeout: Duration,
     /// Over TLS, and how.
     pub tls: Option<PeerTlsConfig>,
+    /// Who we say that we are.
+    pub user: Option<User>,
+    /// What the peer's answers may cost.
+    pub limits: AnswerLimits,
+}
+
+/// What the peer's answers may cost, beside those of one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerLimits {
+    /// Bytes of the answer to an A-ASSOCIATE-RQ.
+    pub associate_bytes: u32,
+    /// Bytes of a command set.
+    pub command_bytes: usize,
+    /// Bytes of a report of storage commitment.
+    pub report_bytes: usize,
+}
+
+impl AnswerLimits {
+    fn of(scu: &ScuConfig) -> Self {
+        Self {
+            associate_bytes: scu.max_associate_answer_bytes,
+            command_bytes: scu.max_command_bytes,
+            report_bytes: scu.max_report_bytes,
+        }
+    }
 }
 
 impl ScuTarget {
@@ -69,6 +97,8 @@ impl ScuTarget {
             connect_timeout: Duration::from_secs(60),
             timeout: Duration::from_secs(60),
             tls: None,
+            user: None,
+            limits: AnswerLimits::of(&ScuConfig::default()),
         }
     }
 
@@ -87,6 +117,8 @@ impl ScuTarget {
             connect_timeout: Duration::from_millis(scu.connect_timeout_ms),
             timeout: Duration::from_millis(scu.answer_timeout_ms),
             tls: peer.tls.clone(),
+            user: User::of(scu),
+            limits: AnswerLimits::of(scu),
             ..Self::new(&peer.host, peer.port, calling_ae_title, called_ae_title)
         }
     }
@@ -160,6 +192,9 @@ pub enum Error {
     /// The peer does not want this association.
     #[error("association rejected: {0}")]
     Rejected(String),
+    /// The peer does not say that it has checked our user.
+    #[error("the peer did not confirm the user of scu.user")]
+    UserNotConfirmed,
     /// The peer aborted.
     #[error("association aborted by the peer")]
     Aborted,

@@ -1,13 +1,9 @@
-//! What C-MOVE and C-GET have in common: limits and counts of sub-operations.
+//! What C-MOVE and C-GET have in common: limits, and how they end.
 
 use std::time::Duration;
 
-use crate::dimse::message::Command;
+use crate::dimse::message::SubOperationCounts;
 use crate::dimse::status::Status;
-
-const COMPLETED: u16 = 0x1021;
-const FAILED: u16 = 0x1022;
-const WARNING: u16 = 0x1023;
 
 /// What a retrieval may cost.
 #[derive(Debug, Clone, Copy)]
@@ -24,34 +20,6 @@ pub struct RetrieveLimits {
     pub max_object_bytes: u64,
 }
 
-/// What the peer says of its sub-operations.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SubOperations {
-    /// Objects that went well.
-    pub completed: u64,
-    /// Objects that did not.
-    pub failed: u64,
-    /// Objects that went well with a warning.
-    pub warning: u64,
-}
-
-impl SubOperations {
-    /// The counts of a response; those that it leaves out stay.
-    pub(super) fn or(self, response: &Command) -> Self {
-        let count = |element, before| response.number(element).map_or(before, u64::from);
-        Self {
-            completed: count(COMPLETED, self.completed),
-            failed: count(FAILED, self.failed),
-            warning: count(WARNING, self.warning),
-        }
-    }
-
-    /// Objects that the peer says it has sent.
-    pub fn sent(self) -> u64 {
-        self.completed + self.warning
-    }
-}
-
 /// How a retrieval ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retrieved {
@@ -60,5 +28,5 @@ pub struct Retrieved {
     /// The peer's Error Comment, often empty.
     pub comment: String,
     /// What it says of its sub-operations.
-    pub counts: SubOperations,
+    pub counts: SubOperationCounts,
 }

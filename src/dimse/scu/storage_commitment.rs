@@ -11,8 +11,6 @@ use crate::dimse::association::framing::{Part, put_message_part};
 use crate::dimse::message::{Command, CommandField};
 use crate::dimse::status::Status;
 
-/// Longest data set of an N-EVENT-REPORT that is taken, in bytes.
-const MAX_REPORT_BYTES: usize = 16 * 1024 * 1024;
 const ACTION_REQUEST_COMMITMENT: u16 = 1;
 
 impl Proposal {
@@ -83,7 +81,7 @@ impl Association {
         let mut bytes = Vec::new();
         loop {
             let fragment = self.receive_fragment(Part::DataSet).await?;
-            if fragment.context_id != context_id || bytes.len() + fragment.bytes.len() > MAX_REPORT_BYTES {
+            if fragment.context_id != context_id || bytes.len() + fragment.bytes.len() > self.limits.report_bytes {
                 return Err(unexpected("data set of an N-EVENT-REPORT"));
             }
             bytes.extend_from_slice(&fragment.bytes);

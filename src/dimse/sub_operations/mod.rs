@@ -32,6 +32,9 @@ pub(super) enum Ended {
 }
 
 impl Ended {
+    /// The bytes were removed here after an upstream archive had confirmed that it keeps them.
+    pub(super) const OFFLINE: Ended = Ended::Failed("offline: kept by the upstream archive only");
+
     /// What the peer's answer to a C-STORE means.
     pub(super) fn of_answer(status: Status) -> Self {
         match status {
@@ -60,7 +63,10 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn of(instances: usize) -> Self {
-        Self { counts: SubOperationCounts { remaining: instances, ..SubOperationCounts::default() }, ..Self::default() }
+        Self {
+            counts: SubOperationCounts { remaining: instances as u64, ..SubOperationCounts::default() },
+            ..Self::default()
+        }
     }
 
     pub(super) fn note(&mut self, sop_instance_uid: &str, ended: &Ended) {

@@ -84,21 +84,21 @@ const COMPUTED: &[Computed] = &[
     Computed {
         tag: tag::INSTANCE_AVAILABILITY,
         owner: Owner::Study,
-        sql: "SELECT DISTINCT series.study_pk AS owner, 'UNAVAILABLE' AS value FROM series CROSS JOIN instance \
+        sql: "SELECT DISTINCT series.study_pk AS owner, 'OFFLINE' AS value FROM series CROSS JOIN instance \
               WHERE instance.series_pk = series.id AND instance.offline_at IS NOT NULL AND series.study_pk",
         end: "",
     },
     Computed {
         tag: tag::INSTANCE_AVAILABILITY,
         owner: Owner::Series,
-        sql: "SELECT DISTINCT instance.series_pk AS owner, 'UNAVAILABLE' AS value FROM instance \
+        sql: "SELECT DISTINCT instance.series_pk AS owner, 'OFFLINE' AS value FROM instance \
               WHERE instance.offline_at IS NOT NULL AND instance.series_pk",
         end: "",
     },
     Computed {
         tag: tag::INSTANCE_AVAILABILITY,
         owner: Owner::Instance,
-        sql: "SELECT instance.id AS owner, 'UNAVAILABLE' AS value FROM instance \
+        sql: "SELECT instance.id AS owner, 'OFFLINE' AS value FROM instance \
               WHERE instance.offline_at IS NOT NULL AND instance.id",
         end: "",
     },

@@ -30,7 +30,9 @@ pub struct DicomUpstream {
 
 impl DicomUpstream {
     /// Sends what it can of a batch. `Some` says why the upstream is away.
-    pub(super) async fn send(&self, context: &Arc<Context>, batch: ForwardBatch) -> Option<String> {
+    pub(super) async fn send(&self, context: &Arc<Context>, mut batch: ForwardBatch) -> Option<String> {
+        // What finds no room upstream must not keep the others from trying.
+        batch.instances.sort_by_key(|one| one.attempts);
         let of = |one: &ForwardInstance| Proposal::storage(&one.sop_class_uid, &one.transfer_syntax_uid);
         let mut proposals = BTreeSet::new();
         let fits = |one: &&ForwardInstance| {

@@ -15,6 +15,7 @@ use super::config::UpstreamConfig;
 use super::sender::Context;
 use crate::archive;
 use crate::archive::peers::forward::{ForwardBatch, ForwardInstance, ForwardResult};
+use crate::dicom::part10;
 
 const DICOM_JSON: &str = "application/dicom+json";
 const REFERENCED_SOP_INSTANCE_UID: &str = "00081155";
@@ -186,7 +187,9 @@ fn body(
                 progress.culprit = Some((pk, format!("cannot be read here: {error}"), for_good));
                 error
             };
-            let bytes = match context.bytes(&one, 0).await {
+            // The file's own head says how and for whom the object came here.
+            let file = part10::meta(&one.sop_class_uid, &one.sop_instance_uid, &one.transfer_syntax_uid, "");
+            let bytes = match context.bytes(&one, one.dataset_offset).await {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     let for_good = matches!(error, archive::Error::NotFound);
@@ -194,7 +197,9 @@ fn body(
                 }
             };
             let bytes = bytes.map_err(move |error| blame(error, false));
-            let framed = stream::iter([Ok(head)]).chain(bytes).chain(stream::iter([Ok(Bytes::from_static(b"\r\n"))]));
+            let framed = stream::iter([Ok(head), Ok(Bytes::from(file))])
+                .chain(bytes)
+                .chain(stream::iter([Ok(Bytes::from_static(b"\r\n"))]));
             Ok::<_, std::io::Error>(framed)
         }
     });

@@ -121,9 +121,8 @@ impl Node {
         RetrieveLimits {
             silence: Duration::from_millis(self.peer.scu.retrieve_silence_ms),
             whole: Duration::from_millis(self.peer.scu.retrieve_timeout_ms),
-            // An object and its pending response for each instance that a study may have, twice over.
-            max_messages: self.peer.scu.max_matches.saturating_mul(4),
-            max_identifier_bytes: self.peer.scu.max_identifier_bytes.max(1024 * 1024),
+            max_messages: self.peer.scu.max_messages,
+            max_identifier_bytes: self.peer.scu.max_identifier_bytes,
             max_object_bytes: self.max_object_bytes,
         }
     }

@@ -1,5 +1,7 @@
 //! From a registration document to records: any number of containers, items and spellings in any order (D-R5 to D-R7).
 
+use std::collections::BTreeSet;
+
 use super::config::RegistryConfig;
 use crate::archive::reports::prepare_report::Submitted;
 use crate::archive::reports::report_codes::{Code, Note};
@@ -16,6 +18,8 @@ const UNKNOWN_NAMED: usize = 5;
 pub struct Batch {
     /// Time of the message as written (D-R27).
     pub sent_at: String,
+    /// Business date of the message as written (D-R27).
+    pub business_date: String,
     /// Exam reports.
     pub exams: Vec<Submitted<ExamField>>,
     /// Heads of lab reports.
@@ -28,6 +32,15 @@ impl Batch {
     /// Records of all kinds.
     pub fn size(&self) -> usize {
         self.exams.len() + self.labs.len() + self.items.len()
+    }
+
+    /// The organisations of the records, each once.
+    pub fn organizations(&self) -> Vec<String> {
+        let exams = self.exams.iter().map(|exam| exam.record.text(ExamField::OrgCode));
+        let labs = self.labs.iter().map(|lab| lab.record.text(LabField::OrgCode));
+        let items = self.items.iter().map(|item| item.record.text(LabItemField::OrgCode));
+        let codes: BTreeSet<&str> = exams.chain(labs).chain(items).map(str::trim).filter(|c| !c.is_empty()).collect();
+        codes.into_iter().map(str::to_owned).collect()
     }
 }
 
@@ -80,7 +93,11 @@ fn collect(element: &Element, batch: &mut Batch, max_items: usize) -> Result<(),
             let heads_before = batch.labs.len();
             batch.items.iter_mut().skip(known).for_each(|line| line.heads_before = heads_before);
         }
-        "org" => {}
+        "org" => {
+            let item = element.children.iter().find(|child| child.is("item")).unwrap_or(element);
+            let date = item.values().find(|(name, _)| ["date_t", "datet"].iter().any(|n| name.eq_ignore_ascii_case(n)));
+            batch.business_date = date.map(|(_, value)| value.trim().to_owned()).unwrap_or_default();
+        }
         _ => {
             for child in &element.children {
                 collect(child, batch, max_items)?;
@@ -184,6 +201,16 @@ mod tests {
         );
         assert_eq!((batch.exams.len(), batch.labs.len(), batch.items.len()), (1, 1, 1));
         assert_eq!(batch.sent_at, "2024-03-24 14:40:00");
+    }
+
+    #[test]
+    fn d_r27_time_business_date_and_organisations_of_a_message_are_read() {
+        let batch = read(
+            "<root time='2024-03-24 14:40:00'><org><item date_t='2024-03-23' orgcode='X'/></org>\
+             <exammaster><item org_code=' B '/></exammaster><labmaster><item org_code='A'/><item org_code='B'/></labmaster></root>",
+        );
+        assert_eq!((batch.sent_at.as_str(), batch.business_date.as_str()), ("2024-03-24 14:40:00", "2024-03-23"));
+        assert_eq!(batch.organizations(), ["A", "B"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who calls: senders by address, header or password (D-R28), clients by id and key (D-Q5).
+//! Who calls: senders by address, certificate, header or password (D-R28), clients by id and key or certificate (D-Q5).
 //!
 //! All comparisons of secrets take the same time whether they match or not. Nothing here is logged.
 
@@ -14,9 +14,15 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::config::{ClientConfig, ConfigError, KeyMode, RegistryConfig, SenderConfig, networks, secret};
+use super::config::{
+    Acknowledgement, ClientConfig, ConfigError, KeyMode, RegistryConfig, SenderConfig, networks, secret,
+};
 use crate::archive::reports::prepare_report::RegistrationRules;
 use crate::domain::date_time::Moment;
+use crate::tls::{CertificateMatch, PeerCertificate};
+
+/// The certificate that a caller has shown.
+pub(super) type Shown<'c> = Option<&'c PeerCertificate>;
 
 /// A configured sender.
 #[derive(Debug)]
@@ -39,11 +45,16 @@ impl Sender {
         let app_id = secret(&owner, &config.app_id, config.app_id_file.as_ref())?;
         let password = secret(&owner, &config.basic_password, config.basic_password_file.as_ref())?;
         let basic = (!config.basic_user.is_empty()).then(|| format!("{}:{password}", config.basic_user));
-        if networks.is_empty() && app_id.is_empty() && basic.is_none() {
+        if networks.is_empty() && app_id.is_empty() && basic.is_none() && config.certificate.is_empty() {
             return Err(ConfigError::OpenSender(config.name));
         }
         if config.organizations.is_empty() {
             return Err(ConfigError::NoOrganization(config.name));
+        }
+        let placeholders = ["{result}", "{message}", "{total}", "{succeeded}", "{failed}"];
+        let says_something = placeholders.iter().any(|placeholder| config.ack_template.contains(placeholder));
+        if config.ack == Acknowledgement::Template && !says_something {
+            return Err(ConfigError::NoTemplate(config.name));
         }
         let everywhere = config.organizations.iter().any(|org| org == "*");
         let rules = RegistrationRules {
@@ -59,13 +70,36 @@ impl Sender {
     }
 
     /// Whether the request comes from this sender: everything that is configured must fit.
-    pub(super) fn is_caller(&self, address: IpAddr, headers: &HeaderMap) -> bool {
+    pub(super) fn is_caller(&self, address: IpAddr, certificate: Shown<'_>, headers: &HeaderMap) -> bool {
         let from_here = self.networks.is_empty() || contains(&self.networks, address);
         let app_id = headers.get("x-app-id").map(|value| value.as_bytes()).unwrap_or_default();
         let app_id_fits = self.app_id.is_empty() || same(app_id, self.app_id.as_bytes());
         let basic_fits = self.basic.as_ref().is_none_or(|expected| same(&basic_of(headers), expected.as_bytes()));
-        from_here && app_id_fits && basic_fits
+        from_here && app_id_fits && basic_fits && fits(&self.config.certificate, certificate)
     }
+
+    fn may_register(&self, organizations: &[String]) -> bool {
+        self.rules.allowed.as_ref().is_none_or(|allowed| organizations.iter().all(|org| allowed.contains(org)))
+    }
+}
+
+/// The sender that a request with records of these organisations comes from. Several systems may share an address, as
+/// behind one service bus: the one that proves most comes first, then the one whose organisations they are, then the one
+/// that is configured first.
+pub(super) fn sender_of<'s>(
+    senders: &'s [Sender],
+    address: IpAddr,
+    certificate: Shown<'_>,
+    headers: &HeaderMap,
+    organizations: &[String],
+) -> Option<&'s Sender> {
+    let rank = |sender: &Sender| {
+        let proofs = [!sender.app_id.is_empty(), sender.basic.is_some(), !sender.config.certificate.is_empty()];
+        (proofs.into_iter().filter(|proof| *proof).count(), sender.may_register(organizations))
+    };
+    let callers = senders.iter().rev().filter(|sender| sender.is_caller(address, certificate, headers));
+    // Of equals the last one is the greatest.
+    callers.max_by_key(|sender| rank(sender))
 }
 
 fn basic_of(headers: &HeaderMap) -> Vec<u8> {
@@ -90,13 +124,17 @@ impl Client {
         let owner = format!("client {}", config.id);
         let networks = networks(&owner, &config.addresses)?;
         let key = secret(&owner, &config.key, config.key_file.as_ref())?;
-        if key.is_empty() {
+        if key.is_empty() && config.certificate.is_empty() {
             return Err(ConfigError::NoKey(config.id));
         }
         Ok(Self { config, networks, key })
     }
 
     fn accepts(&self, key: &str, now: Moment) -> bool {
+        if self.key.is_empty() {
+            // Known by its certificate alone.
+            return !self.config.certificate.is_empty();
+        }
         match self.config.key_mode {
             KeyMode::Plain => same(key.as_bytes(), self.key.as_bytes()),
             // Clocks around midnight: yesterday's and tomorrow's date are good too.
@@ -121,15 +159,30 @@ pub(super) fn client_of<'c>(
     clients: &'c [Client],
     anonymous: bool,
     address: IpAddr,
+    certificate: Shown<'_>,
     (id, key): (&str, &str),
     now: Moment,
 ) -> Option<&'c Client> {
-    if anonymous && id.is_empty() && key.is_empty() {
-        return clients.iter().find(|client| contains(&client.networks, address));
+    let from_here = |client: &Client| client.networks.is_empty() || contains(&client.networks, address);
+    let shows = |client: &Client| fits(&client.config.certificate, certificate);
+    if id.is_empty() && key.is_empty() {
+        let bound = |client: &&Client| !client.config.certificate.is_empty() && shows(client) && from_here(client);
+        let mut bound = clients.iter().filter(bound);
+        return match (bound.next(), bound.next()) {
+            (Some(only), None) => Some(only),
+            (None, _) if anonymous => {
+                clients.iter().find(|client| contains(&client.networks, address) && shows(client))
+            }
+            _ => None,
+        };
     }
     let client = clients.iter().find(|client| client.config.id == id)?;
-    let from_here = client.networks.is_empty() || contains(&client.networks, address);
-    (client.accepts(key, now) && from_here).then_some(client)
+    (client.accepts(key, now) && from_here(client) && shows(client)).then_some(client)
+}
+
+/// Whether the certificate is one of those that are asked for, if any are.
+fn fits(known: &[CertificateMatch], shown: Shown<'_>) -> bool {
+    known.is_empty() || shown.is_some_and(|shown| shown.is_one_of(known))
 }
 
 fn contains(networks: &[IpNet], address: IpAddr) -> bool {
@@ -163,7 +216,52 @@ mod tests {
 
     fn knows(clients: &[Client], anonymous: bool, credentials: (&str, &str)) -> bool {
         let now = crate::domain::date_time::parse("2024-03-24 12:00:00").unwrap().unwrap();
-        client_of(clients, anonymous, "10.1.2.3".parse().unwrap(), credentials, now).is_some()
+        client_of(clients, anonymous, "10.1.2.3".parse().unwrap(), None, credentials, now).is_some()
+    }
+
+    /// A certificate, and what it is known by; the handshake has verified it, so any bytes will do.
+    fn shown(content: &'static [u8]) -> (PeerCertificate, CertificateMatch) {
+        let name = format!("sha256:{}", hex::encode(Sha256::digest(content)));
+        let certificate = rustls::pki_types::CertificateDer::from(content);
+        (PeerCertificate(Arc::new(certificate)), CertificateMatch::try_from(name).unwrap())
+    }
+
+    #[test]
+    fn a_client_that_is_bound_to_a_certificate_must_show_it_and_needs_no_key() {
+        let ((own, name), (other, _)) = (shown(b"own"), shown(b"other"));
+        let config = ClientConfig { id: "region".into(), certificate: vec![name], ..ClientConfig::default() };
+        let with_key = Client::new(ClientConfig { key: "unit-test-key-0001".into(), ..config.clone() }).unwrap();
+        let (without_key, with_key) = (vec![Client::new(config).unwrap()], vec![with_key]);
+        let now = Moment::from_epoch_ms(0);
+        let here: IpAddr = "10.1.2.3".parse().unwrap();
+        let knows = |clients: &[Client], certificate: Shown<'_>, credentials| {
+            client_of(clients, false, here, certificate, credentials, now).is_some()
+        };
+        for clients in [&without_key, &with_key] {
+            assert!(knows(clients, Some(&own), ("", "")));
+            assert!(knows(clients, Some(&own), ("region", "unit-test-key-0001")));
+            assert!(!knows(clients, Some(&other), ("region", "unit-test-key-0001")));
+            assert!(!knows(clients, None, ("region", "unit-test-key-0001")));
+            assert!(!knows(clients, None, ("", "")));
+            assert!(!knows(clients, Some(&own), ("other", "")));
+        }
+        assert!(!knows(&with_key, Some(&own), ("region", "unit-test-key-0002")), "a key that is said must be right");
+        assert!(Client::new(ClientConfig { id: "open".into(), ..ClientConfig::default() }).is_err());
+    }
+
+    #[test]
+    fn d_r28_a_sender_may_be_bound_to_a_certificate() {
+        let ((own, name), (other, _)) = (shown(b"own"), shown(b"other"));
+        let config = SenderConfig {
+            name: "ris".into(),
+            organizations: vec!["ORG-T01".into()],
+            certificate: vec![name],
+            ..SenderConfig::default()
+        };
+        let sender = Sender::new(config, &RegistryConfig::default(), &BTreeSet::new()).unwrap();
+        let is_caller = |certificate| sender.is_caller("192.0.2.1".parse().unwrap(), certificate, &HeaderMap::new());
+        assert!(is_caller(Some(&own)));
+        assert!(!is_caller(Some(&other)) && !is_caller(None));
     }
 
     #[test]
@@ -202,6 +300,30 @@ mod tests {
     }
 
     #[test]
+    fn d_r28_of_senders_behind_one_address_the_one_that_proves_most_or_owns_the_records_is_taken() {
+        let sender = |name: &str, app_id: &str, org: &str| {
+            let config = SenderConfig {
+                name: name.into(),
+                addresses: vec!["10.1.2.3".into()],
+                organizations: vec![org.into()],
+                app_id: app_id.into(),
+                ..SenderConfig::default()
+            };
+            Sender::new(config, &RegistryConfig::default(), &BTreeSet::new()).unwrap()
+        };
+        let senders = [sender("a", "", "A"), sender("b", "", "B"), sender("c", "unit-test-app-01", "A")];
+        let here: IpAddr = "10.1.2.3".parse().unwrap();
+        let of = |headers: &HeaderMap, orgs: &[&str]| {
+            let orgs: Vec<String> = orgs.iter().map(|org| (*org).to_owned()).collect();
+            sender_of(&senders, here, None, headers, &orgs).unwrap().config.name.clone()
+        };
+        let mut headers = HeaderMap::new();
+        assert_eq!([of(&headers, &["A"]), of(&headers, &["B"]), of(&headers, &["A", "B"])], ["a", "b", "a"]);
+        headers.insert("X-App-Id", "unit-test-app-01".parse().unwrap());
+        assert_eq!([of(&headers, &["A"]), of(&headers, &["B"])], ["c", "c"]);
+    }
+
+    #[test]
     fn d_r28_address_header_and_password_must_all_fit() {
         let config = SenderConfig {
             name: "ris".into(),
@@ -216,11 +338,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("X-App-Id", "unit-test-app-01".parse().unwrap());
         let here: IpAddr = "::ffff:10.1.2.3".parse().unwrap();
-        assert!(!sender.is_caller(here, &headers));
+        assert!(!sender.is_caller(here, None, &headers));
         let basic = base64::engine::general_purpose::STANDARD.encode("ris:unit-test-pass");
         headers.insert(AUTHORIZATION, format!("Basic {basic}").parse().unwrap());
-        assert!(sender.is_caller(here, &headers));
-        assert!(!sender.is_caller("10.1.2.4".parse().unwrap(), &headers));
+        assert!(sender.is_caller(here, None, &headers));
+        assert!(!sender.is_caller("10.1.2.4".parse().unwrap(), None, &headers));
         let open = SenderConfig { name: "open".into(), organizations: vec!["*".into()], ..SenderConfig::default() };
         let refused = Sender::new(open, &RegistryConfig::default(), &BTreeSet::new());
         assert!(matches!(refused, Err(ConfigError::OpenSender(_))));

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::reports::prepare_report::Validation;
 use crate::soap::XmlLimits;
+use crate::tls::CertificateMatch;
 
 /// The registry service.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -35,8 +36,10 @@ pub struct RegistryConfig {
     pub xml_elements: usize,
     /// Requests that are worked on at the same time; more wait.
     pub max_concurrent: usize,
-    /// Bytes kept of a message whose sender is not known.
+    /// Bytes kept of a message whose sender is not known, or that is too large.
     pub refused_keep_bytes: usize,
+    /// Bytes of a request's headers that are kept with its message.
+    pub header_keep_bytes: usize,
     /// `lenient` keeps imperfect records with warnings, `strict` rejects them.
     pub validation: Validation,
     /// Accept reports of organisations that are not configured.
@@ -73,6 +76,7 @@ impl Default for RegistryConfig {
             xml_elements: 1_000_000,
             max_concurrent: 32,
             refused_keep_bytes: 64 * 1024,
+            header_keep_bytes: 8 * 1024,
             validation: Validation::Lenient,
             auto_org: false,
             restricted_confidentiality: ["R", "V", "保密", "机密", "绝密"].map(str::to_owned).into(),
@@ -105,7 +109,8 @@ pub enum ErrorStyle {
 pub struct SenderConfig {
     /// Its name in logs and records.
     pub name: String,
-    /// Addresses or networks (`10.1.2.0/24`) from which it calls; empty for any, which needs `app_id` or `basic_user`.
+    /// Addresses or networks (`10.1.2.0/24`) from which it calls; empty for any, which needs `app_id`, `basic_user` or
+    /// `certificate`.
     pub addresses: Vec<String>,
     /// Codes of the organisations for which it registers; `*` for all that are configured.
     pub organizations: Vec<String>,
@@ -119,6 +124,9 @@ pub struct SenderConfig {
     pub basic_password: String,
     /// File that holds `basic_password`.
     pub basic_password_file: Option<PathBuf>,
+    /// Certificates of which it must show one over TLS: `sha256:<fingerprint>`, `cn:<common name>` or
+    /// `dns:<name in subjectAltName>`; empty for none.
+    pub certificate: Vec<CertificateMatch>,
     /// What it expects as an acknowledgement: `xml`, `json`, `1`, `true`, `success` or `template`.
     pub ack: Acknowledgement,
     /// The acknowledgement for `ack = "template"`, with {result}, {message}, {total}, {succeeded} and {failed}.
@@ -173,8 +181,30 @@ pub struct ClientConfig {
     pub key_mode: KeyMode,
     /// What it may do by DICOMweb: `none`, `read` or `read_and_store`. Default `none`. It says `key` as a bearer token.
     pub dicomweb: DicomwebRight,
+    /// Whether it may look at the pages of operations (`/ops/…`). Default false. It says `key` as a bearer token, or id and
+    /// key by HTTP Basic.
+    pub operations: bool,
+    /// Certificates of which it must show one over TLS: `sha256:<fingerprint>`, `cn:<common name>` or
+    /// `dns:<name in subjectAltName>`. It then needs no key; a key that it says must be right all the same.
+    pub certificate: Vec<CertificateMatch>,
+    /// What it may do by `/api/v1` and `/fhir`: `none`, `query` (reports of patients that it names) or `follow` (also by
+    /// time: lists, the change feed, exports). Default `none`. It says `key` as a bearer token.
+    pub api: ApiRight,
     /// The organisation whose objects it stores by DICOMweb. Default: the only one of `organizations`.
     pub store_organization: String,
+}
+
+/// What a client may pull by `/api/v1` and `/fhir`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiRight {
+    /// Nothing.
+    #[default]
+    None,
+    /// Reports of patients, visits and numbers that it names.
+    Query,
+    /// Also everything of a time, and everything that changes.
+    Follow,
 }
 
 /// What a client may do by DICOMweb.
@@ -239,13 +269,16 @@ pub enum ConfigError {
         error: std::io::Error,
     },
     /// A sender could be anybody.
-    #[error("sender {0}: needs addresses, app_id or basic_user")]
+    #[error("sender {0}: needs addresses, certificate, app_id or basic_user")]
     OpenSender(String),
     /// A sender could register nothing.
     #[error("sender {0}: needs organizations")]
     NoOrganization(String),
+    /// A sender expects a template, and there is none, or none of which anything would be filled in.
+    #[error("sender {0}: ack_template must hold {{result}} or another of its placeholders when ack is template")]
+    NoTemplate(String),
     /// A client has no secret.
-    #[error("client {0}: needs key or key_file")]
+    #[error("client {0}: needs key, key_file or certificate")]
     NoKey(String),
     /// A name is missing or there twice.
     #[error("{0}: empty or used twice")]

@@ -9,14 +9,18 @@ mod answer;
 mod batch;
 mod callers;
 mod config;
+mod kept;
 mod read;
+mod replay;
 mod routes;
 mod visit;
 
 pub use batch::Batch;
 pub use config::{
-    Acknowledgement, ClientConfig, ConfigError, DicomwebRight, ErrorStyle, KeyMode, RegistryConfig, SenderConfig,
+    Acknowledgement, ApiRight, ClientConfig, ConfigError, DicomwebRight, ErrorStyle, KeyMode, RegistryConfig,
+    SenderConfig,
 };
+pub use replay::{Replay, Replayed};
 pub use routes::{Settings, router};
 
 /// Reads a registration document as a hospital sends it; for tests and fuzzing.

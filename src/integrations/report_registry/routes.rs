@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{StatusCode, Uri};
@@ -24,6 +24,7 @@ use crate::archive::Archive;
 use crate::archive::reports::report_codes::Code;
 use crate::domain::organization::Organization;
 use crate::soap::{Service, Version, envelope};
+use crate::tls::PeerCertificate;
 
 const FILE: &str = "IAutoReport.asmx";
 /// What the service is made of.
@@ -47,6 +48,12 @@ impl Settings {
         self.callers().2
     }
 
+    /// The senders, when the service can be offered.
+    pub(super) fn registry_senders(&self) -> Result<Vec<Sender>, ConfigError> {
+        let (senders, _, errors) = self.callers();
+        errors.into_iter().next().map_or(Ok(senders), Err)
+    }
+
     fn callers(&self) -> (Vec<Sender>, Vec<Client>, Vec<ConfigError>) {
         let config = &self.registry;
         let known: BTreeSet<String> = self.organizations.iter().map(|organization| organization.code.clone()).collect();
@@ -66,7 +73,7 @@ impl Settings {
 }
 
 /// Routes that the server has for itself: two services on one of them would end the program at its start.
-const RESERVED: [&str; 8] = ["livez", "readyz", "metrics", "q", "t", "static", "dicom-web", "wado"];
+const RESERVED: [&str; 9] = ["livez", "ops", "readyz", "metrics", "q", "t", "static", "dicom-web", "wado"];
 
 fn path_errors(config: &RegistryConfig) -> Vec<ConfigError> {
     let mut errors = Vec::new();
@@ -183,14 +190,19 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-    let body = match collect(body, &registry.config).await {
-        Ok(body) => body,
-        Err(status) => {
-            let version = envelope::version_of("", &content_type);
-            let code = if status == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::Unreadable };
-            return fault(status, version, code.text());
-        }
-    };
+    let mut whole = BytesMut::new();
+    let collected = collect(body, &registry.config, &mut whole).await;
+    let body = whole.freeze();
+    if let Err(status) = collected {
+        let version = envelope::version_of("", &content_type);
+        let code = if status == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::Unreadable };
+        let wire = Wire::Soap { version, namespace: registry.config.namespace.clone() };
+        let certificate = parts.extensions.get::<PeerCertificate>().cloned();
+        let visit =
+            Visit { registry: &registry, address, certificate, headers: &parts.headers, content_type, body, wire };
+        visit.keep_beginning(code).await;
+        return fault(status, version, code.text());
+    }
     let incoming = {
         let (registry, body, content_type) = (registry.clone(), body.clone(), content_type.clone());
         let read = move || read::read(&body, &content_type, method.flatten(), &registry.config);
@@ -201,7 +213,8 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
         wire: Wire::Soap { version: Version::Soap11, namespace: registry.config.namespace.clone() },
         ask: Ask::Nothing(Code::Unreadable, Code::Unreadable.text()),
     });
-    let visit = Visit { registry: &registry, address, headers: &parts.headers, content_type, body, wire };
+    let certificate = parts.extensions.get::<PeerCertificate>().cloned();
+    let visit = Visit { registry: &registry, address, certificate, headers: &parts.headers, content_type, body, wire };
     match ask {
         Ask::Register(batch) => visit.register(batch).await,
         Ask::Find(method, query) => visit.find(method, query).await,
@@ -210,15 +223,15 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
 }
 
 /// The body, within its size and its time: a caller who never ends would hold one of the turns.
-async fn collect(body: Body, config: &RegistryConfig) -> Result<Bytes, StatusCode> {
+async fn collect(body: Body, config: &RegistryConfig, whole: &mut BytesMut) -> Result<(), StatusCode> {
     let time = Duration::from_millis(config.body_timeout_ms);
-    tokio::time::timeout(time, bounded(body, config.max_body_bytes)).await.map_err(|_| StatusCode::REQUEST_TIMEOUT)?
+    let collected = tokio::time::timeout(time, bounded(body, config.max_body_bytes, whole)).await;
+    collected.map_err(|_| StatusCode::REQUEST_TIMEOUT)?
 }
 
 /// Read piece by piece, since `axum::body::to_bytes` does not tell a long body from a cut one.
-async fn bounded(body: Body, limit: usize) -> Result<Bytes, StatusCode> {
+async fn bounded(body: Body, limit: usize, whole: &mut BytesMut) -> Result<(), StatusCode> {
     let mut pieces = body.into_data_stream();
-    let mut whole = BytesMut::new();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|_| StatusCode::BAD_REQUEST)?;
         if whole.len() + piece.len() > limit {
@@ -226,7 +239,7 @@ async fn bounded(body: Body, limit: usize) -> Result<Bytes, StatusCode> {
         }
         whole.extend_from_slice(&piece);
     }
-    Ok(whole.freeze())
+    Ok(())
 }
 
 pub(super) fn fault(status: StatusCode, version: Version, reason: &str) -> Response {
@@ -241,6 +254,8 @@ pub(super) fn reply(status: StatusCode, content_type: &'static str, body: String
 mod tests {
     use std::io;
 
+    use axum::body::Bytes;
+
     use super::*;
 
     #[tokio::test]
@@ -248,9 +263,13 @@ mod tests {
         let config = RegistryConfig { max_body_bytes: 4, ..RegistryConfig::default() };
         let of = |pieces: Vec<io::Result<&'static str>>| Body::from_stream(futures_util::stream::iter(pieces));
 
-        let whole = collect(of(vec![Ok("ab"), Ok("cd")]), &config).await;
-        let long = collect(of(vec![Ok("abcd"), Ok("e")]), &config).await;
-        let cut = collect(of(vec![Ok("ab"), Err(io::Error::other("reset"))]), &config).await;
+        let read = async |pieces| {
+            let mut whole = BytesMut::new();
+            collect(of(pieces), &config, &mut whole).await.map(|()| whole.freeze())
+        };
+        let whole = read(vec![Ok("ab"), Ok("cd")]).await;
+        let long = read(vec![Ok("abcd"), Ok("e")]).await;
+        let cut = read(vec![Ok("ab"), Err(io::Error::other("reset"))]).await;
 
         assert_eq!(whole, Ok(Bytes::from_static(b"abcd")));
         assert_eq!(long, Err(StatusCode::PAYLOAD_TOO_LARGE));

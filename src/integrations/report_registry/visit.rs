@@ -10,17 +10,19 @@ use serde_json::json;
 use super::acknowledge;
 use super::answer::{self, Extent};
 use super::batch::Batch;
-use super::callers::{Sender, client_of};
+use super::callers::{Sender, client_of, sender_of};
 use super::config::Acknowledgement;
+use super::kept::{body_without_key, headers_without_secrets};
 use super::read::{Method, Query, Wire};
 use super::routes::{Registry, fault, reply};
 use crate::archive::reports::find_reports::{FindReports, QueryRules};
 use crate::archive::reports::keep_message::InboundMessage;
-use crate::archive::reports::register_reports::{BatchOutcome, RegisterReports};
+use crate::archive::reports::register_reports::{BatchOutcome, Origin, RegisterReports};
 use crate::archive::reports::report_codes::Code;
 use crate::domain::date_time::{self, Moment};
 use crate::domain::{Actor, ActorKind};
 use crate::soap::{Version, envelope, xml};
+use crate::tls::PeerCertificate;
 
 /// A message time this far from ours is worth a word to the operator (D-R27), in milliseconds.
 const SKEW_MS: i64 = 15 * 60 * 1000;
@@ -29,6 +31,7 @@ const SKEW_MS: i64 = 15 * 60 * 1000;
 pub(super) struct Visit<'r> {
     pub(super) registry: &'r Registry,
     pub(super) address: IpAddr,
+    pub(super) certificate: Option<PeerCertificate>,
     pub(super) headers: &'r HeaderMap,
     pub(super) content_type: String,
     pub(super) body: Bytes,
@@ -46,22 +49,43 @@ impl Visit<'_> {
             sender: sender.to_owned(),
             remote_addr: self.address.to_string(),
             content_type: self.content_type.clone(),
+            headers: headers_without_secrets(self.headers, self.registry.config.header_keep_bytes),
             body,
+            ..InboundMessage::default()
         }
     }
 
     /// What is kept of somebody unknown is little, so that nobody fills the disk.
-    fn excerpt(&self) -> Bytes {
-        self.body.slice(..self.body.len().min(self.registry.config.refused_keep_bytes))
+    fn excerpt(&self, operation: &str, sender: &str) -> InboundMessage {
+        let limit = self.registry.config.refused_keep_bytes;
+        let is_cut = self.body.len() > limit;
+        InboundMessage { is_cut, ..self.message(operation, sender, self.body.slice(..self.body.len().min(limit))) }
     }
 
-    fn sender(&self) -> Option<&Sender> {
-        self.registry.senders.iter().find(|sender| sender.is_caller(self.address, self.headers))
+    fn sender(&self, organizations: &[String]) -> Option<&Sender> {
+        sender_of(&self.registry.senders, self.address, self.certificate.as_ref(), self.headers, organizations)
+    }
+
+    /// Keeps the beginning of a message that did not come whole.
+    pub(super) async fn keep_beginning(self, code: Code) {
+        let name = self.sender(&[]).map(|sender| sender.config.name.clone()).unwrap_or_default();
+        let mut message = self.excerpt("", &name);
+        message.body = body_without_key(message.body, &message.content_type).await;
+        message.is_cut = true;
+        let actor = self.actor(ActorKind::Sender, &name);
+        if let Err(error) = self.registry.archive.refuse_message(message, actor, code.as_str()).await {
+            tracing::error!(%error, "beginning of a message not kept");
+        }
+        tracing::warn!(peer.address = %self.address, sender.name = %name, code = code.as_str(), "message did not come whole");
     }
 
     pub(super) async fn register(self, batch: Result<Batch, Code>) -> Response {
-        let Some(sender) = self.sender() else {
-            let message = self.message("ArchiveAutoReport", "", self.excerpt());
+        let organizations = batch.as_ref().map(Batch::organizations).unwrap_or_default();
+        let (sent_at, business_date) =
+            batch.as_ref().map(|batch| (batch.sent_at.clone(), batch.business_date.clone())).unwrap_or_default();
+        let Some(sender) = self.sender(&organizations) else {
+            let excerpt = self.excerpt("ArchiveAutoReport", "");
+            let message = InboundMessage { org_codes: organizations, sent_at, business_date, ..excerpt };
             let actor = self.actor(ActorKind::Sender, "");
             if let Err(error) = self.registry.archive.refuse_message(message, actor, Code::UnknownSender.as_str()).await
             {
@@ -72,7 +96,11 @@ impl Visit<'_> {
         };
         let name = sender.config.name.as_str();
         let message = self.message("ArchiveAutoReport", name, self.body.clone());
+        let message = InboundMessage { org_codes: organizations, sent_at, business_date, ..message };
         let outcome = self.keep_and_register(sender, message, batch).await;
+        if outcome.as_ref().is_ok_and(|outcome| outcome.failed() < outcome.records.len()) {
+            self.registry.archive.note_success("ArchiveAutoReport", name);
+        }
         let acknowledged = outcome.as_ref().map_or(0, |outcome| outcome.records.len() - outcome.failed());
         tracing::info!(sender.name = name, registry.records = acknowledged, ok = outcome.is_ok(), "registration");
         self.acknowledge(Some(sender), outcome)
@@ -94,7 +122,7 @@ impl Visit<'_> {
             Ok(batch) => batch,
             Err(code) => {
                 let result = json!({ "code": code.as_str() }).to_string();
-                archive.finish_message(message_pk, result).await.map_err(not_kept)?;
+                archive.fail_message(message_pk, result).await.map_err(not_kept)?;
                 return Err(code);
             }
         };
@@ -103,7 +131,15 @@ impl Visit<'_> {
         let actor = self.actor(ActorKind::Sender, &sender.config.name);
         let rules = sender.rules.clone();
         archive
-            .register_reports(RegisterReports { message_pk, actor, rules, exams, labs, items })
+            .register_reports(RegisterReports {
+                message_pk,
+                actor,
+                origin: Origin::JustCame,
+                rules,
+                exams,
+                labs,
+                items,
+            })
             .await
             .map_err(not_kept)
     }
@@ -126,7 +162,8 @@ impl Visit<'_> {
         let Registry { archive, config, clients, .. } = self.registry;
         let credentials = (query.credential.as_str(), query.key.as_str());
         let now = Moment::from_epoch_ms(archive.now_ms());
-        let client = client_of(clients, config.anonymous_query, self.address, credentials, now);
+        let client =
+            client_of(clients, config.anonymous_query, self.address, self.certificate.as_ref(), credentials, now);
         let asked = without_key(&query);
         let Some(client) = client else {
             let message = self.message(method.name(), "", asked);
@@ -163,7 +200,10 @@ impl Visit<'_> {
             _ => archive.find_exam_reports(command).await.map(|found| found.map(|found| answer::exams(&found, extent))),
         };
         match answered {
-            Ok(Ok(text)) => self.answer(method, text),
+            Ok(Ok(text)) => {
+                archive.note_success(method.name(), &client.config.id);
+                self.answer(method, text)
+            }
             Ok(Err(code)) => self.refuse(method, code),
             Err(error) => {
                 tracing::error!(client.id = %client.config.id, %error, "query failed");
@@ -182,20 +222,23 @@ impl Visit<'_> {
 
     /// No operation of ours, or no envelope at all: kept, then a fault.
     pub(super) async fn nothing(self, code: Code, reason: &'static str) -> Response {
-        let kept = match self.sender() {
+        let kept = match self.sender(&[]) {
             Some(sender) => {
-                let message = self.message("", &sender.config.name, self.body.clone());
+                // It may have been a query, which holds a key.
+                let body = body_without_key(self.body.clone(), &self.content_type).await;
+                let message = self.message("", &sender.config.name, body);
                 match self.registry.archive.keep_message(message).await {
                     Ok(id) => {
                         let result = json!({ "code": code.as_str() }).to_string();
-                        self.registry.archive.finish_message(id, result).await
+                        self.registry.archive.fail_message(id, result).await
                     }
                     Err(error) => Err(error),
                 }
             }
             None => {
                 let actor = self.actor(ActorKind::Sender, "");
-                let message = self.message("", "", self.excerpt());
+                let mut message = self.excerpt("", "");
+                message.body = body_without_key(message.body, &message.content_type).await;
                 self.registry.archive.refuse_message(message, actor, code.as_str()).await
             }
         };

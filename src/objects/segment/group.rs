@@ -55,17 +55,22 @@ impl Group {
     }
 
     /// Takes a record and tells where its bytes will be. There must be room.
-    pub(super) fn push(&mut self, segment: &str, kind: RecordKind, bytes: &[u8], seconds: u64) -> u64 {
-        let (at, length) = (self.position(), bytes.len() as u64);
+    pub(super) fn push(&mut self, segment: &str, kind: RecordKind, pieces: &[impl AsRef<[u8]>], seconds: u64) -> u64 {
+        let length = pieces.iter().map(|piece| piece.as_ref().len() as u64).sum();
+        let at = self.position();
         let mut check = record::checking(segment, at, kind, length);
-        check.update(bytes);
-        let head = Head { kind, length, check: check.finalize() };
         let from = self.aligned + self.end;
         let data = from + UNIT as usize;
         let end = from + record::room(length) as usize;
+        let mut next = data;
+        for piece in pieces.iter().map(AsRef::as_ref) {
+            check.update(piece);
+            self.room[next..next + piece.len()].copy_from_slice(piece);
+            next += piece.len();
+        }
+        self.room[next..end].fill(0);
+        let head = Head { kind, length, check: check.finalize() };
         record::write_head(&mut self.room[from..data], segment, at, head, seconds);
-        self.room[data..data + bytes.len()].copy_from_slice(bytes);
-        self.room[data + bytes.len()..end].fill(0);
         self.end = end - self.aligned;
         at + UNIT
     }

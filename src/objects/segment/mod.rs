@@ -21,6 +21,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::folder::Folder;
+use super::pieces::PiecePool;
 use super::{Error, Place};
 pub(super) use file::{FinishedSegment, MARKS};
 pub use record::RecordKind;
@@ -65,7 +66,7 @@ pub(super) enum Outcome {
     /// It is durable there.
     At(Place),
     /// No segment could be opened; the object comes back.
-    NoRoom(Bytes),
+    NoRoom(Vec<Bytes>),
 }
 
 /// The segments of one folder; clones share the writer. The last one dropped seals the open segment.
@@ -77,13 +78,13 @@ pub(super) struct Segments {
 
 impl Segments {
     /// Seals what crashed processes left open, and starts the writer. A segment is made at the first append.
-    pub(super) fn open(folder: Folder, settings: Settings) -> Result<Self, Error> {
+    pub(super) fn open(folder: Folder, settings: Settings, pool: PiecePool) -> Result<Self, Error> {
         file::recover(&folder)?;
         let (commands, waiting) = mpsc::channel();
         let object_limit = settings.object_limit;
         std::thread::Builder::new()
             .name("segments".to_owned())
-            .spawn(move || writer::run(folder, settings, &waiting))
+            .spawn(move || writer::run(folder, settings, pool, &waiting))
             .map_err(Error::Folder)?;
         Ok(Self { object_limit, commands })
     }
@@ -94,12 +95,12 @@ impl Segments {
     }
 
     /// Appends an object; durable when it returns.
-    pub(super) async fn append(&self, kind: RecordKind, bytes: Bytes) -> Result<Outcome, Error> {
+    pub(super) async fn append(&self, kind: RecordKind, pieces: Vec<Bytes>) -> Result<Outcome, Error> {
         let (answer, answered) = oneshot::channel();
-        self.commands.send(Command::Append { kind, bytes, answer }).map_err(|_| Error::Stopped)?;
+        self.commands.send(Command::Append { kind, pieces, answer }).map_err(|_| Error::Stopped)?;
         match answered.await.map_err(|_| Error::Stopped)? {
             Appended::At(place) => Ok(Outcome::At(place)),
-            Appended::NoRoom(bytes) => Ok(Outcome::NoRoom(bytes)),
+            Appended::NoRoom(pieces) => Ok(Outcome::NoRoom(pieces)),
             Appended::Failed(error) => Err(Error::Folder(error)),
         }
     }

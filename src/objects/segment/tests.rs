@@ -29,7 +29,7 @@ impl Log {
             let mut records = Vec::new();
             for (i, size) in sizes.iter().enumerate() {
                 let bytes: Vec<u8> = (0..*size).map(|at| (at * 31 + number * 7 + i + 1) as u8).collect();
-                records.push((group.push(SEGMENT, RecordKind::Object, &bytes, 0), bytes));
+                records.push((group.push(SEGMENT, RecordKind::Object, &[&bytes], 0), bytes));
             }
             let (at, blocks) = group.blocks();
             assert_eq!((at as usize % BLOCK, blocks.len() % BLOCK, blocks.as_ptr() as usize % BLOCK), (0, 0, 0));
@@ -118,13 +118,13 @@ fn behind_a_damaged_record_the_others_are_found() {
 #[test]
 fn what_was_given_up_leaves_room_for_the_next() {
     let mut group = Group::new(CAPACITY as u64);
-    group.push(SEGMENT, RecordKind::Object, &[1; 600], 0);
+    group.push(SEGMENT, RecordKind::Object, &[[1; 600]], 0);
     group.advance();
     let durable = group.position();
-    group.push(SEGMENT, RecordKind::Object, &[2; 9000], 0);
+    group.push(SEGMENT, RecordKind::Object, &[[2; 9000]], 0);
     group.retreat();
     assert_eq!((group.position(), group.durable_end(), group.waiting()), (durable, durable, 0));
-    let offset = group.push(SEGMENT, RecordKind::Deleted, b"x", 0);
+    let offset = group.push(SEGMENT, RecordKind::Deleted, &[b"x"], 0);
     assert_eq!(offset, durable + UNIT);
 }
 

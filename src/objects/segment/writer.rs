@@ -16,6 +16,7 @@ use super::record::{self, END, RecordKind};
 use super::{Settings, copy, fresh};
 use crate::domain::place::Place;
 use crate::objects::folder::Folder;
+use crate::objects::pieces::PiecePool;
 
 /// A group is written at this size, also when more waits.
 const GROUP_BYTES: u64 = 8 * 1024 * 1024;
@@ -30,8 +31,8 @@ pub(super) enum Command {
     Append {
         /// What they are.
         kind: RecordKind,
-        /// The bytes.
-        bytes: Bytes,
+        /// The bytes, in pieces.
+        pieces: Vec<Bytes>,
         /// Hears of it when they are durable.
         answer: oneshot::Sender<Appended>,
     },
@@ -47,18 +48,18 @@ pub(super) enum Appended {
     /// Durable, there.
     At(Place),
     /// No segment could be opened.
-    NoRoom(Bytes),
+    NoRoom(Vec<Bytes>),
     /// It could not be written.
     Failed(io::Error),
 }
 
 /// Works until all handles are gone, then seals the open segment.
-pub(super) fn run(folder: Folder, settings: Settings, commands: &Receiver<Command>) {
+pub(super) fn run(folder: Folder, settings: Settings, pool: PiecePool, commands: &Receiver<Command>) {
     let segment_bytes =
         settings.segment_bytes.max(2 * record::room(settings.object_limit)).next_multiple_of(BLOCK as u64);
     let settings = Settings { segment_bytes, ..settings };
     let group = Group::new(GROUP_BYTES + record::room(settings.object_limit));
-    let mut writer = Writer { folder, settings, group, open: None, no_room_until: None, waiting: Vec::new() };
+    let mut writer = Writer { folder, settings, pool, group, open: None, no_room_until: None, waiting: Vec::new() };
     loop {
         match commands.recv_timeout(LOOK_EVERY) {
             Ok(first) => {
@@ -79,6 +80,7 @@ pub(super) fn run(folder: Folder, settings: Settings, commands: &Receiver<Comman
 struct Writer {
     folder: Folder,
     settings: Settings,
+    pool: PiecePool,
     group: Group,
     open: Option<OpenSegment>,
     no_room_until: Option<Instant>,
@@ -88,7 +90,7 @@ struct Writer {
 impl Writer {
     fn take(&mut self, command: Command) {
         match command {
-            Command::Append { kind, bytes, answer } => self.append(kind, bytes, answer),
+            Command::Append { kind, pieces, answer } => self.append(kind, pieces, answer),
             Command::Seal { answer } => {
                 self.flush();
                 self.seal();
@@ -98,8 +100,9 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, kind: RecordKind, bytes: Bytes, answer: oneshot::Sender<Appended>) {
-        let room = record::room(bytes.len() as u64);
+    fn append(&mut self, kind: RecordKind, pieces: Vec<Bytes>, answer: oneshot::Sender<Appended>) {
+        let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let room = record::room(length);
         if !self.group.has_room(room) {
             self.flush();
         }
@@ -109,13 +112,14 @@ impl Writer {
             self.seal();
         }
         let Some(open) = self.opened() else {
-            let _ = answer.send(Appended::NoRoom(bytes));
+            let _ = answer.send(Appended::NoRoom(pieces));
             return;
         };
         let (id, key) = (open.id.clone(), open.key.clone());
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let offset = self.group.push(&id, kind, &bytes, seconds);
-        self.waiting.push((Place { key, offset, length: bytes.len() as u64 }, answer));
+        let offset = self.group.push(&id, kind, &pieces, seconds);
+        self.pool.give_back(pieces);
+        self.waiting.push((Place { key, offset, length }, answer));
     }
 
     /// The open segment, a new one if need be; nothing when none can be made.

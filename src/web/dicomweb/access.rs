@@ -1,7 +1,8 @@
 //! Who calls, and what they may do.
 //!
 //! A system says the key of its `[[client]]` as a bearer token, or id and key by HTTP Basic; keys are compared in constant
-//! time, with every client's. A session's id stands in the path.
+//! time, with every client's. One that is bound to a certificate shows it over TLS and need say nothing. A session's id
+//! stands in the path.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::archive::peers::find::Readable;
 use crate::archive::peers::send_data_set::Sending;
 use crate::dicom::text::Charset;
 use crate::domain::{Actor, ActorKind};
+use crate::tls::{CertificateMatch, PeerCertificate};
 use crate::web::HttpConfig;
 use crate::web::pages::PagesState;
 
@@ -33,8 +35,10 @@ use crate::web::pages::PagesState;
 pub struct DicomwebClient {
     /// Its id.
     pub id: String,
-    /// Its key.
+    /// Its key; empty when its certificate is enough.
     pub key: String,
+    /// The certificates of which it must show one; empty for none.
+    pub certificate: Vec<CertificateMatch>,
     /// Networks from which it calls; empty for any.
     pub networks: Vec<IpNet>,
     /// Whose data it may see.
@@ -116,7 +120,7 @@ pub(super) async fn enter(
     let remote_addr = peer.ip().to_canonical();
     let caller = match session {
         Some(id) => inner.session(&id, remote_addr).await,
-        None => inner.system(request.headers(), remote_addr).await,
+        None => inner.system(request.headers(), request.extensions().get(), remote_addr).await,
     };
     match caller {
         Ok(caller) => {
@@ -136,8 +140,13 @@ impl Inner {
         Ok(Caller { reader, stores_for: None, root: format!("{}/t/{id}/dicom-web", self.public_url) })
     }
 
-    async fn system(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
-        let Some(client) = known_client(&self.clients, headers, address) else {
+    async fn system(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&PeerCertificate>,
+        address: IpAddr,
+    ) -> Result<Caller, Problem> {
+        let Some(client) = known_client(&self.clients, headers, certificate, address) else {
             self.archive.note_refused_reader(&self.access, &address.to_string()).await?;
             return Err(Problem::unauthorized());
         };
@@ -155,16 +164,31 @@ impl Inner {
     }
 }
 
-/// The client whose key was said, from an address of its own. All keys are compared, whichever fits.
-fn known_client<'c>(clients: &'c [DicomwebClient], headers: &HeaderMap, address: IpAddr) -> Option<&'c DicomwebClient> {
+/// The client whose key was said, or whose certificate was shown when nothing was said, from an address of its own. All
+/// keys are compared, whichever fits.
+fn known_client<'c>(
+    clients: &'c [DicomwebClient],
+    headers: &HeaderMap,
+    certificate: Option<&PeerCertificate>,
+    address: IpAddr,
+) -> Option<&'c DicomwebClient> {
+    let from_here = |client: &DicomwebClient| {
+        client.networks.is_empty() || client.networks.iter().any(|net| net.contains(&address))
+    };
+    let shows = |client: &DicomwebClient| certificate.is_some_and(|shown| shown.is_one_of(&client.certificate));
+    if !headers.contains_key(AUTHORIZATION) {
+        let mut bound = clients.iter().filter(|client| shows(client) && from_here(client));
+        // A certificate that fits two is nobody's.
+        return bound.next().filter(|_| bound.next().is_none());
+    }
     let (id, key) = credentials(headers)?;
     let given = Sha256::digest(&key);
     let mut found = None;
     for client in clients {
         let fits = bool::from(Sha256::digest(client.key.as_bytes()).ct_eq(&given));
         let named = id.as_ref().is_none_or(|id| *id == client.id);
-        let from_here = client.networks.is_empty() || client.networks.iter().any(|net| net.contains(&address));
-        if fits && named && from_here && !client.key.is_empty() {
+        let shown = client.certificate.is_empty() || shows(client);
+        if fits && named && shown && from_here(client) && !client.key.is_empty() {
             found = found.or(Some(client));
         }
     }
@@ -196,6 +220,7 @@ mod tests {
         let client = |id: &str, networks: &[&str]| DicomwebClient {
             id: id.to_owned(),
             key: format!("key-of-{id}"),
+            certificate: Vec::new(),
             networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
             readable: Vec::new(),
             stores_for: None,
@@ -205,7 +230,34 @@ mod tests {
 
     fn found(authorization: &str, address: &str) -> Option<String> {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization.parse().unwrap())]);
-        known_client(&clients(), &headers, address.parse().unwrap()).map(|client| client.id.clone())
+        known_client(&clients(), &headers, None, address.parse().unwrap()).map(|client| client.id.clone())
+    }
+
+    #[test]
+    fn a_client_is_known_by_its_certificate_unless_that_fits_two() {
+        let shown = |content: &'static [u8]| {
+            let certificate = rustls::pki_types::CertificateDer::from(content);
+            let name = CertificateMatch::try_from(format!("sha256:{}", hex::encode(Sha256::digest(content)))).unwrap();
+            (PeerCertificate(Arc::new(certificate)), name)
+        };
+        let ((of_a, name_a), (of_both, name_both)) = (shown(b"a"), shown(b"both"));
+        let mut clients = clients();
+        clients[0].certificate = vec![name_a, name_both.clone()];
+        clients[1].certificate = vec![name_both];
+        let found = |certificate: Option<&PeerCertificate>, key: &str, address: &str| {
+            let mut headers = HeaderMap::new();
+            if !key.is_empty() {
+                headers.insert(AUTHORIZATION, format!("Bearer {key}").parse().unwrap());
+            }
+            known_client(&clients, &headers, certificate, address.parse().unwrap()).map(|client| client.id.clone())
+        };
+        assert_eq!(found(Some(&of_a), "", "192.0.2.1").as_deref(), Some("a"));
+        assert_eq!(found(Some(&of_both), "", "10.1.1.1"), None);
+        assert_eq!(found(Some(&of_both), "", "192.0.2.1").as_deref(), Some("a"), "b calls from elsewhere");
+        assert_eq!(found(Some(&of_both), "key-of-b", "10.1.1.1").as_deref(), Some("b"));
+        assert_eq!(found(Some(&of_a), "key-of-b", "10.1.1.1"), None, "the key of one, the certificate of another");
+        assert_eq!(found(None, "key-of-a", "192.0.2.1"), None);
+        assert_eq!(found(None, "", "192.0.2.1"), None);
     }
 
     #[test]

@@ -2,10 +2,8 @@
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
-use futures_util::StreamExt;
-use futures_util::stream;
 
 use super::access::{Caller, DicomwebState};
 use super::frames::{self, OCTETS};
@@ -39,17 +37,11 @@ pub(super) async fn retrieve(
     };
     for one in accepted {
         if one.covers(OCTETS) {
-            return match content {
-                Segment::Stored(part) => multipart::ranged(&inner, &headers, OCTETS, part).await,
-                Segment::Bytes(bytes) => {
-                    let (length, stream) = (bytes.len() as u64, stream::once(async { Ok(bytes) }).boxed());
-                    multipart::streamed(&inner, StatusCode::OK, OCTETS, Some(length), stream).await
-                }
-            };
+            return multipart::ranged(&inner, &headers, OCTETS, vec![content]).await;
         }
         if one.covers_parts(OCTETS) {
             let location = format!("{}/bulkdata/{at}", caller.location(&instance));
-            let part = Part { content_type: OCTETS.to_owned(), location, content };
+            let part = Part { content_type: OCTETS.to_owned(), location, content: vec![content] };
             return multipart::respond(&inner, OCTETS, vec![part]).await;
         }
     }

@@ -7,12 +7,14 @@
 
 mod access;
 mod bulk_data;
+mod capabilities;
 mod config;
 mod frames;
 mod metadata;
 mod multipart;
 mod multipart_reader;
 mod negotiation;
+mod picture_parameters;
 mod problem;
 mod rendered;
 mod request;
@@ -21,11 +23,12 @@ mod search;
 mod store;
 mod store_result;
 mod wado_uri;
+mod zip;
 
 use axum::Router;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::get;
 
 pub use access::{DicomwebClient, DicomwebState};
 pub use config::DicomwebConfig;
@@ -38,11 +41,18 @@ pub(super) fn has_own_time_limit(method: &Method, route: &str) -> bool {
 /// All routes, under both roots.
 pub fn router(state: DicomwebState) -> Router {
     let services = services().layer(from_fn_with_state(state.clone(), access::enter)).with_state(state.clone());
+    // A nested router's own root has no slash at its end.
+    let root = Router::new()
+        .route("/dicom-web/", get(capabilities::describe).options(capabilities::describe))
+        .route("/t/{session}/dicom-web/", get(capabilities::describe).options(capabilities::describe))
+        .layer(from_fn_with_state(state.clone(), access::enter))
+        .with_state(state.clone());
     let uri = Router::new()
         .route("/", get(wado_uri::object))
         .layer(from_fn_with_state(state.clone(), access::enter))
         .with_state(state);
     Router::new()
+        .merge(root)
         .nest("/dicom-web", services.clone())
         .nest("/t/{session}/dicom-web", services)
         .nest("/wado", uri.clone())
@@ -76,5 +86,5 @@ fn services() -> Router<DicomwebState> {
         .route(&at("/frames/{frames}/rendered"), get(rendered::rendered))
         .route(&at("/frames/{frames}/thumbnail"), get(rendered::thumbnail))
         .route("/{*rest}", get(problem::no_resource).fallback(problem::no_resource))
-        .route("/", post(problem::no_resource).fallback(problem::no_resource))
+        .route("/", get(capabilities::describe).options(capabilities::describe).fallback(problem::no_resource))
 }

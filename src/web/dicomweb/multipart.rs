@@ -12,7 +12,7 @@ use futures_util::stream::BoxStream;
 use super::access::Inner;
 use super::problem::Problem;
 use crate::archive::Error;
-use crate::archive::images::read_object::{Segment, StoredBytes};
+use crate::archive::images::read_object::{self, Segment};
 
 /// A boundary that no content has.
 pub(super) fn boundary() -> String {
@@ -53,7 +53,7 @@ pub(super) fn content_type(part_type: &str, boundary: &str) -> String {
 pub(super) struct Part {
     pub(super) content_type: String,
     pub(super) location: String,
-    pub(super) content: Segment,
+    pub(super) content: Vec<Segment>,
 }
 
 /// A multipart answer of parts that are known beforehand, with its whole length.
@@ -61,14 +61,29 @@ pub(super) async fn respond(inner: &Inner, part_type: &str, parts: Vec<Part>) ->
     let boundary = boundary();
     let mut segments = Vec::with_capacity(parts.len() * 2 + 1);
     for (index, part) in parts.into_iter().enumerate() {
-        let length = Some(part.content.length());
+        let length = Some(part.content.iter().map(Segment::length).sum());
         segments.push(Segment::Bytes(part_head(&boundary, index == 0, &part.content_type, length, &part.location)));
-        segments.push(part.content);
+        segments.extend(part.content);
     }
     segments.push(Segment::Bytes(tail(&boundary)));
+    let segments = together(segments);
     let length = segments.iter().map(Segment::length).sum();
     let stream = inner.archive.stream_segments(segments.into_iter());
     streamed(inner, StatusCode::OK, &content_type(part_type, &boundary), Some(length), stream).await
+}
+
+/// Heads that follow each other go out as one piece.
+fn together(segments: Vec<Segment>) -> Vec<Segment> {
+    let mut joined: Vec<Segment> = Vec::with_capacity(segments.len());
+    for segment in segments {
+        match (joined.last_mut(), segment) {
+            (Some(Segment::Bytes(before)), Segment::Bytes(bytes)) => {
+                *before = [before.as_ref(), bytes.as_ref()].concat().into();
+            }
+            (_, segment) => joined.push(segment),
+        }
+    }
+    joined
 }
 
 /// Sends a stream when it is its turn; the turn lasts until the last byte is taken.
@@ -103,9 +118,9 @@ pub(super) async fn ranged(
     inner: &Inner,
     headers: &HeaderMap,
     content_type: &str,
-    whole: StoredBytes,
+    whole: Vec<Segment>,
 ) -> Result<Response, Problem> {
-    let length = whole.length();
+    let length = whole.iter().map(Segment::length).sum();
     let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let mut response = match asked.map(|text| range_of(text, length)) {
         Some(Range::Unsatisfiable) => {
@@ -116,8 +131,8 @@ pub(super) async fn ranged(
             return Ok(response);
         }
         Some(Range::Bytes(first, last)) => {
-            let part = whole.slice(first..last + 1);
-            let stream = inner.archive.stream_segments(std::iter::once(Segment::Stored(part)));
+            let part = read_object::slice(whole, first..last + 1);
+            let stream = inner.archive.stream_segments(part.into_iter());
             let status = StatusCode::PARTIAL_CONTENT;
             let mut response = streamed(inner, status, content_type, Some(last + 1 - first), stream).await?;
             let value = HeaderValue::from_str(&format!("bytes {first}-{last}/{length}"));
@@ -125,7 +140,7 @@ pub(super) async fn ranged(
             response
         }
         Some(Range::Ignored) | None => {
-            let stream = inner.archive.stream_segments(std::iter::once(Segment::Stored(whole)));
+            let stream = inner.archive.stream_segments(whole.into_iter());
             streamed(inner, StatusCode::OK, content_type, Some(length), stream).await?
         }
     };

@@ -1,7 +1,8 @@
-//! Pictures for people (PS3.18 sections 10.4.1.1.3 and 10.4.1.1.4): rendered frames and thumbnails, JPEG or PNG.
+//! Pictures for people (PS3.18 sections 10.4.1.1.3 and 10.4.1.1.4): rendered frames and thumbnails, JPEG, PNG or GIF.
 //!
 //! A caller that takes several parts gets every frame; otherwise one picture stands for the study, series or instance: that
-//! of the middle instance, since the first slice of a series shows least.
+//! of the middle instance, since the first slice of a series shows least. Several frames that are named are never given as
+//! one picture.
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -13,13 +14,15 @@ use futures_util::stream;
 use super::access::{Caller, DicomwebState, Inner};
 use super::multipart::{self, boundary, part_head, tail};
 use super::negotiation::{Accepted, accepted};
+use super::picture_parameters as parameters;
 use super::problem::Problem;
 use super::request::{ImagePath, Parameters};
 use crate::archive::images::image_access::StoredInstance;
-use crate::dicom::render::{PictureFormat, RenderOptions, Window};
+use crate::dicom::render::{PictureFormat, Region, RenderOptions, VoiFunction, Window};
 
 const JPEG: &str = "image/jpeg";
 const PNG: &str = "image/png";
+const GIF: &str = "image/gif";
 const QUALITY: u8 = 90;
 
 /// `GET …/rendered`
@@ -47,7 +50,7 @@ pub(super) async fn thumbnail(
     let parameters = Parameters::read(query.as_deref())?;
     let accepted = accepted(&headers, parameters.get("accept"));
     let wish = Wish::read(&parameters, &accepted, inner.config.thumbnail_edge)?;
-    respond(&inner, &caller, &path, Wish { multipart: false, ..wish }).await
+    respond(&inner, &caller, &path, Wish { multipart: false, is_thumbnail: true, ..wish }).await
 }
 
 /// How a picture shall be.
@@ -55,82 +58,102 @@ pub(super) async fn thumbnail(
 pub(super) struct Wish {
     pub(super) format: PictureFormat,
     pub(super) window: Option<Window>,
-    /// Width and height into which it shall fit.
+    pub(super) function: Option<VoiFunction>,
+    /// Width and height that it shall fill.
     pub(super) viewport: Option<(u32, u32)>,
+    pub(super) area: Area,
     pub(super) max_edge: u32,
     pub(super) multipart: bool,
+    /// Whether any frame will do.
+    pub(super) is_thumbnail: bool,
+}
+
+/// Which part of a frame is drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Area {
+    /// All of it.
+    Whole,
+    /// In pixels: left and top, width and height; negative sizes mirror, no size reaches to the edge.
+    Pixels((u32, u32), (Option<i64>, Option<i64>)),
+    /// As shares of width and height: left, top, right, bottom.
+    Shares([f64; 4]),
+}
+
+impl Area {
+    fn region(self, columns: u32, rows: u32) -> Option<Region> {
+        let size = |asked: Option<i64>, from: u32, edge: u32| match asked {
+            None => edge.saturating_sub(from),
+            Some(asked) => u32::try_from(asked.unsigned_abs()).unwrap_or(u32::MAX),
+        };
+        match self {
+            Area::Whole => None,
+            Area::Pixels((left, top), (width, height)) => Some(Region {
+                left,
+                top,
+                width: size(width, left, columns),
+                height: size(height, top, rows),
+                mirrored: width.is_some_and(|width| width < 0),
+                upside_down: height.is_some_and(|height| height < 0),
+            }),
+            Area::Shares([left, top, right, bottom]) => {
+                let at = |share: f64, edge: u32| (share * f64::from(edge)).round() as u32;
+                let (left, top) = (at(left, columns), at(top, rows));
+                let width = at(right, columns).saturating_sub(left).max(1);
+                let height = at(bottom, rows).saturating_sub(top).max(1);
+                Some(Region { left, top, width, height, mirrored: false, upside_down: false })
+            }
+        }
+    }
 }
 
 impl Wish {
-    fn read(parameters: &Parameters, accepted: &[Accepted], max_edge: u32) -> Result<Self, Problem> {
-        let quality = parameters.number::<u8>("quality")?.unwrap_or(QUALITY);
+    fn read(asked: &Parameters, accepted: &[Accepted], max_edge: u32) -> Result<Self, Problem> {
+        let quality = asked.number::<u8>("quality")?.unwrap_or(QUALITY);
         if !(1..=100).contains(&quality) {
             return Err(Problem::bad_request("quality is a number from 1 to 100."));
         }
-        let jpeg = PictureFormat::Jpeg { quality };
+        let formats = [(JPEG, PictureFormat::Jpeg { quality }), (PNG, PictureFormat::Png), (GIF, PictureFormat::Gif)];
         let form = |one: &Accepted| {
-            if one.covers(JPEG) {
-                Some((jpeg, false))
-            } else if one.covers(PNG) {
-                Some((PictureFormat::Png, false))
-            } else if one.covers_parts(JPEG) {
-                Some((jpeg, true))
-            } else {
-                one.covers_parts(PNG).then_some((PictureFormat::Png, true))
-            }
+            let single = formats.iter().find(|(media_type, _)| one.covers(media_type));
+            let several = || formats.iter().find(|(media_type, _)| one.covers_parts(media_type));
+            single.map(|(_, format)| (*format, false)).or_else(|| several().map(|(_, format)| (*format, true)))
         };
-        let (format, multipart) = accepted
-            .iter()
-            .find_map(form)
-            .ok_or_else(|| Problem::not_acceptable("Pictures are given as image/jpeg or image/png."))?;
-        let window = parameters.get("window").map(window).transpose()?;
-        let viewport = parameters.get("viewport").map(viewport).transpose()?;
-        Ok(Self { format, window, viewport, max_edge, multipart })
+        let (format, multipart) = accepted.iter().find_map(form).ok_or_else(not_acceptable)?;
+        let (window, function) = match asked.get("window").map(parameters::window).transpose()? {
+            Some((window, function)) => (Some(window), Some(function)),
+            None => (None, None),
+        };
+        let (viewport, area) = match asked.get("viewport").map(parameters::viewport).transpose()? {
+            Some((viewport, area)) => (Some(viewport), area),
+            None => (None, Area::Whole),
+        };
+        Ok(Self { format, window, function, viewport, area, max_edge, multipart, is_thumbnail: false })
     }
 
     /// What the drawer is told for an image of this size.
     fn options(&self, instance: &StoredInstance) -> RenderOptions {
-        let max_edge = match (self.viewport, instance.columns, instance.rows) {
-            (Some((width, height)), Some(columns), Some(rows)) if columns > 0 && rows > 0 => {
-                let scale = (f64::from(width) / columns as f64).min(f64::from(height) / rows as f64).min(1.0);
-                ((columns.max(rows) as f64 * scale).round() as u32).max(1)
-            }
-            (Some((width, height)), _, _) => width.min(height),
-            (None, _, _) => self.max_edge,
-        };
-        let (window, format) = (self.window, self.format);
-        RenderOptions { window, format, max_edge: Some(max_edge.min(self.max_edge)), ..RenderOptions::default() }
-    }
-}
-
-/// `center,width[,function]`
-fn window(text: &str) -> Result<Window, Problem> {
-    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
-    let (center, width, function) = match parts.as_slice() {
-        [center, width] => (number(center), number(width), "linear"),
-        [center, width, function] => (number(center), number(width), *function),
-        _ => (None, None, ""),
-    };
-    match (center, width) {
-        (Some(center), Some(width)) if width >= 1.0 && function.eq_ignore_ascii_case("linear") => {
-            Ok(Window { center, width })
+        let edge = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+        RenderOptions {
+            window: self.window,
+            function: self.function,
+            region: self.area.region(edge(instance.columns), edge(instance.rows)),
+            viewport: self.viewport,
+            max_edge: Some(self.max_edge),
+            format: self.format,
+            ..RenderOptions::default()
         }
-        _ => Err(Problem::bad_request("window is center,width,linear; other functions are not drawn.")),
     }
 }
 
-/// `width,height`; regions of the source are not cut out.
-fn viewport(text: &str) -> Result<(u32, u32), Problem> {
-    let parts: Option<Vec<u32>> = text.split(',').map(|part| part.trim().parse().ok().filter(|n| *n > 0)).collect();
-    match parts.as_deref() {
-        Some([width, height]) => Ok((*width, *height)),
-        _ => Err(Problem::bad_request("viewport is width,height; regions are not cut out.")),
-    }
+fn not_acceptable() -> Problem {
+    Problem::not_acceptable("Pictures are given as image/jpeg, image/png or image/gif, several as multipart/related.")
 }
 
 async fn respond(inner: &Inner, caller: &Caller, path: &ImagePath, wish: Wish) -> Result<Response, Problem> {
     let numbers = path.frame_numbers()?;
+    if numbers.len() > 1 && !wish.multipart && !wish.is_thumbnail {
+        return Err(not_acceptable());
+    }
     let mut instances = inner.archive.read_instances(&inner.access, &caller.reader, &path.uids()?, "pictures").await?;
     // Reports and waveforms of a study have no picture here; one that is asked for by name says so itself.
     if instances.len() > 1 {
@@ -141,7 +164,8 @@ async fn respond(inner: &Inner, caller: &Caller, path: &ImagePath, wish: Wish) -
     }
     let middle = instances.len() / 2;
     let instance = instances.get(middle).ok_or_else(Problem::not_found)?;
-    single(inner, instance, numbers.first().copied().unwrap_or(1), wish).await
+    let any = if wish.is_thumbnail { instance.number_of_frames.div_ceil(2).max(1) } else { 1 };
+    single(inner, instance, numbers.first().copied().unwrap_or(any), wish).await
 }
 
 /// One picture.
@@ -187,7 +211,11 @@ async fn every_frame(
         .boxed();
     let first = pictures.next().await.ok_or_else(Problem::not_found)??;
     let boundary = boundary();
-    let part_type = if wish.format == PictureFormat::Png { PNG } else { JPEG };
+    let part_type = match wish.format {
+        PictureFormat::Jpeg { .. } => JPEG,
+        PictureFormat::Png => PNG,
+        PictureFormat::Gif => GIF,
+    };
     let whole_type = multipart::content_type(part_type, &boundary);
     let end = tail(&boundary);
     let mut is_first = true;
@@ -205,22 +233,4 @@ async fn every_frame(
     });
     let stream = parts.chain(stream::once(async { Ok(end) })).boxed();
     multipart::streamed(inner, StatusCode::OK, &whole_type, None, stream).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_and_viewports_are_read_or_refused() {
-        assert_eq!(window("40,400,linear").unwrap(), Window { center: 40.0, width: 400.0 });
-        assert_eq!(window("-600.5, 1600").unwrap(), Window { center: -600.5, width: 1600.0 });
-        for bad in ["", "40", "40,0", "a,b", "40,400,sigmoid", "NaN,400", "40,inf"] {
-            assert!(window(bad).is_err(), "{bad}");
-        }
-        assert_eq!(viewport("100,50").unwrap(), (100, 50));
-        for bad in ["100", "0,1", "100,50,0,0", "1,-1"] {
-            assert!(viewport(bad).is_err(), "{bad}");
-        }
-    }
 }

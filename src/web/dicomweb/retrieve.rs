@@ -14,11 +14,12 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::access::{Caller, DicomwebState, Inner};
 use super::multipart::{self, Part, boundary, part_head, tail};
-use super::negotiation::accepted;
+use super::negotiation::{Accepted, accepted};
 use super::problem::Problem;
 use super::request::{ImagePath, Parameters};
+use super::zip;
 use crate::archive::images::image_access::StoredInstance;
-use crate::archive::images::read_object::{Segment, StoredBytes};
+use crate::archive::images::read_object::{Segment, given_file};
 use crate::archive::peers::send_data_set::Sending;
 use crate::archive::{Archive, Error};
 use crate::dicom::convert::is_convertible;
@@ -61,8 +62,8 @@ pub(super) async fn retrieve(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let accepted = accepted(&headers, Parameters::read(query.as_deref())?.get("accept"));
-    let multipart = accepted.iter().any(|one| one.covers_parts(DICOM));
-    if !multipart && !accepted.iter().any(|one| one.covers(DICOM)) {
+    let known = |one: &Accepted| one.covers_parts(DICOM) || one.covers(DICOM) || one.covers(zip::MEDIA_TYPE);
+    if !accepted.iter().any(known) {
         return Err(not_acceptable());
     }
     let instances = inner.archive.read_instances(&inner.access, &caller.reader, &path.uids()?, "objects").await?;
@@ -79,14 +80,20 @@ pub(super) async fn retrieve(
         if let ([instance], [syntax], true) = (instances.as_slice(), syntaxes.as_slice(), one.covers(DICOM)) {
             return single(&inner, &headers, instance, syntax).await;
         }
+        // As everything is stored, unless something else is asked for.
+        if one.media_type == zip::MEDIA_TYPE {
+            let stored = |syntax| if asked.is_none() { Syntax::Stored } else { syntax };
+            let files = instances.into_iter().zip(syntaxes.into_iter().map(stored)).collect();
+            return zip::respond(&inner, files).await;
+        }
     }
     Err(not_acceptable())
 }
 
 fn not_acceptable() -> Problem {
     Problem::not_acceptable(
-        "Objects are given as multipart/related; type=\"application/dicom\", one instance also as application/dicom, in \
-         the transfer syntax in which they are stored or one without compression.",
+        "Objects are given as multipart/related; type=\"application/dicom\", as application/zip, one \
+         instance also as application/dicom, in the transfer syntax in which they are stored or one without compression.",
     )
 }
 
@@ -94,7 +101,7 @@ async fn all(inner: &Inner, caller: &Caller, instances: &[StoredInstance]) -> Re
     let part = |instance: &StoredInstance| Part {
         content_type: content_type(&instance.transfer_syntax_uid),
         location: caller.location(instance),
-        content: Segment::Stored(StoredBytes::file(instance)),
+        content: given_file(instance).into(),
     };
     multipart::respond(inner, DICOM, instances.iter().map(part).collect()).await
 }
@@ -108,7 +115,7 @@ pub(super) async fn single(
 ) -> Result<Response, Problem> {
     if *syntax == Syntax::Stored {
         let content_type = content_type(&instance.transfer_syntax_uid);
-        return multipart::ranged(inner, headers, &content_type, StoredBytes::file(instance)).await;
+        return multipart::ranged(inner, headers, &content_type, given_file(instance).into()).await;
     }
     let file = open(&inner.archive, &inner.sending, instance, syntax).await?;
     let content_type = content_type(&file.transfer_syntax);
@@ -139,13 +146,19 @@ async fn converted(inner: &Inner, caller: Caller, wanted: Vec<(StoredInstance, S
 }
 
 /// A file on its way out.
-struct File {
-    transfer_syntax: String,
-    length: u64,
-    pieces: BoxStream<'static, Result<Bytes, Error>>,
+pub(super) struct File {
+    pub(super) transfer_syntax: String,
+    pub(super) length: u64,
+    pub(super) pieces: BoxStream<'static, Result<Bytes, Error>>,
 }
 
-async fn open(archive: &Archive, sending: &Sending, instance: &StoredInstance, syntax: &Syntax) -> Result<File, Error> {
+/// Opens a file; its length is known then.
+pub(super) async fn open(
+    archive: &Archive,
+    sending: &Sending,
+    instance: &StoredInstance,
+    syntax: &Syntax,
+) -> Result<File, Error> {
     let to = match syntax {
         Syntax::Stored => None,
         Syntax::Converted(to) => Some(to.as_str()),
@@ -160,11 +173,11 @@ async fn open(archive: &Archive, sending: &Sending, instance: &StoredInstance, s
             Err(error) => return Err(error),
         }
     }
-    let whole = Segment::Stored(StoredBytes::file(instance));
+    let whole = given_file(instance);
     Ok(File {
         transfer_syntax: instance.transfer_syntax_uid.clone(),
-        length: whole.length(),
-        pieces: archive.stream_segments(std::iter::once(whole)),
+        length: whole.iter().map(Segment::length).sum(),
+        pieces: archive.stream_segments(whole.into_iter()),
     })
 }
 

@@ -151,7 +151,7 @@ async fn answer(inner: &Inner, form: Form, sets: &[DataSet]) -> Result<Response,
             let part = |set| Part {
                 content_type: native_xml::MEDIA_TYPE.to_owned(),
                 location: String::new(),
-                content: Segment::Bytes(Bytes::from(native_xml::document(set, ""))),
+                content: vec![Segment::Bytes(Bytes::from(native_xml::document(set, "")))],
             };
             multipart::respond(inner, native_xml::MEDIA_TYPE, sets.iter().map(part).collect()).await
         }

@@ -26,6 +26,8 @@ use crate::dicom::sop_class::{self, PrivateClasses};
 use crate::dicom::{json, native_xml};
 use crate::domain::Actor;
 
+/// When a sender whose objects found no room may try again.
+const RETRY_AFTER_SECONDS: &str = "60";
 /// Beginning of a file in which its meta information must end.
 const MOST_META_BYTES: usize = (1 << 20) + 4096;
 
@@ -217,7 +219,7 @@ impl Storing<'_> {
 
     fn reason(&self, error: &crate::archive::Error) -> FailureReason {
         let reason = FailureReason::of(error);
-        tracing::warn!(client.id = %self.actor.name, failure.reason = reason.0, %error, "an object was not stored");
+        tracing::warn!(client.id = %self.actor.name, failure.reason = reason.code, %error, "an object was not stored");
         reason
     }
 
@@ -259,6 +261,10 @@ impl Storing<'_> {
             (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
-        Ok((status, headers, body).into_response())
+        let mut response = (status, headers, body).into_response();
+        if status.is_server_error() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        Ok(response)
     }
 }

@@ -15,22 +15,42 @@ const FAILED_SOP_SEQUENCE: (u16, u16) = (0x0008, 0x1198);
 const REFERENCED_SOP_SEQUENCE: (u16, u16) = (0x0008, 0x1199);
 const OTHER_FAILURES_SEQUENCE: (u16, u16) = (0x0008, 0x119A);
 
-/// Why an object was not stored (PS3.18 table I.2-2).
+/// Why an object was not stored: a code of PS3.18 table I.2-2, and whether it would be stored at another time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FailureReason(pub(super) u16);
+pub(super) struct FailureReason {
+    pub(super) code: u16,
+    lack: Lack,
+}
+
+/// What the archive itself lacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// Nothing: the object is at fault.
+    Nothing,
+    /// Room.
+    Space,
+    /// Its database or its object store.
+    Service,
+}
 
 impl FailureReason {
-    pub(super) const SOP_CLASS_NOT_SUPPORTED: Self = Self(0x0122);
-    pub(super) const NOT_AUTHORIZED: Self = Self(0x0124);
-    pub(super) const OUT_OF_RESOURCES: Self = Self(0xA700);
-    pub(super) const DOES_NOT_MATCH: Self = Self(0xA900);
-    pub(super) const CANNOT_UNDERSTAND: Self = Self(0xC000);
+    pub(super) const SOP_CLASS_NOT_SUPPORTED: Self = Self::of_object(0x0122);
+    pub(super) const NOT_AUTHORIZED: Self = Self::of_object(0x0124);
+    pub(super) const OUT_OF_RESOURCES: Self = Self::of_object(0xA700);
+    pub(super) const DOES_NOT_MATCH: Self = Self::of_object(0xA900);
+    pub(super) const CANNOT_UNDERSTAND: Self = Self::of_object(0xC000);
+
+    const fn of_object(code: u16) -> Self {
+        Self { code, lack: Lack::Nothing }
+    }
 
     pub(super) fn of(error: &archive::Error) -> Self {
         match error {
-            archive::Error::Index(_) | archive::Error::Objects(_) | archive::Error::TooLarge { .. } => {
-                Self::OUT_OF_RESOURCES
+            archive::Error::Index(_) | archive::Error::Objects(_) => {
+                let lack = if error.is_out_of_space() { Lack::Space } else { Lack::Service };
+                Self { lack, ..Self::OUT_OF_RESOURCES }
             }
+            archive::Error::TooLarge { .. } => Self::OUT_OF_RESOURCES,
             archive::Error::Mismatch(_) => Self::DOES_NOT_MATCH,
             archive::Error::Denied => Self::NOT_AUTHORIZED,
             archive::Error::Invalid(_) | archive::Error::NotFound => Self::CANNOT_UNDERSTAND,
@@ -48,6 +68,9 @@ pub(super) struct StoreResult {
     failed: Vec<DataSet>,
     other: Vec<DataSet>,
     warnings: usize,
+    /// Failures that were not the objects' fault: for want of room, and of anything.
+    without_room: usize,
+    not_their_fault: usize,
 }
 
 impl StoreResult {
@@ -72,15 +95,22 @@ impl StoreResult {
 
     pub(super) fn add_failed(&mut self, sop_class_uid: &str, sop_instance_uid: &str, reason: FailureReason) {
         let mut item = reference(sop_class_uid, sop_instance_uid);
-        item.put_number(FAILURE_REASON, b"US", i64::from(reason.0));
+        item.put_number(FAILURE_REASON, b"US", i64::from(reason.code));
+        self.count(reason);
         self.failed.push(item);
     }
 
     /// A part that names no object.
     pub(super) fn add_other(&mut self, reason: FailureReason) {
         let mut item = DataSet::new();
-        item.put_number(FAILURE_REASON, b"US", i64::from(reason.0));
+        item.put_number(FAILURE_REASON, b"US", i64::from(reason.code));
+        self.count(reason);
         self.other.push(item);
+    }
+
+    fn count(&mut self, reason: FailureReason) {
+        self.not_their_fault += usize::from(reason.lack != Lack::Nothing);
+        self.without_room += usize::from(reason.lack == Lack::Space);
     }
 
     pub(super) fn stored(&self) -> usize {
@@ -91,8 +121,15 @@ impl StoreResult {
         self.failed.len() + self.other.len()
     }
 
-    /// PS3.18 table 10.5.3-1.
+    /// PS3.18 table 10.5.3-1. When nothing could be stored and no object is at fault, the sender is told to come again.
     pub(super) fn status(&self) -> StatusCode {
+        if self.stored() == 0 && self.not_their_fault > 0 && self.not_their_fault == self.failed() {
+            return if self.without_room > 0 {
+                StatusCode::INSUFFICIENT_STORAGE
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
+        }
         match (self.stored(), self.failed() + self.warnings) {
             (0, _) => StatusCode::CONFLICT,
             (_, 0) => StatusCode::OK,
@@ -169,7 +206,25 @@ mod tests {
             (archive::Error::NotFound, 0xC000),
         ];
         for (error, code) in table {
-            assert_eq!(FailureReason::of(&error), FailureReason(code), "{error}");
+            assert_eq!(FailureReason::of(&error).code, code, "{error}");
         }
+    }
+
+    #[test]
+    fn what_the_archive_lacks_is_not_said_of_the_objects() {
+        let of = |errors: &[archive::Error]| {
+            let mut result = StoreResult::default();
+            errors.iter().for_each(|error| result.add_failed("1.1", "1.2.1.1", FailureReason::of(error)));
+            result
+        };
+        let full = || archive::Error::Objects(std::io::Error::from(std::io::ErrorKind::StorageFull).into());
+        let away = || archive::Error::Objects(objects::Error::Missing);
+        let bad = || archive::Error::Mismatch("x".to_owned());
+        assert_eq!(of(&[full(), away()]).status(), StatusCode::INSUFFICIENT_STORAGE);
+        assert_eq!(of(&[away()]).status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(of(&[full(), bad()]).status(), StatusCode::CONFLICT);
+        let mut one_is_stored = of(&[full()]);
+        one_is_stored.add_stored("1.1", "1.2.1.2", &committed(false), "http://h");
+        assert_eq!(one_is_stored.status(), StatusCode::ACCEPTED);
     }
 }

@@ -7,8 +7,9 @@ use axum::response::Response;
 
 use super::access::{Caller, DicomwebState};
 use super::negotiation::accepted;
+use super::picture_parameters;
 use super::problem::Problem;
-use super::rendered::{self, Wish};
+use super::rendered::{self, Area, Wish};
 use super::request::{Parameters, uid};
 use super::retrieve::{self, DICOM};
 use crate::archive::images::image_access::UidPath;
@@ -46,6 +47,7 @@ pub(super) async fn object(
         }
         Form::Jpeg => PictureFormat::Jpeg { quality: quality(&parameters)? },
         Form::Png => PictureFormat::Png,
+        Form::Gif => PictureFormat::Gif,
     };
     let most = inner.config.max_rendered_edge;
     let (columns, rows) = (parameters.number::<u32>("columns")?, parameters.number::<u32>("rows")?);
@@ -53,10 +55,9 @@ pub(super) async fn object(
         (None, None) => None,
         (columns, rows) => Some((columns.unwrap_or(most).max(1), rows.unwrap_or(most).max(1))),
     };
-    if parameters.get("region").is_some() {
-        return Err(Problem::bad_request("region is not cut out."));
-    }
-    let wish = Wish { format, window: window(&parameters)?, viewport, max_edge: most, multipart: false };
+    let area = parameters.get("region").map_or(Ok(Area::Whole), picture_parameters::region)?;
+    let (window, function) = (window(&parameters)?, None);
+    let wish = Wish { format, window, function, viewport, area, max_edge: most, multipart: false, is_thumbnail: false };
     let frame = parameters.number::<u32>("frameNumber")?.unwrap_or(1);
     rendered::single(&inner, instance, frame, wish).await
 }
@@ -66,18 +67,21 @@ enum Form {
     File,
     Jpeg,
     Png,
+    Gif,
 }
 
 /// By `contentType`, else by `Accept`; a picture when nothing is said, as section 9.1.2.2.1 wants for images.
 fn form(parameters: &Parameters, headers: &HeaderMap) -> Result<Form, Problem> {
     for one in accepted(headers, parameters.get("contentType")) {
-        for (media_type, form) in [("image/jpeg", Form::Jpeg), ("image/png", Form::Png), (DICOM, Form::File)] {
+        let forms =
+            [("image/jpeg", Form::Jpeg), ("image/png", Form::Png), ("image/gif", Form::Gif), (DICOM, Form::File)];
+        for (media_type, form) in forms {
             if one.covers(media_type) {
                 return Ok(form);
             }
         }
     }
-    Err(Problem::not_acceptable("Objects are given as application/dicom, image/jpeg or image/png."))
+    Err(Problem::not_acceptable("Objects are given as application/dicom, image/jpeg, image/png or image/gif."))
 }
 
 fn quality(parameters: &Parameters) -> Result<u8, Problem> {

@@ -251,11 +251,11 @@ each_database! {
         assert_eq!(written.unwrap(), 1);
 
         for (level, key, uid, availability) in [
-            (Level::Study, STUDY_INSTANCE_UID, "2.25.4", "UNAVAILABLE"),
+            (Level::Study, STUDY_INSTANCE_UID, "2.25.4", "OFFLINE"),
             (Level::Study, STUDY_INSTANCE_UID, "2.25.3", "ONLINE"),
-            (Level::Series, SERIES_INSTANCE_UID, "2.25.4.2", "UNAVAILABLE"),
+            (Level::Series, SERIES_INSTANCE_UID, "2.25.4.2", "OFFLINE"),
             (Level::Series, SERIES_INSTANCE_UID, "2.25.4.1", "ONLINE"),
-            (Level::Instance, SOP_INSTANCE_UID, "2.25.4.2.1", "UNAVAILABLE"),
+            (Level::Instance, SOP_INSTANCE_UID, "2.25.4.2.1", "OFFLINE"),
             (Level::Instance, SOP_INSTANCE_UID, "2.25.4.2.2", "ONLINE"),
         ] {
             let mut asked = query(level, &[(key, uid)]);

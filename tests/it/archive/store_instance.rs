@@ -108,6 +108,25 @@ each_database! {
         assert_eq!((verified.checked, verified.fault_count, verified.unnamed), (1, 0, 0));
     }
 
+    async fn a_series_that_is_sent_again_and_again_is_there_once(database: TestDatabase) {
+        let test = open(&database).await;
+        let uids: Vec<String> = (1..=5).map(|number| format!("2.25.1.{number}")).collect();
+        let mut outcomes = Vec::new();
+        for _ in 0..3 {
+            for uid in &uids {
+                outcomes.push(store(&test.archive, "ORG-T01", uid, &DataSet::ct(uid)).await.unwrap());
+            }
+        }
+
+        assert_eq!(outcomes[..5], [StoreOutcome::Stored; 5]);
+        assert_eq!(outcomes[5..], [StoreOutcome::Duplicate; 10]);
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM instance").await, 5);
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM audit").await, 1, "one entry for the study");
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM conflict").await, 0);
+        let verified = test.archive.verify(Depth::Content, |_| ()).await.unwrap();
+        assert_eq!((verified.checked, verified.fault_count, verified.unnamed), (5, 0, 0));
+    }
+
     async fn d_i15_other_content_under_a_taken_uid_is_kept_as_a_version_and_flagged(database: TestDatabase) {
         let test = open(&database).await;
         let mut set = DataSet::ct("2.25.1");

@@ -24,10 +24,13 @@ async fn two_jobs(index: &Index) -> (i64, i64) {
     });
     enqueued.await.map_err(|error: Error| error.to_string()).unwrap();
     let job = jobs::claim(index, "test", JobKind::FetchReportFile, 1, 1000, 1).await.unwrap().remove(0);
-    jobs::bury(index, &job, 2, "the report server says 404").await.unwrap();
+    let id = job.id;
+    let buried =
+        index.write(move |tx| Box::pin(async move { jobs::bury(tx, &job, 2, "the report server says 404").await }));
+    buried.await.unwrap();
     let waiting = jobs::get(index, JobKind::FetchReportFile, "12").await.unwrap().unwrap();
     ids.release(index).await.unwrap();
-    (job.id, waiting.id)
+    (id, waiting.id)
 }
 
 #[tokio::test]

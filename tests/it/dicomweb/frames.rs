@@ -1,7 +1,10 @@
 //! Frames and bulk data: uncompressed and compressed, one and many.
 
+use std::process::Command;
+
 use super::world::{STUDIES, World, encapsulated, file, rle_frame};
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
+use crate::harness::{Package, run, tool};
 
 const RLE: &str = "1.2.840.10008.1.2.5";
 const OCTETS: &str = "multipart/related; type=\"application/octet-stream\"";
@@ -80,6 +83,45 @@ async fn compressed_frames_are_found_by_a_good_table_without_one_and_in_spite_of
 }
 
 #[tokio::test]
+async fn jpeg_of_twelve_bits_is_decoded_as_dcmtk_does() {
+    let world = World::start().await;
+    let (folder, edge) = (tempfile::tempdir().unwrap(), 61_u16);
+    let wave = |at: usize| {
+        let (x, y) = ((at % usize::from(edge)) as f64, (at / usize::from(edge)) as f64);
+        (2048.0 + 1500.0 * (x / 9.0).sin() * (y / 14.0).cos() + 3.0 * ((at * 7919 % 101) as f64)) as u16
+    };
+    let pixels: Vec<u8> = (0..usize::from(edge) * usize::from(edge)).flat_map(|at| wave(at).to_le_bytes()).collect();
+    let mut set = multi_frame("2.25.9", 1);
+    for (tag, value) in [(0x0010, edge), (0x0011, edge), (0x0100, 16), (0x0101, 12), (0x0102, 11)] {
+        set.bytes(0x0028_0000 | tag, "US", &value.to_le_bytes());
+    }
+    let plain = folder.path().join("plain.dcm");
+    std::fs::write(&plain, file(CT_IMAGE, "2.25.9", EXPLICIT_LE, &set.bytes(0x7FE0_0010, "OW", &pixels).encode()))
+        .unwrap();
+    let (coded, decoded) = (folder.path().join("coded.dcm"), folder.path().join("decoded.dcm"));
+    let dcmtk = |name: &str| Command::new(tool(name, Package::Debian("dcmtk")));
+    run(dcmtk("dcmcjpeg").args(["+ee", "+q", "95", "+un"]).arg(&plain).arg(&coded));
+    run(dcmtk("dcmdjpeg").arg(&coded).arg(&decoded));
+    let coded = std::fs::read(coded).unwrap();
+    let syntax = yingku::dicom::part10::read_meta(&coded).unwrap().transfer_syntax_uid;
+    assert_eq!(syntax, "1.2.840.10008.1.2.4.51");
+    world.store(&[coded]).await;
+
+    let ours = world.get(&at("2.25.9", "/frames/1"), OCTETS).await.parts().remove(0).1;
+    let theirs = std::fs::read(decoded).unwrap();
+    let at_end = theirs.windows(8).rposition(|head| head[..4] == [0xE0, 0x7F, 0x10, 0x00]).unwrap() + 12;
+    let theirs = &theirs[at_end..at_end + pixels.len()];
+    let value = |bytes: &[u8], at: usize| i32::from(u16::from_le_bytes([bytes[2 * at], bytes[2 * at + 1]]));
+    let differences = (0..pixels.len() / 2).map(|at| (value(&ours, at) - value(theirs, at)).abs());
+    assert_eq!(ours.len(), pixels.len());
+    assert!(differences.max().unwrap() <= 2, "rounding only");
+    let picture = world.get(&at("2.25.9", "/rendered"), "image/png").await;
+    assert_eq!(picture.status, 200, "{}", picture.text());
+    let object = world.get(&at("2.25.9", ""), &format!("application/dicom; transfer-syntax={EXPLICIT_LE}")).await;
+    assert!(object.body.ends_with(&ours), "{}", object.status);
+}
+
+#[tokio::test]
 async fn bulk_data_is_under_the_address_that_metadata_gives() {
     let world = world().await;
     for (uid, expected) in [
@@ -94,6 +136,11 @@ async fn bulk_data_is_under_the_address_that_metadata_gives() {
     }
     let single = world.get(&at("2.25.1", "/bulkdata/7FE00010"), "*/*").await;
     assert_eq!(single.body.to_vec(), [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+    let range = [("accept", "application/octet-stream"), ("range", "bytes=4-8")];
+    let url = at("2.25.1", "/bulkdata/7FE00010");
+    let part = world.ask(reqwest::Method::GET, &url, super::world::OWN, &range, Vec::new()).await;
+    assert_eq!((part.status, part.body.to_vec()), (206, vec![2, 2, 2, 2, 3]));
+    assert_eq!(part.header("content-range"), "bytes 4-8/12");
     for path in ["7FE00011", "00100010/1", "..%2f..%2f7FE00010", "7FE00010/1/7FE00010"] {
         assert_eq!(world.get(&at("2.25.1", &format!("/bulkdata/{path}")), "*/*").await.status, 404, "{path}");
     }

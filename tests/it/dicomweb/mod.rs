@@ -1,8 +1,11 @@
 //! DICOMweb: what goes in, what comes out, who may, and what hostile peers get.
 
 mod access;
+mod capabilities;
+mod crashes;
 mod frames;
 mod hostile;
+mod https;
 mod metadata;
 mod orthanc;
 mod peers;
@@ -11,3 +14,4 @@ mod retrieve;
 mod search;
 mod store;
 mod world;
+mod zip;

@@ -34,13 +34,63 @@ async fn a_picture_has_the_form_and_size_that_is_asked_for() {
     assert!(poor.body.len() < rich.body.len());
     for (query, accept, status) in [
         ("quality=0", "*/*", 400),
-        ("window=1,2,sigmoid", "*/*", 400),
-        ("viewport=1,1,0,0,5,5", "*/*", 400),
-        ("", "image/gif", 406),
+        ("window=1,2,cubic", "*/*", 400),
+        ("viewport=1,1,0,0,5,x", "*/*", 400),
+        ("viewport=9,9,16,0", "*/*", 406),
+        ("", "image/tiff", 406),
+        ("accept=image/tiff", "*/*", 406),
     ] {
         assert_eq!(world.get(&format!("{instance}/rendered?{query}"), accept).await.status, status, "{query}");
     }
     assert_eq!(world.get(&format!("{instance}/frames/2/rendered"), "*/*").await.status, 404);
+    let gif = world.get(&format!("{instance}/rendered?accept=image/gif"), "*/*").await;
+    assert_eq!((gif.header("content-type"), &gif.body[..6]), ("image/gif", b"GIF89a".as_slice()));
+    assert_eq!(world.get(&format!("{instance}/frames/1,1/rendered"), "image/png").await.status, 406, "two pictures");
+    let two = world.get(&format!("{instance}/frames/1,1/rendered"), "multipart/related; type=\"image/png\"").await;
+    assert_eq!(two.parts().len(), 2);
+}
+
+#[tokio::test]
+async fn a_region_is_cut_out_and_fills_the_viewport() {
+    let world = world().await;
+    let instance = format!("{STUDIES}/2.25.7001/series/2.25.7001.1/instances/2.25.7001.1.1");
+    let picture = async |query: &str| {
+        let answer = world.get(&format!("{instance}/rendered?{query}"), "image/png").await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        image::load_from_memory(&answer.body).unwrap().to_luma8()
+    };
+    let whole = picture("viewport=16,64").await;
+    let part = picture("viewport=8,16,4,10,8,16").await;
+    let cut = image::imageops::crop_imm(&whole, 4, 10, 8, 16).to_image();
+    assert!(part == cut, "the same pixels at the same size");
+    let mirrored = picture("viewport=8,16,4,10,-8,16").await;
+    assert!(mirrored == image::imageops::flip_horizontal(&cut));
+    assert_eq!(picture("viewport=80,200,4,10,8,16").await.dimensions(), (80, 160), "enlarged");
+    let uids = "requestType=WADO&studyUID=2.25.7001&seriesUID=2.25.7001.1&objectUID=2.25.7001.1.1";
+    let by_uri = world.get(&format!("/wado?{uids}&contentType=image/png&region=0.25,0.5,0.75,1.0"), "*/*").await;
+    let by_uri = image::load_from_memory(&by_uri.body).unwrap().to_luma8();
+    assert!(by_uri == image::imageops::crop_imm(&whole, 4, 32, 8, 32).to_image());
+    assert_eq!(world.get(&format!("/wado?{uids}&region=0,0,2,1"), "*/*").await.status, 400);
+
+    let level = async |function: &str| picture(&format!("window=1000,60000,{function}&viewport=16,64")).await;
+    assert!(level("sigmoid").await != level("linear").await);
+}
+
+#[tokio::test]
+async fn a_thumbnail_is_there_at_every_level() {
+    let world = world().await;
+    let series = format!("{STUDIES}/2.25.7001/series/2.25.7001.1");
+    for path in [
+        format!("{STUDIES}/2.25.7001"),
+        series.clone(),
+        format!("{series}/instances/2.25.7001.1.1"),
+        format!("{series}/instances/2.25.7001.1.1/frames/1"),
+    ] {
+        let answer = world.get(&format!("{path}/thumbnail?viewport=8,8"), "image/png").await;
+        assert_eq!((answer.status, size(&answer.body)), (200, (2, 8)), "{path}");
+        let refused = world.get(&format!("{path}/thumbnail"), "application/dicom").await;
+        assert_eq!((refused.status, refused.header("content-type")), (406, "application/problem+json"));
+    }
 }
 
 #[tokio::test]

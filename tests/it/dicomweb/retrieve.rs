@@ -51,6 +51,29 @@ async fn an_object_is_given_in_the_form_that_is_taken() {
 }
 
 #[tokio::test]
+async fn nobody_is_told_for_whom_and_when_an_object_came() {
+    let world = world().await;
+    let told = |file: &[u8]| {
+        let meta = yingku::dicom::part10::read_meta(file).unwrap();
+        let says_it = file.windows(7).any(|bytes| bytes == b"ORG-T01" || bytes == b"sha256=");
+        (meta.receipt.is_some() || says_it, meta.source_application_entity_title, meta.media_storage_sop_instance_uid)
+    };
+    let nothing = |uid: &str| (false, String::new(), uid.to_owned());
+    for accept in [
+        "application/dicom",
+        "application/dicom; transfer-syntax=*",
+        "application/dicom; transfer-syntax=1.2.840.10008.1.2",
+    ] {
+        let single = world.get(INSTANCE, accept).await;
+        assert_eq!(told(&single.body), nothing("2.25.7001.1.1"), "{accept}");
+    }
+    let study = world.get(&format!("{STUDIES}/2.25.7001"), &format!("{DICOM}; transfer-syntax=*")).await;
+    for (_, file) in study.parts() {
+        assert!(!told(&file).0);
+    }
+}
+
+#[tokio::test]
 async fn one_object_can_be_had_in_ranges() {
     let world = world().await;
     let uri = "/wado?requestType=WADO&studyUID=2.25.7001&seriesUID=2.25.7001.1&objectUID=2.25.7001.1.1\
@@ -63,6 +86,10 @@ async fn one_object_can_be_had_in_ranges() {
         let part = world.ask(Method::GET, path, OWN, &headers, Vec::new()).await;
         assert_eq!((part.status, part.header("content-range")), (206, format!("bytes 100-199/{length}").as_str()));
         assert_eq!(part.body, whole.body[100..200]);
+        // From the head that is made for the caller into the data set that is stored.
+        let headers = [("accept", "application/dicom"), ("range", "bytes=130-600")];
+        let part = world.ask(Method::GET, path, OWN, &headers, Vec::new()).await;
+        assert_eq!(part.body, whole.body[130..601]);
         let headers = [("accept", "application/dicom"), ("range", "bytes=1000000-")];
         let behind = world.ask(Method::GET, path, OWN, &headers, Vec::new()).await;
         assert_eq!((behind.status, behind.header("content-range")), (416, format!("bytes */{length}").as_str()));
@@ -104,7 +131,7 @@ async fn what_only_an_upstream_archive_has_is_not_found_and_a_part_of_a_study_is
     }
     let found =
         world.get(&format!("{STUDIES}?StudyInstanceUID=2.25.7001&includefield=all"), "application/dicom+json").await;
-    assert!(found.text().contains("UNAVAILABLE"), "{}", found.text());
+    assert!(found.text().contains("OFFLINE"), "{}", found.text());
 }
 
 const READ: &str = r#"

@@ -105,6 +105,7 @@ impl World {
         let client = |id: &str, key: &str, readable: Vec<Readable>, stores_for: Option<&str>| DicomwebClient {
             id: id.to_owned(),
             key: key.to_owned(),
+            certificate: Vec::new(),
             networks: Vec::new(),
             readable,
             stores_for: stores_for.map(str::to_owned),

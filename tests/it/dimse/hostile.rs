@@ -140,3 +140,20 @@ async fn padded_titles_and_a_long_request_are_fine() {
 
     assert_eq!(peer.receive_pdu().await.unwrap()[0], 2, "accepted");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_rejected_while_it_still_sends_reads_the_rejection_and_no_reset() {
+    let listener = TestListener::start().await;
+    let mut request = association_request();
+    request[26..32].copy_from_slice(b"NOBODY");
+    let mut peer = RawPeer::connect(&listener).await;
+
+    // More than the listener reads at once, behind the request.
+    peer.send(&[request, vec![0; 600_000]].concat()).await;
+
+    let rejected = peer.receive_pdu().await.expect("an A-ASSOCIATE-RJ");
+    assert_eq!((rejected[0], &rejected[7..10]), (3, [1, 1, 3].as_slice()), "calling AE title not recognised");
+    peer.send(&[0; 1000]).await;
+    assert!(peer.is_closed().await);
+    listener.stop().await;
+}

@@ -52,12 +52,16 @@ impl TestListener {
     }
 
     async fn start_with_peers(config: DicomConfig, peers: &[&str]) -> Self {
+        Self::start_at(DicomConfig { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..config }, peers).await
+    }
+
+    /// The same at the address of the configuration.
+    async fn start_at(config: DicomConfig, peers: &[&str]) -> Self {
         let database = TestDatabase::sqlite();
         let store = TestStore::folder();
         let objects = store.open();
         let (index, ids) = database.open_with_ids().await;
         let archive: Archive = crate::harness::archive::build(index.clone(), objects.clone(), Clock::System, ids);
-        let config = DicomConfig { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..config };
         let peers: Vec<PeerConfig> = peers.iter().map(|text| toml::from_str(text).unwrap()).collect();
         assert_eq!(config.faults(&peers), Vec::<String>::new());
         let listener = Listener::bind(&config, peers, archive).await.unwrap();

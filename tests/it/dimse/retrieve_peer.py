@@ -1,7 +1,8 @@
 """Peers of C-MOVE and C-GET made with pynetdicom: one job as JSON in, one answer as JSON out.
 
 `get` and `move`: port, calling, model, keys ([[keyword, value], ...]), and for `get` contexts ([[class, [syntax, ...]]])
-with or without roles, for `move` destination; cancel_after stored objects or pending responses (or null).
+with or without roles, for `move` destination; cancel_after stored objects or pending responses (or null);
+vanish_after so many of them it is gone, with a reset of its connection.
 `receive`: a destination on a port that keeps what it is sent until its standard input ends; manner is keep, refuse,
 warn, slow, or die after so many objects.
 """
@@ -9,6 +10,8 @@ warn, slow, or die after so many objects.
 import hashlib
 import json
 import os
+import socket
+import struct
 import sys
 import time
 
@@ -17,6 +20,12 @@ from pynetdicom import AE, build_role, evt
 
 job = json.loads(sys.argv[1])
 received = []
+
+
+def vanish(assoc):
+    # A linger of nothing makes the kernel send a reset.
+    assoc.dul.socket.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os._exit(0)
 
 
 def store(event):
@@ -36,6 +45,8 @@ def store(event):
     manner = job.get("manner", "keep")
     if manner == "die" and len(received) >= job["after"]:
         os._exit(0)
+    if job["verb"] == "get" and job.get("vanish_after") == len(received):
+        vanish(event.assoc)
     if manner == "slow":
         time.sleep(0.2)
     return {"refuse": 0xA700, "warn": 0xB007}.get(manner, 0x0000)
@@ -48,6 +59,7 @@ def receive():
     server = ae.start_server(("127.0.0.1", job["port"]), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
     print("listening", flush=True)
     sys.stdin.read()
+    answer["open"] = len(server.active_associations)
     server.shutdown()
 
 
@@ -82,6 +94,8 @@ def ask(verb):
             break
         if status.Status in (0xFF00, 0xFF01):
             pending += 1
+            if job.get("vanish_after") == pending:
+                vanish(assoc)
             if cancel_after is not None and pending == cancel_after:
                 context = next(cx for cx in assoc.accepted_contexts if cx.abstract_syntax == model)
                 assoc.send_c_cancel(7, context.context_id)

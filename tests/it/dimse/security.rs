@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use yingku::dimse::scu::{Association, Proposal, ScuTarget};
-use yingku::dimse::tls::{ClientCertificate, PeerTlsConfig, TlsConfig, TlsVersion};
 use yingku::dimse::{DicomConfig, PeerConfig};
 use yingku::domain::AeTitle;
+use yingku::tls::{ClientCertificate, PeerTlsConfig, TlsConfig, TlsVersion};
 
 use super::peers::{dcmtk, said};
 use super::{TestListener, ct_file};
@@ -28,6 +28,7 @@ fn tls(authority: &Authority, client_certificate: ClientCertificate) -> DicomCon
         client_ca_file: Some(authority.certificate().to_owned()),
         client_certificate,
         min_version: TlsVersion::Tls12,
+        ..TlsConfig::default()
     };
     DicomConfig { tls, ..DicomConfig::default() }
 }

@@ -3,9 +3,9 @@
 mod bench;
 mod fetch;
 mod fetch_report_file;
-mod pdf;
+pub mod pdf;
 mod queue;
 mod raster;
-mod server;
+pub mod server;
 mod stamp;
 mod workers;

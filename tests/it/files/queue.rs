@@ -1,11 +1,17 @@
 //! The durable queue, on both engines.
 
-use yingku::index::jobs::{self, JobKind, JobState};
+use yingku::index::Index;
+use yingku::index::jobs::{self, Job, JobKind, JobState};
 
 use super::bench::enqueue;
 use crate::each_database;
 
 const LEASE: i64 = 1_000;
+
+async fn bury(index: &Index, job: &Job, now: i64, reason: &'static str) -> Option<JobState> {
+    let job = job.clone();
+    index.write(move |tx| Box::pin(async move { jobs::bury(tx, &job, now, reason).await })).await.unwrap()
+}
 
 each_database! {
     async fn a_job_is_there_once_however_often_it_is_enqueued(database: TestDatabase) {
@@ -48,7 +54,7 @@ each_database! {
         assert_eq!(job.attempts, 2);
         assert!(!jobs::heartbeat(&index, &late, LEASE, LEASE).await.unwrap());
         assert!(!jobs::finish(&index, &late, LEASE).await.unwrap());
-        assert!(!jobs::bury(&index, &late, LEASE, "late").await.unwrap());
+        assert_eq!(bury(&index, &late, LEASE, "late").await, None);
         assert!(jobs::finish(&index, &job, LEASE).await.unwrap());
         assert_eq!(jobs::list(&index, None, 1).await.unwrap()[0].state, JobState::Done);
     }
@@ -68,7 +74,7 @@ each_database! {
         let job = jobs::claim(&index, "a", JobKind::FetchReportFile, 0, LEASE, 1).await.unwrap().remove(0);
         enqueue(&index, &ids, 5, "1").await;
         assert!(jobs::claim(&index, "b", JobKind::FetchReportFile, 5, LEASE, 1).await.unwrap().is_empty());
-        assert!(jobs::bury(&index, &job, 6, "gone").await.unwrap());
+        assert_eq!(bury(&index, &job, 6, "gone").await, Some(JobState::Ready), "it was enqueued again");
         let again = jobs::claim(&index, "b", JobKind::FetchReportFile, 6, LEASE, 1).await.unwrap().remove(0);
         assert_eq!((again.generation, again.attempts), (2, 1));
         assert!(jobs::finish(&index, &again, 7).await.unwrap());
@@ -83,7 +89,7 @@ each_database! {
         assert!(jobs::claim(&index, "a", JobKind::FetchReportFile, 499, LEASE, 1).await.unwrap().is_empty());
         let job = jobs::claim(&index, "a", JobKind::FetchReportFile, 500, LEASE, 1).await.unwrap().remove(0);
         assert_eq!((job.attempts, job.last_error.as_str()), (2, "status 404"));
-        assert!(jobs::bury(&index, &job, 500, "status 403").await.unwrap());
+        assert_eq!(bury(&index, &job, 500, "status 403").await, Some(JobState::Dead));
         assert!(jobs::claim(&index, "a", JobKind::FetchReportFile, 99_999, LEASE, 1).await.unwrap().is_empty());
         let dead = jobs::list(&index, Some(JobState::Dead), 10).await.unwrap();
         assert_eq!(dead[0].last_error, "status 403");

@@ -51,6 +51,99 @@ async fn a_front_that_is_killed_goes_on_where_it_was() {
     region.stop().await;
 }
 
+/// The lines of a front that stores over HTTP at an archive of ours.
+fn section_of_stow(region: std::net::SocketAddr, more: &str) -> String {
+    format!(
+        "\n[[upstream]]\nname = 'region'\nway = 'stow-rs'\nurl = 'http://{region}/dicom-web'\n\
+         token = 'synthetic-region-key-0001'\ndelay_ms = 0\nconfirm_delay_ms = 0\nretry_ms = 200\n\
+         max_retry_ms = 1000\npoll_ms = 50\nlease_ms = 1000\n{more}\n"
+    )
+}
+
+/// What an archive needs to take them.
+const TAKES_STOW: &str = "\n[[client]]\nid = 'front'\nkey = 'synthetic-region-key-0002'\ndicomweb = 'read_and_store'\n\
+                          organizations = ['ORG-T01']\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_front_that_is_killed_inside_a_stow_request_goes_on_where_it_was() {
+    let mut region = ServerProcess::start_with(TAKES_STOW).await;
+    let section = section_of_stow(region.http(), SLOWLY).replace("key-0001", "key-0002");
+    let mut front = ServerProcess::start_with(&section).await;
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files(folder.path(), 0..FILES, PIXELS);
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+    for number in [5, 20] {
+        arrive(&region.database(), number).await;
+        front.kill();
+        assert!(count_rows(&region.database(), ALL).await < i64::from(FILES), "the kill came in the middle");
+        front.start_again(Limit::None).await;
+    }
+    // And the other side once as well.
+    arrive(&region.database(), 25).await;
+    region.kill();
+    region.start_again(Limit::None).await;
+    in_state(&front.database(), "confirmed", i64::from(FILES)).await;
+    check(&region.stored().await);
+    for sql in ["SELECT COUNT(*) AS n FROM instance_version", "SELECT COUNT(*) AS n FROM conflict"] {
+        assert_eq!(count_rows(&region.database(), sql).await, 0, "{sql}");
+    }
+    assert!(front.terminate().await.success());
+    assert!(region.terminate().await.success());
+}
+
+/// Larger than any file may be on the upstream's full disk.
+const TOO_LARGE: usize = 12 * 1024 * 1024;
+
+/// Forwards to an upstream whose disk is full for large objects, and has room again later.
+async fn wait_for_room(section: impl Fn(&ServerProcess) -> String) {
+    let mut region = ServerProcess::start_with(TAKES_STOW).await;
+    assert!(region.terminate().await.success());
+    let mut front = ServerProcess::start_with(&section(&region)).await;
+    region.append_config(&format!(
+        "[[peer]]\nae_title = 'YINGKU'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\n",
+        front.dicom().port()
+    ));
+    region.start_again(Limit::FileBytes(7 * 1024 * 1024)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut paths = files(folder.path(), 0..2, 4096);
+    paths.extend(files(folder.path(), 2..3, TOO_LARGE));
+    paths.extend(files(folder.path(), 3..5, 4096));
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+
+    in_state(&front.database(), "confirmed", 4).await;
+    let told = "SELECT COUNT(*) AS n FROM forward WHERE state = 0 AND attempts > 1 AND reason LIKE '%A700%'";
+    eventually(Duration::from_secs(30), "it was refused more than once, and waits", || async {
+        (count_rows(&front.database(), told).await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(region.stored().await.count(), 4, "what fits is there");
+
+    region.kill();
+    region.start_again(Limit::None).await;
+    in_state(&front.database(), "confirmed", 5).await;
+    let stored = region.stored().await;
+    for number in 0..5 {
+        let sent = small_instance(number, if number == 2 { TOO_LARGE } else { 4096 });
+        assert!(stored.data_set(&sent.sop_instance_uid).as_deref() == Some(data_set_of(&sent.bytes())), "{number}");
+    }
+    assert!(front.terminate().await.success());
+    assert!(region.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_finds_no_room_upstream_by_c_store_waits_until_there_is_some() {
+    wait_for_room(|region| {
+        // Both have the title of all test servers.
+        section(region.dicom().port(), "max_attempts = 1000").replace("'UPSTREAM'", "'YINGKU'")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_finds_no_room_upstream_by_stow_waits_until_there_is_some() {
+    wait_for_room(|region| section_of_stow(region.http(), "max_attempts = 1000").replace("key-0001", "key-0002")).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_dies_in_the_middle_gets_the_rest_later() {
     let port = free_port();

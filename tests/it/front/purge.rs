@@ -8,7 +8,7 @@ use yingku::integrations::front::{Confirmation, UpstreamConfig};
 use super::{archive, files, forward_to, in_state, section, upstream};
 use crate::archive::sender::send_all;
 use crate::harness::{
-    Package, ServerProcess, StoredInstances, TestServer, count_rows, data_set_of, eventually, free_port,
+    Package, ServerProcess, StoredInstances, TestServer, count_rows, data_set_of, eventually, free_port, python_script,
     small_instance, texts, tool,
 };
 
@@ -63,6 +63,18 @@ async fn everything_arrives_unchanged_and_goes_here_after_commitment() {
     })
     .await;
 
+    // Whoever asks for it here is told why it does not come.
+    let job = serde_json::json!({
+        "verb": "get", "port": front.dicom().port(), "contexts": [["1.2.840.10008.5.1.4.1.1.2", ["1.2.840.10008.1.2.1"]]],
+        "keys": [["QueryRetrieveLevel", "STUDY"], ["StudyInstanceUID", "2.25.7001"]],
+    });
+    let told = tokio::task::spawn_blocking(move || {
+        python_script(include_str!("../dimse/retrieve_peer.py"), &[&job.to_string()])
+    });
+    let told: serde_json::Value = serde_json::from_str(&told.await.unwrap()).unwrap();
+    assert_eq!((&told["last"]["status"], &told["last"]["failed"]), (&"A702".into(), &40.into()), "{told}");
+    assert_eq!(told["last"]["comment"], "offline: kept by the upstream archive only");
+
     // An intended absence is no fault, and the same again is recognised without its bytes.
     assert!(send_all(front.dicom(), &paths[37..39]).iter().all(|answer| answer.is_acknowledged()));
     assert!(front.terminate().await.success());
@@ -72,6 +84,56 @@ async fn everything_arrives_unchanged_and_goes_here_after_commitment() {
     let status = String::from_utf8(front.command(&["forward", "status"]).stdout).unwrap();
     assert!(status.contains("region: 0 waiting, 0 sent, 0 confirmed, 0 parked, 40 purged"), "{status}");
     region.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_purge_left_is_removed_by_the_next_purge_or_the_next_start() {
+    for next in ["purge", "start"] {
+        // Given a front whose upstream keeps two large objects,
+        let region = archive().await;
+        let mut front = ServerProcess::start_with(&section(region.dicom().port(), "")).await;
+        let folder = tempfile::tempdir().unwrap();
+        let paths = files(folder.path(), 0..2, LARGE);
+        assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+        in_state(&front.database(), "confirmed", 2).await;
+        // and which was killed after the purge's transaction, before the files were removed.
+        front.kill();
+        let index = yingku::index::Index::open(&front.database()).await.unwrap();
+        let committed = index.write(|tx| {
+            Box::pin(async move {
+                for sql in [
+                    "INSERT INTO purged_object (object_key, object_offset, object_length, purged_at) \
+                     SELECT object_key, object_offset, object_length, 1 FROM instance",
+                    "UPDATE instance SET object_key = '', offline_at = 1",
+                    "UPDATE forward SET state = 4",
+                ] {
+                    tx.execute(sql, Vec::new()).await?;
+                }
+                Ok::<_, yingku::index::Error>(())
+            })
+        });
+        committed.await.unwrap();
+        index.close().await;
+        assert_eq!(own_files(front.folder()), 2);
+
+        if next == "purge" {
+            front.append_config("[front]\nkeep_days = 0\npurge_poll_ms = 100\n");
+        }
+        front.start_again(crate::harness::Limit::None).await;
+
+        eventually(Duration::from_secs(20), "the files are gone", || async {
+            (own_files(front.folder()) == 0).then_some(())
+        })
+        .await;
+        let left = "SELECT COUNT(*) AS n FROM purged_object";
+        eventually(Duration::from_secs(20), "nothing is left to do", || async {
+            (count_rows(&front.database(), left).await == 0).then_some(())
+        })
+        .await;
+        assert!(front.terminate().await.success());
+        assert!(front.command(&["verify"]).status.success());
+        region.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ mod certificates;
 mod database;
 pub mod dataset;
 mod keeper;
+mod orthanc;
 mod part10;
 mod process;
 mod python;
@@ -20,6 +21,7 @@ mod wait;
 
 pub use certificates::{Authority, Certificate};
 pub use database::TestDatabase;
+pub use orthanc::Orthanc;
 pub use part10::{data_set_of, small_instance};
 pub use process::{Limit, ServerProcess};
 pub use python::{python, python_script};

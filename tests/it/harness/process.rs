@@ -40,11 +40,21 @@ impl ServerProcess {
     /// The same with more lines of configuration.
     pub async fn start_with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let (http, dicom) = (local(free_port()), local(free_port()));
         let database = format!("sqlite://{}/yingku.db", folder.path().display());
         let objects = format!("file://{}/objects", folder.path().display());
-        let text = base_toml(http, dicom, &database, &objects) + more;
+        Self::start_in(folder, &database, &objects, more).await
+    }
+
+    /// Starts one of several servers that share a database and an object store.
+    pub async fn start_sharing(database: &DatabaseConfig, objects: &Path, more: &str) -> Self {
+        let objects = format!("file://{}", objects.display());
+        Self::start_in(tempfile::tempdir().unwrap(), &database.url, &objects, more).await
+    }
+
+    async fn start_in(folder: TempDir, database: &str, objects: &str, more: &str) -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let (http, dicom) = (local(free_port()), local(free_port()));
+        let text = base_toml(http, dicom, database, objects) + more;
         std::fs::write(folder.path().join("yingku.toml"), text).unwrap();
         let mut server = Self { child: None, folder, http, dicom };
         server.start_again(Limit::None).await;

@@ -16,6 +16,7 @@ use super::StoredInstances;
 #[derive(Debug)]
 pub struct TestServer {
     http: SocketAddr,
+    https: Option<SocketAddr>,
     dicom: SocketAddr,
     config: Config,
     stop: CancellationToken,
@@ -39,16 +40,21 @@ impl TestServer {
         let mut config: Config = toml::from_str(&base_toml(any, any, &database, &objects)).unwrap();
         change(&mut config);
         let server = Server::open(config.clone()).await.unwrap();
-        let (http, dicom) = (server.http_addr(), server.dicom_addr());
+        let (http, https, dicom) = (server.http_addr(), server.https_addr(), server.dicom_addr());
         let stop = CancellationToken::new();
         let token = stop.clone();
         let running = tokio::spawn(async move { server.run(token).await.unwrap() });
-        Self { http, dicom, config, stop, running: Some(running), folder }
+        Self { http, https, dicom, config, stop, running: Some(running), folder }
     }
 
     /// Where its pages are, e.g. for `format!("http://{}/livez", server.http())`.
     pub fn http(&self) -> SocketAddr {
         self.http
+    }
+
+    /// Where its pages are over TLS, when the test has configured that.
+    pub fn https(&self) -> Option<SocketAddr> {
+        self.https
     }
 
     /// Where it takes DICOM.

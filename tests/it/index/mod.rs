@@ -1,5 +1,6 @@
 //! What the index promises, on both engines.
 
+mod arrivals;
 mod audit;
 mod find_plans;
 mod ids;

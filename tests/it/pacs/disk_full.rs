@@ -8,9 +8,18 @@ use crate::harness::{Limit, ServerProcess};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_that_finds_no_room_is_fetched_when_there_is_room_again() {
+    fetched_when_there_is_room("get").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_that_dcmqrscp_cannot_send_is_fetched_when_there_is_room_again() {
+    fetched_when_there_is_room("move").await;
+}
+
+async fn fetched_when_there_is_room(method: &str) {
     let mut pacs = Pacs::to_be();
     let more = format!(
-        "\n[[peer]]\nae_title = 'QRSCP'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\nretrieve = 'get'\n\
+        "\n[[peer]]\nae_title = 'QRSCP'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\nretrieve = '{method}'\n\
          [jobs]\nlease_ms = 1500\npoll_ms = 50\n\
          [retrieve]\nfirst_delay_ms = 200\ndelay_factor = 1.0\nstable_ms = 0\n",
         pacs.port
@@ -21,7 +30,10 @@ async fn an_image_that_finds_no_room_is_fetched_when_there_is_room_again() {
     let mut images = Images::new(3, 2048);
     images.add(12 * 1024 * 1024);
     images.add(2048);
-    pacs.start_python(server.dicom().port(), images.folder(), "honest");
+    match method {
+        "get" => pacs.start_python(server.dicom().port(), images.folder(), "honest"),
+        _ => pacs.start_dcmqrscp(server.dicom().port(), images.folder()),
+    }
 
     register(server.http(), &[]).await;
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::peer::Pacs;
-use super::{Images, STUDY, Standing, open, peer, register, server_with, until, until_complete};
-use crate::harness::http_get;
+use super::{Images, STUDY, Standing, impatient, open, peer, register, server_with, until, until_complete};
+use crate::harness::{TestServer, http_get};
 
 /// One look at a PACS with this behaviour that ends with an error.
 async fn refused(behaviour: &str, settings: &str) -> (Standing, usize) {
@@ -53,7 +53,7 @@ async fn endless_matches_are_cut_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn endless_pending_responses_of_a_c_move_are_cut_off() {
-    let (standing, stored) = refused("endless-pending", "retrieve = 'move'\n[scu]\nmax_matches = 50").await;
+    let (standing, stored) = refused("endless-pending", "retrieve = 'move'\n[scu]\nmax_messages = 200").await;
     assert!(standing.error.contains("too many responses"), "{}", standing.error);
     assert_eq!(stored, 0);
 }
@@ -90,6 +90,88 @@ async fn objects_of_other_studies_and_path_like_uids_in_a_c_get_are_refused_one_
     let (standing, stored) = refused("stuffed", "retrieve = 'get'").await;
     assert!(standing.error.contains("3 objects could not be transferred"), "{}", standing.error);
     assert_eq!((stored, standing.held), (4, 4), "what was asked for came all the same");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_of_another_class_than_its_context_is_refused_alone() {
+    let mut pacs = Pacs::to_be();
+    let server = server_with(peer(pacs.port, "retrieve = 'get'")).await;
+    let images = Images::new(2, 2048);
+    pacs.start_python(server.dicom().port(), images.folder(), "other-class");
+
+    register(server.http(), &[]).await;
+
+    until_complete(&open(&server.config().database).await).await;
+    images.assert_are_all_of(&server).await;
+    let calls = pacs.calls();
+    assert!(calls.iter().any(|call| call == "STORED 1.2.840.10008.5.1.4.1.1.4 0122"), "{calls:?}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_c_move_that_never_ends_is_left_after_its_time_or_its_silence() {
+    let (standing, stored) = refused("trickle", "retrieve = 'move'\n[scu]\nretrieve_timeout_ms = 1500").await;
+    assert!(standing.error.contains("C-MOVE took longer than it may"), "{}", standing.error);
+    assert_eq!(stored, 0);
+    let (standing, _) = refused("mute", "retrieve = 'move'\n[scu]\nretrieve_silence_ms = 1000").await;
+    assert!(standing.error.contains("response timed out"), "{}", standing.error);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_without_an_end_are_cut_off() {
+    let (standing, stored) = refused("endless-objects", "retrieve = 'get'\n[scu]\nmax_messages = 20").await;
+    assert!(standing.error.contains("too many messages"), "{}", standing.error);
+    assert_eq!(stored, 1, "the same object again and again is one");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_beyond_the_limit_is_cut_off_and_not_kept() {
+    let mut pacs = Pacs::to_be();
+    let server = TestServer::start_with(|config| {
+        impatient(config, peer(pacs.port, "retrieve = 'get'"));
+        config.dicom.max_object_bytes = 50_000;
+    })
+    .await;
+    let mut images = Images::new(1, 2048);
+    images.add(80_000);
+    pacs.start_python(server.dicom().port(), images.folder(), "honest");
+
+    register(server.http(), &[]).await;
+
+    let index = open(&server.config().database).await;
+    let standing = until(&index, "the look has ended", |standing| !standing.error.is_empty()).await;
+    assert!(standing.error.contains("too many bytes of an object"), "{}", standing.error);
+    assert_eq!(server.stored().await.count(), 1);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_abort_a_release_and_a_command_without_an_end_inside_an_operation_end_it() {
+    for (behaviour, said) in [
+        ("aborting", "aborted by the peer"),
+        ("releasing", "release inside an operation"),
+        ("long-command", "command set is too long"),
+    ] {
+        for method in ["get", "move"] {
+            let (standing, stored) = refused(behaviour, &format!("retrieve = '{method}'")).await;
+            assert!(standing.error.contains(said), "{behaviour} {method}: {}", standing.error);
+            assert_eq!(stored, 0);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_to_the_association_request_that_is_endless_or_garbled_ends_the_connection() {
+    for behaviour in ["raw-huge-accept", "raw-garbled-accept"] {
+        let (standing, _) = refused(behaviour, "retrieve = 'get'").await;
+        assert!(standing.error.contains("association PDU"), "{behaviour}: {}", standing.error);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contexts_and_transfer_syntaxes_that_were_not_offered_are_not_used() {
+    let (standing, _) = refused("raw-odd-accept", "retrieve = 'get'").await;
+    assert!(standing.error.contains("no presentation context"), "{}", standing.error);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

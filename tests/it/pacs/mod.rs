@@ -5,11 +5,13 @@ mod commands;
 mod dcmqrscp;
 mod disk_full;
 mod hostile;
+mod identity;
 mod kill;
 mod late;
 mod orthanc;
 mod peer;
 mod tls;
+mod two_servers;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

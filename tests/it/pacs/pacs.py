@@ -1,6 +1,9 @@
 """A PACS with the files of a folder that behaves as its fourth argument says."""
+import io
 import os
+import socket
 import ssl
+import struct
 import sys
 import time
 
@@ -8,7 +11,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, AllStoragePresentationContexts, evt
-from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
+from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE, C_STORE
+from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from pynetdicom.sop_class import (
     CTImageStorage,
     PatientRootQueryRetrieveInformationModelFind as PatientFind,
@@ -100,8 +104,9 @@ def on_find(event):
             yield 0xFF00, answer(level, file, of)
 
 
-def pending_for_ever(event, primitive):
+def pending_for_ever(event, primitive, pause=0.0):
     while True:
+        time.sleep(pause)
         reply = primitive()
         reply.MessageIDBeingRespondedTo = event.message_id
         reply.AffectedSOPClassUID = event.context.abstract_syntax
@@ -110,8 +115,39 @@ def pending_for_ever(event, primitive):
         event.assoc.dimse.send_msg(reply, event.context.context_id)
 
 
+def misbehave(event, primitive):
+    sock = event.assoc.dul.socket
+    if behaviour == "trickle":
+        pending_for_ever(event, primitive, 0.05)
+    if behaviour == "mute":
+        time.sleep(3600)
+    if behaviour == "aborting":
+        sock.send(bytes([7, 0, 0, 0, 0, 4, 0, 0, 2, 0]))
+        time.sleep(3600)
+    if behaviour == "releasing":
+        sock.send(bytes([5, 0, 0, 0, 0, 4, 0, 0, 0, 0]))
+        time.sleep(3600)
+    if behaviour == "long-command":
+        for _ in range(1000):
+            sock.send(struct.pack(">BBIIBB", 4, 0, 1006, 1002, event.context.context_id, 1) + bytes(1000))
+        time.sleep(3600)
+
+
+def store_as(event, file, sop_class):
+    """Sends a file over its own context and says that it is of another class."""
+    context = next(cx for cx in event.assoc.accepted_contexts if cx.abstract_syntax == file.SOPClassUID)
+    request = C_STORE()
+    request.MessageID, request.Priority = 4711, 2
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = sop_class, file.SOPInstanceUID
+    request.DataSet = io.BytesIO(b"\x08\x00\x16\x00UI\x04\x00" + b"1.2\0")
+    event.assoc.dimse.send_msg(request, context.context_id)
+    _, response = event.assoc.dimse.get_msg(block=True)
+    note("STORED", sop_class, "%04X" % response.Status)
+
+
 def on_move(event):
     note("MOVE", event.move_destination, event.identifier.QueryRetrieveLevel)
+    misbehave(event, C_MOVE)
     if behaviour == "endless-pending":
         pending_for_ever(event, C_MOVE)
     yield "127.0.0.1", ours
@@ -125,7 +161,14 @@ def on_get(event):
     note("GET", event.identifier.QueryRetrieveLevel)
     if behaviour == "endless-pending":
         pending_for_ever(event, C_GET)
+    misbehave(event, C_GET)
     of = matching(event.identifier)
+    if behaviour == "other-class":
+        store_as(event, of[0], "1.2.840.10008.5.1.4.1.1.4")
+    if behaviour == "endless-objects":
+        yield 60_000
+        while True:
+            yield 0xFF00, of[0]
     yield len(of) + (3 if behaviour == "stuffed" else 0)
     if behaviour == "stuffed":
         for number, (study, instance) in enumerate(
@@ -148,6 +191,51 @@ def on_accepted(event):
     note("ASSOCIATION", request.calling_ae_title, request.called_ae_title)
 
 
+def on_user(event):
+    good = (event.primary_field, event.secondary_field) == (b"archive", b"synthetic-code")
+    asked = event.assoc.requestor.user_identity.positive_response_requested
+    note("USER", event.user_id_type, good, asked)
+    if good and asked:
+        # pynetdicom itself answers tickets and assertions only.
+        response = UserIdentityNegotiation()
+        response.server_response = b"ok"
+        event.assoc.acceptor.add_negotiation_item(response)
+    return good, None
+
+
+def accept_badly():
+    """No DICOM toolkit: answers each association request with bytes of its own."""
+    server = socket.create_server(("127.0.0.1", port))
+    while True:
+        peer, _ = server.accept()
+        head = peer.recv(6, socket.MSG_WAITALL)
+        if len(head) < 6:
+            continue
+        request = peer.recv(struct.unpack(">I", head[2:])[0], socket.MSG_WAITALL)
+        note("ASSOCIATION", "raw")
+        if behaviour == "raw-huge-accept":
+            peer.sendall(b"\x02\x00\xff\xff\xff\xff" + bytes(100_000))
+        if behaviour == "raw-garbled-accept":
+            peer.sendall(b"\x02\x00\x00\x00\x00\x50" + b"\xfe" * 80)
+        if behaviour == "raw-odd-accept":
+            # A context that was not proposed, and one in a transfer syntax that was not.
+            items = b"\x10\x00\x00\x15" + b"1.2.840.10008.3.1.1.1"
+            syntax = b"1.2.840.10008.1.2.4.70"
+            for context in (1, 99):
+                items += struct.pack(">BBHBBBB", 0x21, 0, 8 + len(syntax), context, 0, 0, 0)
+                items += struct.pack(">BBH", 0x40, 0, len(syntax)) + syntax
+            items += b"\x50\x00\x00\x08\x51\x00\x00\x04\x00\x00\x40\x00"
+            body = struct.pack(">HH", 1, 0) + request[4:36] + bytes(32) + items
+            peer.sendall(struct.pack(">BBI", 2, 0, len(body)) + body)
+        peer.settimeout(30)
+        try:
+            note("THEN", peer.recv(6).hex())
+        except OSError:
+            pass
+
+
+if behaviour.startswith("raw-"):
+    accept_badly()
 ae = AE(ae_title="QRSCP")
 ae.maximum_associations = 50
 for model in [StudyFind, StudyMove, StudyGet, PatientFind, PatientMove, PatientGet]:
@@ -161,6 +249,8 @@ handlers = [
     (evt.EVT_C_GET, on_get),
     (evt.EVT_ACCEPTED, on_accepted),
 ]
+if behaviour == "identity":
+    handlers.append((evt.EVT_USER_ID, on_user))
 tls = None
 if len(sys.argv) > 6:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -1,9 +1,11 @@
 //! What a person decides about links and conflicts, and that no rule takes it back (RD-7).
 
 use yingku::archive::Error;
+use yingku::archive::images::store_attachment::ReceiveAttachment;
 use yingku::archive::links::conflicts::{ConflictKind, ConflictState};
 use yingku::archive::links::link_by_hand::Pair;
 use yingku::domain::Actor;
+use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 
 use super::Service;
 use super::links::{register, rules, store};
@@ -23,6 +25,23 @@ fn of_another_patient(set: &mut DataSet) {
 async fn pair(service: &Service) -> Pair {
     let exam = service.row("SELECT observation_uid FROM exam_report").await.text("observation_uid").unwrap();
     service.archive.find_pair(&exam, "2.25.1000").await.unwrap()
+}
+
+async fn attach(service: &Service, accession_number: &str, study_instance_uid: &str) {
+    let command = ReceiveAttachment {
+        org_code: "ORG-T01".to_owned(),
+        kind: AttachmentKind::RequestForm,
+        media_type: AttachmentType::Jpeg,
+        title: String::new(),
+        accession_number: accession_number.to_owned(),
+        patient_id: String::new(),
+        study_instance_uid: study_instance_uid.to_owned(),
+        source_name: "scan.jpg".to_owned(),
+        actor: somebody(),
+    };
+    let mut writer = service.archive.receive_attachment(command).unwrap();
+    writer.write(accession_number.as_bytes()).await.unwrap();
+    writer.commit().await.unwrap();
 }
 
 async fn open_conflicts(service: &Service) -> usize {
@@ -91,6 +110,36 @@ each_database! {
 
         let row = service.row("SELECT study_instance_uid, origin FROM exam_study_uid").await;
         assert_eq!((row.text("study_instance_uid").unwrap(), row.text("origin").unwrap()), ("2.25.1000".into(), "manual".into()));
+    }
+
+    async fn attachments_follow_the_study_that_a_person_links(database: TestDatabase) {
+        let service = Service::start(database).await;
+        register(&service, "", &[("pacs_id", "A7777")]).await;
+        store(&service, "ORG-T01", |_| ()).await;
+        attach(&service, "", "2.25.1000").await;
+        attach(&service, "A6666", "").await;
+        let mut unlinked = service.archive.unlinked_attachments(10).await.unwrap();
+        assert_eq!(unlinked.len(), 2);
+        let pair = pair(&service).await;
+
+        service.archive.link_by_hand(somebody(), pair).await.unwrap();
+        unlinked = service.archive.unlinked_attachments(10).await.unwrap();
+        let numbers: Vec<_> = unlinked.iter().map(|one| one.accession_number.as_str()).collect();
+        assert_eq!(numbers, ["A6666"], "the one that names the study has come with it");
+
+        let exam = service.archive.find_exam(&pair.exam_report_pk.to_string()).await.unwrap();
+        service.archive.link_attachment_by_hand(somebody(), exam, unlinked[0].pk).await.unwrap();
+        assert!(service.archive.unlinked_attachments(10).await.unwrap().is_empty());
+        register(&service, "", &[LATER[0], ("pacs_id", "A8888")]).await;
+        assert!(service.archive.unlinked_attachments(10).await.unwrap().is_empty(), "no rule takes it back");
+
+        service.archive.unlink_by_hand(somebody(), pair).await.unwrap();
+        let unlinked = service.archive.unlinked_attachments(10).await.unwrap();
+        assert_eq!(unlinked.iter().map(|one| one.study_instance_uid.as_str()).collect::<Vec<_>>(), ["2.25.1000"]);
+        let nobody = service.archive.link_attachment_by_hand(somebody(), exam, 7).await;
+        assert!(matches!(nobody, Err(Error::NotFound)), "{nobody:?}");
+        let sql = "SELECT target FROM audit WHERE action = 'link_attachment'";
+        assert_eq!(service.rows(sql, Vec::new()).await.len(), 1);
     }
 
     async fn d_i2_two_organizations_are_not_linked_by_hand_either(database: TestDatabase) {

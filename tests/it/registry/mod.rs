@@ -2,14 +2,18 @@
 
 mod by_hand;
 mod callers;
+mod decisions;
 mod dictionaries;
 mod exams;
+mod inbox;
 mod labs;
 mod links;
 mod patients;
 mod persons;
+mod quality;
 mod queries;
 mod retrieves;
+mod revisions;
 mod samples;
 mod soap_clients;
 mod wire;
@@ -34,6 +38,7 @@ const KEY: &str = "unit-test-key-0001";
 struct Service {
     url: String,
     archive: Archive,
+    settings: Settings,
     index: Index,
     http: reqwest::Client,
     _database: TestDatabase,
@@ -83,11 +88,11 @@ impl Service {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         settings.public_url = format!("http://{address}");
-        let routes = router(archive.clone(), settings).unwrap();
+        let routes = router(archive.clone(), settings.clone()).unwrap();
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         let url = format!("http://{address}/sehr.service.auto/IAutoReport.asmx");
-        Self { url, archive, index, http: reqwest::Client::new(), _database: database, _store: store }
+        Self { url, archive, settings, index, http: reqwest::Client::new(), _database: database, _store: store }
     }
 
     async fn post(&self, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
@@ -120,6 +125,12 @@ impl Service {
 
     async fn row(&self, sql: &'static str) -> Row {
         self.index.query_opt(sql, Vec::new()).await.unwrap().unwrap()
+    }
+
+    /// Changes rows behind the archive's back.
+    async fn execute(&self, sql: &'static str, values: Vec<Value>) {
+        let done = self.index.write(move |tx| Box::pin(async move { tx.execute(sql, values).await }));
+        done.await.map_err(|error: yingku::index::Error| error.to_string()).unwrap();
     }
 
     async fn count(&self, sql: &'static str) -> usize {

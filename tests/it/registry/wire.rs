@@ -1,9 +1,11 @@
 //! The forms in which requests come, and what is no request at all.
 
 use encoding_rs::GB18030;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use yingku::archive::Archive;
+use yingku::domain::Actor;
 
-use super::{Service, Settings, exam, form};
+use super::{Service, Settings, exam, form, root};
 use crate::each_database;
 
 fn envelope(namespace: &str, parameter: &str) -> String {
@@ -17,7 +19,7 @@ const SOAP_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const SOAP_12: &str = "http://www.w3.org/2003/05/soap-envelope";
 
 async fn kept(archive: &Archive, id: i64) -> Vec<u8> {
-    archive.get_message(id).await.unwrap().unwrap().0
+    archive.read_message(Actor::system("test"), id, "test").await.unwrap()
 }
 
 each_database! {
@@ -87,14 +89,74 @@ each_database! {
         assert_eq!(service.row("SELECT org_code FROM exam_report").await.text("org_code").unwrap(), "ORG-T01");
     }
 
-    async fn d_r33_what_is_too_large_is_refused(database: TestDatabase) {
-        let small = |settings: &mut Settings| settings.registry.max_body_bytes = 1000;
+    async fn d_r33_what_is_too_large_is_refused_and_its_beginning_kept(database: TestDatabase) {
+        let small = |settings: &mut Settings| {
+            settings.registry.max_body_bytes = 1000;
+            settings.registry.refused_keep_bytes = 10;
+        };
         let service = Service::start_with(database, small).await;
 
         let answer = service.post("", "text/xml", "x".repeat(1001)).await;
 
         assert_eq!(answer.status, 413);
-        assert_eq!(service.count("SELECT id FROM inbox_message").await, 0);
+        let kept = service.row("SELECT * FROM inbox_message").await;
+        assert_eq!((kept.text("state").unwrap(), kept.text("result").unwrap()), ("refused".into(), "refused: E2006".into()));
+        assert_eq!((kept.text("sender").unwrap(), kept.int("is_cut").unwrap()), ("ris".into(), 1));
+        assert!(kept.int("body_length").unwrap() <= 10);
+    }
+
+    async fn d_r33_a_body_that_never_ends_is_given_up(database: TestDatabase) {
+        let hurried = |settings: &mut Settings| settings.registry.body_timeout_ms = 50;
+        let service = Service::start_with(database, hurried).await;
+        let address = service.url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+        let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+        let begun = "POST /sehr.service.auto/IAutoReport.asmx HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n<root>";
+        connection.write_all(begun.as_bytes()).await.unwrap();
+
+        let mut told = [0; 12];
+        connection.read_exact(&mut told).await.unwrap();
+
+        assert_eq!(&told, b"HTTP/1.1 408");
+        assert_eq!(service.row("SELECT result FROM inbox_message").await.text("result").unwrap(), "refused: E2001");
+    }
+
+    async fn d_r33_records_depth_attributes_and_elements_have_limits_of_the_configuration(database: TestDatabase) {
+        let tight = |settings: &mut Settings| {
+            settings.registry.max_items = 2;
+            settings.registry.xml_depth = 5;
+            settings.registry.xml_attributes = 30;
+            settings.registry.xml_elements = 20;
+        };
+        let service = Service::start_with(database, tight).await;
+        let many = |number: usize| format!("<root>{}</root>", "<a/>".repeat(number));
+        let attributes: String = (0..40).map(|n| format!(" a{n}='1'")).collect();
+
+        for (document, code) in [
+            (root(&[exam(&[]), exam(&[]), exam(&[])]), "E2003"),
+            (format!("{}{}", "<a>".repeat(9), "</a>".repeat(9)), "E2006"),
+            (format!("<root><exammaster><item{attributes}/></exammaster></root>"), "E2006"),
+            (many(30), "E2006"),
+            (format!("{{\"a\":{}1{}}}", "{\"a\":".repeat(9), "}".repeat(9)), "E2006"),
+        ] {
+            let kind = if document.starts_with('{') { "application/json" } else { "text/xml" };
+            let answer = service.post("/ArchiveAutoReport", kind, document.clone()).await;
+            assert!(answer.text.contains(code), "{document}: {}", answer.text);
+        }
+        assert_eq!(service.count("SELECT id FROM exam_report").await, 0);
+        assert_eq!(service.count("SELECT id FROM inbox_message WHERE state = 'failed'").await, 5);
+    }
+
+    async fn d_r33_no_entity_is_ever_expanded_or_fetched(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let outside = "<!DOCTYPE r [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>";
+        let document = exam(&[("conclusion", "&x;")]);
+
+        let refused = service.post("", "text/xml", format!("{outside}{document}")).await;
+        let undeclared = service.register(&document).await;
+
+        assert!(refused.text.contains("E2005"), "{}", refused.text);
+        assert!(undeclared.contains("status=\"stored\""), "{undeclared}");
+        assert_eq!(service.row("SELECT conclusion FROM exam_report").await.text("conclusion").unwrap(), "&x;");
     }
 
     async fn the_path_is_found_whatever_its_case(database: TestDatabase) {

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::archive::sender::send_all;
-use crate::harness::{ServerProcess, TestServer, TestStore, eventually, free_port, http_get, small_instance};
+use crate::harness::{Limit, ServerProcess, TestServer, TestStore, eventually, free_port, http_get, small_instance};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_server_says_that_it_lives_and_is_ready() {
@@ -65,6 +65,53 @@ async fn a_stored_instance_is_counted_and_leaves_nothing_of_its_patient_in_the_l
     for secret in ["Ceshi", "测试^甲", "L0001", "19900101"] {
         assert!(!log.contains(secret), "the log tells {secret}:\n{log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d_x12_the_last_success_of_each_neighbour_and_what_waits_are_shown_also_after_a_restart() {
+    let mut server = ServerProcess::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.dcm");
+    small_instance(0, 2048).write_to(&path);
+    assert!(send_all(server.dicom(), &[path]).iter().all(|answer| answer.is_acknowledged()));
+    let register = async |attributes: &str| {
+        let url = format!("http://{}/sehr.service.auto/IAutoReport.asmx", server.http());
+        let document = format!("<root><lab_subitem><item {attributes}/></lab_subitem></root>");
+        reqwest::Client::new().post(url).body(document).send().await.unwrap().text().await.unwrap()
+    };
+    let line = "org_code='ORG-T01' event_no='E1' report_form_no='LB1' serial_no='1'";
+    assert!(register(line).await.contains("stored"));
+    assert!(register("org_code='ORG-T01'").await.contains("E1001"));
+
+    let shown = http_get(server.http(), "/metrics").unwrap().1;
+    let success = |interface: &str, neighbour: &str, text: &str| {
+        let begin =
+            format!("yingku_last_success_timestamp_seconds{{interface=\"{interface}\",neighbour=\"{neighbour}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&begin)?.parse::<f64>().ok())
+    };
+    let registered = success("ArchiveAutoReport", "ris", &shown).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((now - registered).abs() < 60.0, "{registered}");
+    assert!(success("C-STORE", "PACS01", &shown).is_some(), "{shown}");
+    assert!(server.terminate().await.success());
+    server.start_again(Limit::None).await;
+    let address = server.http();
+    // Counted at the start and from time to time.
+    eventually(Duration::from_secs(10), "what waits is counted", || async move {
+        let shown = http_get(address, "/metrics")?.1;
+        let lines = [
+            "yingku_inbox_messages{state=\"done\"} 1",
+            "yingku_inbox_messages{state=\"failed\"} 1",
+            "yingku_pending_lab_items{org=\"ORG-T01\"} 1",
+        ];
+        lines.iter().all(|line| shown.contains(line)).then_some(())
+    })
+    .await;
+    eventually(Duration::from_secs(10), "the last success is known again", || async move {
+        success("ArchiveAutoReport", "ris", &http_get(address, "/metrics")?.1)
+            .filter(|at| (at - registered).abs() < 0.01)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

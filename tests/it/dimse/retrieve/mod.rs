@@ -3,8 +3,11 @@
 mod by_get;
 mod by_move;
 mod conversion;
+mod crashes;
 mod hostile;
 mod many;
+mod offline;
+mod orthanc;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -30,6 +33,12 @@ async fn world(destinations: &[(&str, u16)]) -> TestListener {
 }
 
 async fn world_with(config: DicomConfig, destinations: &[(&str, u16)]) -> TestListener {
+    let config = DicomConfig { listen: ([127, 0, 0, 1], 0).into(), ..config };
+    world_at(config, destinations).await
+}
+
+/// The same at an address that the test has chosen.
+async fn world_at(config: DicomConfig, destinations: &[(&str, u16)]) -> TestListener {
     let mut peers = vec![
         "ae_title = 'PACS01'\nhost = '127.0.0.1'\nport = 1\norganization = 'ORG-T01'".to_owned(),
         "ae_title = 'PACS02'\nhost = '127.0.0.1'\nport = 1\norganization = 'ORG-T02'".to_owned(),
@@ -40,7 +49,7 @@ async fn world_with(config: DicomConfig, destinations: &[(&str, u16)]) -> TestLi
         peers.push(format!("ae_title = '{title}'\nhost = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'"));
     }
     let peers: Vec<&str> = peers.iter().map(String::as_str).collect();
-    let listener = TestListener::start_with_peers(config, &peers).await;
+    let listener = TestListener::start_at(config, &peers).await;
     for (calling, uid) in [
         ("PACS01", "2.25.1.1.1"),
         ("PACS01", "2.25.1.1.2"),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use schemars::JsonSchema;
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio_rustls::TlsConnector;
 
 use super::files::{OwnCertificate, authorities, provider};
+use super::signatures::Signatures;
 use super::{CertificateMatch, TlsError, TlsVersion};
 
 /// How a peer is called over TLS. Table `[peer.tls]` below its `[[peer]]`; without it the peer is called in the clear.
@@ -71,7 +71,7 @@ impl PeerTlsConfig {
             ("peer.tls.certificate_file", &self.certificate_file),
             ("peer.tls.key_file", &self.key_file),
         )?;
-        let verifier = Arc::new(Called { by_authority, pinned, provider: Arc::clone(&provider) });
+        let verifier = Arc::new(Called { by_authority, pinned, signatures: Signatures::of(&provider) });
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(self.min_version.allowed())?
             .dangerous()
@@ -89,7 +89,7 @@ impl PeerTlsConfig {
 struct Called {
     by_authority: Option<Arc<WebPkiServerVerifier>>,
     pinned: Option<[u8; 32]>,
-    provider: Arc<CryptoProvider>,
+    signatures: Signatures,
 }
 
 impl ServerCertVerifier for Called {
@@ -116,8 +116,7 @@ impl ServerCertVerifier for Called {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        self.signatures.tls12(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -126,11 +125,10 @@ impl ServerCertVerifier for Called {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
+        self.signatures.tls13(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.signatures.schemes()
     }
 }

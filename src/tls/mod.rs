@@ -1,17 +1,20 @@
-//! DICOM over TLS (PS3.15 annexes B.9 to B.12, BCP 195): both ends, with certificates on one side or on both.
+//! TLS for the two listeners and for peers that we call (PS3.15 annexes B.9 to B.12, BCP 195; D-R28).
 //!
 //! rustls offers TLS 1.2 and 1.3 with forward secrecy and authenticated encryption only, which is what BCP 195 asks
-//! for; nothing weaker can be configured. Revocation lists are not read: a certificate is withdrawn by taking its peer,
-//! its fingerprint or its authority out of the configuration.
+//! for; nothing weaker can be configured. A renewed certificate is taken without a restart. Revocation lists are not
+//! read: a certificate is withdrawn by taking its owner, its fingerprint or its authority out of the configuration.
 
 mod certificate;
 mod client;
 mod files;
+mod renewal;
 mod server;
+mod signatures;
 
-pub use certificate::CertificateMatch;
+pub use certificate::{CertificateMatch, PeerCertificate};
 pub use client::{ClientTls, PeerTlsConfig};
-pub use server::{ClientCertificate, ServerTls, TlsConfig, TlsVersion};
+pub use renewal::ServerTls;
+pub use server::{ClientCertificate, ListenerKind, TlsConfig, TlsVersion};
 
 use std::path::PathBuf;
 

@@ -1,6 +1,7 @@
 //! What a certificate is known by: its fingerprint, its subject's common name, a name in its subjectAltName.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -21,6 +22,17 @@ enum Kind {
     Fingerprint([u8; 32]),
     CommonName(String),
     AlternativeName(ServerName<'static>),
+}
+
+/// The certificate that a caller has shown in the handshake, and that has been verified there; a cheap clone.
+#[derive(Debug, Clone)]
+pub struct PeerCertificate(pub Arc<CertificateDer<'static>>);
+
+impl PeerCertificate {
+    /// Whether it is one of these.
+    pub fn is_one_of(&self, known: &[CertificateMatch]) -> bool {
+        known.iter().any(|known| known.fits(&self.0))
+    }
 }
 
 /// The text names no certificate.

@@ -1,0 +1,80 @@
+//! `yingku attachments`: papers, pictures and other files that found no exam report, and the exam report that a person gives
+//! them (D-I14, RD-7).
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+
+use super::{ConfigFile, operator};
+use crate::archive::Archive;
+use crate::domain::date_time::local_text;
+
+#[derive(Debug, Args)]
+pub(super) struct Attachments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List attachments that no exam report is linked to, the newest first. Shows patients' numbers.
+    List {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Link an attachment to an exam report of the same organisation.
+    Link {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The exam report: its number here, or its id in the address of its page.
+        #[arg(long)]
+        exam: String,
+        /// The attachment's number in the list.
+        #[arg(long)]
+        attachment: i64,
+    },
+}
+
+impl Attachments {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let (Command::List { file, .. } | Command::Link { file, .. }) = &self.command;
+        let archive = crate::server::open_archive(&file.load()?).await?;
+        let done = self.command.run(&archive).await;
+        archive.release().await?;
+        done.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+impl Command {
+    async fn run(self, archive: &Archive) -> anyhow::Result<()> {
+        match self {
+            Command::List { limit, .. } => {
+                for one in archive.unlinked_attachments(limit).await? {
+                    println!(
+                        "{} {} {} accession={:?} patient={:?} study={:?} file={:?} received={:?}",
+                        one.pk,
+                        one.org_code,
+                        one.kind,
+                        one.accession_number,
+                        one.patient_id,
+                        one.study_instance_uid,
+                        one.source_name,
+                        local_text(one.received_at)
+                    );
+                }
+            }
+            Command::Link { exam, attachment, .. } => {
+                let both = || format!("exam report {exam} and attachment {attachment}");
+                let exam_report_pk = archive.find_exam(&exam).await.with_context(both)?;
+                let actor = operator("attachments link");
+                archive.link_attachment_by_hand(actor, exam_report_pk, attachment).await.with_context(both)?;
+                println!("linked: exam:{exam_report_pk} attachment:{attachment}");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! Opaque cursors: where a list or a feed goes on.
+//!
+//! A cursor gives no right: what may be seen is decided anew at each request. It is checked all the same, so that a
+//! damaged one, or one of another question, is an error and not a silent gap.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+const CHECK: usize = 6;
+const LONGEST: usize = 256;
+
+/// What a cursor belongs to, and where it points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cursor {
+    /// A position in the change feed.
+    Feed(i64),
+    /// After this report in a list, by its time and its row, with a fingerprint of what was asked for.
+    List {
+        /// Of the question.
+        question: [u8; 8],
+        /// The time by which the list is ordered.
+        at: String,
+        /// The report's row.
+        pk: i64,
+    },
+}
+
+impl Cursor {
+    /// The text that callers keep.
+    pub fn encode(&self) -> String {
+        let mut bytes = Vec::new();
+        match self {
+            Cursor::Feed(position) => {
+                bytes.push(b'f');
+                bytes.extend(position.to_be_bytes());
+            }
+            Cursor::List { question, at, pk } => {
+                bytes.push(b'l');
+                bytes.extend(question);
+                bytes.extend(pk.to_be_bytes());
+                bytes.extend(at.as_bytes());
+            }
+        }
+        let check = Sha256::digest(&bytes);
+        bytes.extend(&check[..CHECK]);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads what [`Cursor::encode`] wrote; nothing else is taken for a cursor.
+    pub fn decode(text: &str) -> Option<Self> {
+        if text.len() > LONGEST {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (body, check) = bytes.split_at_checked(bytes.len().checked_sub(CHECK)?)?;
+        if Sha256::digest(body)[..CHECK] != *check {
+            return None;
+        }
+        let (kind, rest) = body.split_first()?;
+        let number = |bytes: &[u8]| Some(i64::from_be_bytes(bytes.try_into().ok()?)).filter(|n| *n >= 0);
+        match kind {
+            b'f' => Some(Cursor::Feed(number(rest)?)),
+            b'l' => Some(Cursor::List {
+                question: rest.get(..8)?.try_into().ok()?,
+                pk: number(rest.get(8..16)?)?,
+                at: std::str::from_utf8(&rest[16..]).ok()?.to_owned(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back_as_what_it_was() {
+        let list = Cursor::List { question: [7; 8], at: "2024-03-22 21:01:07".into(), pk: 42 };
+        for cursor in [Cursor::Feed(0), Cursor::Feed(i64::MAX), list] {
+            assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_or_made_up_is_no_cursor() {
+        let good = Cursor::Feed(77).encode();
+        let last = if good.ends_with('A') { 'B' } else { 'A' };
+        let damaged = format!("{}{last}", &good[..good.len() - 2]);
+        let negative = Cursor::Feed(-1).encode();
+        let long = "A".repeat(LONGEST + 1);
+        for text in ["", "77", "AAAA", damaged.as_str(), negative.as_str(), long.as_str(), "十"] {
+            assert_eq!(Cursor::decode(text), None, "{text}");
+        }
+    }
+}

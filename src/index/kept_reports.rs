@@ -1,0 +1,391 @@
+//! Whole reports of both kinds for systems that pull them: content, marks, current file and linked studies.
+//!
+//! Whether a report may be seen is a condition of [`find`] and a question to [`KeptReport::sharing`] elsewhere; the same
+//! rules (D-P24, D-R18, D-R22).
+
+use std::collections::HashMap;
+
+use super::lab_reports::by_number;
+use super::record_columns::record_of;
+use super::report_changes::Subject;
+use super::report_studies::{self, KeptStudy};
+use super::{Error, Index, Row, Select, Value};
+use crate::domain::exam_report::ExamReport;
+use crate::domain::lab_report::{LabItem, LabItemField, LabReport};
+use crate::domain::sharing::{Sharing, is_final};
+use crate::params;
+
+/// Values in one `IN`; SQLite allows 32766 in a statement.
+const CHUNK: usize = 500;
+
+/// A stored report.
+#[derive(Debug, Clone)]
+pub struct KeptReport {
+    /// Its row.
+    pub pk: i64,
+    /// By which everybody names it (D-P20).
+    pub observation_uid: String,
+    /// 1 at first, one more at each replacement.
+    pub version: i64,
+    /// Whose it is.
+    pub org_code: String,
+    /// Its number.
+    pub report_form_no: String,
+    /// The institution's patient number.
+    pub patient_id: String,
+    /// Whether it counts as final (D-P24).
+    pub is_final: bool,
+    /// D-R22, `Xman_type`.
+    pub vip: bool,
+    /// D-R22, `Confidentiality`.
+    pub restricted: bool,
+    /// D-R18.
+    pub withdrawn: bool,
+    /// DICOM Modality, empty when unknown and for lab reports.
+    pub modality: String,
+    /// By which windows of time are asked for (D-Q4).
+    pub retrieve_at: String,
+    /// When it was observed (D-P8).
+    pub observed_at: String,
+    /// First seen, milliseconds since 1970 UTC.
+    pub received_at: i64,
+    /// Last changed, milliseconds since 1970 UTC.
+    pub updated_at: i64,
+    /// What was registered.
+    pub content: Content,
+    /// Its current file.
+    pub file: Option<KeptFile>,
+    /// Studies that are linked to it.
+    pub studies: Vec<KeptStudy>,
+}
+
+/// What was registered.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// An exam report.
+    Exam(Box<ExamReport>),
+    /// A lab report with its lines that are not withdrawn, by number (D-R36).
+    Lab(Box<LabReport>, Vec<KeptItem>),
+}
+
+/// A line of a lab report.
+#[derive(Debug, Clone)]
+pub struct KeptItem {
+    /// Its row.
+    pub pk: i64,
+    /// What was registered.
+    pub item: LabItem,
+}
+
+/// The current file of an exam report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFile {
+    /// 1, 2, … one for each different content.
+    pub revision: i64,
+    /// e.g. `application/pdf`.
+    pub media_type: String,
+    /// Bytes of the original.
+    pub length: i64,
+    /// SHA-256 of the original, hex.
+    pub sha256: String,
+    /// Whether there is a copy with the QR code.
+    pub stamped: bool,
+    /// When it was fetched, milliseconds since 1970 UTC.
+    pub fetched_at: i64,
+}
+
+impl KeptReport {
+    /// Which table it is in.
+    pub fn subject(&self) -> Subject {
+        match self.content {
+            Content::Exam(_) => Subject::Exam,
+            Content::Lab(..) => Subject::Lab,
+        }
+    }
+
+    /// With whom it is shared now.
+    pub fn sharing(&self) -> Sharing {
+        Sharing::of(self.is_final, self.vip || self.restricted, self.withdrawn)
+    }
+}
+
+/// Which way a list goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The newest first.
+    Newest,
+    /// The oldest first.
+    Oldest,
+}
+
+/// What a report must have to be in a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Having {
+    /// Nothing in particular.
+    #[default]
+    Anything,
+    /// Images that are linked to it.
+    Images,
+    /// A file that is here.
+    File,
+}
+
+/// Which reports are asked for; empty means any.
+#[derive(Debug, Clone)]
+pub struct ReportFilter {
+    /// Only these organisations; all when `None`.
+    pub organizations: Option<Vec<String>>,
+    /// At least so widely shared; own reports are asked for with [`Sharing::Nobody`].
+    pub at_least: Sharing,
+    /// Identity numbers in all their spellings.
+    pub id_numbers: Vec<String>,
+    /// Values of which the identity number or the card number is one.
+    pub identities: Vec<String>,
+    /// Card number.
+    pub card_no: String,
+    /// The institution's patient number.
+    pub patient_id: String,
+    /// The report's number.
+    pub report_form_no: String,
+    /// AccessionNumber; no lab report has one.
+    pub accession_number: String,
+    /// Number of the visit.
+    pub event_no: String,
+    /// Exact ids.
+    pub observation_uids: Vec<String>,
+    /// First moment of [`KeptReport::retrieve_at`], kept form.
+    pub from: String,
+    /// Last moment, kept form.
+    pub to: String,
+    /// First moment of [`KeptReport::observed_at`], kept form.
+    pub observed_from: String,
+    /// Last moment, kept form.
+    pub observed_to: String,
+    /// What they must have.
+    pub having: Having,
+    /// Goes on after this one: its `retrieve_at` and its row.
+    pub after: Option<(String, i64)>,
+    /// Which way.
+    pub direction: Direction,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Reports of one kind, in the filter's order, with everything that belongs to them.
+pub async fn find(index: &Index, subject: Subject, filter: &ReportFilter) -> Result<Vec<KeptReport>, Error> {
+    let exam = subject == Subject::Exam;
+    if !exam && !filter.accession_number.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut select = Select::new(if exam {
+        "SELECT * FROM exam_report WHERE withdrawn = 0"
+    } else {
+        "SELECT * FROM lab_report WHERE withdrawn = 0"
+    });
+    if exam && filter.at_least >= Sharing::Privileged {
+        let shared =
+            " AND (reviewed = 1 OR (state IS NULL AND checked_status IS NULL AND authenticator_dtime IS NULL))";
+        select.push(shared, Vec::new());
+    }
+    if exam && filter.at_least >= Sharing::Everyone {
+        select.push(" AND vip = 0 AND restricted = 0", Vec::new());
+    }
+    let list = |texts: &[String]| texts.iter().map(Value::from).collect::<Vec<_>>();
+    if let Some(organizations) = &filter.organizations {
+        select.push_in(" AND org_code", list(organizations));
+    }
+    if !filter.id_numbers.is_empty() {
+        select.push_in(" AND id_no", list(&filter.id_numbers));
+    }
+    if !filter.identities.is_empty() {
+        select.push_in(" AND (id_no", list(&filter.identities)).push_in(" OR card_no", list(&filter.identities));
+        select.push(")", Vec::new());
+    }
+    if !filter.observation_uids.is_empty() {
+        select.push_in(" AND observation_uid", list(&filter.observation_uids));
+    }
+    match filter.having {
+        Having::Anything => {}
+        Having::Images => {
+            let linked = " AND EXISTS (SELECT 1 FROM exam_study x WHERE x.exam_report_pk = exam_report.id)";
+            select.push(if exam { linked } else { " AND 1 = 0" }, Vec::new());
+        }
+        Having::File => {
+            let file = " AND EXISTS (SELECT 1 FROM report_file f WHERE f.exam_report_pk = exam_report.id)";
+            select.push(if exam { file } else { " AND 1 = 0" }, Vec::new());
+        }
+    }
+    for (text, piece) in [
+        (&filter.card_no, " AND card_no = ?"),
+        (&filter.patient_id, " AND patient_id = ?"),
+        (&filter.report_form_no, " AND report_form_no = ?"),
+        (&filter.event_no, " AND event_no = ?"),
+        (&filter.from, " AND retrieve_at >= ?"),
+        (&filter.to, " AND retrieve_at <= ?"),
+        (&filter.observed_from, " AND observed_at >= ?"),
+        (&filter.observed_to, " AND observed_at <= ?"),
+    ] {
+        if !text.is_empty() {
+            select.push(piece, params![text]);
+        }
+    }
+    if exam && !filter.accession_number.is_empty() {
+        select.push(" AND pacs_id = ?", params![&filter.accession_number]);
+    }
+    if let Some((at, pk)) = &filter.after {
+        let piece = match filter.direction {
+            Direction::Newest => " AND retrieve_at <= ? AND (retrieve_at < ? OR id < ?)",
+            Direction::Oldest => " AND retrieve_at >= ? AND (retrieve_at > ? OR id > ?)",
+        };
+        select.push(piece, params![at, at, *pk]);
+    }
+    let order = match filter.direction {
+        Direction::Newest => " ORDER BY retrieve_at DESC, id DESC LIMIT ?",
+        Direction::Oldest => " ORDER BY retrieve_at, id LIMIT ?",
+    };
+    select.push(order, params![filter.limit]);
+    let rows = index.query(select.sql(), select.values()).await?;
+    whole(index, subject, &rows).await
+}
+
+/// Reports by their rows, in any order, withdrawn ones too.
+pub async fn by_pks(index: &Index, subject: Subject, pks: &[i64]) -> Result<Vec<KeptReport>, Error> {
+    let mut found = Vec::with_capacity(pks.len());
+    for pks in pks.chunks(CHUNK) {
+        let mut select = Select::new(match subject {
+            Subject::Exam => "SELECT * FROM exam_report WHERE id",
+            Subject::Lab => "SELECT * FROM lab_report WHERE id",
+        });
+        select.push_in("", pks.iter().map(|pk| Value::from(*pk)).collect());
+        let rows = index.query(select.sql(), select.values()).await?;
+        found.extend(whole(index, subject, &rows).await?);
+    }
+    Ok(found)
+}
+
+/// One report of either kind, a withdrawn one too.
+pub async fn by_uid(index: &Index, observation_uid: &str) -> Result<Option<KeptReport>, Error> {
+    for subject in Subject::ALL {
+        let sql = match subject {
+            Subject::Exam => "SELECT * FROM exam_report WHERE observation_uid = $1",
+            Subject::Lab => "SELECT * FROM lab_report WHERE observation_uid = $1",
+        };
+        let rows = index.query(sql, params![observation_uid]).await?;
+        if !rows.is_empty() {
+            return Ok(whole(index, subject, &rows).await?.pop());
+        }
+    }
+    Ok(None)
+}
+
+/// The lab report with which a line is shown.
+pub async fn report_of_item(index: &Index, lab_item_pk: i64) -> Result<Option<i64>, Error> {
+    let sql = "SELECT lab_report_pk FROM lab_item WHERE id = $1 AND withdrawn = 0 AND lab_report_pk IS NOT NULL";
+    let row = index.query_opt(sql, params![lab_item_pk]).await?;
+    row.map(|row| row.int("lab_report_pk")).transpose()
+}
+
+/// Reads rows of reports and adds lines, files and studies.
+async fn whole(index: &Index, subject: Subject, rows: &[Row]) -> Result<Vec<KeptReport>, Error> {
+    let mut reports = Vec::with_capacity(rows.len());
+    for row in rows {
+        reports.push(report_of(subject, row)?);
+    }
+    let places: HashMap<i64, usize> = reports.iter().enumerate().map(|(at, report)| (report.pk, at)).collect();
+    let pks: Vec<i64> = reports.iter().map(|report| report.pk).collect();
+    for pks in pks.chunks(CHUNK) {
+        let pks = || pks.iter().map(|pk| Value::from(*pk)).collect::<Vec<_>>();
+        match subject {
+            Subject::Exam => {
+                add_files(index, pks(), &places, &mut reports).await?;
+                for (report_pk, study) in report_studies::of_reports(index, pks()).await? {
+                    if let Some(report) = places.get(&report_pk).and_then(|at| reports.get_mut(*at)) {
+                        report.studies.push(study);
+                    }
+                }
+            }
+            Subject::Lab => add_items(index, pks(), &places, &mut reports).await?,
+        }
+    }
+    Ok(reports)
+}
+
+fn report_of(subject: Subject, row: &Row) -> Result<KeptReport, Error> {
+    let exam = subject == Subject::Exam;
+    let (content, final_) = if exam {
+        let report: ExamReport = record_of(row)?;
+        let final_ = is_final(row.flag("reviewed")?, &report);
+        (Content::Exam(Box::new(report)), final_)
+    } else {
+        (Content::Lab(Box::new(record_of(row)?), Vec::new()), true)
+    };
+    Ok(KeptReport {
+        pk: row.int("id")?,
+        observation_uid: row.text("observation_uid")?,
+        version: row.int("version")?,
+        org_code: row.text("org_code")?,
+        report_form_no: row.text("report_form_no")?,
+        patient_id: row.text("patient_id")?,
+        is_final: final_,
+        vip: exam && row.flag("vip")?,
+        restricted: exam && row.flag("restricted")?,
+        withdrawn: row.flag("withdrawn")?,
+        modality: if exam { row.text("modality")? } else { String::new() },
+        retrieve_at: row.text("retrieve_at")?,
+        observed_at: row.text("observed_at")?,
+        received_at: row.int("received_at")?,
+        updated_at: row.int("updated_at")?,
+        content,
+        file: None,
+        studies: Vec::new(),
+    })
+}
+
+async fn add_items(
+    index: &Index,
+    pks: Vec<Value>,
+    places: &HashMap<i64, usize>,
+    reports: &mut [KeptReport],
+) -> Result<(), Error> {
+    let mut select = Select::new("SELECT * FROM lab_item WHERE withdrawn = 0");
+    select.push_in(" AND lab_report_pk", pks).push(" ORDER BY lab_report_pk, id", Vec::new());
+    for row in index.query(select.sql(), select.values()).await? {
+        let report = places.get(&row.int("lab_report_pk")?).and_then(|at| reports.get_mut(*at));
+        if let Some(Content::Lab(_, items)) = report.map(|report| &mut report.content) {
+            items.push(KeptItem { pk: row.int("id")?, item: record_of(&row)? });
+        }
+    }
+    for report in reports {
+        if let Content::Lab(_, items) = &mut report.content {
+            items.sort_by_key(|kept| by_number(kept.item.text(LabItemField::SerialNo)));
+        }
+    }
+    Ok(())
+}
+
+async fn add_files(
+    index: &Index,
+    pks: Vec<Value>,
+    places: &HashMap<i64, usize>,
+    reports: &mut [KeptReport],
+) -> Result<(), Error> {
+    let mut select = Select::new(
+        "SELECT exam_report_pk, revision, media_type, original_length, original_hash, stamped_key, fetched_at \
+         FROM report_file WHERE is_current = 1",
+    );
+    select.push_in(" AND exam_report_pk", pks);
+    for row in index.query(select.sql(), select.values()).await? {
+        let Some(report) = places.get(&row.int("exam_report_pk")?).and_then(|at| reports.get_mut(*at)) else {
+            continue;
+        };
+        report.file = Some(KeptFile {
+            revision: row.int("revision")?,
+            media_type: row.text("media_type")?,
+            length: row.int("original_length")?,
+            sha256: row.text("original_hash")?,
+            stamped: row.get::<Option<String>>("stamped_key")?.is_some(),
+            fetched_at: row.int("fetched_at")?,
+        });
+    }
+    Ok(())
+}

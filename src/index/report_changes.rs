@@ -1,0 +1,227 @@
+//! The change feed: every change of a report has a position, and positions become visible in their order.
+//!
+//! A change is written twice. [`record`] puts it among the waiting ones, in the transaction that makes it: a plain insert
+//! that waits for nobody. [`sequence`] takes waiting changes that have been committed and gives them the next positions,
+//! holding the one row of `report_feed` until its commit: so no position ever appears below one that a follower has
+//! seen. Each aspect of a report has one entry, which moves up when it changes again, so the feed is bounded by the
+//! number of reports.
+
+use std::collections::HashMap;
+
+use super::{Error, Ids, Index, Row, Select, Tx, Value};
+use crate::domain::sharing::Sharing;
+use crate::params;
+
+/// Which table a report is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// An exam report.
+    Exam,
+    /// A lab report.
+    Lab,
+}
+
+impl Subject {
+    /// Both.
+    pub const ALL: [Subject; 2] = [Subject::Exam, Subject::Lab];
+
+    /// The word kept in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Subject::Exam => "exam",
+            Subject::Lab => "lab",
+        }
+    }
+}
+
+/// What of a report has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Aspect {
+    /// Its content, lines included, or whether it is withdrawn.
+    Report,
+    /// Its file.
+    File,
+    /// Which images are linked to it.
+    Images,
+}
+
+impl Aspect {
+    const ALL: [Aspect; 3] = [Aspect::Report, Aspect::File, Aspect::Images];
+
+    /// The word kept in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Aspect::Report => "report",
+            Aspect::File => "file",
+            Aspect::Images => "images",
+        }
+    }
+}
+
+/// One change, in the transaction that makes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'c> {
+    /// The report's row.
+    pub report_pk: i64,
+    /// Its table.
+    pub subject: Subject,
+    /// What of it.
+    pub aspect: Aspect,
+    /// Whose it is.
+    pub org_code: &'c str,
+    /// With whom the report is shared from now on; of no meaning for files and images.
+    pub sharing: Sharing,
+}
+
+/// Notes a change; followers see it after the transaction's commit.
+pub async fn record(tx: &mut Tx, ids: &Ids, now: i64, change: Change<'_>) -> Result<(), Error> {
+    let sql = "INSERT INTO report_change_waiting (id, report_pk, subject, aspect, org_code, sharing, changed_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let Change { report_pk, subject, aspect, org_code, sharing } = change;
+    let values = params![ids.next(), report_pk, subject.as_str(), aspect.as_str(), org_code, sharing.number(), now];
+    tx.execute(sql, values).await.map(|_| ())
+}
+
+/// Notes that a lab report or one of its lines has changed.
+pub async fn lab_changed(tx: &mut Tx, ids: &Ids, now: i64, lab_report_pk: i64) -> Result<(), Error> {
+    let sql = "INSERT INTO report_change_waiting (id, report_pk, subject, aspect, org_code, sharing, changed_at) \
+               SELECT $1, id, 'lab', 'report', org_code, CASE WHEN withdrawn = 1 THEN 0 ELSE 2 END, $2 \
+               FROM lab_report WHERE id = $3";
+    tx.execute(sql, params![ids.next(), now, lab_report_pk]).await.map(|_| ())
+}
+
+/// Notes that other images are linked to an exam report.
+pub async fn images_linked(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, exam_report_pk: i64) -> Result<(), Error> {
+    let sharing = Sharing::Nobody;
+    let (subject, aspect) = (Subject::Exam, Aspect::Images);
+    record(tx, ids, now, Change { report_pk: exam_report_pk, subject, aspect, org_code, sharing }).await
+}
+
+/// Notes that an exam report has another file.
+pub async fn file_stored(tx: &mut Tx, id: i64, now: i64, org_code: &str, exam_report_pk: i64) -> Result<(), Error> {
+    let sql = "INSERT INTO report_change_waiting (id, report_pk, subject, aspect, org_code, sharing, changed_at) \
+               VALUES ($1, $2, 'exam', 'file', $3, 0, $4)";
+    tx.execute(sql, params![id, exam_report_pk, org_code, now]).await.map(|_| ())
+}
+
+/// One entry of the feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it stands.
+    pub position: i64,
+    /// The report's row.
+    pub report_pk: i64,
+    /// Its table.
+    pub subject: Subject,
+    /// What of it has changed.
+    pub aspect: Aspect,
+    /// Whose it is.
+    pub org_code: String,
+    /// The widest sharing that the report ever had.
+    pub widest: Sharing,
+    /// When it changed.
+    pub changed_at: i64,
+}
+
+/// Whether changes wait for their positions.
+pub async fn is_waiting(index: &Index) -> Result<bool, Error> {
+    Ok(index.query_opt("SELECT id FROM report_change_waiting LIMIT 1", Vec::new()).await?.is_some())
+}
+
+/// Gives up to `limit` waiting changes their positions, and tells how many it took.
+pub async fn sequence(index: &Index, limit: u32) -> Result<usize, Error> {
+    index.write(move |tx| Box::pin(sequence_in(tx, limit))).await
+}
+
+async fn sequence_in(tx: &mut Tx, limit: u32) -> Result<usize, Error> {
+    // Changing the row locks it: on PostgreSQL whoever comes next waits here for our commit.
+    let sql = "UPDATE report_feed SET position = position WHERE id = 1 RETURNING position";
+    let row = tx.query_opt(sql, Vec::new()).await?.ok_or(Error::Damaged("report_feed"))?;
+    let mut position = row.int("position")?;
+    let sql = "SELECT id, report_pk, subject, aspect, org_code, sharing, changed_at FROM report_change_waiting \
+               ORDER BY id LIMIT $1";
+    let waiting = tx.query(sql, params![limit]).await?;
+    if waiting.is_empty() {
+        return Ok(0);
+    }
+    let mut ids = Vec::with_capacity(waiting.len());
+    // A report that changed several times gets one position, the last one's.
+    let mut newest: HashMap<(i64, Aspect), (usize, Entry)> = HashMap::with_capacity(waiting.len());
+    for (at, row) in waiting.iter().enumerate() {
+        ids.push(Value::from(row.int("id")?));
+        let mut entry = entry_of(row, 0)?;
+        let key = (entry.report_pk, entry.aspect);
+        if let Some((_, earlier)) = newest.get(&key) {
+            entry.widest = entry.widest.max(earlier.widest);
+            entry.changed_at = entry.changed_at.max(earlier.changed_at);
+        }
+        newest.insert(key, (at, entry));
+    }
+    let mut entries: Vec<(usize, Entry)> = newest.into_values().collect();
+    entries.sort_unstable_by_key(|(at, _)| *at);
+    let mut insert = Select::new(
+        "INSERT INTO report_change (report_pk, aspect, subject, org_code, position, sharing, changed_at) VALUES ",
+    );
+    for (n, (_, entry)) in entries.iter().enumerate() {
+        position += 1;
+        let (aspect, subject) = (entry.aspect.as_str(), entry.subject.as_str());
+        let piece = if n == 0 { "(?, ?, ?, ?, ?, ?, ?)" } else { ", (?, ?, ?, ?, ?, ?, ?)" };
+        let sharing = entry.widest.number();
+        let values = params![entry.report_pk, aspect, subject, &entry.org_code, position, sharing, entry.changed_at];
+        insert.push(piece, values);
+    }
+    insert.push(
+        " ON CONFLICT (report_pk, aspect) DO UPDATE SET position = excluded.position, changed_at = excluded.changed_at, \
+         sharing = CASE WHEN excluded.sharing > report_change.sharing THEN excluded.sharing \
+         ELSE report_change.sharing END",
+        Vec::new(),
+    );
+    tx.execute(insert.sql(), insert.values()).await?;
+    // Exactly those that were read: others may have been committed meanwhile.
+    let mut delete = Select::new("DELETE FROM report_change_waiting WHERE id");
+    let taken = ids.len();
+    delete.push_in("", ids);
+    tx.execute(delete.sql(), delete.values()).await?;
+    tx.execute("UPDATE report_feed SET position = $1 WHERE id = 1", params![position]).await?;
+    Ok(taken)
+}
+
+/// The last position that was given.
+pub async fn head(index: &Index) -> Result<i64, Error> {
+    let row = index.query_opt("SELECT position FROM report_feed WHERE id = 1", Vec::new()).await?;
+    row.ok_or(Error::Damaged("report_feed"))?.int("position")
+}
+
+/// Entries above a position and not above `head`, in order.
+pub async fn after(
+    index: &Index,
+    position: i64,
+    head: i64,
+    organizations: Option<&[String]>,
+    limit: u32,
+) -> Result<Vec<Entry>, Error> {
+    let mut select = Select::new(
+        "SELECT position, report_pk, subject, aspect, org_code, sharing, changed_at FROM report_change WHERE 1 = 1",
+    );
+    select.push(" AND position > ? AND position <= ?", params![position, head]);
+    if let Some(organizations) = organizations {
+        select.push_in(" AND org_code", organizations.iter().map(Value::from).collect());
+    }
+    select.push(" ORDER BY position LIMIT ?", params![limit]);
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter().map(|row| entry_of(row, row.int("position")?)).collect()
+}
+
+fn entry_of(row: &Row, position: i64) -> Result<Entry, Error> {
+    let (subject, aspect) = (row.text("subject")?, row.text("aspect")?);
+    let damaged = Error::Damaged("report_change");
+    Ok(Entry {
+        position,
+        report_pk: row.int("report_pk")?,
+        subject: Subject::ALL.into_iter().find(|s| s.as_str() == subject).ok_or(damaged.clone())?,
+        aspect: Aspect::ALL.into_iter().find(|a| a.as_str() == aspect).ok_or(damaged)?,
+        org_code: row.text("org_code")?,
+        widest: Sharing::from_number(row.int("sharing")?),
+        changed_at: row.int("changed_at")?,
+    })
+}

@@ -1,0 +1,230 @@
+//! `GET /export`: everything of a window of time as NDJSON, or as ZIP with the report files; streamed page by page, so that
+//! memory does not grow with the window, and restartable from the cursor of any line.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc;
+
+use super::access::{ApiState, Caller, Inner};
+use super::file::extension;
+use super::model::{ExportLine, Report};
+use super::parameters::{Parameters, cursor_after};
+use super::problem::{Code, Problem};
+use super::reports::query_of;
+use super::zip::ZipWriter;
+use crate::archive::reports::pull_reports::{KeptReport, ListPosition, ReportQuery};
+use crate::archive::{Error, ReportCopy};
+
+/// Reports that are in memory at a time.
+const PAGE: u32 = 200;
+/// Pieces that wait for a slow reader.
+const WAITING: usize = 4;
+
+/// What may be asked for.
+pub(super) const PARAMETERS: [&str; 7] = ["from", "to", "organization", "kind", "format", "copy", "cursor"];
+
+/// `GET /export`
+pub(super) async fn export(
+    State(ApiState(inner)): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    caller.require_follow()?;
+    let parameters = Parameters::read(query.as_deref(), &PARAMETERS)?;
+    let zip = match parameters.one("format")? {
+        "" | "ndjson" => false,
+        "zip" => true,
+        _ => return Err(Problem::about(Code::BadParameter, "format is ndjson or zip")),
+    };
+    let copy = match parameters.one("copy")? {
+        "" | "stamped" => ReportCopy::Stamped,
+        "original" => ReportCopy::Original,
+        _ => return Err(Problem::about(Code::BadParameter, "copy is original or stamped")),
+    };
+    let query = ReportQuery { oldest_first: true, ..query_of(&parameters, &inner, &caller)? };
+    let after = parameters.list_position("cursor", &query)?;
+    let place = Arc::clone(&inner.exports).try_acquire_owned().map_err(|_| Code::Busy)?;
+    let (pieces, mut come) = mpsc::channel(WAITING);
+    let run = Export { inner, caller, query, pieces, _place: place };
+    tokio::spawn(async move {
+        let done = if zip { run.zip(after, copy).await } else { run.ndjson(after).await };
+        // A reader that has gone is no fault; anything else has been told to it by a broken answer.
+        if let Err(Stop::Failed(error)) = done {
+            tracing::error!(%error, "an export was broken off");
+        }
+    });
+    let body = Body::from_stream(futures_util::stream::poll_fn(move |context| come.poll_recv(context)));
+    let (kind, name) = match zip {
+        true => ("application/zip", "attachment; filename=\"reports.zip\""),
+        false => ("application/x-ndjson", "attachment; filename=\"reports.ndjson\""),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static(name)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, body).into_response())
+}
+
+type Piece = Result<Bytes, std::io::Error>;
+
+struct Export {
+    inner: Arc<Inner>,
+    caller: Caller,
+    query: ReportQuery,
+    pieces: mpsc::Sender<Piece>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Why an export ends before its end.
+enum Stop {
+    /// Nobody reads any more.
+    Gone,
+    /// The archive failed.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+impl Export {
+    async fn send(&self, bytes: impl Into<Bytes>) -> Result<(), Stop> {
+        let bytes = bytes.into();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.pieces.send(Ok(bytes)).await.map_err(|_| Stop::Gone)
+    }
+
+    /// The end of the answer is missing, and the reader must see that it is.
+    async fn broken<T>(&self, result: Result<T, Stop>) -> Result<T, Stop> {
+        if let Err(Stop::Failed(_)) = &result {
+            let _ = self.pieces.send(Err(std::io::Error::other("the export was broken off"))).await;
+        }
+        result
+    }
+
+    /// The next page of reports, each with its cursor, and where the one after it begins.
+    async fn page(
+        &self,
+        after: Option<ListPosition>,
+        most: u32,
+    ) -> Result<(Vec<(KeptReport, Option<String>)>, Option<ListPosition>), Stop> {
+        let Inner { archive, .. } = self.inner.as_ref();
+        let page = archive.list_reports(&self.caller.reader, &self.query, after, most).await?;
+        let cursor = |report: &KeptReport| cursor_after(&self.query, Some((report.retrieve_at.clone(), report.pk)));
+        let reports = page.reports.into_iter().map(|report| (cursor(&report), report)).map(|(c, r)| (r, c)).collect();
+        Ok((reports, page.next))
+    }
+
+    async fn ndjson(self, after: Option<ListPosition>) -> Result<(), Stop> {
+        let done = self.ndjson_pages(after).await;
+        self.broken(done).await
+    }
+
+    async fn ndjson_pages(&self, mut after: Option<ListPosition>) -> Result<(), Stop> {
+        let mut count = 0;
+        loop {
+            let (reports, next) = self.page(after, PAGE).await?;
+            let mut lines = Vec::new();
+            for (report, cursor) in &reports {
+                count += 1;
+                let report = Some(Report::of(report, &self.inner.public_url));
+                line(&mut lines, &ExportLine { report, cursor: cursor.clone(), complete: None, file_name: None });
+            }
+            self.send(lines).await?;
+            if next.is_none() {
+                let mut last = Vec::new();
+                let end = ExportLine { report: None, cursor: None, complete: Some(count), file_name: None };
+                line(&mut last, &end);
+                return self.send(last).await;
+            }
+            after = next;
+        }
+    }
+
+    async fn zip(self, after: Option<ListPosition>, copy: ReportCopy) -> Result<(), Stop> {
+        let done = self.zip_pages(after, copy).await;
+        self.broken(done).await
+    }
+
+    async fn zip_pages(&self, mut after: Option<ListPosition>, copy: ReportCopy) -> Result<(), Stop> {
+        let mut zip = ZipWriter::default();
+        let most = self.inner.config.max_zip_reports as u64;
+        let (mut count, mut number) = (0_u64, 0);
+        loop {
+            let room = u32::try_from(most - count).unwrap_or(u32::MAX).min(PAGE);
+            let (reports, next) = self.page(after, room).await?;
+            let mut lines = Vec::new();
+            for (report, cursor) in &reports {
+                count += 1;
+                let file_name = self.zip_file(&mut zip, report, copy).await?;
+                let report = Some(Report::of(report, &self.inner.public_url));
+                line(&mut lines, &ExportLine { report, cursor: cursor.clone(), complete: None, file_name });
+            }
+            number += 1;
+            self.zip_entry(&mut zip, &format!("reports-{number:05}.ndjson"), lines).await?;
+            if next.is_none() || count >= most {
+                let cursor = cursor_after(&self.query, next);
+                let end = ExportLine { report: None, cursor, complete: Some(count), file_name: None };
+                let mut last = Vec::new();
+                line(&mut last, &end);
+                self.zip_entry(&mut zip, "complete.json", last).await?;
+                return self.send(zip.finish()).await;
+            }
+            after = next;
+        }
+    }
+
+    async fn zip_entry(&self, zip: &mut ZipWriter, name: &str, content: Vec<u8>) -> Result<(), Stop> {
+        self.send(zip.begin(name)).await?;
+        zip.content(&content);
+        self.send(content).await?;
+        self.send(zip.end()).await
+    }
+
+    /// Adds the report's file, if there is one, and gives its name.
+    async fn zip_file(
+        &self,
+        zip: &mut ZipWriter,
+        report: &KeptReport,
+        copy: ReportCopy,
+    ) -> Result<Option<String>, Stop> {
+        if report.file.is_none() {
+            return Ok(None);
+        }
+        let archive = &self.inner.archive;
+        // It may have been withdrawn since the page was read.
+        let file = match archive.pull_report_file(&self.caller.reader, &report.observation_uid, copy).await {
+            Ok(Some(file)) => file,
+            Ok(None) | Err(Error::NotFound) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let name = format!("files/{}.{}", report.observation_uid, extension(&file.media_type));
+        self.send(zip.begin(&name)).await?;
+        let mut bytes = archive.pulled_bytes(&file, 0..file.length()).await?;
+        while let Some(piece) = bytes.next().await {
+            let piece = piece.map_err(Error::from)?;
+            zip.content(&piece);
+            self.send(piece).await?;
+        }
+        self.send(zip.end()).await?;
+        Ok(Some(name))
+    }
+}
+
+fn line(lines: &mut Vec<u8>, content: &ExportLine) {
+    if serde_json::to_writer(&mut *lines, content).is_ok() {
+        lines.push(b'\n');
+    }
+}

@@ -1,0 +1,276 @@
+//! What `/api/v1` answers: the types of which the OpenAPI document is made.
+//!
+//! The frame is ours, in snake case; what a hospital registered stands under `fields` (and `items`), with the names of the
+//! registration interface in lower case and values as they are kept: times `yyyy-MM-dd HH:mm:ss` in Asia/Shanghai.
+//! Empty fields are left out. The address of the report file inside the hospital is nobody else's business.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::archive::reports::follow_changes::{Aspect, FeedChange, Removal};
+use crate::archive::reports::pull_reports::{Content, KeptFile, KeptReport};
+use crate::domain::cursor::Cursor;
+use crate::domain::date_time::Moment;
+use crate::domain::patient_key::PatientKey;
+use crate::domain::record::{Field, Record};
+
+/// Registered values by the names of the registration interface, in lower case.
+pub(super) type Fields = BTreeMap<&'static str, String>;
+
+/// Which kind of report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ReportKind {
+    /// An exam report (检查报告).
+    Exam,
+    /// A lab report (检验报告).
+    Lab,
+}
+
+/// A report as it stands now.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report {
+    /// The id, a UUID that stays the same over all versions.
+    id: String,
+    kind: ReportKind,
+    /// Code of the institution.
+    organization: String,
+    /// The patient, for `/patients/{id}/reports`.
+    patient: String,
+    /// 1 at first, one more at each replacement of the head.
+    version: i64,
+    /// Whether it counts as final (D-P24). False is seen by the own institution only.
+    #[serde(rename = "final")]
+    is_final: bool,
+    /// Whether the patient has the cadre mark (D-R22). True is seen with a right only.
+    vip: bool,
+    /// Whether its confidentiality is one of the restricted ones (D-R22). True is seen with a right only.
+    restricted: bool,
+    /// DICOM Modality of an exam, when it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modality: Option<String>,
+    /// The time by which lists are ordered: Retrieve_Date, else the next best (D-Q4).
+    retrieved_at: String,
+    /// When the patient was examined (D-P8).
+    observed_at: String,
+    /// When the archive first saw it, RFC 3339.
+    received_at: String,
+    /// When its head last changed, RFC 3339.
+    updated_at: String,
+    /// The current report file; none until it has been fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<File>,
+    /// Study Instance UIDs of the images that are linked to it and are here.
+    studies: Vec<String>,
+    /// What was registered.
+    fields: Fields,
+    /// Lines of a lab report in the order of their numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items: Option<Vec<Fields>>,
+}
+
+/// The current file of a report.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct File {
+    /// 1, 2, … one for each different content.
+    revision: i64,
+    /// `application/pdf`, `image/jpeg` or `image/png`.
+    media_type: String,
+    /// Bytes of the original.
+    length: i64,
+    /// SHA-256 of the original, hex.
+    sha256: String,
+    /// Whether there is a copy with the QR code.
+    stamped: bool,
+    /// When it was fetched, RFC 3339.
+    fetched_at: String,
+    /// Where it is.
+    url: String,
+}
+
+/// One page of reports.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ReportList {
+    pub(super) reports: Vec<Report>,
+    /// Ask again with it for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cursor: Option<String>,
+}
+
+/// What of a report has changed.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ChangeKindName {
+    /// Content of an exam report.
+    Exam,
+    /// Content or lines of a lab report.
+    Lab,
+    /// Its file.
+    File,
+    /// Which images are linked to it.
+    Images,
+}
+
+/// Why a report is gone.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RemovalName {
+    /// Its hospital withdrew it (D-R18).
+    Withdrawn,
+    /// It is no longer shared with the caller (D-P24, D-R22).
+    NotShared,
+}
+
+/// One change of a report; it tells the report as it stands now.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Change {
+    /// The report's id.
+    id: String,
+    kind: ChangeKindName,
+    /// Code of the institution.
+    organization: String,
+    /// Present when the copy of the report is to be removed; nothing else is then told of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<RemovalName>,
+    /// The version of the report's head.
+    version: i64,
+    /// When it changed, RFC 3339.
+    changed_at: String,
+    /// Everything up to and with this change is known to whom has it: a place to go on from.
+    cursor: String,
+    /// The current file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<File>,
+    /// Study Instance UIDs of the images that are linked to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    studies: Option<Vec<String>>,
+    /// The whole report, with `include=report`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Report>,
+}
+
+/// One page of the change feed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ChangeList {
+    pub(super) changes: Vec<Change>,
+    /// Ask again with it; always there.
+    pub(super) cursor: String,
+    /// Whether more is there already.
+    pub(super) more: bool,
+}
+
+/// One line of an export; the last one has no report.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ExportLine {
+    /// A report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) report: Option<Report>,
+    /// The export goes on after this report when it is asked for with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cursor: Option<String>,
+    /// In the last line: how many reports came with this answer. An export without this line was cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) complete: Option<u64>,
+    /// In the archive: the file's name in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file_name: Option<String>,
+}
+
+/// RFC 3339 in Asia/Shanghai.
+pub(in crate::web) fn instant(ms: i64) -> String {
+    local_instant(&Moment::from_epoch_ms(ms).to_string())
+}
+
+/// A kept time (`yyyy-MM-dd HH:mm:ss` in Asia/Shanghai) as RFC 3339.
+pub(in crate::web) fn local_instant(kept: &str) -> String {
+    kept.split_once(' ').map_or_else(|| kept.to_owned(), |(day, time)| format!("{day}T{time}+08:00"))
+}
+
+/// The filled fields of a record, without the address of the report file.
+fn fields<F: Field>(record: &Record<F>) -> Fields {
+    let told = record.filled().filter(|(field, _)| field.spec().column != "reportfilepath");
+    told.map(|(field, text)| (field.spec().column, text.to_owned())).collect()
+}
+
+impl Report {
+    pub(super) fn of(report: &KeptReport, root: &str) -> Self {
+        let (kind, fields, items) = match &report.content {
+            Content::Exam(record) => (ReportKind::Exam, fields(record), None),
+            Content::Lab(record, items) => {
+                let items = items.iter().map(|kept| self::fields(&kept.item)).collect();
+                (ReportKind::Lab, fields(record), Some(items))
+            }
+        };
+        Self {
+            id: report.observation_uid.clone(),
+            kind,
+            organization: report.org_code.clone(),
+            patient: patient_of(report),
+            version: report.version,
+            is_final: report.is_final,
+            vip: report.vip,
+            restricted: report.restricted,
+            modality: Some(report.modality.clone()).filter(|modality| !modality.is_empty()),
+            retrieved_at: local_instant(&report.retrieve_at),
+            observed_at: local_instant(&report.observed_at),
+            received_at: instant(report.received_at),
+            updated_at: instant(report.updated_at),
+            file: report.file.as_ref().map(|file| File::of(report, file, root)),
+            studies: studies_of(report),
+            fields,
+            items,
+        }
+    }
+}
+
+impl File {
+    fn of(report: &KeptReport, file: &KeptFile, root: &str) -> Self {
+        Self {
+            revision: file.revision,
+            media_type: file.media_type.clone(),
+            length: file.length,
+            sha256: file.sha256.clone(),
+            stamped: file.stamped,
+            fetched_at: instant(file.fetched_at),
+            url: format!("{root}/api/v1/reports/{}/file", report.observation_uid),
+        }
+    }
+}
+
+impl Change {
+    pub(super) fn of(change: &FeedChange, root: &str, whole: bool) -> Self {
+        let report = &change.report;
+        let there = change.removed.is_none();
+        Self {
+            id: report.observation_uid.clone(),
+            kind: match (change.aspect, &report.content) {
+                (Aspect::File, _) => ChangeKindName::File,
+                (Aspect::Images, _) => ChangeKindName::Images,
+                (Aspect::Report, Content::Exam(_)) => ChangeKindName::Exam,
+                (Aspect::Report, Content::Lab(..)) => ChangeKindName::Lab,
+            },
+            organization: report.org_code.clone(),
+            removed: change.removed.map(|removal| match removal {
+                Removal::Withdrawn => RemovalName::Withdrawn,
+                Removal::NotShared => RemovalName::NotShared,
+            }),
+            version: report.version,
+            changed_at: instant(change.changed_at),
+            cursor: Cursor::Feed(change.position).encode(),
+            file: report.file.as_ref().filter(|_| there).map(|file| File::of(report, file, root)),
+            studies: there.then(|| studies_of(report)),
+            report: (whole && there).then(|| Report::of(report, root)),
+        }
+    }
+}
+
+fn studies_of(report: &KeptReport) -> Vec<String> {
+    report.studies.iter().map(|study| study.study_instance_uid.clone()).collect()
+}
+
+/// The patient's key in addresses.
+pub(in crate::web) fn patient_of(report: &KeptReport) -> String {
+    PatientKey { org_code: report.org_code.clone(), patient_id: report.patient_id.clone() }.encode()
+}

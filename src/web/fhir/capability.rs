@@ -1,0 +1,41 @@
+//! `GET /fhir/metadata`: what can be asked for, for everybody to read.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::outcome::resource;
+use super::search::Kind;
+use crate::web::api::{ApiState, instant};
+
+/// `GET /fhir/metadata`
+pub(super) async fn statement(State(ApiState(inner)): State<ApiState>) -> Response {
+    let resources: Vec<Value> = Kind::ALL
+        .into_iter()
+        .map(|kind| {
+            let parameter = |(name, of): &(&str, &str)| json!({ "name": name, "type": of });
+            json!({
+                "type": kind.as_str(),
+                "interaction": [{ "code": "read" }, { "code": "search-type" }],
+                "searchParam": kind.parameters().iter().map(parameter).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let statement = json!({
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": instant(inner.archive.now_ms()),
+        "kind": "instance",
+        "software": { "name": "Yingku", "version": env!("CARGO_PKG_VERSION") },
+        "implementation": { "description": "影库 Yingku: reports", "url": format!("{}/fhir", inner.public_url) },
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "rest": [{
+            "mode": "server",
+            "security": { "description": "The key of a [[client]] as a bearer token." },
+            "resource": resources,
+        }],
+    });
+    resource(StatusCode::OK, &statement)
+}

@@ -1,0 +1,395 @@
+//! Reports as FHIR resources. Every word comes from a registered field; nothing is guessed.
+
+use serde_json::{Map, Value, json};
+
+use crate::archive::reports::pull_reports::{Content, KeptItem, KeptReport, KeptSeries, KeptStudy};
+use crate::domain::exam_report::{ExamField, ExamState};
+use crate::domain::lab_report::{LabField, LabItemField};
+use crate::domain::record::{Field, Record};
+use crate::web::api::{instant, local_instant, patient_of};
+
+/// 公民身份号码.
+pub(super) const ID_NO: &str = "urn:oid:2.16.156.10011.1.3";
+const DIAGNOSTIC_SERVICE: &str = "http://terminology.hl7.org/CodeSystem/v2-0074";
+const OBSERVATION_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
+const IDENTIFIER_TYPE: &str = "http://terminology.hl7.org/CodeSystem/v2-0203";
+const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
+
+/// The system of an institution's numbers: `urn:x-yingku:ORG-T01:patient-id`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct System<'n> {
+    pub(super) org_code: String,
+    pub(super) name: &'n str,
+}
+
+impl<'n> System<'n> {
+    fn text(org_code: &str, name: &str) -> String {
+        let code = percent_encoding::utf8_percent_encode(org_code, percent_encoding::NON_ALPHANUMERIC).to_string();
+        // Hyphens are plain in a URN, and in nearly every code.
+        format!("urn:x-yingku:{}:{name}", code.replace("%2D", "-"))
+    }
+
+    pub(super) fn parse(text: &'n str) -> Option<Self> {
+        let (code, name) = text.strip_prefix("urn:x-yingku:")?.split_once(':')?;
+        let org_code = percent_encoding::percent_decode_str(code).decode_utf8().ok()?.into_owned();
+        (!org_code.is_empty()).then_some(Self { org_code, name })
+    }
+}
+
+/// Puts what there is; what is empty is left out, as FHIR demands.
+struct Filled(Map<String, Value>);
+
+impl Filled {
+    fn new(kind: &str, id: impl Into<String>) -> Self {
+        let mut map = Map::new();
+        map.insert("resourceType".to_owned(), kind.into());
+        map.insert("id".to_owned(), Value::String(id.into()));
+        Self(map)
+    }
+
+    fn part() -> Self {
+        Self(Map::new())
+    }
+
+    fn put(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
+        let value = value.into();
+        let empty = match &value {
+            Value::Null => true,
+            Value::String(text) => text.trim().is_empty(),
+            Value::Array(list) => list.is_empty(),
+            Value::Object(map) => map.is_empty(),
+            _ => false,
+        };
+        if !empty {
+            self.0.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    fn value(self) -> Value {
+        Value::Object(self.0)
+    }
+}
+
+/// A code with its text; nothing when both are empty. Codes hold no blanks at their ends.
+fn concept(code: &str, text: &str) -> Value {
+    let mut concept = Filled::part();
+    let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    if !code.is_empty() {
+        concept.put("coding", vec![json!({ "code": code })]);
+    }
+    concept.put("text", text);
+    concept.value()
+}
+
+fn first<'t>(texts: &[Option<&'t str>]) -> &'t str {
+    texts.iter().flatten().next().copied().unwrap_or_default()
+}
+
+fn display(text: Option<&str>) -> Vec<Value> {
+    text.map(|text| json!({ "display": text })).into_iter().collect()
+}
+
+/// The registered field of either kind, by its column.
+fn text<'r>(report: &'r KeptReport, column: &str) -> Option<&'r str> {
+    fn of<'r, F: Field>(record: &'r Record<F>, column: &str) -> Option<&'r str> {
+        record.get(F::find(column)?)
+    }
+    match &report.content {
+        Content::Exam(record) => of(record, column),
+        Content::Lab(record, _) => of(record, column),
+    }
+}
+
+fn meta(report: &KeptReport) -> Value {
+    json!({ "versionId": report.version.to_string(), "lastUpdated": instant(report.updated_at) })
+}
+
+fn subject(report: &KeptReport) -> Value {
+    let mut subject = Filled::part();
+    subject.put("reference", format!("Patient/{}", patient_of(report)));
+    subject.put("display", text(report, "name").unwrap_or_default());
+    subject.value()
+}
+
+fn report_identifier(report: &KeptReport) -> Vec<Value> {
+    vec![json!({ "system": System::text(&report.org_code, "report-form-no"), "value": report.report_form_no })]
+}
+
+fn lab_category() -> Value {
+    json!([{ "coding": [{ "system": DIAGNOSTIC_SERVICE, "code": "LAB", "display": "Laboratory" }] }])
+}
+
+fn category(report: &KeptReport) -> Value {
+    match report.content {
+        Content::Lab(..) => lab_category(),
+        Content::Exam(_) => {
+            json!([{ "coding": [{ "system": DIAGNOSTIC_SERVICE, "code": "RAD", "display": "Radiology" }] }])
+        }
+    }
+}
+
+fn title(report: &KeptReport) -> &str {
+    let columns = ["exam_item_name", "report_title", "class_local_name", "class_name"];
+    first(&columns.map(|column| text(report, column)))
+}
+
+/// How far it is (D-R21).
+fn status(report: &KeptReport) -> &'static str {
+    let state = match &report.content {
+        Content::Lab(..) => return "final",
+        Content::Exam(record) => record.get(ExamField::State).and_then(ExamState::parse),
+    };
+    match (state, report.is_final) {
+        (Some(ExamState::Revised), _) => "amended",
+        (_, true) => "final",
+        (Some(ExamState::Registered), _) => "registered",
+        (Some(ExamState::Examined), _) => "partial",
+        _ => "preliminary",
+    }
+}
+
+/// DiagnosticReport.
+pub(super) fn diagnostic_report(report: &KeptReport, root: &str) -> Value {
+    let mut resource = Filled::new("DiagnosticReport", &report.observation_uid);
+    let code = text(report, if report.modality.is_empty() { "class_code" } else { "exam_item_code" });
+    let code = concept(code.unwrap_or_default(), title(report));
+    resource
+        .put("meta", meta(report))
+        .put("identifier", report_identifier(report))
+        .put("status", status(report))
+        .put("category", category(report))
+        .put("code", if code == json!({}) { json!({ "text": "报告" }) } else { code })
+        .put("subject", subject(report))
+        .put("effectiveDateTime", local_instant(&report.observed_at))
+        .put("issued", local_instant(first(&["authenticator_dtime", "author_dtime"].map(|c| text(report, c)))))
+        .put("performer", display(text(report, "performer_dept_name")))
+        .put("resultsInterpreter", display(text(report, "authenticator_name").or(text(report, "author_name"))));
+    match &report.content {
+        Content::Exam(record) => {
+            let reference =
+                |study: &KeptStudy| json!({ "reference": format!("ImagingStudy/{}", study.observation_uid) });
+            resource
+                .put("imagingStudy", report.studies.iter().map(reference).collect::<Vec<_>>())
+                .put("conclusion", record.text(ExamField::Conclusion))
+                .put("presentedForm", attachment(report, root).into_iter().collect::<Vec<_>>());
+        }
+        Content::Lab(_, items) => {
+            let reference = |kept: &KeptItem| json!({ "reference": format!("Observation/{}", kept.pk) });
+            resource.put("result", items.iter().map(reference).collect::<Vec<_>>());
+        }
+    }
+    resource.value()
+}
+
+/// DocumentReference; a report without a file has none.
+pub(super) fn document_reference(report: &KeptReport, root: &str) -> Option<Value> {
+    let attachment = attachment(report, root)?;
+    let mut resource = Filled::new("DocumentReference", &report.observation_uid);
+    let related = json!({ "reference": format!("DiagnosticReport/{}", report.observation_uid) });
+    resource
+        .put("meta", meta(report))
+        .put("identifier", report_identifier(report))
+        .put("status", "current")
+        .put("type", concept("", title(report)))
+        .put("category", category(report))
+        .put("subject", subject(report))
+        .put("date", report.file.as_ref().map(|file| instant(file.fetched_at)))
+        .put("author", display(text(report, "author_name")))
+        .put("content", vec![json!({ "attachment": attachment })])
+        .put("context", json!({ "related": [related] }));
+    Some(resource.value())
+}
+
+fn attachment(report: &KeptReport, root: &str) -> Option<Value> {
+    let file = report.file.as_ref()?;
+    let mut attachment = Filled::part();
+    attachment
+        .put("contentType", file.media_type.as_str())
+        .put("url", format!("{root}/api/v1/reports/{}/file", report.observation_uid))
+        .put("title", title(report))
+        .put("creation", instant(file.fetched_at));
+    Some(attachment.value())
+}
+
+/// The lines of a lab report as Observations.
+pub(super) fn observations(report: &KeptReport) -> Vec<Value> {
+    let Content::Lab(head, items) = &report.content else { return Vec::new() };
+    items.iter().map(|kept| observation(report, head, kept)).collect()
+}
+
+fn observation(report: &KeptReport, head: &Record<LabField>, kept: &KeptItem) -> Value {
+    let item = &kept.item;
+    let name = first(&[item.get(LabItemField::ClassName), item.get(LabItemField::ClassLocalName)]);
+    let code = concept(item.text(LabItemField::ClassCode), name);
+    let unit = item.text(LabItemField::ResultUnit);
+    let mut resource = Filled::new("Observation", kept.pk.to_string());
+    resource
+        .put("status", "final")
+        .put("category", json!([{ "coding": [{ "system": OBSERVATION_CATEGORY, "code": "laboratory" }] }]))
+        .put("code", if code == json!({}) { json!({ "text": "检验项目" }) } else { code })
+        .put("subject", subject(report))
+        .put("effectiveDateTime", local_instant(&report.observed_at))
+        .put("method", concept("", item.text(LabItemField::ExamineWay)))
+        .put("referenceRange", reference_range(item, unit))
+        .put("performer", display(head.get(LabField::PerformerDeptName)));
+    let meaning = first(&[item.get(LabItemField::ResultInterpreDescr), item.get(LabItemField::ResultInterpre)]);
+    if !meaning.is_empty() {
+        resource.put("interpretation", vec![concept("", meaning)]);
+    }
+    let result = item.text(LabItemField::ResultValue).trim();
+    match quantity(result, unit) {
+        Some(quantity) => resource.put("valueQuantity", quantity),
+        None => resource.put("valueString", result),
+    };
+    resource.value()
+}
+
+/// A number with a sign of comparison at most; `1:80`, `+` and words stay text.
+fn quantity(text: &str, unit: &str) -> Option<Value> {
+    let (comparator, rest) =
+        [("<=", "<="), (">=", ">="), ("≤", "<="), ("≥", ">="), ("<", "<"), (">", ">"), ("＜", "<"), ("＞", ">")]
+            .iter()
+            .find_map(|(sign, word)| Some((*word, text.strip_prefix(sign)?)))
+            .unwrap_or(("", text));
+    let mut quantity = Filled::part();
+    quantity.put("value", number(rest.trim())?).put("comparator", comparator).put("unit", unit);
+    Some(quantity.value())
+}
+
+fn number(text: &str) -> Option<Value> {
+    let plain = text.strip_prefix('-').unwrap_or(text);
+    let decimal = !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_digit() || b == b'.') && plain.len() < 18;
+    let value = text.parse::<f64>().ok().filter(|_| decimal && plain.as_bytes()[0].is_ascii_digit())?;
+    serde_json::Number::from_f64(value).map(Value::Number)
+}
+
+fn reference_range(item: &Record<LabItemField>, unit: &str) -> Vec<Value> {
+    let limit = |field| {
+        let mut quantity = Filled::part();
+        if let Some(value) = number(item.text(field).trim()) {
+            quantity.put("value", value).put("unit", unit);
+        }
+        quantity.value()
+    };
+    let texts = [LabItemField::NormLowerLimit, LabItemField::NormUpperLimit].map(|field| item.get(field));
+    let words = match (item.get(LabItemField::NormValueNotes), texts) {
+        (Some(notes), _) => notes.to_owned(),
+        (None, [Some(low), Some(high)]) => format!("{low}-{high}"),
+        (None, [Some(one), None] | [None, Some(one)]) => one.to_owned(),
+        (None, [None, None]) => String::new(),
+    };
+    let mut range = Filled::part();
+    range.put("low", limit(LabItemField::NormLowerLimit)).put("high", limit(LabItemField::NormUpperLimit));
+    range.put("text", words);
+    Some(range.value()).filter(|range| *range != json!({})).into_iter().collect()
+}
+
+/// ImagingStudy of a study that is linked to the report.
+pub(super) fn imaging_study(report: &KeptReport, study: &KeptStudy, series: &[&KeptSeries]) -> Value {
+    let mut identifiers =
+        vec![json!({ "system": "urn:dicom:uid", "value": format!("urn:oid:{}", study.study_instance_uid) })];
+    if !study.accession_number.is_empty() {
+        identifiers.push(json!({
+            "type": { "coding": [{ "system": IDENTIFIER_TYPE, "code": "ACSN" }] },
+            "system": System::text(&report.org_code, "accession-number"),
+            "value": study.accession_number,
+        }));
+    }
+    let mut modalities: Vec<&str> = series.iter().map(|s| s.modality.as_str()).filter(|m| !m.is_empty()).collect();
+    modalities.sort_unstable();
+    modalities.dedup();
+    let coding = |code: &str| json!({ "system": DICOM, "code": code });
+    let mut resource = Filled::new("ImagingStudy", &study.observation_uid);
+    let listed = |one: &&KeptSeries| {
+        let mut part = Filled::part();
+        part.put("uid", one.series_instance_uid.as_str())
+            .put("number", one.series_number.filter(|number| (0..=i64::from(i32::MAX)).contains(number)))
+            .put("modality", coding(if one.modality.is_empty() { "OT" } else { &one.modality }))
+            .put("description", one.description.as_str())
+            .put("numberOfInstances", one.instances);
+        part.value()
+    };
+    resource
+        .put("identifier", identifiers)
+        .put("status", "available")
+        .put("modality", modalities.into_iter().map(coding).collect::<Vec<_>>())
+        .put("subject", subject(report))
+        .put("started", started(&study.study_date, &study.study_time))
+        .put("numberOfSeries", series.len())
+        .put("numberOfInstances", series.iter().map(|one| one.instances).sum::<i64>())
+        .put("description", study.description.as_str())
+        .put("series", series.iter().map(listed).collect::<Vec<_>>());
+    resource.value()
+}
+
+/// DICOM date and time as FHIR's dateTime; nothing when there is no date.
+fn started(date: &str, time: &str) -> String {
+    let digits = |text: &str, count: usize| text.len() >= count && text.bytes().take(count).all(|b| b.is_ascii_digit());
+    if date.len() != 8 || !digits(date, 8) {
+        return String::new();
+    }
+    let day = format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..]);
+    match digits(time, 6) {
+        true => format!("{day}T{}:{}:{}+08:00", &time[..2], &time[2..4], &time[4..6]),
+        false => day,
+    }
+}
+
+/// Patient, as the report names her or him.
+pub(super) fn patient(report: &KeptReport) -> Value {
+    let mut resource = Filled::new("Patient", patient_of(report));
+    let of = |column: &str| text(report, column);
+    let mut identifiers = vec![json!({
+        "type": { "coding": [{ "system": IDENTIFIER_TYPE, "code": "MR" }] },
+        "system": System::text(&report.org_code, "patient-id"),
+        "value": report.patient_id,
+    })];
+    identifiers.extend(of("id_no").map(|value| json!({ "system": ID_NO, "value": value })));
+    let card = System::text(&report.org_code, "card-no");
+    identifiers.extend(of("card_no").map(|value| json!({ "system": card, "value": value })));
+    let gender = match of("sex_code") {
+        Some("1") => "male",
+        Some("2") => "female",
+        Some(_) => "unknown",
+        None => "",
+    };
+    let owner = json!({ "system": "urn:x-yingku:organization", "value": report.org_code });
+    resource
+        .put("identifier", identifiers)
+        .put("name", of("name").map(|name| json!([{ "text": name }])))
+        .put("gender", gender)
+        .put("birthDate", of("birth_date").and_then(|date| date.get(..10)))
+        .put("managingOrganization", json!({ "identifier": owner }));
+    resource.value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_names_institution_and_number() {
+        let text = System::text("机构/1-A", "patient-id");
+        assert_eq!(System::parse(&text), Some(System { org_code: "机构/1-A".to_owned(), name: "patient-id" }));
+        assert_eq!(System::text("ORG-T01", "card-no"), "urn:x-yingku:ORG-T01:card-no");
+        assert_eq!(System::parse("urn:x-yingku::card-no"), None);
+    }
+
+    #[test]
+    fn a_result_is_a_quantity_only_when_it_is_a_number() {
+        assert_eq!(quantity("5.1", "mmol/L"), Some(json!({ "value": 5.1, "unit": "mmol/L" })));
+        assert_eq!(quantity("<0.5", ""), Some(json!({ "value": 0.5, "comparator": "<" })));
+        for text in ["", "阴性", "1:80", "+", "3-5", ".", "1e5", "inf", "2/HP"] {
+            assert_eq!(quantity(text, ""), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_date_has_no_start() {
+        assert_eq!(started("20240322", "144606.5"), "2024-03-22T14:46:06+08:00");
+        assert_eq!(started("20240322", ""), "2024-03-22");
+        assert_eq!(started("", "144606"), "");
+        assert_eq!(started("2024032x", "144606"), "");
+    }
+}

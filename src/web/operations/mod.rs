@@ -1,0 +1,65 @@
+//! Pages for the people who look after the archive: `/ops/quality` (RD-10).
+//!
+//! Figures only, no patient's data. Who may look is a `[[client]]` with `operations`, by its key as a bearer token or by
+//! HTTP Basic with its id, so that a browser can ask. One that has organisations of its own sees theirs alone.
+
+mod access;
+mod csv;
+mod quality;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::sync::Semaphore;
+
+use crate::archive::Archive;
+use crate::domain::organization::Organization;
+
+pub use access::OperationsClient;
+pub use csv::csv;
+pub use quality::QualityPageConfig;
+
+/// Measurings at the same time; each walks over many rows.
+const TURNS: usize = 1;
+
+/// Shared by all handlers; a cheap clone.
+#[derive(Debug, Clone)]
+pub struct OperationsState(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    archive: Archive,
+    config: QualityPageConfig,
+    clients: Vec<OperationsClient>,
+    organizations: Vec<Organization>,
+    base: String,
+    turns: Semaphore,
+}
+
+impl OperationsState {
+    /// Puts the pages together; `public_url` is the server's address as browsers see it.
+    pub fn new(
+        archive: Archive,
+        config: QualityPageConfig,
+        clients: Vec<OperationsClient>,
+        organizations: Vec<Organization>,
+        public_url: &str,
+    ) -> Self {
+        // The path below which a proxy shows this server, if any.
+        let path =
+            public_url.split_once("://").map_or("", |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+        let base =
+            if path.trim_matches('/').is_empty() { String::new() } else { format!("/{}", path.trim_matches('/')) };
+        let turns = Semaphore::new(TURNS);
+        Self(Arc::new(Inner { archive, config, clients, organizations, base, turns }))
+    }
+}
+
+/// The routes; nothing of them is there when nobody may look.
+pub fn router(state: OperationsState) -> Router {
+    match state.0.clients.is_empty() {
+        true => Router::new(),
+        false => Router::new().route("/ops/quality", get(quality::show)).with_state(state),
+    }
+}

@@ -1,0 +1,101 @@
+//! FHIR through a client of its own: fhirpy searches and pages, fhir.resources checks what comes.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::world::{HOSPITAL, NARROW, REGION, World, exam, lab, line, members};
+use crate::each_database;
+use crate::files::server::ReportServer;
+use crate::harness::{python, run};
+
+fn ask(address: SocketAddr, key: &str) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/api/fhir_client.py");
+    let mut command = Command::new(python());
+    command.arg(script).arg(format!("http://{address}")).arg(key);
+    serde_json::from_slice(&run(&mut command).stdout).unwrap()
+}
+
+each_database! {
+    async fn a_fhir_client_finds_and_reads_valid_resources(database: TestDatabase) {
+        let (world, server) = (World::start(database).await, ReportServer::start().await);
+        let named = [("reportfilepath", server.url("/report.pdf"))];
+        world.register(&[exam(&[(named[0].0, &named[0].1)]), exam(&[("report_form_no", "EX0002"), ("pacs_id", "A9"), ("study_instance_uid", "1.2"), ("state", "4")])]).await;
+        world.register(&[exam(&[("report_form_no", "VIP"), ("xman_type", "1")])]).await;
+        world.register(&[exam(&[("report_form_no", "GONE"), ("data_status", "0")])]).await;
+        world.register(&[
+            lab(&[]),
+            line("1", &[]),
+            line("2", &[("result_value", "&lt;0.5"), ("norm_lower_limit", ""), ("result_interpre", "L")]),
+            line("3", &[("result_value", "阴性"), ("norm_value_notes", "阴性"), ("examine_way", "镜检")]),
+        ]).await;
+        world.register(&[lab(&[("report_form_no", "BARE"), ("class_code", ""), ("class_name", "")])]).await;
+        world.fetch_file("EX0001").await;
+        world.store_slice().await;
+
+        let address = world.address;
+        let found = tokio::task::spawn_blocking(move || ask(address, REGION)).await.unwrap();
+
+        assert_eq!(members(&found["patients"], &["id"]), ["ORG-T01..P0001"]);
+        assert_eq!(found["patients"][0]["birthDate"], "1990-01-01");
+        assert_eq!(found["patients"][0]["gender"], "female");
+        let mut numbers: Vec<String> = found["reports"].as_array().unwrap().iter().map(|report| report["identifier"][0]["value"].as_str().unwrap().to_owned()).collect();
+        numbers.sort();
+        assert_eq!(numbers, ["BARE", "EX0001", "EX0002", "LB0001"], "neither the VIP's nor the withdrawn one");
+        let report = |number: &str| found["reports"].as_array().unwrap().iter().find(|r| r["identifier"][0]["value"] == number).unwrap();
+        assert_eq!((&report("EX0001")["status"], &report("EX0002")["status"]), (&json!("final"), &json!("amended")));
+        assert_eq!(report("EX0001")["effectiveDateTime"], "2024-03-22T14:46:06+08:00");
+        assert_eq!(report("LB0001")["result"].as_array().unwrap().len(), 3);
+        let study = &found["studies"][0];
+        assert_eq!(report("EX0001")["imagingStudy"][0]["reference"], format!("ImagingStudy/{}", study["id"].as_str().unwrap()));
+        assert_eq!((&study["identifier"][0]["value"], &study["numberOfInstances"]), (&json!("urn:oid:2.25.1000"), &json!(1)));
+        assert_eq!(study["series"][0]["modality"]["code"], "CT");
+        let lines = &found["observations"];
+        assert_eq!(lines[0]["valueQuantity"], json!({ "value": 5.1, "unit": "10^9/L" }));
+        assert_eq!(lines[0]["referenceRange"][0]["high"]["value"], 10.0);
+        assert_eq!(lines[1]["valueQuantity"]["comparator"], "<");
+        assert_eq!(lines[2]["valueString"], "阴性");
+        let file = &found["documents"][0]["content"][0]["attachment"];
+        let path = file["url"].as_str().unwrap().split_once("/api/").unwrap().1;
+        assert_eq!(world.get(REGION, &format!("/api/{path}")).await.status, 200);
+        assert_eq!((found["labs"].as_array().unwrap().len(), &found["by_id"]), (2, &json!(2)));
+    }
+
+    async fn what_may_not_be_seen_is_not_there_in_fhir_either(database: TestDatabase) {
+        let world = World::start(database).await;
+        world.register(&[exam(&[("state", "2")]), lab(&[]), line("1", &[])]).await;
+        world.register(&[exam(&[("report_form_no", "OWN"), ("org_code", "ORG-T02"), ("state", "2")])]).await;
+        let entries = async |key: &str, path: &str| world.found(key, path).await["entry"].as_array().map_or(0, Vec::len);
+        assert_eq!(entries(REGION, "/fhir/DiagnosticReport").await, 1);
+        assert_eq!(entries(HOSPITAL, "/fhir/DiagnosticReport").await, 1);
+        assert_eq!(entries(HOSPITAL, "/fhir/Observation").await, 0);
+        let lines = world.found(REGION, "/fhir/Observation").await;
+        let line = lines["entry"][0]["resource"]["id"].as_str().unwrap().to_owned();
+        assert_eq!(world.get(HOSPITAL, &format!("/fhir/Observation/{line}")).await.status, 404);
+        assert_eq!(world.get(REGION, &format!("/fhir/Observation/{line}")).await.status, 200);
+        assert_eq!(entries(HOSPITAL, "/fhir/Patient?identifier=C00000001").await, 1, "of its own alone");
+    }
+
+    async fn refusals_are_operation_outcomes(database: TestDatabase) {
+        let world = World::start(database).await;
+        for (key, path, status, code) in [
+            ("", "/fhir/Patient", 401, "E4001"),
+            (NARROW, "/fhir/DiagnosticReport", 403, "E4011"),
+            (REGION, "/fhir/Patient", 400, "E4006"),
+            (REGION, "/fhir/Encounter", 404, "E4003"),
+            (REGION, "/fhir/Patient/x", 404, "E4003"),
+            (REGION, "/fhir/Observation/1", 404, "E4003"),
+            (REGION, "/fhir/DiagnosticReport?code=1", 400, "E4005"),
+            (REGION, "/fhir/DiagnosticReport?date=yesterday", 400, "E4007"),
+            (REGION, "/fhir/DiagnosticReport?_cursor=x", 400, "E4009"),
+        ] {
+            let answer = world.get(key, path).await;
+            let outcome = answer.json();
+            assert_eq!((answer.status, &outcome["resourceType"]), (status, &json!("OperationOutcome")), "{path}");
+            assert_eq!(outcome["issue"][0]["details"]["coding"][0]["code"], code, "{path}");
+        }
+        assert_eq!(world.get("", "/fhir/metadata").await.status, 200);
+    }
+}
