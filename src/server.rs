@@ -205,6 +205,7 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
         documents: config.documents.clone(),
         probe_interval: Duration::from_millis(config.objects.probe_interval_ms),
     });
+    archive.refresh_dictionaries().await?;
     let archive = archive.fetching_for(Pacs::organizations(&config.peer));
     let archive = archive.naming(config.organization.iter().map(|one| (one.code.clone(), one.name.clone())).collect());
     Ok(archive.forwarding(config.upstream.iter().map(front::UpstreamConfig::rule).collect()))

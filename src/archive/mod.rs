@@ -75,6 +75,7 @@ pub struct Archive {
     growing: images::growing_series::GrowingSeries,
     pub(crate) notify_rules: Arc<[peers::notify_availability::NotifyRule]>,
     fetched: peers::retrieve_exam::Fetched,
+    dictionaries: upkeep::dictionaries::Live,
     store_probe: StoreProbe,
     successes: Successes,
 }
@@ -97,6 +98,7 @@ impl Archive {
             growing: images::growing_series::GrowingSeries::default(),
             notify_rules: Arc::from([]),
             fetched: peers::retrieve_exam::Fetched::default(),
+            dictionaries: upkeep::dictionaries::Live::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
             successes: Successes::default(),
         }

@@ -5,11 +5,13 @@ mod check_config;
 mod compact;
 mod conflicts;
 mod demo;
+mod dictionary;
 mod forward;
 mod import;
 mod inbox;
 mod jobs;
 mod migrate;
+mod patient;
 mod qr;
 mod quality;
 mod reindex;
@@ -66,6 +68,10 @@ enum Command {
     Jobs(jobs::Jobs),
     /// Decide about contradictions, and link studies and exam reports by hand.
     Conflicts(conflicts::Conflicts),
+    /// List, export and import dictionaries.
+    Dictionary(dictionary::Dictionary),
+    /// Look after patients of several organisations who are one person.
+    Patient(patient::Patient),
     /// List, show and take up again the messages that systems sent.
     Inbox(inbox::Inbox),
     /// Measure the registered data: completeness, validity, timeliness.
@@ -140,6 +146,8 @@ pub fn main() -> ExitCode {
             Command::Ship(config) => ship::run(&config).await,
             Command::Jobs(command) => command.run().await,
             Command::Conflicts(command) => command.run().await,
+            Command::Dictionary(command) => command.run().await,
+            Command::Patient(command) => command.run().await,
             Command::Inbox(command) => command.run().await,
             Command::Quality(command) => command.run().await,
             Command::Attachments(command) => command.run().await,

@@ -222,6 +222,8 @@ fn key_value(key: Key, value: &str) -> Option<String> {
     match key {
         Key::IdCard => IdNo::parse(value).map(|id_no| id_no.as_str().to_owned()),
         Key::Observation => observation_uid(value),
+        // Ours are UUIDs in any spelling; another index's number is nobody's here.
+        Key::PatientMaster => Some(observation_uid(value).unwrap_or_else(|| value.to_owned())),
         _ => Some(value.to_owned()),
     }
 }

@@ -11,6 +11,7 @@ pub mod cursor;
 pub mod customer;
 pub mod date_time;
 pub mod day_window;
+pub mod dictionary;
 pub mod exam_report;
 pub mod identity;
 pub mod lab_report;
@@ -25,6 +26,7 @@ pub mod record;
 pub mod scope;
 pub mod sharing;
 pub mod token;
+pub mod trend;
 pub mod uid;
 
 pub use actor::{Actor, ActorKind};

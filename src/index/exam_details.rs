@@ -36,6 +36,7 @@ pub struct ReportText {
     pub image_descr: String,
     pub conclusion: String,
     pub specimen_name: String,
+    pub recognition: String,
 }
 
 /// One series, with what its strip shows.
@@ -98,6 +99,7 @@ pub struct LabItem {
     pub result_interpre: String,
     pub result_interpre_descr: String,
     pub examine_way: String,
+    pub recognition: String,
 }
 
 /// The texts of an entry's report.
@@ -117,6 +119,7 @@ pub async fn report_text(index: &Index, entry: &Entry) -> Result<ReportText, Err
         report_form_no: text("report_form_no")?,
         apply_form_no: text("apply_form_no")?,
         order_id: text("order_id")?,
+        recognition: text("recognition")?,
         event_no: text("event_no")?,
         id_no: text("id_no")?,
         card_no: text("card_no")?,
@@ -213,6 +216,7 @@ pub async fn lab_items(index: &Index, lab_report_pk: i64, limit: i64) -> Result<
                 result_interpre: text("result_interpre")?,
                 result_interpre_descr: text("result_interpre_descr")?,
                 examine_way: text("examine_way")?,
+                recognition: text("recognition")?,
             })
         })
         .collect()

@@ -1,6 +1,6 @@
 //! Which exam report belongs to which study (D-I2, D-I3): the questions and the rows.
 
-use super::{Error, Index, Row, Tx};
+use super::{Error, Index, Row, Tx, persons};
 use crate::params;
 
 /// What linking needs to know of an exam report.
@@ -105,7 +105,10 @@ pub async fn studies_by_accession(tx: &mut Tx, org_code: &str, accession: &str) 
 pub async fn link(tx: &mut Tx, exam_report_pk: i64, study_pk: i64, rule: &str, now: i64) -> Result<(), Error> {
     let sql = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) VALUES ($1, $2, $3, $4) \
                ON CONFLICT (exam_report_pk, study_pk) DO NOTHING";
-    tx.execute(sql, params![exam_report_pk, study_pk, rule, now]).await.map(|_| ())
+    if tx.execute(sql, params![exam_report_pk, study_pk, rule, now]).await? == 1 {
+        persons::unsettle_image(tx, study_pk).await?;
+    }
+    Ok(())
 }
 
 /// Links the two because a person says so; no rule takes it back.
@@ -114,7 +117,8 @@ pub async fn link_by_hand(tx: &mut Tx, exam_report_pk: i64, study_pk: i64, now: 
     tx.execute(sql, params![exam_report_pk, study_pk]).await?;
     let sql = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) VALUES ($1, $2, 'manual', $3) \
                ON CONFLICT (exam_report_pk, study_pk) DO UPDATE SET rule = excluded.rule, linked_at = excluded.linked_at";
-    tx.execute(sql, params![exam_report_pk, study_pk, now]).await.map(|_| ())
+    tx.execute(sql, params![exam_report_pk, study_pk, now]).await?;
+    persons::unsettle_image(tx, study_pk).await
 }
 
 /// Takes the two apart because a person says so; no rule links them again. False when they were not linked.

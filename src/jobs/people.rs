@@ -1,6 +1,7 @@
 //! Keeps people in order, a moment after reports and images have come: patients get their rows, and persons are found.
+//! Looks for changed dictionaries by the way, in every process.
 //!
-//! One process of all does it at a time. It goes in small steps with a rest between them, so that what comes in is not
+//! One process of all finds persons at a time. It goes in small steps with a rest between them, so that what comes in is not
 //! held up by what came in before.
 
 use std::time::Duration;
@@ -38,6 +39,11 @@ pub async fn keep_people(archive: Archive, config: PatientsConfig, shutdown: Can
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = look.tick() => {}
+        }
+        match archive.refresh_dictionaries().await {
+            Ok(true) => tracing::info!("dictionaries have been read anew"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "dictionaries could not be read; those from before stay"),
         }
         while !shutdown.is_cancelled() {
             match archive.keep_people(&holder, config.batch.max(1)).await {

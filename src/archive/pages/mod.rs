@@ -3,3 +3,4 @@
 pub mod list_exams;
 pub mod open_link;
 pub mod view_exam;
+pub mod view_trend;

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 
 use crate::archive::reports::qr_link::QrLinkState;
 use crate::archive::{Archive, Error};
-use crate::domain::criteria::{Criteria, CriteriaError, ShowType};
+use crate::domain::criteria::{Criteria, CriteriaError, Key, ShowType};
 use crate::domain::customer::{Customer, Customers, Unreviewed};
 use crate::domain::page::{Page, Parameter};
 use crate::domain::scope::{Filter, Order, Paging, PatientKey, Scope, Search, SessionScope};
@@ -154,6 +154,11 @@ impl Archive {
             Err(error) => return self.refuse_criteria(actor, link.page, error).await,
         };
         let mut scope = resolve(&verified, criteria);
+        for (key, value) in scope.criteria.any_of.iter_mut().chain(&mut scope.criteria.all_of) {
+            if *key == Key::PatientMaster {
+                *value = self.current_master_id(value).await?;
+            }
+        }
         if scope.criteria.related {
             scope.patients = Some(self.related_patients(&scope, link.policy.related_patients).await?);
         }
@@ -367,7 +372,7 @@ impl Archive {
                 patients.push(patient);
             }
         }
-        Ok(patients)
+        self.with_same_persons(patients).await
     }
 
     async fn refuse(&self, actor: Actor, page: Page, refusal: Refusal) -> Result<Opened, Error> {

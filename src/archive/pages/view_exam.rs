@@ -9,6 +9,7 @@ use crate::archive::images::read_image::Viewer;
 use crate::archive::reports::compose_lab_report::MOST_OF_A_VISIT;
 use crate::archive::{Archive, Error};
 use crate::archive::{ReportCopy, ReportFileState};
+use crate::domain::dictionary::RECOGNITION;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::exam_details;
 use crate::index::exam_pages::{self, Entry, EntryKind};
@@ -52,19 +53,30 @@ impl Archive {
         observation_uid: &str,
     ) -> Result<ExamView, Error> {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
-        let text = exam_details::report_text(&self.index, &entry).await?;
+        let mut text = exam_details::report_text(&self.index, &entry).await?;
+        self.say_recognition(&mut text.recognition);
         let series = exam_details::series_of(&self.index, &entry, MOST_SERIES).await?;
         let file = match entry.kind {
             EntryKind::Exam => self.report_file_state(entry.pk).await?,
             EntryKind::Lab => self.lab_file_state(entry.pk).await?,
             EntryKind::Study => ReportFileState::Absent,
         };
-        let items = match entry.kind {
+        let mut items = match entry.kind {
             EntryKind::Lab => exam_details::lab_items(&self.index, entry.pk, MOST_RESULTS).await?,
             EntryKind::Exam | EntryKind::Study => Vec::new(),
         };
+        for item in &mut items {
+            self.say_recognition(&mut item.recognition);
+        }
         let attachments = self.attachments_of(session, &entry).await?;
         Ok(ExamView { entry, text, series, file, items, attachments })
+    }
+
+    /// Puts the dictionary's word in the place of the number; nothing when it has none (D-R17, D-R34).
+    fn say_recognition(&self, mark: &mut String) {
+        let dictionaries = self.dictionaries();
+        let entry = if mark.is_empty() { None } else { dictionaries.find(RECOGNITION, mark) };
+        *mark = entry.map(|entry| entry.meaning.clone()).unwrap_or_default();
     }
 
     /// The instances of a series of an exam that [`Archive::view_exam`] gave.

@@ -9,9 +9,13 @@ impl Archive {
     /// Deals with at most `batch` patients that have come or changed; `false` when there are none, or another process
     /// than `holder` deals with them.
     pub async fn keep_people(&self, holder: &str, batch: usize) -> Result<bool, Error> {
-        if !self.has_unfilled_patients().await? || !self.hold_lease(LEASE, holder, LEASE_MS).await? {
+        let unfilled = self.has_unfilled_patients().await?;
+        if !unfilled && !self.has_unsettled_patients().await? {
             return Ok(false);
         }
-        self.fill_patients(batch).await
+        if !self.hold_lease(LEASE, holder, LEASE_MS).await? {
+            return Ok(false);
+        }
+        if unfilled { self.fill_patients(batch).await } else { self.settle_patients(batch).await }
     }
 }

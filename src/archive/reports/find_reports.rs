@@ -73,6 +73,7 @@ impl Archive {
         let outcome = match search_of(&command, self.clock.now_ms()) {
             Err(code) => Err(code),
             Ok(search) => {
+                let search = self.whole_person(&command, search).await?;
                 let found = exam_reports::find(&self.index, &search).await?;
                 Ok(cut(&command, found, |f| (&f.report, ExamField::IdNo, ExamField::CardNo)))
             }
@@ -86,12 +87,19 @@ impl Archive {
         let outcome = match search_of(&command, self.clock.now_ms()) {
             Err(code) => Err(code),
             Ok(search) => {
+                let search = self.whole_person(&command, search).await?;
                 let found = lab_reports::find(&self.index, &search).await?;
                 Ok(cut(&command, found, |f| (&f.report, LabField::IdNo, LabField::CardNo)))
             }
         };
         self.note_query(command, "find_lab_reports", outcome.as_ref().map(|f| f.reports.len())).await?;
         Ok(outcome)
+    }
+
+    /// The same person's reports that lack the number asked for, too (D-X9).
+    async fn whole_person(&self, command: &FindReports, search: ReportSearch) -> Result<ReportSearch, Error> {
+        let identities: Vec<Identity> = command.identities.iter().filter_map(|v| Identity::classify(v)).collect();
+        Ok(ReportSearch { patients: self.known_as(&identities).await?, ..search })
     }
 
     async fn note_query(
@@ -148,6 +156,7 @@ fn search_of(command: &FindReports, now: i64) -> Result<ReportSearch, Code> {
     spellings.dedup();
     Ok(ReportSearch {
         identities: spellings,
+        patients: Vec::new(),
         // The retrieval date is a date, though senders give it a time (D-R37).
         from: from.start_of_day().to_string(),
         to: to.end_of_day().to_string(),

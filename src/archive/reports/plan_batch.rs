@@ -7,6 +7,7 @@ use super::register_lab::LabUnit;
 use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of};
 use super::report_codes::Code;
 use crate::domain::date_time::local_text;
+use crate::domain::dictionary::{EVENT_TYPE, SEX};
 use crate::domain::exam_report::ExamField;
 use crate::domain::lab_report::{LabField, LabItemField, LabReport};
 use crate::domain::record::Field;
@@ -36,7 +37,9 @@ pub(super) fn plan(
     let (rules, now) = (context.rules.as_ref(), local_text(context.received_at));
     let mut plan = Plan { units: Vec::new(), rejected: Vec::new(), repeats: false };
     let mut seen = HashSet::new();
-    for exam in exams {
+    for mut exam in exams {
+        let said = [(ExamField::EventType, EVENT_TYPE), (ExamField::SexCode, SEX)];
+        context.dictionaries.translate(&mut exam.record, &said);
         match prepare_report::exam(exam, rules, &now) {
             Ok(exam) => {
                 let number = [ExamField::OrgCode, ExamField::ReportFormNo].map(|f| exam.record.text(f).to_owned());
@@ -48,7 +51,9 @@ pub(super) fn plan(
     }
     let mut lab_units: Vec<LabUnit> = Vec::new();
     let mut heads = Heads::default();
-    for (place, lab) in labs.into_iter().enumerate() {
+    for (place, mut lab) in labs.into_iter().enumerate() {
+        let said = [(LabField::EventType, EVENT_TYPE), (LabField::SexCode, SEX)];
+        context.dictionaries.translate(&mut lab.record, &said);
         match prepare_report::lab(lab, rules, &now) {
             Ok(lab) => {
                 let number = [LabField::OrgCode, LabField::ReportFormNo].map(|f| lab.record.text(f).to_owned());

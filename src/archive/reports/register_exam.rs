@@ -10,6 +10,7 @@ use crate::archive::links::link::{self, LinkRules};
 use crate::archive::patients::absorb_patient::{self, Said};
 use crate::archive::peers::retrieve_exam;
 use crate::domain::date_time::local_text;
+use crate::domain::dictionary::MODALITY;
 use crate::domain::exam_report::{self, ExamField, ExamReport, ExamState};
 use crate::domain::record::{Field, observation_uid};
 use crate::domain::sharing::{self, Sharing};
@@ -114,12 +115,19 @@ fn facts_of(context: &Context, record: &ExamReport, content_hash: String) -> Exa
         restricted: rules.restricted.iter().any(|word| word.to_lowercase() == confidentiality),
         withdrawn: prepare_report::is_withdrawn(record.get(ExamField::DataStatus)),
         identity_conflict: false,
-        modality: prepare_report::modality(record, rules),
+        modality: modality(context, record),
         retrieve_at,
         observed_at,
         notes: String::new(),
         delay_s: prepare_report::delay_s(exam_report::reported_at(record), context.received_at),
     }
+}
+
+/// By the imported dictionary, else by the configuration and the standard's own terms (D-R16).
+fn modality(context: &Context, record: &ExamReport) -> String {
+    let texts = [ExamField::ClassCode, ExamField::ClassName].map(|f| record.text(f));
+    let entry = texts.iter().find_map(|text| context.dictionaries.find(MODALITY, text));
+    entry.map_or_else(|| prepare_report::modality(record, &context.rules), |entry| entry.code.to_uppercase())
 }
 
 /// Tells a person that one report number came for different patients or events; nothing is merged (D-R8).

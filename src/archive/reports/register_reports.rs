@@ -19,6 +19,7 @@ use crate::archive::{Archive, Error};
 use crate::documents::ComposeLab;
 use crate::domain::Actor;
 use crate::domain::date_time::local_text;
+use crate::domain::dictionary::Dictionaries;
 use crate::domain::exam_report::ExamField;
 use crate::domain::lab_report::{LabField, LabItemField};
 use crate::domain::record::{Field, Record};
@@ -181,6 +182,7 @@ pub(super) struct Context {
     pub(super) replayed: Option<i64>,
     pub(super) fetched: Fetched,
     pub(super) compose_lab: ComposeLab,
+    pub(super) dictionaries: Arc<Dictionaries>,
 }
 
 impl Archive {
@@ -194,8 +196,19 @@ impl Archive {
             Origin::TakenUpAgain { sender, received_at } => (sender, received_at, Some(message_pk)),
         };
         let fetched = self.fetched.clone();
-        let compose_lab = self.documents.config().compose_lab;
-        let context = Context { message_pk, actor, sender, rules, now, received_at, replayed, fetched, compose_lab };
+        let (dictionaries, compose_lab) = (self.dictionaries(), self.documents.config().compose_lab);
+        let context = Context {
+            message_pk,
+            actor,
+            sender,
+            rules,
+            now,
+            received_at,
+            replayed,
+            fetched,
+            compose_lab,
+            dictionaries,
+        };
         let size = exams.len() + labs.len() + items.len();
         let plan = if size <= 32 {
             plan(&context, exams, labs, items)

@@ -2,6 +2,7 @@
 
 pub mod check_health;
 pub mod compact;
+pub mod dictionaries;
 pub mod hold_lease;
 pub mod note_success;
 pub mod purge_inbox;

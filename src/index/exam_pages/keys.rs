@@ -25,7 +25,11 @@ pub(super) fn exam_key(key: Key) -> Piece {
             2,
         ),
         Key::PatientId => ("(e.patient_local_id = ? OR e.patient_id = ?)", 2),
-        Key::PatientMaster => NEVER,
+        Key::PatientMaster => (
+            "e.id IN (SELECT y.id FROM person m JOIN patient_record p ON p.person_pk = m.id AND p.origin = 'report' \
+             JOIN exam_report y ON y.org_code = p.org_code AND y.patient_id = p.patient_id WHERE m.master_id = ?)",
+            1,
+        ),
         Key::Observation => (
             "e.id IN (SELECT a.id FROM exam_report a WHERE a.observation_uid = ? UNION ALL SELECT x.exam_report_pk \
              FROM exam_study x JOIN study t ON t.id = x.study_pk WHERE t.observation_uid = ?)",
@@ -47,7 +51,12 @@ pub(super) fn lab_key(key: Key) -> Piece {
         Key::FillerOrder => ("l.report_form_no = ?", 1),
         Key::PatientId => ("l.patient_id = ?", 1),
         Key::Observation => ("l.observation_uid = ?", 1),
-        Key::Accession | Key::PatientMaster => NEVER,
+        Key::PatientMaster => (
+            "l.id IN (SELECT y.id FROM person m JOIN patient_record p ON p.person_pk = m.id AND p.origin = 'report' \
+             JOIN lab_report y ON y.org_code = p.org_code AND y.patient_id = p.patient_id WHERE m.master_id = ?)",
+            1,
+        ),
+        Key::Accession => NEVER,
     }
 }
 
@@ -57,6 +66,12 @@ pub(super) fn study_key(key: Key) -> Piece {
         Key::Accession => ("s.accession_number = ?", 1),
         Key::PatientId => ("s.patient_id = ?", 1),
         Key::Observation => ("s.observation_uid = ?", 1),
+        Key::PatientMaster => (
+            "s.id IN (SELECT y.id FROM person m JOIN patient_record p ON p.person_pk = m.id AND p.origin = 'image' \
+             JOIN patient i ON i.org_code = p.org_code AND i.patient_id = p.patient_id AND i.issuer = p.issuer \
+             JOIN study y ON y.patient_pk = i.id WHERE m.master_id = ?)",
+            1,
+        ),
         _ => NEVER,
     }
 }

@@ -124,7 +124,7 @@ async fn content(
         None => Content::Nothing,
         Some(Tab::Report) => Content::Report(report_tab(found, exam_root, session.scope.visitor)),
         Some(Tab::Text) => Content::text(found),
-        Some(Tab::Lab) => Content::lab(found),
+        Some(Tab::Lab) => Content::lab(found, exam_root),
         Some(Tab::Request) => Content::request(found, exam_root),
         Some(Tab::Attachments) => Content::attachments(found, exam_root),
         Some(tab @ (Tab::Images | Tab::Film)) => {

@@ -184,10 +184,14 @@ pub(super) struct LabRow {
     pub(super) method: String,
     /// ↑, ↓, 异常 or nothing.
     pub(super) flag: &'static str,
+    /// Where its values over time are.
+    pub(super) trend: String,
+    /// 全国HR and the like, when a dictionary says so (D-R17).
+    pub(super) recognition: String,
 }
 
 impl LabRow {
-    fn of(item: &LabItem) -> Self {
+    fn of(item: &LabItem, trend: String) -> Self {
         Self {
             name: item.name.clone(),
             value: item.result_value.clone(),
@@ -195,6 +199,8 @@ impl LabRow {
             reference: lab_result::reference(&item.norm_lower_limit, &item.norm_upper_limit, &item.norm_value_notes),
             method: item.examine_way.clone(),
             flag: flag(item),
+            trend,
+            recognition: item.recognition.clone(),
         }
     }
 }
@@ -219,6 +225,7 @@ impl ExamHeader {
             (done, text::to_the_minute(&entry.observed_at)),
             ("部位", entry.body_part.clone()),
             ("标本", report.specimen_name.clone()),
+            ("互认", report.recognition.clone()),
             ("申请科室", report.participant_dept.clone()),
             ("申请医生", report.participant_name.clone()),
             ("报告医生", report.author_name.clone()),
@@ -274,8 +281,9 @@ impl Content {
         Content::Attachments(AttachmentItem::of(found, exam_root, |kind| !kind.is_request()))
     }
 
-    pub(super) fn lab(found: &ExamView) -> Self {
-        Content::Lab(found.items.iter().map(LabRow::of).collect())
+    pub(super) fn lab(found: &ExamView, exam_root: &str) -> Self {
+        let row = |(line, item)| LabRow::of(item, format!("{exam_root}/trend?item={line}"));
+        Content::Lab(found.items.iter().enumerate().map(row).collect())
     }
 }
 
@@ -342,7 +350,7 @@ impl ExamPage {
             Content::text(&found),
             Content::request(&found, "/e"),
             Content::attachments(&found, "/e"),
-            Content::lab(&found),
+            Content::lab(&found, "/e"),
             Content::Images(Box::new(images)),
             Content::Waveform(WaveformTab::new(vec!["/e/ecg/1.svg".to_owned()], 25.0, 10.0)),
             Content::Nothing,

@@ -19,6 +19,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trend;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -41,6 +42,7 @@ pub fn router(state: PagesState) -> Router {
         .route("/t/{session}/exam/{exam}/report/{copy}", get(files::report))
         .route("/t/{session}/exam/{exam}/visit.pdf", get(files::visit))
         .route("/t/{session}/q/{link}", get(qr::scan))
+        .route("/t/{session}/exam/{exam}/trend", get(trend::show))
         .route("/t/{session}/exam/{exam}/attachment/{attachment}", get(attachment::show))
         .route("/q/{link}", get(qr::ask).post(qr::answer))
         .fallback(open::open)

@@ -3,6 +3,7 @@
 mod conflicts;
 mod inbox;
 mod jobs;
+mod people;
 mod qr;
 
 use std::path::Path;

@@ -3,11 +3,13 @@
 mod by_hand;
 mod callers;
 mod decisions;
+mod dictionaries;
 mod exams;
 mod inbox;
 mod labs;
 mod links;
 mod patients;
+mod persons;
 mod quality;
 mod queries;
 mod retrieves;

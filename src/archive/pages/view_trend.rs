@@ -1,0 +1,49 @@
+//! One laboratory item over time, for somebody who looks at a lab report (RD-23, D-S11).
+//!
+//! Only reports that the session may see anyway, of the patient of the report that is looked at and of the same person
+//! in other organisations.
+
+use super::open_link::Session;
+use crate::archive::images::read_image::Viewer;
+use crate::archive::{Archive, Error};
+use crate::domain::scope::{Filter, Order, Paging, PatientKey, Scope};
+use crate::domain::trend::{Trend, trend};
+use crate::index::exam_pages::{self, EntryKind};
+use crate::index::trends;
+
+/// Most reports and results that are drawn, the newest.
+const MOST: i64 = 200;
+
+impl Archive {
+    /// The item in line `line` of a lab report, counted from 0, over time.
+    pub async fn view_trend(
+        &self,
+        viewer: &Viewer,
+        session: &Session,
+        remote_addr: &str,
+        (observation_uid, line): (&str, u32),
+    ) -> Result<Trend, Error> {
+        let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
+        if entry.kind != EntryKind::Lab {
+            return Err(Error::NotFound);
+        }
+        let item = trends::item_of_line(&self.index, entry.pk, i64::from(line)).await?.ok_or(Error::NotFound)?;
+        let own = PatientKey {
+            org_code: entry.org_code.clone(),
+            patient_id: entry.patient_id.clone(),
+            patient_local_id: String::new(),
+        };
+        let persons = self.with_same_persons(vec![own]).await?;
+        let filter = Filter { types: vec!["LAB".to_owned()], ..Filter::default() };
+        let paging = Paging { order: Order::Newest, after: None, limit: MOST };
+        let scope: &Scope = &session.scope.scope;
+        let mut reports: Vec<i64> = vec![entry.pk];
+        for other in exam_pages::find(&self.index, scope, &filter, &paging).await? {
+            let is_same = |key: &PatientKey| key.org_code == other.org_code && key.patient_id == other.patient_id;
+            if other.kind == EntryKind::Lab && other.pk != entry.pk && persons.iter().any(is_same) {
+                reports.push(other.pk);
+            }
+        }
+        Ok(trend(&item.name, trends::results(&self.index, &reports, &item, MOST).await?))
+    }
+}

@@ -1,0 +1,228 @@
+//! `/t/{session}/exam/{exam}/trend?item={line}`: one laboratory item over time, as a picture (SVG) or as JSON (RD-23).
+
+use std::fmt::Write as _;
+
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::extract::{Path, Query};
+use super::state::{PagesState, Peer};
+use crate::domain::date_time;
+use crate::domain::trend::{Scale, Series, Trend};
+
+/// Which item, and in which form.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TrendQuery {
+    /// The line of the report, counted from 0.
+    item: u32,
+    /// `json` for JSON; else a picture, unless the request asks for JSON.
+    format: String,
+}
+
+/// Shows the item.
+pub(super) async fn show(
+    State(PagesState(pages)): State<PagesState>,
+    ConnectInfo(peer): Peer,
+    Path((id, exam)): Path<(String, String)>,
+    Query(query): Query<TrendQuery>,
+    headers: HeaderMap,
+) -> Response {
+    let session = match pages.enter(&id).await {
+        Ok(session) => session,
+        Err(response) => return *response,
+    };
+    let client = peer.ip().to_string();
+    let trend = match pages.archive.view_trend(&pages.viewer, &session, &client, (&exam, query.item)).await {
+        Ok(trend) => trend,
+        Err(error) => return pages.failed(&error),
+    };
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut response = if query.format == "json" || accepts.starts_with("application/json") {
+        axum::Json(&trend).into_response()
+    } else {
+        ([(header::CONTENT_TYPE, "image/svg+xml")], drawn(&trend)).into_response()
+    };
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+const WIDTH: f64 = 720.0;
+const PANEL: f64 = 240.0;
+const LEFT: f64 = 70.0;
+const RIGHT: f64 = 20.0;
+const TOP: f64 = 34.0;
+const BOTTOM: f64 = 34.0;
+/// Most series under each other; the rest have fewest points.
+const MOST_PANELS: usize = 4;
+
+/// One panel for each series, under each other.
+fn drawn(trend: &Trend) -> String {
+    let panels = &trend.series[..trend.series.len().min(MOST_PANELS)];
+    let height = 40.0 + PANEL * panels.len().max(1) as f64;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
+         height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#333\">\
+         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/><text x=\"{LEFT}\" y=\"26\" font-size=\"16\">{} 趋势图</text>",
+        escaped(&trend.item)
+    );
+    if panels.is_empty() {
+        let _ = write!(svg, "<text x=\"{LEFT}\" y=\"80\">没有可以绘图的数值结果</text>");
+    }
+    for (at, series) in panels.iter().enumerate() {
+        let _ = write!(svg, "<g transform=\"translate(0 {})\">", 40.0 + PANEL * at as f64);
+        panel(&mut svg, series);
+        svg.push_str("</g>");
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+fn panel(svg: &mut String, series: &Series) {
+    let time = |at: &str| date_time::parse(at).ok().flatten().map_or(0, |moment| moment.epoch_ms()) as f64;
+    let times: Vec<f64> = series.points.iter().map(|point| time(&point.at)).collect();
+    let (first, last) = (times.first().copied().unwrap_or(0.0), times.last().copied().unwrap_or(0.0));
+    let newest = series.points.last();
+    let (low, high) = newest.map_or((None, None), |point| (point.low, point.high));
+    let values = series.points.iter().map(|point| point.value).chain(low).chain(high);
+    let (mut bottom, mut top) =
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), v| (least.min(v), most.max(v)));
+    // A flat line stands in the middle.
+    let margin = if top > bottom { (top - bottom) * 0.08 } else { top.abs().max(1.0) * 0.1 };
+    (bottom, top) = (bottom - margin, top + margin);
+    let x = |t: f64| match last > first {
+        true => LEFT + (t - first) / (last - first) * (WIDTH - LEFT - RIGHT),
+        false => LEFT + (WIDTH - LEFT - RIGHT) / 2.0,
+    };
+    let y = |v: f64| TOP + (top - v) / (top - bottom) * (PANEL - TOP - BOTTOM);
+    let unit = match (series.scale, series.unit.is_empty()) {
+        (_, false) => escaped(&series.unit),
+        (Scale::Titre, true) => "滴度 1:n".to_owned(),
+        (Scale::Grade, true) => "阴性 0，阳性按加号".to_owned(),
+        (Scale::Number, true) => "无单位".to_owned(),
+    };
+    let _ = write!(svg, "<text x=\"{LEFT}\" y=\"22\">{unit}</text>");
+    if low.is_some() || high.is_some() {
+        let (upper, lower) = (y(high.unwrap_or(top)), y(low.unwrap_or(bottom)));
+        let _ = write!(
+            svg,
+            "<rect x=\"{LEFT}\" y=\"{upper:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"#e3f3e6\"><title>参考范围</title>\
+             </rect><text x=\"{:.1}\" y=\"22\" text-anchor=\"end\">绿色：参考范围</text>",
+            WIDTH - LEFT - RIGHT,
+            (lower - upper).max(0.0),
+            WIDTH - RIGHT
+        );
+    }
+    for step in 0..=4 {
+        let value = bottom + (top - bottom) * f64::from(step) / 4.0;
+        let line = y(value);
+        let _ = write!(
+            svg,
+            "<path d=\"M{LEFT} {line:.1}H{:.1}\" stroke=\"#ddd\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            WIDTH - RIGHT,
+            LEFT - 6.0,
+            line + 4.0,
+            rounded(value)
+        );
+    }
+    let places: Vec<String> =
+        series.points.iter().zip(&times).map(|(point, t)| format!("{:.1},{:.1}", x(*t), y(point.value))).collect();
+    let _ =
+        write!(svg, "<polyline points=\"{}\" fill=\"none\" stroke=\"#1565c0\" stroke-width=\"2\"/>", places.join(" "));
+    for (point, t) in series.points.iter().zip(&times) {
+        // A limit of the method is no measured value.
+        let fill = if point.limit.is_empty() { "#1565c0" } else { "#fff" };
+        let _ = write!(
+            svg,
+            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"4\" fill=\"{fill}\" stroke=\"#1565c0\"><title>{} {} {}</title></circle>",
+            x(*t),
+            y(point.value),
+            escaped(&point.at),
+            escaped(&point.text),
+            escaped(&series.unit)
+        );
+    }
+    let day = |at: &str| escaped(at.get(..10).unwrap_or(at));
+    if let (Some(oldest), Some(newest)) = (series.points.first(), series.points.last()) {
+        let line = PANEL - BOTTOM + 18.0;
+        let _ = write!(svg, "<text x=\"{LEFT}\" y=\"{line}\">{}</text>", day(&oldest.at));
+        if last > first {
+            let _ = write!(
+                svg,
+                "<text x=\"{}\" y=\"{line}\" text-anchor=\"end\">{}</text>",
+                WIDTH - RIGHT,
+                day(&newest.at)
+            );
+        }
+    }
+}
+
+fn rounded(value: f64) -> String {
+    let text = match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    };
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            // Not allowed in XML 1.0, not even escaped.
+            c if c.is_control() => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::trend::{ResultText, trend};
+
+    #[test]
+    fn a_picture_holds_its_points_its_band_and_nothing_that_is_markup() {
+        let result = |at: &str, value: &str| ResultText {
+            observed_at: at.to_owned(),
+            value: value.to_owned(),
+            unit: "<g>/L".to_owned(),
+            low: "3.5".to_owned(),
+            high: "9.5".to_owned(),
+            ..ResultText::default()
+        };
+        let results = vec![result("2026-01-01 08:00:00", "5.1"), result("2026-02-01 08:00:00", "<3.0")];
+        let svg = drawn(&trend("白细胞<script>", results));
+
+        assert_eq!((svg.matches("<circle").count(), svg.matches("<polyline").count()), (2, 1));
+        assert!(svg.contains("参考范围") && svg.contains("2026-01-01") && svg.contains("fill=\"#fff\" stroke"));
+        assert!(!svg.contains("<script>") && !svg.contains("<g>/L") && svg.contains("&lt;g&gt;/L"));
+        assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+
+    #[test]
+    fn one_point_and_no_point_are_drawn_too() {
+        let one = ResultText { observed_at: "2026-01-01".to_owned(), value: "5".to_owned(), ..ResultText::default() };
+        let svg = drawn(&trend("x", vec![one]));
+        assert!(svg.contains("<circle") && !svg.contains("NaN"), "{svg}");
+        assert!(drawn(&Trend::default()).contains("没有可以绘图的数值结果"));
+    }
+
+    #[test]
+    fn axis_numbers_are_short() {
+        assert_eq!([1234.5, 5.1, 0.05, 0.0, 100.0].map(rounded), ["1234", "5.1", "0.05", "0", "100"]);
+    }
+}

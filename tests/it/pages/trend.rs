@@ -1,0 +1,60 @@
+//! A lab item over time (RD-23, D-S11), and what recognition marks mean (D-R17).
+
+use yingku::domain::Actor;
+use yingku::domain::customer::{Customer, VisibleScope};
+use yingku::domain::dictionary::{Entry, RECOGNITION};
+use yingku::params;
+
+use super::world::{World, customer};
+use crate::harness::TestDatabase;
+
+const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
+
+#[tokio::test]
+async fn d_s11_a_result_leads_to_its_values_over_time_as_picture_and_json() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let world =
+            World::with(database, Customer { scope: VisibleScope::Region, ..customer() }, Default::default()).await;
+        let shown = world.lab(1, &[("白细胞", "5.1", "3.5", "9.5"), ("血红蛋白", "130", "", "")]).await;
+        world.lab(2, &[("白细胞", "<0.5", "3.5", "9.5")]).await;
+        world.lab(3, &[("白细胞", "溶血", "3.5", "9.5")]).await;
+        world.lab(4, &[("白细胞", "99.9", "", "")]).await;
+        world.execute("UPDATE lab_report SET observed_at = '2026-08-01 09:00:00' WHERE id = 2", params![]).await;
+        world.execute("UPDATE lab_report SET patient_id = 'P0999' WHERE id = 4", params![]).await;
+        let root = world.open("ClinicExamList", &[ID]).await.replace("/exams", "");
+
+        let page = world.get(&format!("{root}/exam/{shown}?tab=lab")).await.text();
+        let href = format!("{root}/exam/{shown}/trend?item=0");
+        assert!(page.contains(&format!("href=\"{href}\"")), "{page}");
+        let json: serde_json::Value =
+            serde_json::from_slice(&world.get(&format!("{href}&format=json")).await.body).unwrap();
+        assert_eq!((json["item"].as_str(), json["unread"].as_i64()), (Some("白细胞"), Some(1)));
+        let points = json["series"][0]["points"].as_array().unwrap();
+        let values: Vec<_> =
+            points.iter().map(|p| (p["text"].as_str().unwrap(), p["limit"].as_str().unwrap())).collect();
+        assert_eq!(values, [("<0.5", "<"), ("5.1", "")], "another patient's 99.9 is not among them");
+        let picture = world.get(&href).await;
+        assert_eq!((picture.status, picture.header("content-type")), (200, "image/svg+xml"));
+        assert!(picture.text().contains("白细胞") && picture.text().matches("<circle").count() == 2);
+
+        assert_eq!(world.get(&format!("{root}/exam/{shown}/trend?item=9")).await.status, 404);
+        let other = format!("/t/{}/exam/{shown}/trend?item=0", "0".repeat(32));
+        assert_eq!(world.get(&other).await.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn d_r17_recognition_is_shown_only_when_a_dictionary_says_what_it_means() {
+    let world = World::start().await;
+    let shown = world.lab(1, &[("白细胞", "5.1", "3.5", "9.5")]).await;
+    world.execute("UPDATE lab_item SET recognition = '3'", params![]).await;
+    let root = world.open("ClinicExamList", &[ID]).await.replace("/exams", "");
+    let page = format!("{root}/exam/{shown}?tab=lab");
+    assert!(!world.get(&page).await.text().contains("HR"));
+
+    let entry = Entry { code: "3".into(), meaning: "全国HR".into(), aliases: Vec::new() };
+    let imported = vec![(RECOGNITION.to_owned(), vec![entry])];
+    world.archive.import_dictionaries(Actor::system("test"), imported).await.unwrap();
+
+    assert!(world.get(&page).await.text().contains("全国HR"));
+}
