@@ -154,7 +154,10 @@ pub(super) async fn search(
         caller.require_follow()?;
     }
     let after = parameters.list_position("_cursor", &query)?;
-    let page = inner.archive.list_reports(&caller.reader, &query, after, limit).await?;
+    // Patients are told apart over all their reports at once: the next page would name them again.
+    let all_at_once = kind == Kind::Patient;
+    let most = if all_at_once { inner.config.max_page_size } else { limit };
+    let page = inner.archive.list_reports(&caller.reader, &query, after, most).await?;
     let found = match kind {
         Kind::Patient => patients(&page.reports),
         Kind::DiagnosticReport => {
@@ -167,7 +170,8 @@ pub(super) async fn search(
             page.reports.iter().filter_map(of).collect()
         }
     };
-    let next = cursor_after(&query, page.next).map(|cursor| next_link(&inner, kind, text.as_deref(), &cursor));
+    let next = page.next.filter(|_| !all_at_once);
+    let next = cursor_after(&query, next).map(|cursor| next_link(&inner, kind, text.as_deref(), &cursor));
     Ok(resource(StatusCode::OK, &searchset(&inner.public_url, own, next, found)))
 }
 
