@@ -52,7 +52,7 @@ async fn an_object_that_finds_no_room_is_told_apart_from_those_that_do() {
     let (status, answer) = stow(url(&server), instances.iter().map(|one| one.bytes()).collect()).await.unwrap();
 
     assert_eq!(status, 202, "{answer}");
-    assert_eq!(uids(&answer, "00081198"), [large.clone()]);
+    assert_eq!(uids(&answer, "00081198"), std::slice::from_ref(large));
     assert_eq!(answer["00081198"]["Value"][0]["00081197"]["Value"][0], 0xA700);
     assert_eq!(uids(&answer, "00081199").len(), 2);
     let (status, answer) = stow(url(&server), vec![instances[1].bytes()]).await.unwrap();
@@ -74,7 +74,7 @@ async fn an_object_that_finds_no_room_is_told_apart_from_those_that_do() {
 async fn send(url: String, first: u32, told: mpsc::UnboundedSender<Vec<String>>) {
     for request in 0.. {
         let begin = first + request * FILES_IN_A_REQUEST;
-        let size = |number: u32| if number % 13 == 0 { 3 << 20 } else { 4096 };
+        let size = |number: u32| if number.is_multiple_of(13) { 3 << 20 } else { 4096 };
         let files = (begin..begin + FILES_IN_A_REQUEST).map(|number| small_instance(number, size(number)).bytes());
         match stow(url.clone(), files.collect()).await {
             Some((_, answer)) => drop(told.send(uids(&answer, "00081199"))),
@@ -122,7 +122,7 @@ async fn what_was_acknowledged_survives_being_killed_again_and_again() {
     let known: Vec<_> = acknowledged.iter().filter_map(|uid| Some((uid, by_uid.get(uid)?))).collect();
     assert!(!known.is_empty());
     for (uid, number) in known {
-        let size = if number % 13 == 0 { 3 << 20 } else { 4096 };
+        let size = if number.is_multiple_of(13) { 3 << 20 } else { 4096 };
         let sent = small_instance(*number, size).bytes();
         assert!(stored.data_set(uid).as_deref() == Some(data_set_of(&sent)), "{uid} has changed");
     }

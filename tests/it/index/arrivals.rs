@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use yingku::domain::place::Place;
 use yingku::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
-use yingku::index::{Error, Ids, Index, arrivals};
+use yingku::index::{Ids, Index, arrivals};
 use yingku::params;
 
 use crate::each_database;
@@ -149,7 +149,7 @@ each_database! {
                 })
             })
         }));
-        let (added, written): (Vec<Result<bool, Error>>, Vec<Result<(), Error>>) = tokio::join!(arriving, others);
+        let (added, written) = tokio::join!(arriving, others);
 
         assert!(added.into_iter().all(|added| added.unwrap()));
         assert_eq!(written.iter().filter(|written| written.is_ok()).count(), 10);

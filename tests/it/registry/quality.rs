@@ -87,7 +87,7 @@ each_database! {
         assert_eq!((late.reports, late.from_the_future), (4, 1));
         assert_eq!((late.p50_minutes, late.max_minutes), (60, 3 * 24 * 60));
         assert_eq!(organization.kinds["lab"].timeliness.unwrap().max_minutes, 1);
-        assert!(organization.kinds.get("lab_subitem").is_none());
+        assert!(!organization.kinds.contains_key("lab_subitem"));
     }
 
     async fn d_r10_lines_that_wait_and_lines_aside_are_counted(database: TestDatabase) {
