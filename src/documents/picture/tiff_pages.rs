@@ -82,7 +82,6 @@ fn page(pages: &mut Pages<'_>, limits: &DocumentsConfig, pixels: &mut u64) -> Re
             (Colors::Rgb, 8, flat.collect())
         }
         ColorType::CMYK(8) => (Colors::Cmyk, 8, samples),
-        ColorType::Palette(8) => (Colors::Rgb, 8, through_palette(pages, &samples)?),
         other => return Err(damaged(format!("{other:?} is not read"))),
     };
     let channels = match kind {
@@ -100,13 +99,4 @@ fn page(pages: &mut Pages<'_>, limits: &DocumentsConfig, pixels: &mut u64) -> Re
 
 fn over_white(value: u8, alpha: u8) -> u8 {
     ((u16::from(value) * u16::from(alpha) + 255 * (255 - u16::from(alpha))) / 255) as u8
-}
-
-fn through_palette(pages: &mut Pages<'_>, samples: &[u8]) -> Result<Vec<u8>, StampRefusal> {
-    let map = pages.get_tag_u16_vec(Tag::ColorMap).map_err(damaged)?;
-    if map.len() < 3 * 256 {
-        return Err(damaged("the palette is too short"));
-    }
-    let color = |channel: usize, sample: u8| (map[channel * 256 + usize::from(sample)] >> 8) as u8;
-    Ok(samples.iter().flat_map(|&sample| [color(0, sample), color(1, sample), color(2, sample)]).collect())
 }

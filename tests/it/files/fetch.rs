@@ -99,6 +99,7 @@ async fn an_organisation_is_asked_in_its_hours_and_in_its_places_only() {
     // While one file of the organisation hangs, its next one waits and others' do not.
     let hanging = server.url("/silent.pdf");
     tokio::select! {
+        biased;
         _ = fetcher.fetch_for("ORG-T01", night, &hanging) => panic!("it hangs"),
         () = async {
             let second = fetcher.fetch_for("ORG-T01", night, &url);
