@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::lab_reports::by_number;
+use super::lab_reports::{NOT_OF_VIPS, by_number};
 use super::record_columns::record_of;
 use super::report_changes::Subject;
 use super::report_studies::{self, KeptStudy};
@@ -14,6 +14,18 @@ use crate::domain::exam_report::ExamReport;
 use crate::domain::lab_report::{LabItem, LabItemField, LabReport};
 use crate::domain::sharing::{Sharing, is_final};
 use crate::params;
+
+/// Lab reports, with whether their patient is a VIP, which exam reports of the same patient tell (D-R22).
+macro_rules! labs {
+    ($condition:literal) => {
+        concat!(
+            "SELECT lab_report.*, CAST(CASE WHEN EXISTS (SELECT 1 FROM exam_report v \
+             WHERE v.org_code = lab_report.org_code AND v.patient_id = lab_report.patient_id AND v.vip = 1 \
+             AND v.withdrawn = 0) THEN 1 ELSE 0 END AS BIGINT) AS vip FROM lab_report WHERE ",
+            $condition
+        )
+    };
+}
 
 /// Values in one `IN`; SQLite allows 32766 in a statement.
 const CHUNK: usize = 500;
@@ -35,7 +47,7 @@ pub struct KeptReport {
     pub patient_id: String,
     /// Whether it counts as final (D-P24).
     pub is_final: bool,
-    /// D-R22, `Xman_type`.
+    /// D-R22, `Xman_type`; of a lab report whether an exam report of the patient says so.
     pub vip: bool,
     /// D-R22, `Confidentiality`.
     pub restricted: bool,
@@ -177,11 +189,8 @@ pub async fn find(index: &Index, subject: Subject, filter: &ReportFilter) -> Res
     if !exam && !filter.accession_number.is_empty() {
         return Ok(Vec::new());
     }
-    let mut select = Select::new(if exam {
-        "SELECT * FROM exam_report WHERE withdrawn = 0"
-    } else {
-        "SELECT * FROM lab_report WHERE withdrawn = 0"
-    });
+    let mut select =
+        Select::new(if exam { "SELECT * FROM exam_report WHERE withdrawn = 0" } else { labs!("withdrawn = 0") });
     if exam && filter.at_least >= Sharing::Privileged {
         let shared =
             " AND (reviewed = 1 OR (state IS NULL AND checked_status IS NULL AND authenticator_dtime IS NULL))";
@@ -189,6 +198,9 @@ pub async fn find(index: &Index, subject: Subject, filter: &ReportFilter) -> Res
     }
     if exam && filter.at_least >= Sharing::Everyone {
         select.push(" AND vip = 0 AND restricted = 0", Vec::new());
+    }
+    if !exam && filter.at_least >= Sharing::Everyone {
+        select.push(NOT_OF_VIPS, Vec::new());
     }
     let list = |texts: &[String]| texts.iter().map(Value::from).collect::<Vec<_>>();
     if let Some(organizations) = &filter.organizations {
@@ -254,7 +266,7 @@ pub async fn by_pks(index: &Index, subject: Subject, pks: &[i64]) -> Result<Vec<
     for pks in pks.chunks(CHUNK) {
         let mut select = Select::new(match subject {
             Subject::Exam => "SELECT * FROM exam_report WHERE id",
-            Subject::Lab => "SELECT * FROM lab_report WHERE id",
+            Subject::Lab => labs!("id"),
         });
         select.push_in("", pks.iter().map(|pk| Value::from(*pk)).collect());
         let rows = index.query(select.sql(), select.values()).await?;
@@ -268,7 +280,7 @@ pub async fn by_uid(index: &Index, observation_uid: &str) -> Result<Option<KeptR
     for subject in Subject::ALL {
         let sql = match subject {
             Subject::Exam => "SELECT * FROM exam_report WHERE observation_uid = $1",
-            Subject::Lab => "SELECT * FROM lab_report WHERE observation_uid = $1",
+            Subject::Lab => labs!("observation_uid = $1"),
         };
         let rows = index.query(sql, params![observation_uid]).await?;
         if !rows.is_empty() {
@@ -327,7 +339,7 @@ fn report_of(subject: Subject, row: &Row) -> Result<KeptReport, Error> {
         report_form_no: row.text("report_form_no")?,
         patient_id: row.text("patient_id")?,
         is_final: final_,
-        vip: exam && row.flag("vip")?,
+        vip: row.flag("vip")?,
         restricted: exam && row.flag("restricted")?,
         withdrawn: row.flag("withdrawn")?,
         modality: if exam { row.text("modality")? } else { String::new() },

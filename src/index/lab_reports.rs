@@ -334,7 +334,7 @@ pub struct FoundLab {
 
 /// A lab report does not say whose it is: that the patient is a VIP is told by the exam reports of the same patient in the
 /// same organisation (D-R22).
-const NOT_OF_VIPS: &str = " AND NOT EXISTS (SELECT 1 FROM exam_report v WHERE v.org_code = lab_report.org_code \
+pub(super) const NOT_OF_VIPS: &str = " AND NOT EXISTS (SELECT 1 FROM exam_report v WHERE v.org_code = lab_report.org_code \
                            AND v.patient_id = lab_report.patient_id AND v.vip = 1 AND v.withdrawn = 0)";
 
 /// Finds reports that are not withdrawn, newest first.

@@ -85,9 +85,20 @@ pub async fn record(tx: &mut Tx, ids: &Ids, now: i64, change: Change<'_>) -> Res
 /// Notes that a lab report or one of its lines has changed.
 pub async fn lab_changed(tx: &mut Tx, ids: &Ids, now: i64, lab_report_pk: i64) -> Result<(), Error> {
     let sql = "INSERT INTO report_change_waiting (id, report_pk, subject, aspect, org_code, sharing, changed_at) \
-               SELECT $1, id, 'lab', 'report', org_code, CASE WHEN withdrawn = 1 THEN 0 ELSE 2 END, $2 \
+               SELECT $1, id, 'lab', 'report', org_code, CASE WHEN withdrawn = 1 THEN 0 \
+               WHEN EXISTS (SELECT 1 FROM exam_report v WHERE v.org_code = lab_report.org_code \
+               AND v.patient_id = lab_report.patient_id AND v.vip = 1 AND v.withdrawn = 0) THEN 1 ELSE 2 END, $2 \
                FROM lab_report WHERE id = $3";
     tx.execute(sql, params![ids.next(), now, lab_report_pk]).await.map(|_| ())
+}
+
+/// Notes that a patient has become a VIP or is none any more, which decides with whom the lab reports are shared (D-R22).
+pub async fn vip_changed(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, patient_id: &str) -> Result<(), Error> {
+    let sql = "SELECT id FROM lab_report WHERE org_code = $1 AND patient_id = $2 AND withdrawn = 0";
+    for row in tx.query(sql, params![org_code, patient_id]).await? {
+        lab_changed(tx, ids, now, row.int("id")?).await?;
+    }
+    Ok(())
 }
 
 /// Notes that other images are linked to an exam report.

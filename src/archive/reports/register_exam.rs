@@ -84,6 +84,12 @@ pub(super) async fn write(
     let sharing = Sharing::of(sharing::is_final(facts.reviewed, &record), confidential, withdrawn);
     let (subject, aspect) = (Subject::Exam, Aspect::Report);
     report_changes::record(tx, ids, now, Change { report_pk: id, subject, aspect, org_code: &org, sharing }).await?;
+    let was_vip = former.as_ref().is_some_and(|former| {
+        exam_report::is_vip(former) && !prepare_report::is_withdrawn(former.get(ExamField::DataStatus))
+    });
+    if was_vip != (facts.vip && !withdrawn) {
+        report_changes::vip_changed(tx, ids, now, &org, record.text(ExamField::PatientId)).await?;
+    }
     if fetch && record.get(ExamField::ReportFilePath).is_some() && !facts.withdrawn {
         jobs::enqueue(tx, ids, now, JobKind::FetchReportFile, &id.to_string(), now).await?;
     }

@@ -1,6 +1,6 @@
 //! Lists, single reports, patients: filters, pages, visibility, refusals.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world::{HOSPITAL, NARROW, PRIVILEGED, REGION, World, exam, lab, line, members};
 use crate::each_database;
@@ -99,6 +99,29 @@ each_database! {
             };
             assert_eq!([status(REGION).await, status(PRIVILEGED).await, status(HOSPITAL).await], expected, "{number}");
         }
+    }
+
+    async fn d_r22_lab_reports_of_a_patient_whom_an_exam_report_calls_a_vip_are_shared_like_it(database: TestDatabase) {
+        let world = World::start(database).await;
+        world.register(&[lab(&[]), lab(&[("report_form_no", "OTHER"), ("patient_id", "P0002")])]).await;
+        let (before, cursor) = world.follow(REGION, "", "").await;
+        assert_eq!(before.len(), 2);
+        let id = world.found(REGION, "/api/v1/reports?report_form_no=LB0001&organization=ORG-T01").await;
+        let id = id["reports"][0]["id"].as_str().unwrap().to_owned();
+
+        world.register(&[exam(&[("xman_type", "1")])]).await;
+
+        let seen = async |key: &str| numbers(&world, key, &format!("kind=lab&id_no={ID_NO}")).await.len();
+        assert_eq!((seen(REGION).await, seen(PRIVILEGED).await), (1, 2));
+        let path = format!("/api/v1/reports/{id}");
+        assert_eq!((world.get(REGION, &path).await.status, world.get(PRIVILEGED, &path).await.status), (404, 200));
+        let (changes, cursor) = world.follow(REGION, &cursor, "").await;
+        assert_eq!(members(&Value::from(changes), &["removed"]), ["not_shared"], "the follower takes its copy away");
+
+        let newer = [("last_update_dtime", "2024/3/24 0:00:00"), ("xman_type", "")];
+        world.register(&[exam(&newer)]).await;
+        assert_eq!(seen(REGION).await, 2);
+        assert_eq!(world.follow(REGION, &cursor, "").await.0.len(), 2, "the exam report, and the lab report again");
     }
 
     async fn a_report_is_given_whole_and_has_a_tag(database: TestDatabase) {
