@@ -59,6 +59,10 @@ def receive():
     server = ae.start_server(("127.0.0.1", job["port"]), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
     print("listening", flush=True)
     sys.stdin.read()
+    # A thread of pynetdicom ends a moment after its association.
+    until = time.monotonic() + 10
+    while server.active_associations and time.monotonic() < until:
+        time.sleep(0.05)
     answer["open"] = len(server.active_associations)
     server.shutdown()
 
