@@ -170,7 +170,9 @@ impl Visit<'_> {
             }
             Err(PushFailure::Archive(error)) => {
                 tracing::error!(sender.name = %actor.name, %error, "a file that came with a registration was not kept");
-                record.notes.push(Note::of(Code::FileNotKept));
+                // Who hears of success sends the file never again.
+                record.status = Status::Rejected;
+                record.code = Some(Code::FileNotKept);
             }
         }
     }
