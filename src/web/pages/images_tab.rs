@@ -1,4 +1,4 @@
-//! 影像 and 电子胶片: series strip, one frame, and every control as a link (VIEWER.md, basic page).
+//! 影像 and 电子胶片: series strip, one frame, and every control as a link.
 //!
 //! The state is in the query: `s` series, `i` frame, `c` and `w` window, `z` zoom, `r` rotation, `inv` inversion.
 
