@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_never_taken_for_another_entrys_alias() {
+    fn a_code_is_never_taken_for_the_alias_of_another_entry() {
         let all = Dictionaries::with(vec![("x".to_owned(), entry("A", "", "B")), ("x".to_owned(), entry("B", "", ""))]);
         assert_eq!(all.find("x", "B").map(|entry| entry.code.as_str()), Some("B"));
     }
