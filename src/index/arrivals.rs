@@ -12,7 +12,9 @@ use tokio::sync::oneshot;
 
 use super::instances::NewInstance;
 use super::tx::Tx;
-use super::{Error, Index, Value};
+use super::value::bind_postgres;
+use super::writer::Waiting;
+use super::{Engine, Error, Index, Select, Value};
 use crate::params;
 
 /// Instances in one statement; the engine keeps a plan for each number of them.
@@ -36,14 +38,17 @@ pub(super) struct Arrival {
 /// more than its own row.
 pub async fn add(index: &Index, id: i64, received_at: i64, new: &NewInstance) -> Result<bool, Error> {
     let values = values(id, received_at, new);
-    match index.writer() {
-        Some(writer) => {
+    match &index.engine {
+        Engine::Sqlite { write, .. } => {
             let (answer, answered) = oneshot::channel();
-            let arrival = Arrival { id, values, answer };
-            writer.send(arrival.into()).await.map_err(|_| Error::WriterStopped)?;
+            let arrival = Waiting::Arrival(Arrival { id, values, answer });
+            write.send(arrival).await.map_err(|_| Error::WriterStopped)?;
             answered.await.map_err(|_| Error::WriterStopped)?
         }
-        None => Ok(index.execute(AssertSqlSafe(insert_sql(1)), values).await? == 1),
+        Engine::Postgres(pool) => {
+            let insert = bind_postgres(sqlx::query(AssertSqlSafe(insert_sql(1))), values);
+            Ok(insert.execute(pool).await?.rows_affected() == 1)
+        }
     }
 }
 
@@ -174,7 +179,7 @@ impl Added {
 
 /// Those of the arrivals that have a row now. After an error all take the long way, which finds what is there.
 async fn which(tx: &mut Tx, arrivals: &[Arrival]) -> Vec<i64> {
-    let mut select = super::Select::new("SELECT id FROM instance WHERE id");
+    let mut select = Select::new("SELECT id FROM instance WHERE id");
     select.push_in("", arrivals.iter().map(|arrival| arrival.id.into()).collect());
     let rows = tx.query(select.sql(), select.values()).await.unwrap_or_default();
     rows.iter().filter_map(|row| row.int("id").ok()).collect()

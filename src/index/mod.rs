@@ -327,22 +327,6 @@ impl Index {
         })
     }
 
-    /// Runs one statement, which commits by itself, on PostgreSQL; on SQLite everything goes through the writer.
-    async fn execute(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<u64, Error> {
-        match &self.engine {
-            Engine::Sqlite { .. } => Err(Error::WriterStopped),
-            Engine::Postgres(pool) => Ok(bind_postgres(sqlx::query(sql), values).execute(pool).await?.rows_affected()),
-        }
-    }
-
-    /// The queue of the one writer; there is none on PostgreSQL.
-    fn writer(&self) -> Option<&mpsc::Sender<Waiting>> {
-        match &self.engine {
-            Engine::Sqlite { write, .. } => Some(write),
-            Engine::Postgres(_) => None,
-        }
-    }
-
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
         self.query_opt("SELECT 1 AS one", Vec::new()).await.map(|_| ())

@@ -36,12 +36,6 @@ pub(super) enum Waiting {
     Arrival(Arrival),
 }
 
-impl From<Arrival> for Waiting {
-    fn from(arrival: Arrival) -> Self {
-        Waiting::Arrival(arrival)
-    }
-}
-
 /// Runs operations until all senders are gone.
 pub(super) async fn run(connection: SqliteConnection, mut waiting: mpsc::Receiver<Waiting>, batch_limit: usize) {
     let mut tx = Tx { engine: TxEngine::Sqlite(Box::new(connection)) };
