@@ -9,6 +9,7 @@ pub mod purge_inbox;
 pub mod queue;
 pub mod reindex;
 pub mod reindex_text;
+pub mod replay_segments;
 pub mod scrub;
 mod ship_segments;
 mod show_backlog;
