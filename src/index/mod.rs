@@ -37,6 +37,8 @@ pub mod places;
 pub mod purged_objects;
 pub mod qr_links;
 pub mod quality;
+pub mod recognitions;
+pub mod recognised_items;
 mod record_columns;
 pub mod rejected_records;
 pub mod report_changes;

@@ -38,6 +38,8 @@ pub struct ApiClient {
     pub vip: bool,
     /// Whether it may pull by time: lists without a patient, the change feed, exports.
     pub follow: bool,
+    /// Whether it may record whether reports were recognised.
+    pub recognitions: bool,
 }
 
 impl std::fmt::Debug for ApiClient {
@@ -67,6 +69,7 @@ pub(in crate::web) struct Inner {
 pub(in crate::web) struct Caller {
     pub(in crate::web) reader: ReportReader,
     pub(in crate::web) follow: bool,
+    pub(super) recognitions: bool,
 }
 
 impl Caller {
@@ -118,7 +121,7 @@ impl Inner {
         };
         let reader =
             ReportReader { actor: actor(&client.id), organizations: client.organizations.clone(), vip: client.vip };
-        Ok(Caller { reader, follow: client.follow })
+        Ok(Caller { reader, follow: client.follow, recognitions: client.recognitions })
     }
 
     /// Waits for a turn at the database.
@@ -191,6 +194,7 @@ mod tests {
             organizations: None,
             vip: false,
             follow: false,
+            recognitions: false,
         };
         let clients = [client("a", &[]), client("b", &["10.0.0.0/8"])];
         let found = |authorization: &str, address: &str| {

@@ -19,7 +19,7 @@ use super::parameters::{Parameters, cursor_after};
 use super::problem::{Code, Problem};
 use super::reports::query_of;
 use super::zip::ZipWriter;
-use crate::archive::reports::pull_reports::{KeptReport, ListPosition, ReportQuery};
+use crate::archive::reports::pull_reports::{KeptReport, ListPosition, ReportQuery, Subject};
 use crate::archive::{Error, ReportCopy};
 
 /// Reports that are in memory at a time.
@@ -200,7 +200,8 @@ impl Export {
         report: &KeptReport,
         copy: ReportCopy,
     ) -> Result<Option<String>, Stop> {
-        if report.file.is_none() {
+        // A lab report is composed now.
+        if report.file.is_none() && report.subject() == Subject::Exam {
             return Ok(None);
         }
         let archive = &self.inner.archive;
@@ -208,6 +209,10 @@ impl Export {
         let file = match archive.pull_report_file(&self.caller.reader, &report.observation_uid, copy).await {
             Ok(Some(file)) => file,
             Ok(None) | Err(Error::NotFound) => return Ok(None),
+            Err(error @ (Error::Invalid(_) | Error::TooLarge { .. })) => {
+                tracing::warn!(report.id = report.pk, %error, "lab report not composed for an export");
+                return Ok(None);
+            }
             Err(error) => return Err(error.into()),
         };
         let name = format!("files/{}.{}", report.observation_uid, extension(&file.media_type));
