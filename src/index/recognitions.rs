@@ -207,6 +207,31 @@ pub async fn tally(index: &Index, subject: Subject, reports: Vec<Value>) -> Resu
         .collect()
 }
 
+/// What decides about the marks of reports in a list: row, registered mark, codes and names of what was examined.
+pub async fn mark_sources(
+    index: &Index,
+    subject: Subject,
+    reports: Vec<Value>,
+) -> Result<Vec<(i64, String, Vec<String>)>, Error> {
+    let mut select = Select::new(match subject {
+        Subject::Exam => {
+            "SELECT id, recognition, exam_item_code AS first, exam_item_name AS second, NULL AS third FROM exam_report WHERE id"
+        }
+        Subject::Lab => {
+            "SELECT id, recognition, class_code AS first, class_name AS second, class_local_name AS third \
+             FROM lab_report WHERE id"
+        }
+    });
+    select.push_in("", reports);
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter()
+        .map(|row| {
+            let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
+            Ok((row.int("id")?, text("recognition")?, vec![text("first")?, text("second")?, text("third")?]))
+        })
+        .collect()
+}
+
 fn push_filter(select: &mut Select, filter: &RecognitionFilter) {
     let list = |codes: &[String]| codes.iter().map(Value::from).collect::<Vec<_>>();
     if let Some(readers) = &filter.readers {

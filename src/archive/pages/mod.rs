@@ -1,6 +1,7 @@
 //! What a signed link opens: the session, its list and its exams.
 
 pub mod list_exams;
+mod list_marks;
 pub mod open_link;
 pub mod view_exam;
 pub mod view_trend;

@@ -64,6 +64,7 @@ impl Archive {
             return Ok(FetchOutcome::NoFile);
         };
         let fetched = self.fetcher.fetch_for(&source.org_code, self.clock.now_ms(), &address).await?;
+        self.note_success("fetch", &source.org_code);
         let by = ("fetch_report_file", Actor::system("fetch_report_file"));
         Ok(self.take_report_file(exam_report_pk, source, fetch::without_user_info(&address), fetched, by).await?)
     }

@@ -139,8 +139,13 @@ pub(super) async fn enter(
 ) -> Response {
     match inner.caller(request.headers(), request.extensions().get(), peer.ip().to_canonical()).await {
         Ok(caller) => {
+            let client = caller.reader.actor.name.clone();
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let response = next.run(request).await;
+            if response.status().is_success() {
+                inner.archive.note_success("API", &client);
+            }
+            response
         }
         Err(problem) => problem.into_response(),
     }

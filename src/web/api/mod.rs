@@ -16,7 +16,6 @@ mod patients;
 mod problem;
 mod recognitions;
 mod reports;
-mod zip;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;

@@ -89,7 +89,14 @@ pub(super) async fn show(
         Err(error) => return pages.failed(&error),
     };
     let shell = pages.shell(&id, &session);
-    let rows = list.entries.iter().map(|entry| ListRow::of(entry, &shell.root, pages.organization(&entry.org_code)));
+    let marks = match pages.archive.marks_of_entries(&list.entries).await {
+        Ok(marks) => marks,
+        Err(error) => return pages.failed(&error),
+    };
+    let rows = list.entries.iter().map(|entry| ListRow {
+        mark: marks.get(&entry.observation_uid).cloned().unwrap_or_default(),
+        ..ListRow::of(entry, &shell.root, pages.organization(&entry.org_code))
+    });
     let page = ListPage {
         rows: rows.collect(),
         has_form: has_form(&session),

@@ -46,6 +46,8 @@ pub(super) struct ListRow {
     pub(super) unreviewed: bool,
     pub(super) has_report: bool,
     pub(super) has_images: bool,
+    /// Mark of mutual recognition of images and data.
+    pub(super) mark: String,
 }
 
 impl ListRow {
@@ -64,6 +66,7 @@ impl ListRow {
             unreviewed: text::is_unreviewed(entry),
             has_report: entry.has_file || entry.kind != EntryKind::Study,
             has_images: entry.series > 0,
+            mark: String::new(),
         }
     }
 }
