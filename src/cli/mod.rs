@@ -4,6 +4,7 @@ mod attachments;
 mod check_config;
 mod compact;
 mod conflicts;
+mod csv;
 mod customer;
 mod demo;
 mod dictionary;
@@ -15,6 +16,7 @@ mod migrate;
 mod patient;
 mod qr;
 mod quality;
+mod recognition;
 mod reindex;
 mod retrieve;
 mod scrub;
@@ -79,6 +81,8 @@ enum Command {
     Inbox(inbox::Inbox),
     /// Measure the registered data: completeness, validity, timeliness.
     Quality(quality::Quality),
+    /// Records of mutual recognition, their figures, and the list of recognised items.
+    Recognition(recognition::Recognition),
     /// List attachments that found no exam report, and link them by hand.
     Attachments(attachments::Attachments),
     /// List and revoke the links behind printed codes.
@@ -154,6 +158,7 @@ pub fn main() -> ExitCode {
             Command::Patient(command) => command.run().await,
             Command::Inbox(command) => command.run().await,
             Command::Quality(command) => command.run().await,
+            Command::Recognition(command) => command.run().await,
             Command::Attachments(command) => command.run().await,
             Command::Qr(command) => command.run().await,
         }

@@ -169,6 +169,9 @@ fn certificates(config: &Config, found: &mut Found) {
 /// A bearer token must say by itself who calls.
 fn api_clients(config: &Config, found: &mut Found) {
     let mut keys = HashSet::new();
+    for (i, _) in config.client.iter().enumerate().filter(|(_, c)| c.recognitions && c.api == ApiRight::None) {
+        found.add(format!("client.{i}.recognitions"), "needs api to be query or follow");
+    }
     for (i, client) in config.client.iter().enumerate().filter(|(_, c)| c.api != ApiRight::None) {
         if client.key_mode != KeyMode::Plain {
             found.add(format!("client.{i}.key_mode"), "must be plain for a client with api");

@@ -24,6 +24,7 @@ pub mod patient;
 pub mod patient_key;
 pub mod place;
 pub mod query;
+pub mod recognition;
 pub mod record;
 pub mod scope;
 pub mod search_rules;

@@ -16,6 +16,7 @@ pub mod operations;
 pub mod pages;
 mod send_limit;
 mod serve;
+mod zip;
 
 pub use http::HttpConfig;
 pub use layers::app;

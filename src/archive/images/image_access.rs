@@ -143,6 +143,9 @@ impl Archive {
             return Err(Error::NotFound);
         }
         self.note_reading(access, reader, &found, what).await?;
+        if let ImageReader::System { actor, .. } = reader {
+            self.note_success("WADO", &actor.name);
+        }
         Ok(found)
     }
 

@@ -4,6 +4,7 @@ pub mod customers;
 pub mod exams_of_patient;
 mod legacy_login;
 pub mod list_exams;
+mod list_marks;
 pub mod open_link;
 pub mod report_versions;
 pub mod session;

@@ -105,7 +105,14 @@ pub(super) async fn show(
     let language = pages.language(&session, &place.lang, &headers).await;
     let here = link_to(sorted, after.as_ref().map(|(at, key)| (at.as_str(), key.as_str())));
     let shell = pages.shell(&id, &session, language, here.trim_start_matches('?'));
-    let rows = list.entries.iter().map(|entry| ListRow::of(entry, &shell.root, pages.organization(&entry.org_code)));
+    let marks = match pages.archive.marks_of_entries(&list.entries).await {
+        Ok(marks) => marks,
+        Err(error) => return pages.failed(&error),
+    };
+    let rows = list.entries.iter().map(|entry| ListRow {
+        mark: marks.get(&entry.observation_uid).cloned().unwrap_or_default(),
+        ..ListRow::of(entry, &shell.root, pages.organization(&entry.org_code))
+    });
     let shown = if list.sortable { sorted } else { (SortBy::Observed, order) };
     let page = ListPage {
         rows: rows.collect(),

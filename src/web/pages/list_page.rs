@@ -131,6 +131,8 @@ pub(super) struct ListRow {
     pub(super) has_images: bool,
     pub(super) abnormal: bool,
     pub(super) critical: bool,
+    /// Mark of mutual recognition of images and data.
+    pub(super) mark: String,
 }
 
 impl ListRow {
@@ -153,6 +155,7 @@ impl ListRow {
             has_images: entry.series > 0,
             abnormal: entry.severity == Severity::Abnormal,
             critical: entry.severity == Severity::Critical,
+            mark: String::new(),
         }
     }
 }

@@ -150,6 +150,7 @@ const ENGLISH: &[(&str, &str)] = &[
     ("份检验报告", "lab reports"),
     ("份无报告影像", "image studies without a report"),
     ("另有受限报告（干部保健或保密）未显示：", "Restricted reports (VIP or confidential) not shown: "),
+    ("互认的是影像和数据，不包括诊断意见", "Images and data are recognised, not the diagnosis"),
     ("首页", "First page"),
     ("下一页", "Next page"),
     ("按此列排序", "Sort by this column"),
