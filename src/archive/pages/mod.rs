@@ -3,4 +3,5 @@
 pub mod list_exams;
 pub mod open_link;
 pub mod view_exam;
+pub mod view_priors;
 pub mod view_trend;
