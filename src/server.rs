@@ -385,6 +385,7 @@ fn api_clients(config: &Config) -> Vec<ApiClient> {
             organizations: (!own.is_empty()).then(|| own.clone()),
             vip: client.vip,
             follow: client.api == ApiRight::Follow,
+            recognitions: client.recognitions,
         })
     };
     config.client.iter().filter_map(client).collect()

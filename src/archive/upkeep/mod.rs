@@ -7,6 +7,7 @@ pub mod hold_lease;
 pub mod note_success;
 pub mod purge_inbox;
 pub mod queue;
+pub mod recognised_items;
 pub mod reindex;
 pub mod reindex_text;
 pub mod replay_segments;

@@ -82,6 +82,36 @@ impl ServerProcess {
 
     /// Starts the stopped server again on what it left, and waits until it is ready.
     pub async fn start_again(&mut self, limit: Limit) {
+        self.spawn(limit, &[]);
+        let (address, log) = (self.http, self.log_path());
+        let child = self.child.as_mut().unwrap();
+        eventually(Duration::from_secs(30), "the server is ready", || {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server ended: {ended:?}\n{}", read(&log));
+            async move { http_get(address, "/readyz").filter(|(status, _)| *status == 200) }
+        })
+        .await;
+    }
+
+    /// Starts the stopped server with a library that is loaded before the C library, and waits until it ends.
+    pub async fn run_to_its_end_with(&mut self, library: &Path) -> ExitStatus {
+        self.spawn(Limit::None, &[("LD_PRELOAD", library)]);
+        let mut child = self.child.take().unwrap();
+        eventually(Duration::from_secs(30), "the server ends", || {
+            let ended = child.try_wait().unwrap();
+            async move { ended }
+        })
+        .await
+    }
+
+    /// Takes the limit of files from the running server: what room on a full disk is to the program.
+    pub fn give_room(&mut self) {
+        let child = self.child.as_ref().expect("it runs");
+        let mut prlimit = Command::new(tool("prlimit", Package::Debian("util-linux")));
+        super::run(prlimit.arg("--pid").arg(child.id().to_string()).arg("--fsize=unlimited:"));
+    }
+
+    fn spawn(&mut self, limit: Limit, environment: &[(&str, &Path)]) {
         assert!(self.child.is_none(), "it runs");
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let program = env!("CARGO_BIN_EXE_yingku");
@@ -92,22 +122,15 @@ impl ServerProcess {
                 let mut command = Command::new("/bin/sh");
                 // The signal is ignored, so that the write fails as it does on a full disk.
                 command.arg("-c").arg("trap '' XFSZ; exec \"$@\"").arg("sh").arg(prlimit);
-                command.arg(format!("--fsize={bytes}")).arg("--").arg(program);
+                command.arg(format!("--fsize={bytes}:")).arg("--").arg(program);
                 command
             }
         };
         command.arg("serve").arg("--config").arg(self.config_path()).current_dir(self.folder.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());
-        let (address, log) = (self.http, self.log_path());
-        let child = self.child.as_mut().unwrap();
-        eventually(Duration::from_secs(30), "the server is ready", || {
-            let ended = child.try_wait().unwrap();
-            assert!(ended.is_none(), "the server ended: {ended:?}\n{}", read(&log));
-            async move { http_get(address, "/readyz").filter(|(status, _)| *status == 200) }
-        })
-        .await;
     }
 
     /// Where its pages are.
