@@ -8,4 +8,6 @@ mod export;
 mod fhir;
 mod files;
 mod lists;
+mod persons;
+mod recognition;
 mod world;
