@@ -20,6 +20,7 @@ pub struct ServerProcess {
     folder: TempDir,
     http: SocketAddr,
     dicom: SocketAddr,
+    environment: Vec<(String, PathBuf)>,
 }
 
 /// What the process may use.
@@ -45,6 +46,15 @@ impl ServerProcess {
         Self::start_in(folder, &database, &objects, more).await
     }
 
+    /// The same with variables of the environment, at each start.
+    pub async fn start_with_environment(more: &str, environment: &[(&str, &Path)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = format!("sqlite://{}/yingku.db", folder.path().display());
+        let objects = format!("file://{}/objects", folder.path().display());
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.to_path_buf()));
+        Self::start_as(folder, (&database, &objects), more, environment.collect()).await
+    }
+
     /// Starts one of several servers that share a database and an object store.
     pub async fn start_sharing(database: &DatabaseConfig, objects: &Path, more: &str) -> Self {
         let objects = format!("file://{}", objects.display());
@@ -52,11 +62,20 @@ impl ServerProcess {
     }
 
     async fn start_in(folder: TempDir, database: &str, objects: &str, more: &str) -> Self {
+        Self::start_as(folder, (database, objects), more, Vec::new()).await
+    }
+
+    async fn start_as(
+        folder: TempDir,
+        (database, objects): (&str, &str),
+        more: &str,
+        environment: Vec<(String, PathBuf)>,
+    ) -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (http, dicom) = (local(free_port()), local(free_port()));
         let text = base_toml(http, dicom, database, objects) + more;
         std::fs::write(folder.path().join("yingku.toml"), text).unwrap();
-        let mut server = Self { child: None, folder, http, dicom };
+        let mut server = Self { child: None, folder, http, dicom, environment };
         server.start_again(Limit::None).await;
         server
     }
@@ -108,6 +127,7 @@ impl ServerProcess {
             }
         };
         command.arg("serve").arg("--config").arg(self.config_path()).current_dir(self.folder.path());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());
