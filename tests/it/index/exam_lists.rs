@@ -173,7 +173,7 @@ async fn every_list_walks_an_index() {
     for (name, scope, filter) in cases {
         for order in [Order::Newest, Order::Oldest] {
             for after in [None, Some(("2024-03-02 10:00:00".to_owned(), "uid".to_owned()))] {
-                let paging = Paging { by: SortBy::Observed, order, after, limit: 51 };
+                let paging = Paging { by: SortBy::Observed, order, after: after.clone(), limit: 51 };
                 let lines = exam_pages::explain(&index, &scope, &filter, &paging).await.unwrap();
                 let told = lines.join("\n");
                 let reads_all = |line: &String| {
