@@ -5,6 +5,7 @@
 
 mod attachment;
 mod config;
+mod document_tab;
 mod exam;
 mod exam_page;
 mod extract;
@@ -20,6 +21,8 @@ mod state;
 mod tests;
 mod text;
 mod trend;
+mod video_tab;
+mod waveform_tab;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -38,6 +41,9 @@ pub fn router(state: PagesState) -> Router {
         .route("/t/{session}/exam/{exam}", get(exam::show))
         .route("/t/{session}/exam/{exam}/frame/{instance}/{frame}", get(files::frame))
         .route("/t/{session}/exam/{exam}/ecg/{instance}", get(files::waveform))
+        .route("/t/{session}/exam/{exam}/video/{instance}", get(video_tab::show))
+        .route("/t/{session}/exam/{exam}/document/{instance}/page/{page}", get(document_tab::page))
+        .route("/t/{session}/exam/{exam}/document/{instance}/original", get(document_tab::original))
         .route("/t/{session}/exam/{exam}/report/page/{page}", get(files::report_page))
         .route("/t/{session}/exam/{exam}/report/{copy}", get(files::report))
         .route("/t/{session}/exam/{exam}/visit.pdf", get(files::visit))

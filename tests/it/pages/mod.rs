@@ -2,6 +2,7 @@
 
 mod attachments;
 mod dicomweb;
+mod documents;
 mod links;
 mod looking;
 mod persons;
