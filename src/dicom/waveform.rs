@@ -101,6 +101,8 @@ pub struct Outline {
 /// One multiplex group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupOutline {
+    /// Its number in the file, from 1; groups that are not readable have one too.
+    pub number: usize,
     /// Its label; empty when it has none.
     pub label: String,
     /// Number of channels.
@@ -145,7 +147,7 @@ pub fn outline(file: &[u8]) -> Result<Outline, Error> {
     if groups.is_empty() {
         return Err(Error::NoWaveform);
     }
-    let groups = groups.iter().filter_map(|group| group_outline(group).ok()).collect();
+    let groups = (1..).zip(&groups).filter_map(|(number, group)| group_outline(number, group).ok()).collect();
     Ok(Outline { groups, annotations })
 }
 
@@ -176,11 +178,12 @@ fn annotation(item: &Elements<'_>, terms: &[&str]) -> Option<String> {
     Some(format!("{name} {value} {}", unit.unwrap_or_default()).trim().to_owned())
 }
 
-fn group_outline(group: &Elements<'_>) -> Result<GroupOutline, Error> {
+fn group_outline(number: usize, group: &Elements<'_>) -> Result<GroupOutline, Error> {
     let shape = Shape::read(group)?;
     let label = group.get((0x003A, 0x0020)).map_or(&[][..], |element| element.value);
     let names: Vec<String> = shape.definitions.iter().map(lead_name).collect();
     Ok(GroupOutline {
+        number,
         label: text::decode::<&str>(label, &[], &Charset::default()).trim().to_owned(),
         channels: shape.channels,
         seconds: shape.samples as f64 / shape.frequency,

@@ -4,7 +4,7 @@
 
 use super::images_tab::{Control, View};
 use super::text;
-use crate::dicom::waveform::{EcgOptions, Layout, Outline};
+use crate::dicom::waveform::{EcgOptions, GroupOutline, Layout, Outline};
 
 /// Seconds on one page.
 const PAGE_SECONDS: f64 = 10.0;
@@ -34,9 +34,11 @@ impl WaveformTab {
             return Self { message: Some("该波形的编码方式无法在线显示。"), ..Self::default() };
         };
         // The rhythm comes first, averaged beats follow.
-        let usual = outline.groups.iter().position(|group| group.channels == most).unwrap_or(0) + 1;
-        let group = if view.group() == 0 { usual } else { view.group().min(outline.groups.len()) };
-        let shown = &outline.groups[group - 1];
+        let asked = outline.groups.iter().find(|group| group.number == view.group());
+        let Some(shown) = asked.or(outline.groups.iter().find(|group| group.channels == most)) else {
+            return Self::default();
+        };
+        let group = shown.number;
         let pages = (((shown.seconds - LEAST_REST) / PAGE_SECONDS).ceil() as usize).max(1);
         let page = view.page().clamp(1, pages);
         let state = State { series: chosen, group, page, view };
@@ -55,12 +57,13 @@ impl WaveformTab {
             controls.push((1..=recordings.len().min(50)).map(recording).collect());
         }
         if outline.groups.len() > 1 {
-            let named = |(at, found): (usize, &crate::dicom::waveform::GroupOutline)| {
-                let label = if found.label.is_empty() { format!("波形组 {}", at + 1) } else { found.label.clone() };
+            let named = |found: &GroupOutline| {
+                let label =
+                    if found.label.is_empty() { format!("波形组 {}", found.number) } else { found.label.clone() };
                 let label = format!("{label}（{} 导联 {:.0} 秒）", found.channels, found.seconds);
-                state.control(label, &[("g", &(at + 1).to_string()), ("p", "")], at + 1 == group)
+                state.control(label, &[("g", &found.number.to_string()), ("p", "")], found.number == group)
             };
-            controls.push(outline.groups.iter().enumerate().map(named).collect());
+            controls.push(outline.groups.iter().map(named).collect());
         }
         if pages > 1 {
             controls.push(state.pages(pages));
@@ -165,9 +168,9 @@ impl State<'_> {
 #[cfg(test)]
 impl WaveformTab {
     pub(super) fn sample(text: &str) -> Self {
-        use crate::dicom::waveform::GroupOutline;
-        let group = GroupOutline { label: text.to_owned(), channels: 12, seconds: 95.0, is_standard: true };
-        let outline = Outline { groups: vec![group.clone(), group], annotations: vec![text.to_owned()] };
+        let group =
+            |number| GroupOutline { number, label: text.to_owned(), channels: 12, seconds: 95.0, is_standard: true };
+        let outline = Outline { groups: vec![group(1), group(3)], annotations: vec![text.to_owned()] };
         Self::new("/e", &[1, 2], Some(&outline), &View::default())
     }
 }

@@ -147,7 +147,8 @@ fn few_bytes_that_promise_many_pixels_are_refused_by_every_decoder() {
 #[test]
 fn within_the_limit_of_pixels_a_promise_must_be_possible() {
     let config = RenderConfig::default();
-    let may_be_true = |syntax: &str| ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.8.1"].contains(&syntax);
+    let may_be_true =
+        |syntax: &str| ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.8.1"].contains(&syntax);
     for (at, (syntax, frame)) in bombs(8000, 8000).into_iter().enumerate() {
         if may_be_true(syntax) || at == 4 {
             continue;
