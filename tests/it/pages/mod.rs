@@ -9,4 +9,4 @@ mod printed_codes;
 mod refusals;
 mod trend;
 mod visibility;
-mod world;
+pub(crate) mod world;

@@ -5,12 +5,12 @@ import type { Slice } from '../dicom/slice.ts';
 import { giveUpGpu, type Renderer } from './capability.ts';
 import { crossing, nearest, type Segment } from './geometry.ts';
 import { installLoader, register, rescaleOf } from './loader.ts';
-import { drawMarks, magnification, placementOf } from './marks.ts';
+import { drawMarks, magnification, placementOf, sidesOf } from './marks.ts';
 import { installTools, joinGroup, leaveGroup } from './tools.ts';
 
 export { choose, clearMeasurements, clearSelected, type ToolName } from './tools.ts';
 export { isVolume } from './geometry.ts';
-export { sidesOf } from './marks.ts';
+export { EMPTY };
 
 const { Events, ViewportType } = Enums;
 const ENGINE = 'panes';
@@ -26,6 +26,8 @@ export interface PaneView {
   /** Image pixels to CSS pixels. */
   zoom: number;
   isColor: boolean;
+  /** Letters of the right, left, lower and upper side. */
+  sides: string;
   state: 'empty' | 'loading' | 'shown' | 'failed';
   loaded: number;
   error: string;
@@ -46,7 +48,7 @@ interface Pane {
   onChange: (view: PaneView) => void;
 }
 
-const EMPTY: PaneView = { slice: undefined, index: 0, count: 0, center: 0, width: 0, zoom: 1, isColor: false, state: 'empty', loaded: 0, error: '' };
+const EMPTY: PaneView = { slice: undefined, index: 0, count: 0, center: 0, width: 0, zoom: 1, isColor: false, sides: '', state: 'empty', loaded: 0, error: '' };
 
 let engine: RenderingEngine;
 let renderer: Renderer = 'cpu';
@@ -170,8 +172,10 @@ function drawn(pane: Pane): void {
   if (!cache.getImage(slice.imageId) || viewport.getCurrentImageId() !== slice.imageId) return;
   drawMarks(pane.marks, viewport, slice, { overlay: options.overlay, lines: linesOf(pane), isKey: false });
   const placement = placementOf(viewport, slice);
-  const zoom = placement ? magnification(placement) : 1;
-  if (Math.abs(zoom - pane.view.zoom) > 0.001) change(pane, { zoom });
+  if (!placement) return;
+  const zoom = magnification(placement);
+  const sides = sidesOf(slice, placement).join(' ').trim();
+  if (Math.abs(zoom - pane.view.zoom) > 0.0005 || sides !== pane.view.sides) change(pane, { zoom, sides });
 }
 
 function linesOf(pane: Pane): Segment[] {

@@ -57,7 +57,7 @@ export function App({ description, engine }: AppProps) {
         await engine.show(id, await stackOf(links.dicomweb, next.series), index);
       } catch (error) {
         if (error instanceof HttpError && error.status === 403) setEnded(true);
-        const failed: PaneView = { slice: undefined, index: 0, count: 0, center: 0, width: 0, zoom: 1, isColor: false, state: 'failed', loaded: 0, error: '' };
+        const failed: PaneView = { ...engine.EMPTY, state: 'failed' };
         setViews((before) => ({ ...before, [id]: failed }));
       }
     },
