@@ -82,7 +82,11 @@ export function attach(id: string, element: HTMLDivElement, marks: HTMLCanvasEle
   panes.set(id, pane);
   engine.enableElement({ viewportId: id, element, type: ViewportType.STACK, defaultOptions: { background: [0, 0, 0] } });
   joinGroup(id, ENGINE);
-  element.addEventListener(Events.STACK_NEW_IMAGE, ((event: CustomEvent<{ imageIdIndex: number }>) => arrived(pane, event.detail.imageIdIndex)) as EventListener);
+  element.addEventListener(Events.STACK_NEW_IMAGE, ((event: CustomEvent<{ imageIdIndex: number }>) => {
+    const { imageIdIndex } = event.detail;
+    // Without a graphics processor this is said before the image is put up, with a window of its own.
+    queueMicrotask(() => viewportOf(pane.id)?.getCurrentImageId() === pane.slices[imageIdIndex]?.imageId && arrived(pane, imageIdIndex));
+  }) as EventListener);
   element.addEventListener(Events.STACK_VIEWPORT_SCROLL, ((event: CustomEvent<{ newImageIdIndex: number }>) => {
     const to = event.detail.newImageIdIndex;
     if (to === pane.wanted) return;
