@@ -221,7 +221,9 @@ impl ViewerPage {
         let (language, words) = match language {
             Language::Chinese => (
                 "zh-CN",
-                Words { wait: "影像加载中…", failed: "完整版未能启动，请使用简易版查看影像。", basic: "打开简易版" },
+                Words {
+                    wait: "影像加载中…", failed: "完整版未能启动，请使用简易版查看影像。", basic: "打开简易版"
+                },
             ),
             Language::English => (
                 "en",

@@ -113,9 +113,7 @@ fn axial(n: u32) -> Object {
     set.text(0x0020_0032, "DS", &format!("-64\\-64\\{}", n * 2));
     set.text(0x0020_0037, "DS", "1\\0\\0\\0\\1\\0");
     let inside = |at: u16| (64..192).contains(&at);
-    gray(set, EDGE, 16, "MONOCHROME2", |column, row| {
-        if inside(column) && inside(row) { 1124 + n as u16 } else { 24 }
-    });
+    gray(set, EDGE, 16, "MONOCHROME2", |column, row| if inside(column) && inside(row) { 1124 + n as u16 } else { 24 });
     object
 }
 

@@ -68,7 +68,8 @@ async fn every_way_of_compression_gives_the_same_numbers() {
         let object = phantom::noisy(series, name);
         let plain = folder.path().join(format!("{name}.dcm"));
         let packed = folder.path().join(format!("{name}-packed.dcm"));
-        let mut file = yingku::dicom::part10::meta(object.sop_class, &object.uid, crate::harness::dataset::EXPLICIT_LE, "PACS01");
+        let mut file =
+            yingku::dicom::part10::meta(object.sop_class, &object.uid, crate::harness::dataset::EXPLICIT_LE, "PACS01");
         file.extend_from_slice(&object.set.encode());
         std::fs::write(&plain, file).unwrap();
         let (plain, packed) = (plain.to_str().unwrap(), packed.to_str().unwrap());
