@@ -37,6 +37,7 @@ pub struct ReportText {
     pub conclusion: String,
     pub specimen_name: String,
     pub recognition: String,
+    pub item_names: Vec<String>,
 }
 
 /// One series, with what its strip shows.
@@ -104,6 +105,7 @@ pub struct LabItem {
     pub result_interpre_descr: String,
     pub examine_way: String,
     pub recognition: String,
+    pub names: Vec<String>,
 }
 
 /// The texts of an entry's report.
@@ -119,7 +121,12 @@ pub async fn report_text(index: &Index, entry: &Entry) -> Result<ReportText, Err
     };
     let Some(row) = index.query_opt(sql, params![entry.pk]).await? else { return Ok(ReportText::default()) };
     let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
+    let item_columns: &[&str] = match entry.kind {
+        EntryKind::Lab => &["class_code", "class_name", "class_local_name"],
+        EntryKind::Exam | EntryKind::Study => &["exam_item_code", "exam_item_name"],
+    };
     Ok(ReportText {
+        item_names: item_columns.iter().map(|column| text(column)).collect::<Result<_, _>>()?,
         report_form_no: text("report_form_no")?,
         apply_form_no: text("apply_form_no")?,
         order_id: text("order_id")?,
@@ -211,9 +218,10 @@ pub async fn lab_items(index: &Index, lab_report_pk: i64, limit: i64) -> Result<
     rows.iter()
         .map(|row| {
             let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
-            let names = [text("class_local_name")?, text("class_name")?, text("class_code")?];
+            let names = vec![text("class_local_name")?, text("class_name")?, text("class_code")?];
             Ok(LabItem {
-                name: names.into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
+                name: names.iter().find(|name| !name.is_empty()).cloned().unwrap_or_default(),
+                names,
                 result_value: text("result_value")?,
                 result_unit: text("result_unit")?,
                 norm_lower_limit: text("norm_lower_limit")?,

@@ -17,6 +17,7 @@ pub mod pages;
 mod send_limit;
 mod serve;
 mod viewer_files;
+mod zip;
 
 pub use http::HttpConfig;
 pub use layers::app;

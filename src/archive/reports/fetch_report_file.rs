@@ -64,6 +64,7 @@ impl Archive {
             return Ok(FetchOutcome::NoFile);
         };
         let fetched = self.fetcher.fetch_for(&source.org_code, self.clock.now_ms(), &address).await?;
+        self.note_success("fetch", &source.org_code);
         let by = ("fetch_report_file", Actor::system("fetch_report_file"));
         Ok(self.take_report_file(exam_report_pk, source, fetch::without_user_info(&address), fetched, by).await?)
     }
@@ -135,7 +136,8 @@ impl Archive {
                 Box::pin(async move {
                     let revision = report_files::add(tx, &file, &copies.policy).await?;
                     let (at, exam) = (file.fetched_at, file.exam_report_pk);
-                    report_changes::file_stored(tx, change_id, at, &org_code, exam).await?;
+                    report_changes::file_stored(tx, change_id, at, &org_code, (report_changes::Subject::Exam, exam))
+                        .await?;
                     let entry = record_of(&file, org_code, revision, by);
                     audit::record(tx, audit_id, file.fetched_at, &entry).await?;
                     Ok::<_, Error>(revision)

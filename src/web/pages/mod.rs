@@ -6,6 +6,7 @@
 mod attachment;
 mod config;
 mod exam;
+mod exam_aside;
 mod exam_page;
 mod extract;
 mod files;
@@ -20,14 +21,16 @@ mod state;
 mod tests;
 mod text;
 mod trend;
+mod trend_page;
 mod viewer;
 mod viewer_page;
+pub(in crate::web) mod words;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 
-pub use config::PagesConfig;
+pub use config::{PagesConfig, PagesLanguage};
 pub use state::PagesState;
 
 /// Largest form, in bytes.
