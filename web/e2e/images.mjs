@@ -90,9 +90,7 @@ await run('images', {}, async (page, viewer) => {
   near(await viewer.measured('均值 (-1000\\.0) HU'), -1000, 0.01, 'mean of air');
   await viewer.tool('angle');
   const [a, b, c] = [await viewer.at(200, 230), await viewer.at(150, 230), await viewer.at(150, 200)];
-  await page.mouse.click(...a);
-  await page.mouse.move(...b);
-  await page.mouse.click(...b);
+  await viewer.drag(a, b);
   await page.mouse.move(...c);
   await page.mouse.click(...c);
   near(await viewer.measured('([\\d.]+)°'), 90, 1, 'angle');

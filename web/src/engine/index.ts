@@ -6,7 +6,7 @@ import { giveUpGpu, type Renderer } from './capability.ts';
 import { crossing, nearest, type Segment } from './geometry.ts';
 import { installLoader, register, rescaleOf } from './loader.ts';
 import { drawMarks, magnification, placementOf, sidesOf } from './marks.ts';
-import { installTools, joinGroup, leaveGroup } from './tools.ts';
+import { chosen, installTools, joinGroup, leaveGroup } from './tools.ts';
 
 export { choose, clearMeasurements, clearSelected, type ToolName } from './tools.ts';
 export { isVolume } from './geometry.ts';
@@ -56,11 +56,11 @@ const panes = new Map<string, Pane>();
 export const options = { overlay: true, lines: true, linked: false };
 let active = '';
 
-export function start(chosen: Renderer): void {
-  renderer = chosen;
-  initCore({ rendering: { useCPURendering: chosen === 'cpu' } } as never);
-  setUseCPURendering(chosen === 'cpu', false);
-  installLoader(chosen === 'cpu');
+export function start(by: Renderer): void {
+  renderer = by;
+  initCore({ rendering: { useCPURendering: by === 'cpu' } } as never);
+  setUseCPURendering(by === 'cpu', false);
+  installLoader(by === 'cpu');
   installTools();
   engine = new RenderingEngine(ENGINE);
   eventTarget.addEventListener(Events.IMAGE_LOAD_ERROR, ((event: CustomEvent<{ imageId: string; error?: Error }>) => {
@@ -68,7 +68,7 @@ export function start(chosen: Renderer): void {
       if (pane.slices[pane.wanted]?.imageId === event.detail.imageId) fail(pane, event.detail.error);
     }
   }) as EventListener);
-  if (chosen === 'gpu') {
+  if (by === 'gpu') {
     window.addEventListener('webglcontextlost', giveUpGpu, true);
     eventTarget.addEventListener('CORNERSTONE_WEBGL_CONTEXT_LOST', giveUpGpu);
     eventTarget.addEventListener((Events as Record<string, string>)['WEBGL_CONTEXT_LOST'] ?? 'WEBGL_CONTEXT_LOST', giveUpGpu);
@@ -95,7 +95,7 @@ export function attach(id: string, element: HTMLDivElement, marks: HTMLCanvasEle
   }) as EventListener);
   element.addEventListener(Events.VOI_MODIFIED, ((event: CustomEvent<{ range: { lower: number; upper: number } }>) => {
     const { windowCenter, windowWidth } = utilities.windowLevel.toWindowLevel(event.detail.range.lower, event.detail.range.upper);
-    if (pane.isPressed) pane.window = { center: windowCenter, width: windowWidth };
+    if (pane.isPressed && chosen() === 'window') pane.window = { center: windowCenter, width: windowWidth };
     change(pane, { center: windowCenter, width: windowWidth });
   }) as EventListener);
   element.addEventListener(Events.IMAGE_RENDERED, () => drawn(pane));
@@ -206,9 +206,11 @@ export function go(id: string, index: number): void {
   if (to === pane.wanted && pane.view.state !== 'failed') return;
   pane.wanted = to;
   change(pane, { index: to, state: 'loading', slice: pane.slices[to] });
-  viewport.setImageIdIndex(to).catch((error: Error) => {
-    if (pane.wanted === to) fail(pane, error);
-  });
+  viewport.setImageIdIndex(to).then(
+    // One that stood there already is not announced.
+    () => pane.wanted === to && viewport.getCurrentImageId() === pane.slices[to]!.imageId && pane.view.state === 'loading' && arrived(pane, to),
+    (error: Error) => pane.wanted === to && fail(pane, error),
+  );
 }
 
 export const step = (id: string, by: number): void => {

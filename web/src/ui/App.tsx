@@ -24,6 +24,8 @@ export interface AppProps {
 }
 
 const IDS = ['1', '2', '3', '4'];
+/** What the server says when the session is over. */
+const ENDED = new HttpError(403).message;
 const isTouch = window.matchMedia('(pointer: coarse)').matches;
 
 export function App({ description, engine }: AppProps) {
@@ -214,7 +216,10 @@ export function App({ description, engine }: AppProps) {
               isKey={keys.has(views[id]?.slice?.instanceUid ?? '')}
               overlay={flags.overlay}
               ended={ended}
-              onView={(next) => setViews((before) => ({ ...before, [id]: next }))}
+              onView={(next) => {
+                if (next.error === ENDED) setEnded(true);
+                setViews((before) => ({ ...before, [id]: next }));
+              }}
               onActivate={() => setActive(id)}
               onRetry={() => (views[id]?.count ? engine.retry(id) : shelves[id] && void put(id, shelves[id]))}
               onDropSeries={(key) => {
