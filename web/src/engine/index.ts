@@ -280,7 +280,7 @@ export function turn(id: string, how: Turn): void {
       pane.window = undefined;
       pane.inverted = false;
       viewport.setCamera({ flipHorizontal: false, flipVertical: false });
-      viewport.setViewPresentation({ rotation: 0 });
+      viewport.setViewPresentation({ ...now, rotation: 0, flipHorizontal: false, flipVertical: false });
       viewport.resetCamera();
       arrived(pane, pane.view.index);
       return;
