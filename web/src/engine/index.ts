@@ -267,7 +267,10 @@ export function turn(id: string, how: Turn): void {
       arrived(pane, pane.view.index);
       return;
     case 'fit':
-      viewport.setViewPresentation({ ...now, pan: [0, 0], zoom: 1 });
+      // Zoom 1 is the fitting one only with a graphics processor.
+      viewport.resetCamera();
+      viewport.setCamera({ flipHorizontal: now.flipHorizontal, flipVertical: now.flipVertical });
+      viewport.setViewPresentation({ ...viewport.getViewPresentation(), rotation: now.rotation });
       break;
     case 'actual':
       viewport.setZoom(viewport.getZoom() / (pane.view.zoom || 1));
