@@ -1,6 +1,7 @@
 //! Runs a spec of `web/e2e` with Node and Debian's Chromium.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::harness::{Package, tool};
 
@@ -19,13 +20,13 @@ pub async fn spec(name: &str, renderer: Renderer, environment: &[(&str, String)]
         "the viewer's tools are missing; install them with: make web"
     );
     assert!(yingku::web::viewer_is_embedded(), "the viewer is not in this binary; build it with: make web");
-    let mut command = tokio::process::Command::new(tool("node", Package::Debian("nodejs")));
-    command.arg(format!("e2e/{name}.mjs")).current_dir(&web).kill_on_drop(true);
+    let mut command = Command::new(tool("node", Package::Debian("nodejs")));
+    command.arg(format!("e2e/{name}.mjs")).current_dir(&web);
     command.env("CHROMIUM", tool("chromium", Package::Debian("chromium")));
     command.env("OUT", out());
     command.env("RENDERER", if matches!(renderer, Renderer::Gpu) { "gpu" } else { "cpu" });
     command.envs(environment.iter().map(|(key, value)| (*key, value.as_str())));
-    let output = command.output().await.unwrap();
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     assert!(
         output.status.success(),
         "{name} {renderer:?}\n{}\n{}",
