@@ -178,6 +178,8 @@ export function App({ description, engine }: AppProps) {
         canPlay={(view?.count ?? 0) > 1}
         hasKeys={keys.size > 0}
         hasVolume={volumeSlices !== undefined && engine.rendererInUse() === 'gpu'}
+        maySave={description.download}
+        mayPrint={description.print}
         panel={panel}
         onTool={setTool}
         onTurn={turn}
