@@ -192,7 +192,8 @@ impl ImagesTab {
             picture_root: format!("{exam_root}/frame/"),
             picture_query,
             page_query: state.link(&[("i", "")]),
-            viewer: (crate::web::viewer_is_embedded() && !instances.is_empty()).then(|| format!("{exam_root}/viewer")),
+            viewer: (crate::web::viewer_is_embedded() && tab == "images" && !instances.is_empty())
+                .then(|| format!("{exam_root}/viewer")),
         }
     }
 }

@@ -14,4 +14,4 @@ mod refusals;
 mod samples;
 mod trend;
 mod visibility;
-mod world;
+pub(crate) mod world;
