@@ -339,6 +339,8 @@ impl ExamPage {
 
         let series = SeriesRow {
             pk: 1,
+            study_instance_uid: "2.25.1".to_owned(),
+            series_instance_uid: "2.25.1.1".to_owned(),
             number: Some(1),
             modality: "CT".to_owned(),
             kind: "image".to_owned(),

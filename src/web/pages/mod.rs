@@ -22,6 +22,8 @@ mod tests;
 mod text;
 mod trend;
 mod trend_page;
+mod viewer;
+mod viewer_page;
 pub(in crate::web) mod words;
 
 use axum::Router;
@@ -39,6 +41,8 @@ pub fn router(state: PagesState) -> Router {
     Router::new()
         .route("/t/{session}/exams", get(list::show).post(list::search))
         .route("/t/{session}/exam/{exam}", get(exam::show))
+        .route("/t/{session}/exam/{exam}/viewer", get(viewer::show))
+        .route("/t/{session}/exam/{exam}/viewer.json", get(viewer::describe))
         .route("/t/{session}/exam/{exam}/frame/{instance}/{frame}", get(files::frame))
         .route("/t/{session}/exam/{exam}/ecg/{instance}", get(files::waveform))
         .route("/t/{session}/exam/{exam}/report/page/{page}", get(files::report_page))

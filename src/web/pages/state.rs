@@ -50,6 +50,8 @@ pub(super) struct Shell {
     pub(super) base: String,
     pub(super) css: &'static str,
     pub(super) js: &'static str,
+    /// The script that chooses between full viewer and basic page.
+    pub(super) choose: &'static str,
     /// Beginning of the session's addresses.
     pub(super) root: String,
     pub(super) user: String,
@@ -172,6 +174,7 @@ impl Inner {
             base: self.base.clone(),
             css: assets::CSS_NAME.as_str(),
             js: assets::JS_NAME.as_str(),
+            choose: assets::CHOOSE_NAME.as_str(),
             root: format!("{}/t/{id}", self.base),
             user: session.user_name.clone(),
             close: session.scope.show_close,
@@ -212,6 +215,7 @@ impl Shell {
             base: String::new(),
             css: assets::CSS_NAME.as_str(),
             js: assets::JS_NAME.as_str(),
+            choose: assets::CHOOSE_NAME.as_str(),
             root: "/t/0123456789abcdef0123456789abcdef".to_owned(),
             user: "测试医生甲".to_owned(),
             close: true,
