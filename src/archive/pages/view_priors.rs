@@ -3,7 +3,7 @@
 use super::list_exams::{Entry, EntryKind, ListExams};
 use super::open_link::Session;
 use crate::archive::{Archive, Error};
-use crate::domain::scope::{Filter, Order};
+use crate::domain::scope::{Filter, Order, SortBy};
 
 /// Most entries that are looked through.
 const MOST_ENTRIES: u32 = 100;
@@ -22,7 +22,7 @@ impl Archive {
         }
         let name = if related { String::new() } else { of.name.clone() };
         let filter = Filter { name, ..Filter::default() };
-        let command = ListExams { filter, order: Order::Newest, after: None, page_size: MOST_ENTRIES };
+        let command = ListExams { filter, by: SortBy::Observed, order: Order::Newest, after: None, page_size: MOST_ENTRIES };
         let mut entries = self.list_exams(session, command).await?.entries;
         entries.retain(|entry| {
             let is_other = entry.observation_uid != of.observation_uid;

@@ -46,7 +46,9 @@ pub(super) async fn show(
             _ => pages.failed(&Error::NotFound),
         };
     };
-    let language = Language::choose(&query.lang, headers.get(header::ACCEPT_LANGUAGE));
+    // What the user chose for the session counts before what the browser prefers.
+    let asked = if query.lang.is_empty() { &session.language } else { &query.lang };
+    let language = Language::choose(asked, headers.get(header::ACCEPT_LANGUAGE));
     let page = ViewerPage::new(&pages.base, entry, &description, language);
     framed(html(StatusCode::OK, &page), &session)
 }
@@ -82,7 +84,7 @@ async fn describe_exam(
 ) -> Result<Description, Error> {
     let found = pages.archive.view_exam(&pages.viewer, session, client, exam).await?;
     let priors = pages.archive.prior_exams(session, &found.entry).await?;
-    let shell = pages.shell(id, session);
+    let shell = pages.shell(id, session, super::words::Language::default(), "");
     Ok(Description::of(&found, &priors, session, &shell, |code| pages.organization(code).to_owned()))
 }
 

@@ -221,6 +221,8 @@ const ENGLISH: &[(&str, &str)] = &[
     ("正常", "normal"),
     ("序列", "Series"),
     ("打开", "Open"),
+    ("完整版", "Full viewer"),
+    ("当前：简易版", "This is the basic page"),
     ("首幅", "First"),
     ("末幅", "Last"),
     ("上一幅", "Previous"),
