@@ -208,7 +208,7 @@ async fn d_p18_what_is_missing_is_replaced_in_order_with_a_notice() {
     let data = open("2").await;
     assert!(data.contains("本检查没有所请求的内容") && data.contains("小结节"));
     assert!(!open("1").await.contains("class=\"notice\""));
-    assert!(open("4").await.contains("申请科室"));
+    assert!(open("4").await.contains("aria-current=\"page\">申请单"));
     let only = open("3").await;
     assert!(only.contains("没有可显示的内容") && !only.contains("小结节"));
 }
