@@ -63,6 +63,7 @@ impl Answer {
 }
 
 pub fn clients() -> Vec<ApiClient> {
+    // Who may pull by time may record, too.
     let client = |id: &str, key: &str, organizations: Option<&str>, vip, follow| ApiClient {
         id: id.to_owned(),
         key: key.to_owned(),
@@ -71,6 +72,7 @@ pub fn clients() -> Vec<ApiClient> {
         organizations: organizations.map(|code| vec![code.to_owned()]),
         vip,
         follow,
+        recognitions: follow,
     };
     vec![
         client("region", REGION, None, false, true),
