@@ -136,7 +136,8 @@ impl Archive {
                 Box::pin(async move {
                     let revision = report_files::add(tx, &file, &copies.policy).await?;
                     let (at, exam) = (file.fetched_at, file.exam_report_pk);
-                    report_changes::file_stored(tx, change_id, at, &org_code, (report_changes::Subject::Exam, exam)).await?;
+                    report_changes::file_stored(tx, change_id, at, &org_code, (report_changes::Subject::Exam, exam))
+                        .await?;
                     let entry = record_of(&file, org_code, revision, by);
                     audit::record(tx, audit_id, file.fetched_at, &entry).await?;
                     Ok::<_, Error>(revision)
