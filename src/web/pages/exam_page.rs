@@ -147,7 +147,8 @@ impl ReportTab {
 /// A file of the exam that is no DICOM object.
 #[derive(Debug, Clone)]
 pub(super) struct AttachmentItem {
-    pub(super) label: String,
+    pub(super) kind: &'static str,
+    pub(super) title: String,
     pub(super) href: String,
     pub(super) show: Show,
     /// Whether it may be saved.
@@ -169,10 +170,8 @@ impl AttachmentItem {
     fn of(found: &ExamView, exam_root: &str, may: Permission, which: impl Fn(AttachmentKind) -> bool) -> Vec<Self> {
         let chosen = found.attachments.iter().filter(|attachment| which(attachment.kind));
         let item = |attachment: &Attachment| Self {
-            label: match attachment.title.as_str() {
-                "" => attachment.kind.label().to_owned(),
-                title => format!("{} · {title}", attachment.kind.label()),
-            },
+            kind: attachment.kind.label(),
+            title: attachment.title.clone(),
             href: format!("{exam_root}/attachment/{}", attachment.pk),
             show: match attachment.media_type {
                 kind if kind.is_picture() => Show::Picture,
@@ -373,7 +372,7 @@ impl ExamPage {
         let report_tab = ReportTab {
             pages: vec!["/p/1.png".to_owned()],
             original: Some("/p/original".to_owned()),
-            ..ReportTab::message("获取中")
+            ..ReportTab::message("报告文件获取中，请稍后刷新页面。")
         };
         let view = super::images_tab::View::default();
         let images = ImagesTab::new("images", "/e", &[&series], &[InstanceRow { pk: 7, frames: 1 }], &view);

@@ -172,7 +172,7 @@ impl ImagesTab {
         Self {
             strip: series.iter().enumerate().map(|(n, row)| strip(tab, exam_root, row, n + 1, chosen)).collect(),
             picture: format!("{exam_root}/frame/{instance}/{frame}.jpg{picture_query}"),
-            alt: format!("第 {position} 幅，共 {total} 幅"),
+            alt: format!("{position} / {total}"),
             position,
             total,
             steps: vec![
