@@ -10,6 +10,7 @@ pub mod convert;
 pub mod data_set_writer;
 pub mod dictionary;
 pub mod elements;
+pub mod encapsulated;
 pub mod frames;
 pub mod header;
 pub mod identifier;

@@ -8,4 +8,4 @@ mod export;
 mod fhir;
 mod files;
 mod lists;
-mod world;
+pub mod world;
