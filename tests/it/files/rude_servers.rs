@@ -122,7 +122,8 @@ impl SecureServer {
         const SERVER: &str = "import sys, ssl, http.server\n\
             class Answer(http.server.BaseHTTPRequestHandler):\n\
             \x20   def do_GET(self):\n\
-            \x20       self.send_response(200); self.end_headers(); self.wfile.write(open(sys.argv[3], 'rb').read())\n\
+            \x20       body = open(sys.argv[3], 'rb').read(); self.send_response(200)\n\
+            \x20       self.send_header('Content-Length', str(len(body))); self.end_headers(); self.wfile.write(body)\n\
             \x20   def log_message(self, *words): pass\n\
             server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Answer)\n\
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
