@@ -37,6 +37,7 @@ pub struct ReportText {
     pub conclusion: String,
     pub specimen_name: String,
     pub recognition: String,
+    pub item_names: Vec<String>,
 }
 
 /// One series, with what its strip shows.
@@ -44,6 +45,10 @@ pub struct ReportText {
 pub struct SeriesRow {
     /// Its row.
     pub pk: i64,
+    /// (0020,000D) of its study.
+    pub study_instance_uid: String,
+    /// (0020,000E).
+    pub series_instance_uid: String,
     /// Series Number.
     pub number: Option<i64>,
     /// Modality.
@@ -100,6 +105,7 @@ pub struct LabItem {
     pub result_interpre_descr: String,
     pub examine_way: String,
     pub recognition: String,
+    pub names: Vec<String>,
 }
 
 /// The texts of an entry's report.
@@ -115,7 +121,12 @@ pub async fn report_text(index: &Index, entry: &Entry) -> Result<ReportText, Err
     };
     let Some(row) = index.query_opt(sql, params![entry.pk]).await? else { return Ok(ReportText::default()) };
     let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
+    let item_columns: &[&str] = match entry.kind {
+        EntryKind::Lab => &["class_code", "class_name", "class_local_name"],
+        EntryKind::Exam | EntryKind::Study => &["exam_item_code", "exam_item_name"],
+    };
     Ok(ReportText {
+        item_names: item_columns.iter().map(|column| text(column)).collect::<Result<_, _>>()?,
         report_form_no: text("report_form_no")?,
         apply_form_no: text("apply_form_no")?,
         order_id: text("order_id")?,
@@ -147,15 +158,15 @@ pub async fn report_text(index: &Index, entry: &Entry) -> Result<ReportText, Err
 /// The series of an entry's studies, in the order of their numbers.
 pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<SeriesRow>, Error> {
     let mut select = Select::new(
-        "SELECT r.id AS pk, r.series_number, r.modality, r.kind, \
+        "SELECT r.id AS pk, s.study_instance_uid, r.series_instance_uid, r.series_number, r.modality, r.kind, \
          CASE WHEN r.series_description = '' THEN r.protocol_name ELSE r.series_description END AS description, \
          COUNT(i.id) AS instances, COUNT(i.offline_at) AS offline, CAST(SUM(i.number_of_frames) AS BIGINT) AS frames, MIN(i.id) AS any_instance, \
          (SELECT f.id FROM instance f WHERE f.series_pk = r.id ORDER BY f.instance_number, f.id LIMIT 1) AS first_instance \
-         FROM series r JOIN instance i ON i.series_pk = r.id WHERE ",
+         FROM series r JOIN study s ON s.id = r.study_pk JOIN instance i ON i.series_pk = r.id WHERE ",
     );
     push_studies(&mut select, entry);
     select.push(
-        " GROUP BY r.id, r.series_number, r.modality, r.kind, r.series_description, r.protocol_name \
+        " GROUP BY r.id, s.study_instance_uid, r.series_instance_uid, r.series_number, r.modality, r.kind, r.series_description, r.protocol_name \
          ORDER BY COALESCE(r.series_number, 999999), r.id LIMIT ?",
         params![limit],
     );
@@ -164,6 +175,8 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
         .map(|row| {
             Ok(SeriesRow {
                 pk: row.int("pk")?,
+                study_instance_uid: row.text("study_instance_uid")?,
+                series_instance_uid: row.text("series_instance_uid")?,
                 number: row.get("series_number")?,
                 modality: row.text("modality")?,
                 kind: row.text("kind")?,
@@ -205,9 +218,10 @@ pub async fn lab_items(index: &Index, lab_report_pk: i64, limit: i64) -> Result<
     rows.iter()
         .map(|row| {
             let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
-            let names = [text("class_local_name")?, text("class_name")?, text("class_code")?];
+            let names = vec![text("class_local_name")?, text("class_name")?, text("class_code")?];
             Ok(LabItem {
-                name: names.into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
+                name: names.iter().find(|name| !name.is_empty()).cloned().unwrap_or_default(),
+                names,
                 result_value: text("result_value")?,
                 result_unit: text("result_unit")?,
                 norm_lower_limit: text("norm_lower_limit")?,

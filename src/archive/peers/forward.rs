@@ -75,6 +75,10 @@ impl Archive {
         if results.is_empty() {
             return Ok(());
         }
+        let has_gone = |result: &ForwardResult| matches!(result.state, ForwardState::Sent | ForwardState::Confirmed);
+        if results.iter().any(has_gone) {
+            self.note_success("forward", upstream);
+        }
         let (upstream, now) = (upstream.to_owned(), self.clock.now_ms());
         let settled =
             self.index.write(move |tx| Box::pin(async move { forwards::settle(tx, &upstream, now, &results).await }));

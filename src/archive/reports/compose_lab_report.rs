@@ -21,6 +21,7 @@ use crate::index::lab_documents::{self, LabDocument};
 use crate::index::lab_reports::FoundLab;
 use crate::index::purged_objects;
 use crate::index::qr_links::LinkedReport;
+use crate::index::report_changes::{self, Subject};
 use crate::index::report_files::{ReportFile, StampState, StampedCopy};
 use crate::objects::Kind;
 
@@ -31,6 +32,8 @@ impl Archive {
     /// The document of a lab report, composed now unless that has been done since it last changed; `None` when the report is
     /// withdrawn or gone. Whether somebody may see it is decided by the caller.
     pub async fn lab_document(&self, lab_report_pk: i64) -> Result<Option<LabDocument>, Error> {
+        // Of the time before it was read: what changes from now on is newer than the document.
+        let composed_at = self.clock.now_ms();
         let Some(found) = lab_documents::report(&self.index, lab_report_pk).await? else { return Ok(None) };
         let class = class_of(&found.report);
         let document = self.document_of(std::slice::from_ref(&found));
@@ -53,14 +56,16 @@ impl Archive {
             hash,
             page_count: i64::try_from(composed.page_count).unwrap_or(i64::MAX),
             stamped: is_stamped,
-            composed_at: self.clock.now_ms(),
+            composed_at,
         };
-        let (audit_id, org_code) = (self.ids.next(), class.org_code);
+        let (audit_id, change_id, org_code) = (self.ids.next(), self.ids.next(), class.org_code);
         let written = self.index.write(move |tx| {
             Box::pin(async move {
                 if let Some(former) = lab_documents::put(tx, &mut document).await? {
                     purged_objects::add(tx, document.composed_at, &former.place).await?;
                 }
+                let subject = (Subject::Lab, lab_report_pk);
+                report_changes::file_stored(tx, change_id, document.composed_at, &org_code, subject).await?;
                 let entry = AuditRecord {
                     action: "compose_lab_report",
                     actor: Actor::system("compose_lab_report"),

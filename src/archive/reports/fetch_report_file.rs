@@ -80,6 +80,7 @@ impl Archive {
             return Ok(FetchOutcome::NoFile);
         };
         let fetched = self.fetcher.fetch_for(&source.org_code, self.clock.now_ms(), &address).await?;
+        self.note_success("fetch", &source.org_code);
         let by = ("fetch_report_file", Actor::system("fetch_report_file"));
         let fetched = self.opened(&source.org_code, fetched, by.1.clone()).await?;
         Ok(self.take_report_file(exam_report_pk, source, fetch::without_user_info(&address), fetched, by).await?)
@@ -159,7 +160,7 @@ impl Archive {
                         return Ok(None);
                     }
                     let revision = report_files::add(tx, &file, &copies.policy).await?;
-                    report_changes::file_stored(tx, change_id, at, &org_code, exam).await?;
+                    report_changes::file_stored(tx, change_id, at, &org_code, (report_changes::Subject::Exam, exam)).await?;
                     let entry = record_of(&file, org_code, revision, by);
                     audit::record(tx, audit_id, file.fetched_at, &entry).await?;
                     Ok::<_, Error>(Some(revision))

@@ -29,6 +29,15 @@ pub(super) struct LabUnit {
     pub(super) lacks_lines: bool,
 }
 
+/// What becomes of withdrawn lines that are sent again with their old content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WithdrawnLines {
+    /// They are back.
+    ComeBack,
+    /// A full set has withdrawn lines that an older message still has: with its head it does not bring them back.
+    Stay,
+}
+
 pub(super) async fn write(
     tx: &mut Tx,
     ids: &Ids,
@@ -43,14 +52,15 @@ pub(super) async fn write(
     };
     let mut records = Vec::with_capacity(items.len() + 1);
     let mut full_set = false;
-    // A full set has withdrawn lines that an older message still has: with its head it does not bring them back.
-    let mut revives = true;
+    let mut withdrawn = WithdrawnLines::ComeBack;
     // Reports of which followers of the change feed are told.
     let mut touched = BTreeSet::new();
     let place = match head {
         Some(head) => {
             let (id, standing, outcome) = write_head(tx, ids, context, *head).await?;
-            revives = standing != Some(Standing::Stale);
+            if standing == Some(Standing::Stale) {
+                withdrawn = WithdrawnLines::Stay;
+            }
             let is_newer = standing == Some(Standing::Newer);
             full_set = context.rules.replace_items && is_newer && !items.is_empty() && !lacks_lines;
             let adopted = lab_reports::adopt_orphans(tx, id, &owner[0], &owner[1], &owner[2]).await?;
@@ -68,7 +78,7 @@ pub(super) async fn write(
         false => lab_reports::items(tx, &owner[0], &owner[1], &owner[2]).await?,
     };
     for item in items {
-        let outcome = write_item(tx, ids, context, place, revives, (&mut known, &mut touched), item).await?;
+        let outcome = write_item(tx, ids, context, place, withdrawn, (&mut known, &mut touched), item).await?;
         records.push(outcome);
     }
     if full_set {
@@ -150,7 +160,7 @@ async fn write_item(
     ids: &Ids,
     context: &Context,
     place: ItemPlace,
-    revives: bool,
+    withdrawn: WithdrawnLines,
     (known, touched): (&mut Vec<KnownItem>, &mut BTreeSet<i64>),
     item: Prepared<LabItemField>,
 ) -> Result<RecordOutcome, index::Error> {
@@ -185,7 +195,7 @@ async fn write_item(
     let mut stand = standing(incoming, Stored::of_line(stored));
     // A line withdrawn by a full set has its old content; sent again, it is back.
     let overtaken = context.replayed.zip(stored.message_pk).is_some_and(|(replayed, stored)| stored > replayed);
-    if stand == Standing::Duplicate && stored.withdrawn != facts.withdrawn && revives && !overtaken {
+    if stand == Standing::Duplicate && stored.withdrawn != facts.withdrawn && withdrawn == WithdrawnLines::ComeBack && !overtaken {
         stand = Standing::Changed;
     }
     let replaces = matches!(stand, Standing::Newer | Standing::Changed);

@@ -12,7 +12,7 @@ use super::fetch_report_file::FetchOutcome;
 use crate::archive::images::store_instance::{Completeness, ReceiveInstance};
 use crate::archive::{Archive, Error};
 use crate::dicom::elements::Encoding;
-use crate::dicom::encapsulated::{self, DocumentRefusal, ENCAPSULATED_PDF};
+use crate::dicom::encapsulated_pdf::{self, DocumentRefusal, ENCAPSULATED_PDF};
 use crate::dicom::text::Charset;
 use crate::dicom::transfer_syntax::is_deflated;
 use crate::dicom::{part10, render};
@@ -133,7 +133,7 @@ impl Archive {
             } else {
                 (data_set, Encoding::of_transfer_syntax(&transfer_syntax_uid))
             };
-            let range = encapsulated::pdf_in(&data_set, encoding)?;
+            let range = encapsulated_pdf::pdf_in(&data_set, encoding)?;
             if range.len() as u64 > limit {
                 return Err(Unread::Unfit("the document is larger than reports.max_bytes".to_owned()));
             }
@@ -155,7 +155,7 @@ impl Archive {
                 if !encapsulated_reports::retract(tx, exam_report_pk, &source).await? {
                     return Ok(EncapsulatedOutcome::Nothing);
                 }
-                report_changes::file_stored(tx, change_id, now, &org_code, exam_report_pk).await?;
+                report_changes::file_stored(tx, change_id, now, &org_code, (report_changes::Subject::Exam, exam_report_pk)).await?;
                 let entry = AuditRecord {
                     action: "retract_report_file",
                     actor: Actor::system(ACTION),

@@ -3,9 +3,11 @@
 mod changes;
 mod city;
 mod concurrency;
+mod containers;
 mod documents;
 mod export;
 mod fhir;
 mod files;
+mod hospitals;
 mod lists;
 pub mod world;

@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod import;
+mod customers;
 mod inbox;
 mod jobs;
 mod people;

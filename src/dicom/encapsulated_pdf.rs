@@ -1,7 +1,7 @@
-//! Documents inside DICOM objects (PS3.3 section C.24.2, Encapsulated Document Module).
+//! The PDF of a report inside a DICOM object (PS3.3 section C.24.2, Encapsulated Document Module).
 //!
-//! A report as a PDF is such an object's value (0042,0011). What its other elements say of it is not believed: the
-//! caller looks at the bytes. A value that runs past the end of the object is no value.
+//! Stricter than [`super::encapsulated_document`], which shows what there is: what becomes a report's file must be whole,
+//! and the object's own words about its length and kind are not believed. A value that runs past the end is no value.
 
 use std::ops::Range;
 
