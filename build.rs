@@ -20,7 +20,8 @@ fn variable(name: &str) -> std::io::Result<String> {
 
 /// The lines are `entry NAME`, `preload NAME`, `style NAME` and `file NAME`.
 fn table(list: &str, dist: &Path) -> String {
-    let named = |kind: &str| list.lines().filter_map(|line| line.strip_prefix(kind)?.strip_prefix(' ')).collect::<Vec<_>>();
+    let named =
+        |kind: &str| list.lines().filter_map(|line| line.strip_prefix(kind)?.strip_prefix(' ')).collect::<Vec<_>>();
     let mut out = String::new();
     let _ = writeln!(out, "static ENTRY: Option<&str> = {:?};", named("entry").first());
     let _ = writeln!(out, "static PRELOADS: &[&str] = &{:?};", named("preload"));

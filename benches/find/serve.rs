@@ -66,9 +66,7 @@ pub async fn measure(engine: &str, folder: &Path, database: &str, studies: u64, 
     let year = |n| names::dates_from(n, 365);
     let queries: [(&str, f64, &dyn Fn(u64) -> String); 4] = [
         ("QIDO-RS, PatientID", 5.0, &|n| format!("{root}&PatientID={}", names::patient_id(n))),
-        ("QIDO-RS, year, CT", 50.0, &|n| {
-            format!("{root}&limit=100&ModalitiesInStudy=CT&StudyDate={}", year(n))
-        }),
+        ("QIDO-RS, year, CT", 50.0, &|n| format!("{root}&limit=100&ModalitiesInStudy=CT&StudyDate={}", year(n))),
         ("QIDO-RS, offset 10000", 50.0, &|n| {
             format!("{root}&limit=100&offset=10000&ModalitiesInStudy=CT&StudyDate={}", year(n))
         }),

@@ -49,7 +49,10 @@ pub async fn run(folder: &Path) {
     let fresh = region(address, Arc::clone(&ended)).await;
     let pace = fresh.len() as f64 / again.elapsed().as_secs_f64();
     println!("{all} registrations of {} reports in {:.1} s", HOSPITALS * reports, registered.as_secs_f64());
-    println!("the region has them after {:.1} s; a new follower reads {pace:.0} whole reports/s", followed.as_secs_f64());
+    println!(
+        "the region has them after {:.1} s; a new follower reads {pace:.0} whole reports/s",
+        followed.as_secs_f64()
+    );
     assert!(fresh == copy, "whoever begins at the end has the same");
     drop(server);
     let config = DatabaseConfig { url: database, ..DatabaseConfig::default() };

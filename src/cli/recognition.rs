@@ -115,8 +115,10 @@ impl Command {
     async fn run(self, archive: &Archive) -> anyhow::Result<()> {
         match self {
             Command::List { which, limit } => {
-                each(archive, "recognition list", &which.filter()?, limit, |record| println!("{}", line(archive, record)))
-                    .await
+                each(archive, "recognition list", &which.filter()?, limit, |record| {
+                    println!("{}", line(archive, record))
+                })
+                .await
             }
             Command::Export { which } => {
                 print!("\u{FEFF}{}", csv::row(&COLUMNS));
@@ -236,7 +238,8 @@ fn cells(listed: &ListedRecognition) -> String {
 }
 
 fn told(figures: &RecognitionStatistics) -> String {
-    let rate = |per_mille: Option<i64>| per_mille.map_or("–".to_owned(), |rate| format!("{}.{}%", rate / 10, rate % 10));
+    let rate =
+        |per_mille: Option<i64>| per_mille.map_or("–".to_owned(), |rate| format!("{}.{}%", rate / 10, rate % 10));
     let reasons = |reasons: &std::collections::BTreeMap<String, i64>| {
         reasons.iter().map(|(code, count)| format!(" reason {code}: {count}")).collect::<String>()
     };
@@ -270,7 +273,8 @@ fn items(text: &str) -> anyhow::Result<Vec<RecognisedItem>> {
     let rows = csv::rows(text)?;
     let (head, rows) = rows.split_first().context("is empty")?;
     let place = |at: usize| {
-        let named = |cell: &String| cell.trim().eq_ignore_ascii_case(ITEM_COLUMNS[at]) || cell.trim() == CHINESE_COLUMNS[at];
+        let named =
+            |cell: &String| cell.trim().eq_ignore_ascii_case(ITEM_COLUMNS[at]) || cell.trim() == CHINESE_COLUMNS[at];
         head.iter().position(named)
     };
     let places: [Option<usize>; 7] = std::array::from_fn(place);
@@ -318,18 +322,24 @@ mod tests {
 
     #[test]
     fn items_are_read_from_columns_in_any_order_and_language() {
-        let read = items("级别,类别,项目,机构,有效期止,别名\n全国HR,检查,CT01,ORG-T01,2026/12/31,胸部CT|CT胸部\n,lab,WBC,,,\n");
+        let read = items(
+            "级别,类别,项目,机构,有效期止,别名\n全国HR,检查,CT01,ORG-T01,2026/12/31,胸部CT|CT胸部\n,lab,WBC,,,\n",
+        );
         let read = read.unwrap();
-        assert_eq!((read[0].kind, read[0].valid_from.as_str(), read[0].valid_to.as_str()), (ItemKind::Exam, "", "2026-12-31"));
-        assert_eq!((read[0].aliases.len(), read[0].org_code.as_str(), read[0].level.as_str()), (2, "ORG-T01", "全国HR"));
+        assert_eq!(
+            (read[0].kind, read[0].valid_from.as_str(), read[0].valid_to.as_str()),
+            (ItemKind::Exam, "", "2026-12-31")
+        );
+        assert_eq!(
+            (read[0].aliases.len(), read[0].org_code.as_str(), read[0].level.as_str()),
+            (2, "ORG-T01", "全国HR")
+        );
         assert_eq!((read[1].kind, read[1].level.as_str()), (ItemKind::Lab, ""));
     }
 
     #[test]
     fn what_is_wrong_with_a_list_is_told_with_its_place() {
-        let told = |rows: &str| {
-            items(&format!("kind,item,level,valid_from,valid_to\n{rows}")).unwrap_err().to_string()
-        };
+        let told = |rows: &str| items(&format!("kind,item,level,valid_from,valid_to\n{rows}")).unwrap_err().to_string();
         assert_eq!(told("x,CT01,HR,,\n"), "row 2: kind is exam or lab");
         assert_eq!(told("exam,,HR,,\n"), "row 2: item is needed");
         assert_eq!(told("exam,CT01,HR,昨天,\n"), "row 2: valid_from is no date");

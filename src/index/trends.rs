@@ -58,7 +58,8 @@ pub async fn results_named(
          FROM lab_item i JOIN lab_report l ON l.id = i.lab_report_pk WHERE i.withdrawn = 0",
     );
     select.push_in(" AND i.lab_report_pk", reports.iter().map(|pk| Value::from(*pk)).collect());
-    let piece = " AND (i.class_code = ? OR (COALESCE(i.class_code, '') = '' AND (i.class_local_name = ? OR i.class_name = ?)))";
+    let piece =
+        " AND (i.class_code = ? OR (COALESCE(i.class_code, '') = '' AND (i.class_local_name = ? OR i.class_name = ?)))";
     select.push(piece, params![item, item, item]);
     select.push(" ORDER BY l.observed_at DESC, i.id LIMIT ?", params![limit]);
     let rows = index.query(select.sql(), select.values()).await?;

@@ -160,7 +160,8 @@ impl Archive {
                         return Ok(None);
                     }
                     let revision = report_files::add(tx, &file, &copies.policy).await?;
-                    report_changes::file_stored(tx, change_id, at, &org_code, (report_changes::Subject::Exam, exam)).await?;
+                    report_changes::file_stored(tx, change_id, at, &org_code, (report_changes::Subject::Exam, exam))
+                        .await?;
                     let entry = record_of(&file, org_code, revision, by);
                     audit::record(tx, audit_id, file.fetched_at, &entry).await?;
                     Ok::<_, Error>(Some(revision))

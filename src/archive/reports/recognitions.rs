@@ -90,11 +90,8 @@ impl Archive {
         after: Option<(i64, i64)>,
         limit: u32,
     ) -> Result<RecognitionPage, Error> {
-        let own = RecognitionFilter {
-            readers: reader.organizations.clone(),
-            confidential: reader.vip,
-            ..filter.clone()
-        };
+        let own =
+            RecognitionFilter { readers: reader.organizations.clone(), confidential: reader.vip, ..filter.clone() };
         let page = self.recognitions_of(&own, after, limit).await?;
         self.note_pull(reader, "list_recognitions", String::new(), json!({ "count": page.records.len() })).await?;
         Ok(page)
@@ -108,7 +105,8 @@ impl Archive {
         after: Option<(i64, i64)>,
         limit: u32,
     ) -> Result<RecognitionPage, Error> {
-        let page = self.recognitions_of(&RecognitionFilter { confidential: true, ..filter.clone() }, after, limit).await?;
+        let page =
+            self.recognitions_of(&RecognitionFilter { confidential: true, ..filter.clone() }, after, limit).await?;
         let count = page.records.len();
         self.note_recognitions(actor.clone(), "list_recognitions", filter, json!({ "count": count })).await?;
         Ok(page)
@@ -148,7 +146,12 @@ impl Archive {
                 }
             }
         }
-        let pair = |([organization, by_organization, kind], tally): ([String; 3], Tally)| PairTally { organization, by_organization, kind, tally };
+        let pair = |([organization, by_organization, kind], tally): ([String; 3], Tally)| PairTally {
+            organization,
+            by_organization,
+            kind,
+            tally,
+        };
         all.pairs = pairs.into_iter().map(pair).collect();
         self.note_recognitions(actor, "count_recognitions", filter, json!({ "records": all.total.records })).await?;
         Ok(all)

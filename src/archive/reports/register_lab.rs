@@ -195,7 +195,11 @@ async fn write_item(
     let mut stand = standing(incoming, Stored::of_line(stored));
     // A line withdrawn by a full set has its old content; sent again, it is back.
     let overtaken = context.replayed.zip(stored.message_pk).is_some_and(|(replayed, stored)| stored > replayed);
-    if stand == Standing::Duplicate && stored.withdrawn != facts.withdrawn && withdrawn == WithdrawnLines::ComeBack && !overtaken {
+    if stand == Standing::Duplicate
+        && stored.withdrawn != facts.withdrawn
+        && withdrawn == WithdrawnLines::ComeBack
+        && !overtaken
+    {
         stand = Standing::Changed;
     }
     let replaces = matches!(stand, Standing::Newer | Standing::Changed);

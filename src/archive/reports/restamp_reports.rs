@@ -114,7 +114,8 @@ impl Archive {
 
     async fn restamp(&self, stamped: StampedFile) -> Result<Restamped, Error> {
         let StampedFile { mut file, policy, source } = stamped;
-        let (class, org_code) = (ReportClass { org_code: source.org_code.clone(), classes: source.classes }, source.org_code);
+        let (class, org_code) =
+            (ReportClass { org_code: source.org_code.clone(), classes: source.classes }, source.org_code);
         if self.stamp.digest(&class) == policy {
             return Ok(Restamped::Right);
         }

@@ -155,7 +155,8 @@ impl Archive {
                 if !encapsulated_reports::retract(tx, exam_report_pk, &source).await? {
                     return Ok(EncapsulatedOutcome::Nothing);
                 }
-                report_changes::file_stored(tx, change_id, now, &org_code, (report_changes::Subject::Exam, exam_report_pk)).await?;
+                let subject = (report_changes::Subject::Exam, exam_report_pk);
+                report_changes::file_stored(tx, change_id, now, &org_code, subject).await?;
                 let entry = AuditRecord {
                     action: "retract_report_file",
                     actor: Actor::system(ACTION),

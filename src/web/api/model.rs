@@ -251,9 +251,9 @@ impl Report {
             file: report.file.as_ref().map(|file| File::of(report, file, root)),
             studies: studies_of(report),
             recognition_mark: filled(&report.mark),
-            recognitions: Some(report.recognised).filter(|counts| *counts != [0, 0]).map(
-                |[recognised, not_recognised]| RecognitionCounts { recognised, not_recognised },
-            ),
+            recognitions: Some(report.recognised)
+                .filter(|counts| *counts != [0, 0])
+                .map(|[recognised, not_recognised]| RecognitionCounts { recognised, not_recognised }),
             fields,
             items,
         }

@@ -236,9 +236,10 @@ fn parameter(name: &str, kind: &Value) -> Value {
             json!({ "enum": ["patient", "person"], "default": "patient" }),
             "This number alone, or the same person's in all institutions.",
         ),
-        "from" => {
-            (text(), "First moment of `retrieved_at` (trends: `observed_at`, recognitions: `decided_at`); Asia/Shanghai.")
-        }
+        "from" => (
+            text(),
+            "First moment of `retrieved_at` (trends: `observed_at`, recognitions: `decided_at`); Asia/Shanghai.",
+        ),
         "to" => (text(), "Last moment of the same time; a day means its end."),
         "order" => (json!({ "enum": ["newest", "oldest"], "default": "newest" }), "By `retrieved_at`."),
         "cursor" => (text(), "Where to go on, as the last answer said. In the change feed also `latest`."),

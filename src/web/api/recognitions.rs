@@ -209,7 +209,8 @@ pub(super) async fn list(
     let limit = parameters.limit("limit", &inner.config)?;
     let _turn = inner.turn().await?;
     let page = inner.archive.list_recognitions(&caller.reader, &filter, after, limit).await?;
-    let cursor = |(at, pk): (i64, i64)| Cursor::List { question: filter.fingerprint(), at: at.to_string(), pk }.encode();
+    let cursor =
+        |(at, pk): (i64, i64)| Cursor::List { question: filter.fingerprint(), at: at.to_string(), pk }.encode();
     let client = &caller.reader.actor.name;
     Ok(json(&RecognitionList {
         recognitions: page.records.into_iter().map(|listed| Recognition::of(listed, client)).collect(),

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use askama::Template;
+use axum::Extension;
 use axum::Json;
 use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::Extension;
 use serde::Deserialize;
 
 use super::access::client_of;
@@ -168,11 +168,7 @@ impl RecognitionPage {
             query: query.map(|(name, text)| format!("&{name}={}", encode(text))).collect(),
             total: Row::of("合计".to_owned(), String::new(), "", &figures.total),
             rows: rows.collect(),
-            reasons: reasons
-                .into_iter()
-                .flatten()
-                .map(|entry| (entry.code.clone(), entry.meaning.clone()))
-                .collect(),
+            reasons: reasons.into_iter().flatten().map(|entry| (entry.code.clone(), entry.meaning.clone())).collect(),
         }
     }
 }

@@ -59,7 +59,10 @@ fn what_the_configuration_would_refuse_a_customer_is_refused_too() {
         (vec!["customer", "add"], "organization is missing"),
         (vec!["customer", "add", "--organization", "ORG-X"], "ORG-X"),
         (vec!["customer", "add", "--organization", "ORG-T01", "--guid", "x"], "GUID"),
-        (vec!["customer", "add", "--organization", "ORG-T01", "--guid", "11111111-2222-4333-8444-555555555555"], "with this GUID"),
+        (
+            vec!["customer", "add", "--organization", "ORG-T01", "--guid", "11111111-2222-4333-8444-555555555555"],
+            "with this GUID",
+        ),
         (vec!["customer", "add", "--organization", "ORG-T01", "--frame-ancestors", "https://a;b"], "no site"),
         (vec!["customer", "rotate", "99999999-2222-4333-8444-555555555555"], "not"),
         (vec!["customer", "set", "99999999-2222-4333-8444-555555555555"], "no such customer"),

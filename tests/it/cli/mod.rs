@@ -1,8 +1,8 @@
 //! The operator's commands, run as programs.
 
 mod conflicts;
-mod import;
 mod customers;
+mod import;
 mod inbox;
 mod jobs;
 mod people;
