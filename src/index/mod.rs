@@ -14,6 +14,7 @@ pub mod conflicts;
 pub mod customers;
 pub mod dead_objects;
 pub mod dictionaries;
+pub mod encapsulated_reports;
 pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;

@@ -11,6 +11,6 @@ mod hospitals;
 mod lists;
 mod persons;
 mod recognition;
-mod world;
+pub mod world;
 
 use crate::harness::records::complete as containers;
