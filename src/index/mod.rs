@@ -348,12 +348,18 @@ impl Index {
     /// Reads all rows of a statement.
     pub async fn query(&self, sql: impl Sql, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         Ok(match &self.engine {
-            Engine::Sqlite { read, .. } => {
-                bind_sqlite(sqlx::query(sql.into_sqlite()), values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
-            }
-            Engine::Postgres(pool) => {
-                bind_postgres(sqlx::query(sql.into_postgres()), values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
-            }
+            Engine::Sqlite { read, .. } => bind_sqlite(sqlx::query(sql.into_sqlite()), values)
+                .fetch_all(read)
+                .await?
+                .into_iter()
+                .map(Row::Sqlite)
+                .collect(),
+            Engine::Postgres(pool) => bind_postgres(sqlx::query(sql.into_postgres()), values)
+                .fetch_all(pool)
+                .await?
+                .into_iter()
+                .map(Row::Postgres)
+                .collect(),
         })
     }
 
