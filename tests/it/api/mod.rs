@@ -3,11 +3,14 @@
 mod changes;
 mod city;
 mod concurrency;
-mod containers;
 mod documents;
 mod export;
 mod fhir;
 mod files;
 mod hospitals;
 mod lists;
+mod persons;
+mod recognition;
 mod world;
+
+use crate::harness::records::complete as containers;
