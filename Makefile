@@ -1,14 +1,17 @@
 # make run    the archive with its synthetic hospital on http://127.0.0.1:8080 (DICOM: 127.0.0.1:11112, YINGKU)
 # make test   everything that must stay true; installs the peers that it talks to
 # make lint   format, clippy, docs, licences, unused dependencies, spelling
-# make bench  ingest and retrieval against DCMTK, Orthanc and nginx, memory, storage, stamping (docs/performance.md)
-# make bench-find  queries of a million studies
+# make bench  ingest and retrieval against DCMTK, Orthanc and nginx, memory, storage, registration, the change feed,
+#             queries of reports, stamping, composing (docs/performance.md)
+# make bench-find     queries of a million studies
+# make bench-reports  queries of ten million reports
+# make bench-city     fourteen hospitals, a region that follows, a server that is killed again and again
 # make fuzz   ten minutes for each fuzz target (FUZZ_SECONDS=600)
 # make doc    the documentation of the code
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run build test test-only lint bench bench-find fuzz doc venv packages-build packages-test packages-bench cargo \
+.PHONY: run build test test-only lint bench bench-find bench-reports bench-city fuzz doc venv packages-build packages-test packages-bench packages-postgres cargo \
         format-check format clippy deny machete typos lint-tools fuzz-tool
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -43,7 +46,7 @@ packages-build: cargo
 packages-test:
 	@.ci/need storescu:dcmtk echoscu:dcmtk /usr/lib/postgresql/*/bin/initdb:postgresql chromium:chromium qpdf:qpdf \
 	    Orthanc:orthanc /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
-	    wsdl2h:gsoap /usr/include/stdsoap2.h:libgsoap-dev curl:curl cc:gcc \
+	    node:nodejs javac:default-jdk-headless psql:postgresql-client wsdl2h:gsoap /usr/include/stdsoap2.h:libgsoap-dev curl:curl cc:gcc \
 	    pdftoppm:poppler-utils prlimit:util-linux setpriv:util-linux python3:python3-venv \
 	    /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk
 	@python3 -c 'import ensurepip' 2>/dev/null || .ci/need /missing/ensurepip:python3-venv
@@ -51,6 +54,9 @@ packages-test:
 packages-bench:
 	@.ci/need storescp:dcmtk dcmqrscp:dcmtk Orthanc:orthanc /usr/sbin/nginx:nginx-light \
 	    /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb
+
+packages-postgres:
+	@.ci/need /usr/lib/postgresql/*/bin/initdb:postgresql
 
 venv: $(VENV)/.complete
 
@@ -95,16 +101,26 @@ typos: $(TOOLS)/typos/.complete
 	$(TOOLS)/typos/bin/typos
 
 # ---------------------------------------------------------------- bench and fuzz
-bench: packages-build packages-bench
+bench: packages-build packages-bench packages-postgres
 	cargo build --release --locked
 	cargo bench --locked --bench ingest
 	cargo bench --locked --bench retrieve
 	cargo bench --locked --bench storage
+	cargo bench --locked --bench registry
+	YINGKU_BENCH_REPORTS=$${YINGKU_BENCH_REPORTS:-1000000} cargo bench --locked --bench reports
 	cargo bench --locked --bench stamp
+	cargo bench --locked --bench compose
 
 # A million studies in SQLite and PostgreSQL: loads for a long time and takes some 20 GB under target/bench.
-bench-find: packages-build packages-test
+bench-find: packages-build packages-postgres
 	cargo bench --locked --bench find
+
+# Ten million reports in SQLite and PostgreSQL: loads for a long time and takes some 40 GB under target/bench.
+bench-reports: packages-build packages-postgres
+	cargo bench --locked --bench reports
+
+bench-city: packages-build
+	cargo bench --locked --bench registry -- city
 
 fuzz-tool: $(TOOLS)/bin/cargo-fuzz
 
@@ -113,6 +129,6 @@ fuzz: packages-build fuzz-tool
 	@set -e; for target in $(FUZZ_TARGETS); do \
 	    echo "── fuzz $$target for $(FUZZ_SECONDS) s"; \
 	    ASAN_OPTIONS=detect_odr_violation=0 RUSTC_BOOTSTRAP=1 PATH="$(TOOLS)/bin:$$PATH" \
-        cargo fuzz run $$target fuzz/corpus/$$target $$(ls -d fixtures/$$target 2>/dev/null) -- \
+        cargo fuzz run $$target fuzz/corpus/$$target $$(ls -d fixtures/$${target/registry_xml/report_registry} 2>/dev/null) -- \
 	        -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=20 -print_final_stats=1; \
 	done

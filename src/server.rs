@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::peers::find::{Confidentiality, Readable};
 use crate::archive::upkeep::queue::{JobFailure, JobKind};
+use crate::archive::upkeep::reindex::ReindexRules;
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
 use crate::config::Config;
 use crate::dimse::availability::AvailabilityNotification;
@@ -91,6 +92,7 @@ impl Server {
         let archive = open_archive(&config).await?;
         // Not for commands: a reindex has no news.
         let archive = archive.notifying(AvailabilityNotification::rules(&config.dicom, &config.peer));
+        archive.replay_segments().await?;
         let codes: Vec<String> = config.organization.iter().map(|organization| organization.code.clone()).collect();
         let peers = config.peer.iter().map(|peer| peer.clone().with_every_organization(&codes)).collect();
         let dimse = dimse::Listener::bind(&config.dicom, peers, archive.clone()).await?;
@@ -208,7 +210,18 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
     archive.refresh_dictionaries().await?;
     let archive = archive.fetching_for(Pacs::organizations(&config.peer));
     let archive = archive.naming(config.organization.iter().map(|one| (one.code.clone(), one.name.clone())).collect());
+    let archive = archive.making_rows_again(reading_back(config, None));
     Ok(archive.forwarding(config.upstream.iter().map(front::UpstreamConfig::rule).collect()))
+}
+
+/// How stored objects are read again; `organization` is that of objects which do not name theirs.
+pub fn reading_back(config: &Config, organization: Option<String>) -> ReindexRules {
+    let charset = |peer: &dimse::PeerConfig| Some((peer.ae_title.to_string(), peer.charset.clone()?));
+    ReindexRules {
+        organization,
+        default_charset: config.dicom.default_charset.clone(),
+        charsets: config.peer.iter().filter_map(charset).collect(),
+    }
 }
 
 /// The upstream archives, each with its peer where it is one of DICOM.

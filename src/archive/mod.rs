@@ -78,6 +78,7 @@ pub struct Archive {
     dictionaries: upkeep::dictionaries::Live,
     store_probe: StoreProbe,
     successes: Successes,
+    replay: Option<Arc<upkeep::reindex::ReindexRules>>,
 }
 
 impl Archive {
@@ -101,6 +102,7 @@ impl Archive {
             dictionaries: upkeep::dictionaries::Live::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
             successes: Successes::default(),
+            replay: None,
         }
     }
 

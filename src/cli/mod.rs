@@ -5,6 +5,7 @@ mod check_config;
 mod compact;
 mod conflicts;
 mod csv;
+mod customer;
 mod demo;
 mod dictionary;
 mod forward;
@@ -48,6 +49,8 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Bring the database's schema up to date and stop.
     Migrate(ConfigFile),
+    /// Look after the hospital systems that may open pages.
+    Customer(customer::CustomerCommand),
     /// Print a signed link to a page.
     SignLink(sign_link::SignLink),
     /// Take in DICOM files and folders.
@@ -139,7 +142,8 @@ pub fn main() -> ExitCode {
             Command::Serve(command) => command.run().await,
             Command::CheckConfig(command) => command.run(),
             Command::Migrate(config) => migrate::run(&config).await,
-            Command::SignLink(command) => command.run(),
+            Command::Customer(command) => command.run().await,
+            Command::SignLink(command) => command.run().await,
             Command::Import(command) => command.run().await,
             Command::Retrieve(command) => command.run().await,
             Command::Verify(command) => command.run().await,

@@ -1,7 +1,7 @@
 //! The vectors of D-T1 and every rule of D-T2 to D-T13 that the verifier keeps.
 
 use super::*;
-use crate::domain::customer::{Secret, TokenOptions};
+use crate::domain::customer::{Customers, Secret, TokenOptions};
 
 const GUID: &str = "11111111-2222-4333-8444-555555555555";
 const SECRET: &str = "unit-test-secret-1";
@@ -21,7 +21,8 @@ fn customer(token: TokenOptions) -> Customers {
 
 fn check(page: Page, raw: &str, token: TokenOptions) -> Result<BTreeMap<Parameter, String>, Refusal> {
     let customers = customer(token);
-    verify(page, &SignedQuery::parse(raw)?, &customers, NOW).map(|verified| verified.values)
+    let query = SignedQuery::parse(raw)?;
+    verify(page, &query, customers.get(query.guid()), NOW).map(|verified| verified.values)
 }
 
 fn by_default(page: Page, raw: &str) -> Result<BTreeMap<Parameter, String>, Refusal> {
@@ -244,9 +245,81 @@ fn local_time_taken_for_utc_is_tolerated_only_on_request() {
 fn unknown_customers_and_wrong_tokens_are_the_same_kind_of_refusal() {
     let unknown = sign(&V1, SECRET).replace("11111111", "99999999");
     assert!(matches!(by_default(Page::ClinicExamView, &unknown), Err(Refusal::Denied(_))));
-    let nobody = Customers::default();
     let query = SignedQuery::parse("UserID=u&token=D41D8CD98F00B204E9800998ECF8427E").unwrap();
-    assert!(matches!(verify(Page::RelatedExamList, &query, &nobody, NOW), Err(Refusal::Denied(_))));
+    assert!(matches!(verify(Page::RelatedExamList, &query, None, NOW), Err(Refusal::Denied(_))));
+}
+
+fn signature(kind: Signature) -> TokenOptions {
+    TokenOptions { signature: kind, ..TokenOptions::default() }
+}
+
+/// Own vector, printed in the integrators' manual too.
+#[test]
+fn d_t11_the_second_signature_is_accepted_beside_the_first() {
+    let link = sign_by_hmac(Page::ClinicExamView, &V1, SECRET);
+    assert!(link.ends_with(V1_SIGN), "{link}");
+    assert_eq!(by_default(Page::ClinicExamView, &link).unwrap()[&Parameter::MedRecNo], "MR0001");
+    assert!(check(Page::ClinicExamView, &link, signature(Signature::Hmac)).is_ok());
+    assert!(check(Page::ClinicExamView, &link, signature(Signature::Md5)).is_err());
+    assert!(check(Page::ClinicExamView, &sign(&V1, SECRET), signature(Signature::Hmac)).is_err());
+    let before = sign_by_hmac(Page::ClinicExamView, &V1, "the-secret-before-1");
+    assert!(by_default(Page::ClinicExamView, &before).is_ok(), "while the secret is changed");
+}
+
+const V1_SIGN: &str = "724acc8b715865a865f0b39be3f43bd6abd3f74ba72b2a87563029b38bc06ea1";
+
+#[test]
+fn d_t11_the_second_signature_binds_names_values_and_page() {
+    let link = sign_by_hmac(
+        Page::ClinicExam,
+        &[
+            ("UserUID", GUID),
+            ("UserID", "u"),
+            ("PatientID", "P1"),
+            ("AccessionNumber", "A1"),
+            ("Timestamp", "1700000000"),
+        ],
+        SECRET,
+    );
+    assert!(by_default(Page::ClinicExam, &link).is_ok());
+    for (from, to) in [("PatientID", "MedRecNO"), ("P1&AccessionNumber=A1", "P&AccessionNumber=1A1"), ("=A1", "=A2")] {
+        let changed = link.replace(from, to);
+        assert!(changed != link && by_default(Page::ClinicExam, &changed).is_err(), "{changed}");
+    }
+    assert!(by_default(Page::RelatedExamList, &link).is_err(), "another page");
+    assert!(by_default(Page::ClinicExam, &format!("{link}&ShowClose=1")).is_err(), "what the page knows is signed");
+    assert!(by_default(Page::ClinicExam, &format!("{link}&_=17")).is_ok(), "what it does not know is never used");
+    let reordered: Vec<&str> = link.split('&').rev().collect();
+    assert!(by_default(Page::ClinicExam, &reordered.join("&")).is_ok(), "the order does not count");
+}
+
+#[test]
+fn d_t11_a_wrong_second_signature_is_not_mended_by_a_good_first_one() {
+    let link = sign(&V1, SECRET);
+    assert!(by_default(Page::ClinicExamView, &link).is_ok());
+    assert!(by_default(Page::ClinicExamView, &format!("{link}&sign={}", "0".repeat(64))).is_err());
+}
+
+#[test]
+fn d_t12_a_password_counts_only_where_nothing_is_signed() {
+    let of = |raw: &str| SignedQuery::parse(raw).unwrap().password().map(|(u, p)| (u.to_owned(), p.to_owned()));
+    let legacy = "UserID=his&UserPwd=123456&MedRecNO=MR0001";
+    assert_eq!(of(legacy), Some(("his".to_owned(), "123456".to_owned())));
+    assert_eq!(of(&format!("{legacy}&token=00")), None);
+    assert_eq!(of(&format!("{legacy}&sign=00")), None);
+    assert_eq!(of("UserID=his&UserName=123456&MedRecNO=MR0001"), None);
+    let query = SignedQuery::parse(legacy).unwrap();
+    let customer = Customer::default();
+    let verified = by_password(Page::ClinicExamList, &query, &customer);
+    assert!(!verified.values.values().any(|value| value.contains("123456")), "the password is kept nowhere");
+}
+
+#[test]
+fn a_language_may_be_added_to_a_signed_link() {
+    assert_eq!(
+        by_default(Page::ClinicExamView, &format!("{}&lang=en", sign(&V1, SECRET))).unwrap()[&Parameter::Language],
+        "en"
+    );
 }
 
 proptest::proptest! {
@@ -255,7 +328,7 @@ proptest::proptest! {
         if let Ok(query) = SignedQuery::parse(&raw) {
             let customers = customer(TokenOptions::default());
             for page in Page::ALL {
-                proptest::prop_assert!(verify(page, &query, &customers, NOW).is_err());
+                proptest::prop_assert!(verify(page, &query, customers.get(GUID), NOW).is_err());
             }
         }
     }

@@ -45,6 +45,10 @@ pub struct ReportText {
 pub struct SeriesRow {
     /// Its row.
     pub pk: i64,
+    /// (0020,000D) of its study.
+    pub study_instance_uid: String,
+    /// (0020,000E).
+    pub series_instance_uid: String,
     /// Series Number.
     pub number: Option<i64>,
     /// Modality.
@@ -154,15 +158,15 @@ pub async fn report_text(index: &Index, entry: &Entry) -> Result<ReportText, Err
 /// The series of an entry's studies, in the order of their numbers.
 pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<SeriesRow>, Error> {
     let mut select = Select::new(
-        "SELECT r.id AS pk, r.series_number, r.modality, r.kind, \
+        "SELECT r.id AS pk, s.study_instance_uid, r.series_instance_uid, r.series_number, r.modality, r.kind, \
          CASE WHEN r.series_description = '' THEN r.protocol_name ELSE r.series_description END AS description, \
          COUNT(i.id) AS instances, COUNT(i.offline_at) AS offline, CAST(SUM(i.number_of_frames) AS BIGINT) AS frames, MIN(i.id) AS any_instance, \
          (SELECT f.id FROM instance f WHERE f.series_pk = r.id ORDER BY f.instance_number, f.id LIMIT 1) AS first_instance \
-         FROM series r JOIN instance i ON i.series_pk = r.id WHERE ",
+         FROM series r JOIN study s ON s.id = r.study_pk JOIN instance i ON i.series_pk = r.id WHERE ",
     );
     push_studies(&mut select, entry);
     select.push(
-        " GROUP BY r.id, r.series_number, r.modality, r.kind, r.series_description, r.protocol_name \
+        " GROUP BY r.id, s.study_instance_uid, r.series_instance_uid, r.series_number, r.modality, r.kind, r.series_description, r.protocol_name \
          ORDER BY COALESCE(r.series_number, 999999), r.id LIMIT ?",
         params![limit],
     );
@@ -171,6 +175,8 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
         .map(|row| {
             Ok(SeriesRow {
                 pk: row.int("pk")?,
+                study_instance_uid: row.text("study_instance_uid")?,
+                series_instance_uid: row.text("series_instance_uid")?,
                 number: row.get("series_number")?,
                 modality: row.text("modality")?,
                 kind: row.text("kind")?,

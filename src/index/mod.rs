@@ -11,6 +11,7 @@ pub mod audit;
 pub mod availability;
 pub mod commitments;
 pub mod conflicts;
+pub mod customers;
 pub mod dead_objects;
 pub mod dictionaries;
 pub mod exam_details;
@@ -44,6 +45,7 @@ pub mod rejected_records;
 pub mod report_changes;
 pub mod report_files;
 pub mod report_studies;
+pub mod report_versions;
 pub mod restamps;
 pub mod retrieval;
 pub mod scrubs;
@@ -53,6 +55,7 @@ pub mod study_texts;
 pub mod subjects;
 pub mod trends;
 mod tx;
+mod unsynced;
 mod value;
 pub mod work_leases;
 mod writer;
@@ -74,8 +77,10 @@ use tokio::sync::{mpsc, oneshot};
 pub use node::{Ids, LEASE, RENEW};
 pub use select::Select;
 pub use tx::Tx;
+pub use unsynced::Surety;
 pub use value::{Row, Value};
 
+use unsynced::Limits;
 use value::{bind_postgres, bind_sqlite};
 use writer::{Done, Operation, Waiting};
 
@@ -104,6 +109,13 @@ pub struct DatabaseConfig {
     pub acquire_timeout_ms: u64,
     /// Write operations that may share one commit (SQLite).
     pub batch_limit: usize,
+    /// Rows of instances in segments that may wait for a sync of the database's log (SQLite): the instance itself is on the
+    /// disk, and after a loss of power the next start makes its rows again. 0: every commit is synced. Default 1000.
+    pub unsynced_instances: usize,
+    /// The same, counted by what has to be read to make the rows again, in bytes. Default 256 MiB.
+    pub unsynced_bytes: u64,
+    /// How long they may wait at most, in milliseconds. Default 1000.
+    pub unsynced_ms: u64,
 }
 
 impl Default for DatabaseConfig {
@@ -114,6 +126,9 @@ impl Default for DatabaseConfig {
             max_connections: 8,
             acquire_timeout_ms: 10_000,
             batch_limit: 200,
+            unsynced_instances: 1000,
+            unsynced_bytes: 256 * 1024 * 1024,
+            unsynced_ms: 1000,
         }
     }
 }
@@ -147,6 +162,9 @@ pub enum Error {
     /// All 1024 node numbers are held by other processes.
     #[error("no free node number: 1024 processes hold a lease on this database")]
     NoFreeNode,
+    /// A sync failed, and its log could not be emptied since.
+    #[error("the database's log is in doubt after a failed sync, and cannot be emptied yet")]
+    LogInDoubt,
     /// A stored value is not what the program wrote.
     #[error("stored value of {0} is damaged")]
     Damaged(&'static str),
@@ -161,6 +179,14 @@ impl Error {
             }
             _ => false,
         }
+    }
+
+    /// Whether the embedded engine could not read, write or sync (SQLITE_IOERR and its kinds).
+    fn is_input_or_output(&self) -> bool {
+        const SQLITE_IOERR: u32 = 10;
+        let Error::Engine(error) = self else { return false };
+        let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<u32>().ok());
+        code.is_some_and(|code| code & 0xFF == SQLITE_IOERR)
     }
 
     /// Whether the statement failed because a row with the same key exists.
@@ -214,7 +240,7 @@ impl Index {
         let options = SqliteConnectOptions::from_str(&config.url)?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // FULL: a commit is on the disk when it returns, also after a loss of power.
+            // FULL: a commit is on the disk when it returns, also after a loss of power; `writer` knows the exception.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(timeout)
@@ -240,7 +266,7 @@ impl Index {
             .await?;
         let batch_limit = config.batch_limit.max(1);
         let (write, waiting) = mpsc::channel(batch_limit * 4);
-        tokio::spawn(writer::run(writer, waiting, batch_limit));
+        tokio::spawn(writer::run(writer, waiting, batch_limit, Limits::of(config)));
         let index = Self { engine: Engine::Sqlite { read, write } };
         search_keys::fill(&index).await?;
         Ok(index)
@@ -273,6 +299,17 @@ impl Index {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        self.write_vouched(None, operation).await
+    }
+
+    /// The same for an operation that somebody vouches for, who can make its rows again: the commit need not be on the disk
+    /// when it returns. Whatever is written durably after it makes it durable too.
+    pub async fn write_vouched<T, E, F>(&self, surety: Option<Surety>, operation: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
         match &self.engine {
             Engine::Sqlite { write, .. } => {
                 let (answer, answered) = oneshot::channel();
@@ -290,7 +327,7 @@ impl Index {
                         }
                     })
                 });
-                write.send(Waiting::Operation(queued)).await.map_err(|_| E::from(Error::WriterStopped))?;
+                write.send(Waiting::Operation(queued, surety)).await.map_err(|_| E::from(Error::WriterStopped))?;
                 answered.await.map_err(|_| E::from(Error::WriterStopped))?
             }
             Engine::Postgres(pool) => {
@@ -299,6 +336,9 @@ impl Index {
                 let value = operation(&mut tx).await?;
                 if let tx::TxEngine::Postgres(transaction) = tx.engine {
                     transaction.commit().await.map_err(|e| E::from(e.into()))?;
+                }
+                if let Some(surety) = surety {
+                    surety.release();
                 }
                 Ok(value)
             }
@@ -327,6 +367,16 @@ impl Index {
                 bind_postgres(sqlx::query(sql), values).fetch_optional(pool).await?.map(Row::Postgres)
             }
         })
+    }
+
+    /// Whether the database is a file of ours, with a log that we sync ourselves.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.engine, Engine::Sqlite { .. })
+    }
+
+    /// Takes all that has been committed to the disk, also by others and before this process began.
+    pub async fn sync(&self) -> Result<(), Error> {
+        self.write(|tx| Box::pin(async move { tx.pragma(writer::TOUCH).await })).await
     }
 
     /// Whether the database answers.

@@ -1,6 +1,6 @@
 //! One transaction on either engine.
 
-use sqlx::{Postgres, SqlSafeStr, SqliteConnection, Transaction};
+use sqlx::{Executor, Postgres, SqlSafeStr, SqliteConnection, Transaction};
 
 use super::value::{bind_postgres, bind_sqlite};
 use super::{Error, Row, Value};
@@ -58,5 +58,14 @@ impl Tx {
                 bind_postgres(sqlx::query(sql), values).fetch_optional(&mut **transaction).await?.map(Row::Postgres)
             }
         })
+    }
+
+    /// Sets something of the embedded engine; nothing on the other. Some take effect when the statement is prepared, so it
+    /// is prepared each time.
+    pub(super) async fn pragma(&mut self, sql: &'static str) -> Result<(), Error> {
+        if let TxEngine::Sqlite(connection) = &mut self.engine {
+            (&mut **connection).execute(sql).await?;
+        }
+        Ok(())
     }
 }

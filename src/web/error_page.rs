@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::assets;
+use super::pages::words::english;
 
 /// What a person is told.
 #[derive(Debug, Clone, Template)]
@@ -22,6 +23,12 @@ impl MessagePage {
     pub(super) fn new(base: &str, title: &'static str, text: impl Into<String>) -> Self {
         let css = assets::CSS_NAME.as_str();
         Self { base: base.to_owned(), css, title, text: text.into(), details: Vec::new() }
+    }
+
+    /// Title and text in the second language, when both have it.
+    fn english(&self) -> Option<String> {
+        let (title, text) = (english(self.title)?, english(&self.text)?);
+        Some(format!("{title}. {text}"))
     }
 
     pub(super) fn response(&self, status: StatusCode) -> Response {

@@ -1,4 +1,4 @@
-// Comfort on top of pages that work without it: frame slider, wheel, arrow keys, the close button.
+// Comfort on top of pages that work without it: frame slider, wheel, arrow keys, the close and print buttons.
 (function () {
   'use strict';
   var close = document.querySelector('[data-close]');
@@ -8,6 +8,12 @@
       if (window.parent !== window) { window.parent.postMessage({ type: 'yingku.close' }, '*'); }
       window.close();
     });
+  }
+
+  var print = document.querySelector('[data-print]');
+  if (print && typeof window.print === 'function') {
+    print.hidden = false;
+    print.addEventListener('click', function () { window.print(); });
   }
 
   var image = document.querySelector('[data-frames]');

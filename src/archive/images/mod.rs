@@ -3,6 +3,7 @@
 pub mod convert_instance;
 pub(super) mod growing_series;
 pub mod image_access;
+pub(super) mod instance_rows;
 pub mod read_attachment;
 pub mod read_frames;
 pub mod read_image;

@@ -83,12 +83,13 @@ impl Viewer {
         &self.config
     }
 
-    pub(super) async fn kept(&self, key: &PictureKey) -> Option<Picture> {
-        self.pictures.get(key).await
-    }
-
-    pub(super) async fn keep(&self, key: PictureKey, picture: Picture) {
-        self.pictures.insert(key, picture).await;
+    /// The picture under a key, drawn when it is not kept; who asks for it meanwhile waits for the same drawing.
+    pub(super) async fn once(
+        &self,
+        key: PictureKey,
+        draw: impl Future<Output = Result<Picture, Error>>,
+    ) -> Result<Picture, Error> {
+        self.pictures.try_get_with(key, draw).await.map_err(shared)
     }
 
     /// Runs work on a blocking thread when it is its turn; the turn lasts until the work ends.
@@ -116,12 +117,7 @@ impl Archive {
     ) -> Result<Picture, Error> {
         let instance = self.viewed_instance(viewer, session, remote_addr, observation_uid, instance_pk).await?;
         let key = (instance.pk, format!("{}:{look:?}", instance.content_hash));
-        if let Some(picture) = viewer.pictures.get(&key).await {
-            return Ok(picture);
-        }
-        let picture = self.draw(viewer, &instance, look).await?;
-        viewer.pictures.insert(key, picture.clone()).await;
-        Ok(picture)
+        viewer.once(key, self.draw(viewer, &instance, look)).await
     }
 
     /// An electrocardiogram of an exam that the session may see, as SVG.
@@ -199,6 +195,18 @@ impl Archive {
         }
         Ok(self.objects.read(&instance.place).await?)
     }
+}
+
+/// The error of a drawing that several waited for.
+fn shared(error: Arc<Error>) -> Error {
+    Arc::try_unwrap(error).unwrap_or_else(|error| match &*error {
+        Error::NotFound => Error::NotFound,
+        Error::Denied => Error::Denied,
+        Error::Invalid(reason) => Error::Invalid(reason.clone()),
+        Error::Mismatch(reason) => Error::Mismatch(reason.clone()),
+        Error::TooLarge { what, limit } => Error::TooLarge { what, limit: limit.clone() },
+        Error::Index(_) | Error::Objects(_) => Error::Objects(objects::Error::Stopped),
+    })
 }
 
 fn undrawn(error: render::Error) -> Error {

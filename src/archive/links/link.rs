@@ -113,6 +113,7 @@ pub(crate) async fn exam_registered(
     links::unlink_by_rule(tx, exam_report_pk).await?;
     let Some(exam) = links::exam(tx, exam_report_pk).await? else { return Ok(()) };
     link_studies(tx, ids, now, rules, &exam).await?;
+    links::observe_by_images(tx, exam_report_pk).await?;
     attachments_of_exam_changed(tx, now, &exam).await
 }
 
@@ -204,6 +205,7 @@ async fn join(
         return conflicts::open(tx, ids, now, ConflictKind::Demographics, &exam.org_code, &subject, &detail).await;
     }
     links::link(tx, exam.exam_report_pk, study.study_pk, rule, now).await?;
+    links::observe_by_images(tx, exam.exam_report_pk).await?;
     report_changes::images_linked(tx, ids, now, &exam.org_code, exam.exam_report_pk).await?;
     links::add_uid(tx, exam.exam_report_pk, &study.study_instance_uid, UidOrigin::Dicom).await
 }

@@ -61,6 +61,7 @@ impl Archive {
                         return Err(Error::Invalid(format!("the exam report is of {a}, the study of {b}")));
                     }
                     links::link_by_hand(tx, exam_report_pk, study_pk, now).await?;
+                    links::observe_by_images(tx, exam_report_pk).await?;
                     links::add_uid(tx, exam_report_pk, &study.study_instance_uid, UidOrigin::Manual).await?;
                     link::attachments_of_exam_changed(tx, now, &exam).await?;
                     report_changes::images_linked(tx, &ids, now, &exam.org_code, exam_report_pk).await?;

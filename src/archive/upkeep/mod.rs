@@ -10,6 +10,7 @@ pub mod queue;
 pub mod recognised_items;
 pub mod reindex;
 pub mod reindex_text;
+pub mod replay_segments;
 pub mod scrub;
 mod ship_segments;
 mod show_backlog;

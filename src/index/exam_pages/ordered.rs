@@ -4,14 +4,15 @@
 //! together here: a part costs the same wherever it is. Studies without a report have no such index; they are looked for
 //! only in the days that the reports leave them.
 
-use super::{Branch, EXAM_BRANCH, Entry, LAB_BRANCH, STUDY_BRANCH, entry_from, push_branch, push_outer};
-use crate::domain::scope::{Filter, Order, Paging, Scope};
+use super::{Branch, EXAM_BRANCH, Entry, LAB_BRANCH, STUDY_BRANCH, Standing, entry_from, push_branch, push_outer};
+use crate::domain::scope::{Filter, Order, Paging, Scope, SortBy};
 use crate::index::{Error, Index, Select};
 use crate::params;
 
 /// Whether nothing but time, type and organisation narrows the list.
 pub(super) fn is_whole(scope: &Scope, filter: &Filter) -> bool {
-    let is_narrowed = !(filter.name.is_empty() && filter.accession.is_empty() && filter.observation_uid.is_empty());
+    let is_narrowed = !(filter.name.is_empty() && filter.accession.is_empty() && filter.observation_uid.is_empty())
+        || !filter.patients.is_empty();
     scope.free_search && scope.patients.is_none() && !is_narrowed
 }
 
@@ -76,7 +77,7 @@ pub(super) fn all(start: &'static str, scope: &Scope, filter: &Filter, paging: &
 
 fn reports(start: &'static str, branch: &Branch, scope: &Scope, filter: &Filter, paging: &Paging) -> Select {
     let mut select = Select::new(start);
-    push_branch(&mut select, branch, branch.organization, scope, filter);
+    push_branch(&mut select, branch, branch.organization, scope, filter, Standing::Current);
     let [from, to, before, behind, newest, oldest] = branch.walk;
     if !filter.observed.from.is_empty() {
         select.push(from, params![&filter.observed.from]);
@@ -95,7 +96,7 @@ fn reports(start: &'static str, branch: &Branch, scope: &Scope, filter: &Filter,
 fn studies(start: &'static str, scope: &Scope, filter: &Filter, paging: &Paging, found: &[Entry]) -> Select {
     let mut select = Select::new(start);
     select.push("SELECT * FROM (", params![]);
-    push_branch(&mut select, &STUDY_BRANCH, STUDY_BRANCH.organization, scope, filter);
+    push_branch(&mut select, &STUDY_BRANCH, STUDY_BRANCH.organization, scope, filter, Standing::Current);
     // The index of dates begins with the organisation, and every day has one: that is the index to take.
     select.push(" AND s.org_code = ? AND s.study_date >= ''", params![&scope.home]);
     let is_full = found.len() as i64 >= paging.limit;
@@ -116,7 +117,8 @@ fn studies(start: &'static str, scope: &Scope, filter: &Filter, paging: &Paging,
             select.push(" AND (s.study_date <= ? OR LENGTH(s.study_date) <> 8)", params![day]);
         }
     }
-    push_outer(&mut select, scope, filter, paging);
+    select.push(") AS found WHERE 1 = 1", params![]);
+    push_outer(&mut select, scope, filter, &Paging { by: SortBy::Observed, ..paging.clone() });
     select
 }
 

@@ -59,7 +59,7 @@ pub(super) async fn object(
     let (window, function) = (window(&parameters)?, None);
     let wish = Wish { format, window, function, viewport, area, max_edge: most, multipart: false, is_thumbnail: false };
     let frame = parameters.number::<u32>("frameNumber")?.unwrap_or(1);
-    rendered::single(&inner, instance, frame, wish).await
+    rendered::single(&inner, instance, frame, wish, &headers).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,14 +2,16 @@
 
 use askama::Template;
 
+use super::exam_aside::Aside;
 use super::images_tab::{Control, ImagesTab};
 use super::state::Shell;
 use super::text;
 use crate::archive::pages::list_exams::EntryKind;
 use crate::archive::pages::view_exam::{Attachment, ExamView, LabItem};
 use crate::domain::attachment::{AttachmentKind, AttachmentType};
+use crate::domain::customer::Permission;
 use crate::domain::identity::mask_id_no;
-use crate::domain::lab_result;
+use crate::domain::lab_result::{self, Severity};
 
 /// The exam page.
 #[derive(Debug, Clone, Template)]
@@ -20,16 +22,31 @@ pub(super) struct ExamPage {
     pub(super) tabs: Vec<Control>,
     pub(super) notice: Option<&'static str>,
     pub(super) content: Content,
+    pub(super) aside: Aside,
+}
+
+impl ExamPage {
+    /// Pictures need the whole width; what stands beside goes under them.
+    fn is_wide(&self) -> bool {
+        matches!(self.content, Content::Images(_) | Content::Waveform(_))
+    }
 }
 
 /// Who and what: above every tab.
 #[derive(Debug, Clone)]
 pub(super) struct ExamHeader {
     pub(super) name: String,
-    pub(super) person: String,
+    pub(super) sex: &'static str,
+    pub(super) age: String,
     pub(super) title: String,
+    pub(super) chip: &'static str,
+    pub(super) kind: String,
     pub(super) organization: String,
     pub(super) unreviewed: bool,
+    pub(super) revised: bool,
+    pub(super) critical: bool,
+    /// Critical results by name and value.
+    pub(super) alarms: Vec<String>,
     pub(super) state: &'static str,
     pub(super) facts: Vec<(&'static str, String)>,
 }
@@ -121,6 +138,8 @@ pub(super) struct AttachmentItem {
     pub(super) label: String,
     pub(super) href: String,
     pub(super) show: Show,
+    /// Whether it may be saved.
+    pub(super) download: bool,
 }
 
 /// How a browser shows an attachment.
@@ -135,7 +154,7 @@ pub(super) enum Show {
 }
 
 impl AttachmentItem {
-    fn of(found: &ExamView, exam_root: &str, which: impl Fn(AttachmentKind) -> bool) -> Vec<Self> {
+    fn of(found: &ExamView, exam_root: &str, may: Permission, which: impl Fn(AttachmentKind) -> bool) -> Vec<Self> {
         let chosen = found.attachments.iter().filter(|attachment| which(attachment.kind));
         let item = |attachment: &Attachment| Self {
             label: match attachment.title.as_str() {
@@ -149,6 +168,7 @@ impl AttachmentItem {
                 kind if kind.is_inline() => Show::Apart,
                 _ => Show::No,
             },
+            download: may.is_allowed(),
         };
         chosen.map(item).collect()
     }
@@ -184,6 +204,7 @@ pub(super) struct LabRow {
     pub(super) method: String,
     /// ↑, ↓, 异常 or nothing.
     pub(super) flag: &'static str,
+    pub(super) critical: bool,
     /// Where its values over time are.
     pub(super) trend: String,
     /// 全国HR and the like, when a dictionary says so (D-R17).
@@ -199,6 +220,7 @@ impl LabRow {
             reference: lab_result::reference(&item.norm_lower_limit, &item.norm_upper_limit, &item.norm_value_notes),
             method: item.examine_way.clone(),
             flag: flag(item),
+            critical: is_critical(item),
             trend,
             recognition: item.recognition.clone(),
         }
@@ -208,6 +230,10 @@ impl LabRow {
 fn flag(item: &LabItem) -> &'static str {
     let words = [item.result_interpre.as_str(), item.result_interpre_descr.as_str()];
     lab_result::flag(&item.result_value, &item.norm_lower_limit, &item.norm_upper_limit, words)
+}
+
+fn is_critical(item: &LabItem) -> bool {
+    lab_result::is_critical([&item.result_interpre, &item.result_interpre_descr])
 }
 
 impl ExamHeader {
@@ -233,10 +259,18 @@ impl ExamHeader {
             ("审核医生", report.authenticator_name.clone()),
             ("审核时间", text::to_the_minute(&report.authenticator_dtime)),
         ];
+        let critical = found.items.iter().filter(|item| is_critical(item));
+        let alarms = critical.map(|item| format!("{} {} {}", item.name, item.result_value, item.result_unit));
         let sex = if report.sex_name.is_empty() { &entry.sex } else { &report.sex_name };
         Self {
             name: text::person_name(&entry.name),
-            person: text::person(sex, &entry.birth_date, &entry.observed_at),
+            sex: text::sex(sex),
+            age: text::age(&entry.birth_date, &entry.observed_at),
+            chip: text::chip(entry),
+            kind: text::exam_kind(entry),
+            revised: entry.state == "4",
+            critical: entry.severity == Severity::Critical,
+            alarms: alarms.take(10).collect(),
             title: if entry.title.is_empty() { text::exam_kind(entry) } else { entry.title.clone() },
             organization: organization.to_owned(),
             unreviewed: text::is_unreviewed(entry),
@@ -249,7 +283,7 @@ impl ExamHeader {
 impl Content {
     pub(super) fn text(found: &ExamView) -> Self {
         let report = &found.text;
-        Content::Text(sections([
+        Content::Text(Section::of([
             ("检查项目", &found.entry.title),
             ("临床诊断", &report.outpat_diag_name),
             ("影像所见", &report.image_descr),
@@ -257,11 +291,11 @@ impl Content {
         ]))
     }
 
-    pub(super) fn request(found: &ExamView, exam_root: &str) -> Self {
+    pub(super) fn request(found: &ExamView, exam_root: &str, download: Permission) -> Self {
         let report = &found.text;
         let when = text::to_the_minute(&report.participant_dtime);
-        let scans = AttachmentItem::of(found, exam_root, AttachmentKind::is_request);
-        let sections = sections([
+        let scans = AttachmentItem::of(found, exam_root, download, AttachmentKind::is_request);
+        let sections = Section::of([
             ("申请单号", &report.apply_form_no),
             ("医嘱号", &report.order_id),
             ("申请科室", &report.participant_dept),
@@ -277,8 +311,8 @@ impl Content {
         Content::Request(sections, scans)
     }
 
-    pub(super) fn attachments(found: &ExamView, exam_root: &str) -> Self {
-        Content::Attachments(AttachmentItem::of(found, exam_root, |kind| !kind.is_request()))
+    pub(super) fn attachments(found: &ExamView, exam_root: &str, download: Permission) -> Self {
+        Content::Attachments(AttachmentItem::of(found, exam_root, download, |kind| !kind.is_request()))
     }
 
     pub(super) fn lab(found: &ExamView, exam_root: &str) -> Self {
@@ -287,9 +321,13 @@ impl Content {
     }
 }
 
-fn sections<const N: usize>(texts: [(&'static str, &String); N]) -> Vec<Section> {
-    let section = |(heading, text): (&'static str, &String)| Section { heading, paragraphs: text::paragraphs(text) };
-    texts.into_iter().map(section).filter(|section| !section.paragraphs.is_empty()).collect()
+impl Section {
+    /// Those of the texts that are there.
+    pub(super) fn of<const N: usize>(texts: [(&'static str, &String); N]) -> Vec<Section> {
+        let section =
+            |(heading, text): (&'static str, &String)| Section { heading, paragraphs: text::paragraphs(text) };
+        texts.into_iter().map(section).filter(|section| !section.paragraphs.is_empty()).collect()
+    }
 }
 
 #[cfg(test)]
@@ -301,6 +339,8 @@ impl ExamPage {
 
         let series = SeriesRow {
             pk: 1,
+            study_instance_uid: "2.25.1".to_owned(),
+            series_instance_uid: "2.25.1.1".to_owned(),
             number: Some(1),
             modality: "CT".to_owned(),
             kind: "image".to_owned(),
@@ -348,8 +388,8 @@ impl ExamPage {
         let contents = [
             Content::Report(report_tab),
             Content::text(&found),
-            Content::request(&found, "/e"),
-            Content::attachments(&found, "/e"),
+            Content::request(&found, "/e", Permission::Allowed),
+            Content::attachments(&found, "/e", Permission::Allowed),
             Content::lab(&found, "/e"),
             Content::Images(Box::new(images)),
             Content::Waveform(WaveformTab::new(vec!["/e/ecg/1.svg".to_owned()], 25.0, 10.0)),
@@ -361,6 +401,7 @@ impl ExamPage {
             tabs: vec![Tab::Report.link(Some(Tab::Report)), Tab::Images.link(None)],
             notice: Some("提示"),
             content,
+            aside: Aside::sample(text),
         };
         contents.into_iter().map(page).collect()
     }

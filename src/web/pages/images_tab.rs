@@ -110,6 +110,8 @@ pub(super) struct ImagesTab {
     pub(super) picture_root: String,
     pub(super) picture_query: String,
     pub(super) page_query: String,
+    /// Where the full viewer is, when it is in this binary and has something to show.
+    pub(super) viewer: Option<String>,
 }
 
 impl ImagesTab {
@@ -158,6 +160,7 @@ impl ImagesTab {
             picture_root: format!("{exam_root}/frame/"),
             picture_query,
             page_query: state.link(&[("i", "")]),
+            viewer: (crate::web::viewer_is_embedded() && !instances.is_empty()).then(|| format!("{exam_root}/viewer")),
         }
     }
 }
@@ -281,6 +284,8 @@ mod tests {
     fn series() -> SeriesRow {
         SeriesRow {
             pk: 1,
+            study_instance_uid: "2.25.1".to_owned(),
+            series_instance_uid: "2.25.1.1".to_owned(),
             number: Some(2),
             modality: "CT".to_owned(),
             kind: "image".to_owned(),

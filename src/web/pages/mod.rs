@@ -6,6 +6,7 @@
 mod attachment;
 mod config;
 mod exam;
+mod exam_aside;
 mod exam_page;
 mod extract;
 mod files;
@@ -20,12 +21,16 @@ mod state;
 mod tests;
 mod text;
 mod trend;
+mod trend_page;
+mod viewer;
+mod viewer_page;
+pub(in crate::web) mod words;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 
-pub use config::PagesConfig;
+pub use config::{PagesConfig, PagesLanguage};
 pub use state::PagesState;
 
 /// Largest form, in bytes.
@@ -36,6 +41,8 @@ pub fn router(state: PagesState) -> Router {
     Router::new()
         .route("/t/{session}/exams", get(list::show).post(list::search))
         .route("/t/{session}/exam/{exam}", get(exam::show))
+        .route("/t/{session}/exam/{exam}/viewer", get(viewer::show))
+        .route("/t/{session}/exam/{exam}/viewer.json", get(viewer::describe))
         .route("/t/{session}/exam/{exam}/frame/{instance}/{frame}", get(files::frame))
         .route("/t/{session}/exam/{exam}/ecg/{instance}", get(files::waveform))
         .route("/t/{session}/exam/{exam}/report/page/{page}", get(files::report_page))

@@ -34,9 +34,9 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
             Err(_) => return refused(&pages, StatusCode::PAYLOAD_TOO_LARGE),
         }
     }
-    let by_customer = SignedQuery::parse(&raw).ok().and_then(|query| query.customer(&pages.customers));
-    let allowed = pages.opens_by_address.allows(&peer.ip())
-        && by_customer.is_none_or(|guid| pages.opens_by_customer.allows(&guid));
+    let guid = SignedQuery::parse(&raw).map(|query| query.guid().to_ascii_lowercase()).unwrap_or_default();
+    let allowed =
+        pages.opens_by_address.allows(&peer.ip()) && (guid.len() != 36 || pages.opens_by_customer.allows(&guid));
     if !allowed {
         let page = MessagePage::new(&pages.base, "访问过于频繁", "请稍后再试。");
         return page.response(StatusCode::TOO_MANY_REQUESTS);
@@ -46,6 +46,7 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
         raw_query: &raw,
         remote_addr: peer.ip().to_string(),
         customers: &pages.customers,
+        rules: &pages.config.search,
         policy: pages.config.policy(),
     };
     match pages.archive.open_link(link).await {

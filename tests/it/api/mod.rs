@@ -3,10 +3,12 @@
 mod changes;
 mod city;
 mod concurrency;
+pub mod containers;
 mod documents;
 mod export;
 mod fhir;
 mod files;
+mod hospitals;
 mod lists;
 mod persons;
 mod recognition;

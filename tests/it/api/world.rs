@@ -15,11 +15,9 @@ use yingku::integrations::report_registry::{self, RegistryConfig, SenderConfig, 
 use yingku::web::api::{self, ApiClient, ApiConfig, ApiState};
 use yingku::web::{HttpConfig, app, fhir};
 
+pub use super::containers::{exam, lab, line};
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
-use crate::harness::records::item;
 use crate::harness::{TestDatabase, TestStore};
-
-pub use crate::harness::records::complete::{lab, line};
 
 /// Sees what is shared.
 pub const REGION: &str = "key-of-the-region-0001";
@@ -226,36 +224,6 @@ fn settings(public_url: &str) -> Settings {
         organizations: vec![organization("ORG-T01"), organization("ORG-T02")],
         public_url: public_url.to_owned(),
     }
-}
-
-/// A container with one exam report; changed attributes replace those of the same name.
-pub fn exam(changed: &[(&str, &str)]) -> String {
-    let complete = [
-        ("last_update_dtime", "2024/3/23 0:00:00"),
-        ("org_code", "ORG-T01"),
-        ("state", "3"),
-        ("report_form_no", "EX0001"),
-        ("patient_id", "P0001"),
-        ("event_type", "1"),
-        ("event_no", "E0001"),
-        ("retrieve_date", "2024/3/22 21:01:07"),
-        ("class_code", "CT"),
-        ("class_name", "CT"),
-        ("exam_item_name", "胸部CT平扫"),
-        ("name", "测试甲"),
-        ("sex_code", "2"),
-        ("birth_date", "1990/1/1 0:00:00"),
-        ("performer_dtime", "2024/3/22 14:46:06"),
-        ("authenticator_dtime", "2024/3/22 16:00:00"),
-        ("authenticator_name", "测试医生"),
-        ("conclusion", "胸部CT平扫未见异常。"),
-        ("card_no", "C00000001"),
-        ("id_no", "990101199001010019"),
-        ("patient_local_id", "L0001"),
-        ("pacs_id", "A0001"),
-        ("study_instance_uid", "2.25.1000"),
-    ];
-    format!("<exammaster>{}</exammaster>", item(&complete, changed))
 }
 
 /// One member of every object of a list.

@@ -1,6 +1,7 @@
 //! The operator's commands, run as programs.
 
 mod conflicts;
+mod customers;
 mod inbox;
 mod jobs;
 mod people;

@@ -36,7 +36,8 @@ async fn a_picture_has_the_form_and_size_that_is_asked_for() {
         ("quality=0", "*/*", 400),
         ("window=1,2,cubic", "*/*", 400),
         ("viewport=1,1,0,0,5,x", "*/*", 400),
-        ("viewport=9,9,16,0", "*/*", 406),
+        ("viewport=9,9,16,0", "*/*", 400),
+        ("viewport=9,9,0,64,1,1", "*/*", 400),
         ("", "image/tiff", 406),
         ("accept=image/tiff", "*/*", 406),
     ] {

@@ -123,7 +123,9 @@ async fn a_report_that_is_being_fetched_says_so() {
     assert!(world.get(&exam).await.text().contains("报告文件获取中"));
     world.execute("UPDATE job SET state = 'dead', last_error = 'host answered 404'", vec![]).await;
     let text = world.get(&exam).await.text();
-    assert!(text.contains("报告文件获取失败") && text.contains("host answered 404"));
+    assert!(text.contains("报告文件获取失败") && text.contains("小结节"), "the text is shown meanwhile");
+    let report = world.get(&format!("{exam}?tab=report")).await.text();
+    assert!(report.contains("host answered 404"));
 }
 
 #[tokio::test]
