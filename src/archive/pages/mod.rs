@@ -9,6 +9,5 @@ pub mod open_link;
 pub mod report_versions;
 pub mod session;
 pub mod view_exam;
-pub mod view_priors;
 pub mod view_trend;
 pub mod visit_qr_link;

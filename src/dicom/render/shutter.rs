@@ -90,8 +90,8 @@ mod tests {
     fn seen(shutter: &Shutter) -> Vec<String> {
         let mut picture = RgbImage::from_pixel(5, 5, Rgb([255; 3]));
         shutter.draw(&mut picture);
-        let row = |row: u32| (0..5).map(|column| if picture.get_pixel(column, row)[0] == 255 { '#' } else { '.' });
-        (0..5).map(|number| row(number).collect()).collect()
+        let mark = |column, row| if picture.get_pixel(column, row)[0] == 255 { '#' } else { '.' };
+        (0..5).map(|row| (0..5).map(|column| mark(column, row)).collect()).collect()
     }
 
     #[test]

@@ -9,11 +9,16 @@ use axum::response::{IntoResponse, Response};
 
 use super::extract::{Path, Query};
 use super::state::{Inner, PagesState, Peer};
-use super::viewer_page::{Description, Language, ViewerPage};
+use super::viewer_page::{Description, ViewerPage};
+use super::words::Language;
 use crate::archive::Error;
+use crate::archive::pages::list_exams::EntryKind;
 use crate::archive::pages::open_link::Session;
 use crate::web::error_page::html;
 use crate::web::viewer_files;
+
+/// So many other exams of the patient are offered beside the first.
+const MOST_PRIORS: i64 = 100;
 
 /// How the page is asked for.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
@@ -34,7 +39,9 @@ pub(super) async fn show(
         Ok(session) => session,
         Err(response) => return *response,
     };
-    let description = match describe_exam(&pages, &session, &id, &exam, &peer.ip().to_string()).await {
+    let language = pages.language(&session, &query.lang, &headers).await;
+    let client = peer.ip().to_string();
+    let description = match describe_exam(&pages, &session, language, (&id, &exam), &client).await {
         Ok(description) => description,
         Err(error) => return pages.failed(&error),
     };
@@ -46,7 +53,6 @@ pub(super) async fn show(
             _ => pages.failed(&Error::NotFound),
         };
     };
-    let language = Language::choose(&query.lang, headers.get(header::ACCEPT_LANGUAGE));
     let page = ViewerPage::new(&pages.base, entry, &description, language);
     framed(html(StatusCode::OK, &page), &session)
 }
@@ -56,12 +62,14 @@ pub(super) async fn describe(
     State(PagesState(pages)): State<PagesState>,
     ConnectInfo(peer): Peer,
     Path((id, exam)): Path<(String, String)>,
+    headers: HeaderMap,
 ) -> Response {
     let session = match pages.enter(&id).await {
         Ok(session) => session,
         Err(response) => return *response,
     };
-    match describe_exam(&pages, &session, &id, &exam, &peer.ip().to_string()).await {
+    let language = pages.language(&session, "", &headers).await;
+    match describe_exam(&pages, &session, language, (&id, &exam), &peer.ip().to_string()).await {
         Ok(description) => {
             let headers = [
                 (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
@@ -76,13 +84,14 @@ pub(super) async fn describe(
 async fn describe_exam(
     pages: &Inner,
     session: &Session,
-    id: &str,
-    exam: &str,
+    language: Language,
+    (id, exam): (&str, &str),
     client: &str,
 ) -> Result<Description, Error> {
     let found = pages.archive.view_exam(&pages.viewer, session, client, exam).await?;
-    let priors = pages.archive.prior_exams(session, &found.entry).await?;
-    let shell = pages.shell(id, session);
+    let mut priors = pages.archive.exams_of_patient(session, &found.entry, MOST_PRIORS).await?;
+    priors.retain(|entry| entry.kind != EntryKind::Lab && entry.series > 0);
+    let shell = pages.shell(id, session, language, "");
     Ok(Description::of(&found, &priors, session, &shell, |code| pages.organization(code).to_owned()))
 }
 

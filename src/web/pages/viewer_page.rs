@@ -1,11 +1,11 @@
 //! What the full viewer's page carries: the description of an exam as JSON, and the files that it loads.
 
 use askama::Template;
-use axum::http::HeaderValue;
 use serde::Serialize;
 
 use super::state::Shell;
 use super::text;
+use super::words::Language;
 use crate::archive::pages::list_exams::{Entry, EntryKind};
 use crate::archive::pages::open_link::Session;
 use crate::archive::pages::view_exam::{ExamView, SeriesRow};
@@ -13,24 +13,6 @@ use crate::dicom::render::{self, presets};
 use crate::domain::criteria::ShowType;
 use crate::web::assets;
 use crate::web::viewer_files::ViewerEntry;
-
-/// The language of the viewer's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
-    Chinese,
-    English,
-}
-
-impl Language {
-    /// By the parameter, else by what the browser asks for first.
-    pub(super) fn choose(parameter: &str, accepted: Option<&HeaderValue>) -> Self {
-        let asked = match parameter {
-            "" => accepted.and_then(|value| value.to_str().ok()).unwrap_or_default().trim(),
-            parameter => parameter,
-        };
-        if asked.get(..2).is_some_and(|two| two.eq_ignore_ascii_case("en")) { Self::English } else { Self::Chinese }
-    }
-}
 
 /// An exam as the viewer knows it.
 #[derive(Debug, Clone, Serialize)]
@@ -59,7 +41,7 @@ struct Exam {
     body_part: String,
     organization: String,
     accession: String,
-    state: &'static str,
+    state: String,
     unreviewed: bool,
     /// Where the description of this exam is.
     href: String,
@@ -114,7 +96,7 @@ impl Description {
         organization: impl Fn(&str) -> String,
     ) -> Self {
         let exam_root = format!("{}/exam/{}", shell.root, found.entry.observation_uid);
-        let exam = |entry: &Entry| Exam::of(entry, &shell.root, organization(&entry.org_code));
+        let exam = |entry: &Entry| Exam::of(entry, shell, organization(&entry.org_code));
         let shows_report = session.scope.show_type != ShowType::DataOnly && found.entry.kind == EntryKind::Exam;
         let modalities = found.series.iter().map(|series| series.modality.as_str());
         let is_ct = |modality: &str| modality == "CT";
@@ -145,24 +127,32 @@ impl Description {
 }
 
 impl Exam {
-    fn of(entry: &Entry, root: &str, organization: String) -> Self {
+    fn of(entry: &Entry, shell: &Shell, organization: String) -> Self {
+        let say = |chinese: &str| shell.language.say(chinese).into_owned();
         let patient = if entry.patient_local_id.is_empty() { &entry.patient_id } else { &entry.patient_local_id };
         Self {
             uid: entry.observation_uid.clone(),
             name: text::person_name(&entry.name),
-            person: text::person(&entry.sex, &entry.birth_date, &entry.observed_at),
+            person: person(entry, shell.language),
             patient_id: patient.clone(),
-            title: if entry.title.is_empty() { text::exam_kind(entry) } else { entry.title.clone() },
+            title: if entry.title.is_empty() { say(&text::exam_kind(entry)) } else { entry.title.clone() },
             date: text::to_the_minute(&entry.observed_at),
             modality: entry.modality.clone(),
             body_part: entry.body_part.clone(),
             organization,
             accession: entry.accession.clone(),
-            state: text::state_label(entry),
+            state: say(text::state_label(entry)),
             unreviewed: text::is_unreviewed(entry),
-            href: format!("{root}/exam/{}/viewer.json", entry.observation_uid),
+            href: format!("{}/exam/{}/viewer.json", shell.root, entry.observation_uid),
         }
     }
+}
+
+/// Sex and age, as far as known.
+fn person(entry: &Entry, language: Language) -> String {
+    let age = text::age(&entry.birth_date, &entry.observed_at);
+    let parts = [language.say(text::sex(&entry.sex)), language.say(&age)];
+    parts.iter().filter(|part| !part.is_empty()).map(AsRef::as_ref).collect::<Vec<&str>>().join(" ")
 }
 
 impl Series {
@@ -218,21 +208,17 @@ struct Words {
 
 impl ViewerPage {
     pub(super) fn new(base: &str, entry: ViewerEntry, description: &Description, language: Language) -> Self {
-        let (language, words) = match language {
-            Language::Chinese => (
-                "zh-CN",
+        let words = match language {
+            Language::Chinese => {
                 Words {
                     wait: "影像加载中…", failed: "完整版未能启动，请使用简易版查看影像。", basic: "打开简易版"
-                },
-            ),
-            Language::English => (
-                "en",
-                Words {
-                    wait: "Loading images…",
-                    failed: "The full viewer did not start. Please use the basic page.",
-                    basic: "Open the basic page",
-                },
-            ),
+                }
+            }
+            Language::English => Words {
+                wait: "Loading images…",
+                failed: "The full viewer did not start. Please use the basic page.",
+                basic: "Open the basic page",
+            },
         };
         Self {
             root: format!("{base}/static"),
@@ -240,24 +226,9 @@ impl ViewerPage {
             entry,
             title: description.exam.title.clone(),
             basic: description.links.basic.clone(),
-            language,
+            language: language.tag(),
             words,
             json: description.json(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_language_is_chinese_unless_english_is_asked_for_first() {
-        let header = |text: &'static str| HeaderValue::from_static(text);
-        assert_eq!(Language::choose("", Some(&header("en-US,zh;q=0.8"))), Language::English);
-        assert_eq!(Language::choose("", Some(&header("zh-CN,en;q=0.8"))), Language::Chinese);
-        assert_eq!(Language::choose("zh", Some(&header("en"))), Language::Chinese);
-        assert_eq!(Language::choose("en", None), Language::English);
-        assert_eq!(Language::choose("", None), Language::Chinese);
     }
 }
