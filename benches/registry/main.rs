@@ -20,8 +20,8 @@ mod messages;
 #[path = "../peers/processes.rs"]
 #[expect(dead_code, reason = "nothing but our own program is started")]
 mod processes;
-#[path = "../../tests/it/harness/records.rs"]
-mod records;
+#[path = "../../tests/it/api/containers.rs"]
+mod containers;
 #[path = "../peers/times.rs"]
 #[expect(dead_code, reason = "this one counts by time alone")]
 mod times;
@@ -33,7 +33,6 @@ use std::time::Duration;
 
 use cluster::Cluster;
 use messages::Kind;
-use records::complete as containers;
 use times::Times;
 use yingku::index::{DatabaseConfig, Index};
 use yingku_process::Yingku;

@@ -3,6 +3,7 @@
 mod changes;
 mod city;
 mod concurrency;
+pub mod containers;
 mod documents;
 mod export;
 mod fhir;
@@ -12,5 +13,3 @@ mod lists;
 mod persons;
 mod recognition;
 pub mod world;
-
-use crate::harness::records::complete as containers;
