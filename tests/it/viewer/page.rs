@@ -1,8 +1,8 @@
 //! The viewer's page and files as a program sees them.
 
-use super::phantom;
 use yingku::domain::customer::{Customer, Permission};
 
+use super::phantom;
 use crate::pages::world::{Exam, World, customer, uid};
 
 async fn world() -> (World, String) {
