@@ -1,7 +1,9 @@
 //! The viewer's page and files as a program sees them.
 
+use yingku::domain::customer::{Customer, Permission};
+
 use super::phantom;
-use crate::pages::world::{Exam, World, uid};
+use crate::pages::world::{Exam, World, customer, uid};
 
 async fn world() -> (World, String) {
     let world = World::start().await;
@@ -120,4 +122,26 @@ async fn the_basic_page_leads_to_the_viewer_and_back() {
     let described: serde_json::Value =
         serde_json::from_str(&world.get(&format!("{exam}/viewer.json")).await.text()).unwrap();
     assert_eq!(described["links"]["basic"], format!("{exam}?tab=images&basic=1"));
+}
+
+#[tokio::test]
+async fn who_may_look_and_not_keep_gets_frames_and_no_objects() {
+    let world = World::for_customer(Customer { download: Permission::Denied, ..customer() }).await;
+    world.exam(Exam::new(1)).await;
+    phantom::store(&world, 1).await;
+    let exam = world.open("ClinicExam", &[("AccessionNumber", "A0001")]).await;
+    let json = world.get(&format!("{exam}/viewer.json")).await.text();
+    let described: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(described["download"], false);
+    let root = described["links"]["dicomweb"].as_str().unwrap();
+    let series = format!("{root}/studies/2.25.7000/series/2.25.7000.1");
+    for accept in ["application/zip", "multipart/related;type=%22application/dicom%22"] {
+        assert_eq!(world.get(&format!("{series}?accept={accept}")).await.status, 403, "{accept}");
+    }
+    let uri = root.replace("/dicom-web", "/wado");
+    let object = "studyUID=2.25.7000&seriesUID=2.25.7000.1&objectUID=2.25.7000.1.1";
+    let answer = world.get(&format!("{uri}?requestType=WADO&{object}&contentType=application/dicom")).await;
+    assert_eq!(answer.status, 403);
+    let frame = format!("{series}/instances/2.25.7000.1.1/frames/1?accept=application/octet-stream");
+    assert_eq!(world.get(&frame).await.body.len(), 256 * 256 * 2);
 }

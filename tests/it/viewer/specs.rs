@@ -2,11 +2,12 @@
 
 use std::process::Command;
 
+use yingku::domain::customer::Customer;
+
 use super::browser::{Renderer, spec};
 use super::phantom;
 use crate::harness::{Package, free_port, run, tool};
 use crate::pages::world::{Exam, World, customer};
-use yingku::domain::customer::Customer;
 
 /// A server with the phantom, and the address of its viewer.
 async fn world() -> (World, String) {
