@@ -2,10 +2,12 @@
 
 mod conflicts;
 mod customers;
+mod import;
 mod inbox;
 mod jobs;
 mod people;
 mod qr;
+mod recognition;
 
 use std::path::Path;
 use std::process::{Command, Output};
