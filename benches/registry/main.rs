@@ -13,6 +13,8 @@
 mod city;
 #[path = "../peers/cluster.rs"]
 mod cluster;
+#[path = "../../tests/it/api/containers.rs"]
+mod containers;
 mod feed;
 #[path = "../../tests/it/api/hospitals.rs"]
 mod hospitals;
@@ -20,8 +22,6 @@ mod messages;
 #[path = "../peers/processes.rs"]
 #[expect(dead_code, reason = "nothing but our own program is started")]
 mod processes;
-#[path = "../../tests/it/harness/records.rs"]
-mod records;
 #[path = "../peers/times.rs"]
 #[expect(dead_code, reason = "this one counts by time alone")]
 mod times;
@@ -33,7 +33,6 @@ use std::time::Duration;
 
 use cluster::Cluster;
 use messages::Kind;
-use records::complete as containers;
 use times::Times;
 use yingku::index::{DatabaseConfig, Index};
 use yingku_process::Yingku;
