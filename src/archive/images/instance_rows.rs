@@ -44,7 +44,8 @@ impl RowRules {
         if new.instance.sop_class_uid == ENCAPSULATED_PDF {
             return true;
         }
-        self.forward.iter().any(|rule| rule.takes(org_code)) || self.notify.iter().any(|rule| rule.org_code == *org_code)
+        self.forward.iter().any(|rule| rule.takes(org_code))
+            || self.notify.iter().any(|rule| rule.org_code == *org_code)
     }
 }
 
