@@ -32,7 +32,8 @@ pub async fn run(folder: &Path) {
     let follower = tokio::spawn(region(address, Arc::clone(&ended)));
     let all = registrations(reports);
     for kill in 1..=kills {
-        while done.load(Ordering::SeqCst) < all * kill / (kills + 1) {
+        let all_ended = || hospitals.iter().all(tokio::task::JoinHandle::is_finished);
+        while done.load(Ordering::SeqCst) < all * kill / (kills + 1) && !all_ended() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         server.kill();

@@ -13,8 +13,6 @@
 mod city;
 #[path = "../peers/cluster.rs"]
 mod cluster;
-#[path = "../../tests/it/api/containers.rs"]
-mod containers;
 mod feed;
 #[path = "../../tests/it/api/hospitals.rs"]
 mod hospitals;
@@ -22,6 +20,8 @@ mod messages;
 #[path = "../peers/processes.rs"]
 #[expect(dead_code, reason = "nothing but our own program is started")]
 mod processes;
+#[path = "../../tests/it/api/containers.rs"]
+mod containers;
 #[path = "../peers/times.rs"]
 #[expect(dead_code, reason = "this one counts by time alone")]
 mod times;

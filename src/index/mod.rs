@@ -72,11 +72,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor, SqlSafeStr};
+use sqlx::{ConnectOptions, Executor};
 use tokio::sync::{mpsc, oneshot};
 
 pub use node::{Ids, LEASE, RENEW};
-pub use select::Select;
+pub use select::{Select, Sql, Statement};
 pub use tx::Tx;
 pub use unsynced::Surety;
 pub use value::{Row, Value};
@@ -182,12 +182,10 @@ impl Error {
         }
     }
 
-    /// Whether the embedded engine could not read, write or sync (SQLITE_IOERR and its kinds).
-    fn is_input_or_output(&self) -> bool {
-        const SQLITE_IOERR: u32 = 10;
+    /// Whether the embedded engine could not sync (SQLITE_IOERR_FSYNC).
+    fn is_failed_sync(&self) -> bool {
         let Error::Engine(error) = self else { return false };
-        let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<u32>().ok());
-        code.is_some_and(|code| code & 0xFF == SQLITE_IOERR)
+        error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "1034")
     }
 
     /// Whether the statement failed because a row with the same key exists.
@@ -347,25 +345,31 @@ impl Index {
     }
 
     /// Reads all rows of a statement.
-    pub async fn query(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
+    pub async fn query(&self, sql: impl Sql, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         Ok(match &self.engine {
-            Engine::Sqlite { read, .. } => {
-                bind_sqlite(sqlx::query(sql), values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
-            }
-            Engine::Postgres(pool) => {
-                bind_postgres(sqlx::query(sql), values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
-            }
+            Engine::Sqlite { read, .. } => bind_sqlite(sqlx::query(sql.into_sqlite()), values)
+                .fetch_all(read)
+                .await?
+                .into_iter()
+                .map(Row::Sqlite)
+                .collect(),
+            Engine::Postgres(pool) => bind_postgres(sqlx::query(sql.into_postgres()), values)
+                .fetch_all(pool)
+                .await?
+                .into_iter()
+                .map(Row::Postgres)
+                .collect(),
         })
     }
 
     /// Reads the first row of a statement, if any.
-    pub async fn query_opt(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Option<Row>, Error> {
+    pub async fn query_opt(&self, sql: impl Sql, values: Vec<Value>) -> Result<Option<Row>, Error> {
         Ok(match &self.engine {
             Engine::Sqlite { read, .. } => {
-                bind_sqlite(sqlx::query(sql), values).fetch_optional(read).await?.map(Row::Sqlite)
+                bind_sqlite(sqlx::query(sql.into_sqlite()), values).fetch_optional(read).await?.map(Row::Sqlite)
             }
             Engine::Postgres(pool) => {
-                bind_postgres(sqlx::query(sql), values).fetch_optional(pool).await?.map(Row::Postgres)
+                bind_postgres(sqlx::query(sql.into_postgres()), values).fetch_optional(pool).await?.map(Row::Postgres)
             }
         })
     }

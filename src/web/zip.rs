@@ -46,11 +46,6 @@ impl ZipWriter {
         head
     }
 
-    /// Whether a file has begun and not ended.
-    pub(super) fn is_open(&self) -> bool {
-        self.entry.is_some()
-    }
-
     /// Some bytes of the file that has begun.
     pub(super) fn content(&mut self, piece: &[u8]) -> Result<Vec<u8>, OtherLength> {
         let written = self.entry.as_mut().ok_or(OtherLength)?.blocks(piece)?;
@@ -300,7 +295,7 @@ mod tests {
             all.extend(zip.content(content).unwrap());
             all.extend(zip.end().unwrap());
         }
-        assert!(!zip.is_open() && zip.content(b"x").is_err());
+        assert!(zip.content(b"x").is_err());
         all.extend(zip.finish());
         let lengths = [(5, 3), (4, 0), (10, 4)].into_iter();
         assert_eq!(all.len() as u64, length_of(lengths));

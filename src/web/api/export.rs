@@ -18,7 +18,7 @@ use super::model::{ExportLine, Report};
 use super::parameters::{Parameters, cursor_after};
 use super::problem::{Code, Problem};
 use super::reports::query_of;
-use crate::archive::reports::pull_reports::{KeptReport, ListPosition, ReportQuery, Subject};
+use crate::archive::reports::pull_reports::{KeptReport, ListPosition, ReportQuery};
 use crate::archive::{Error, ReportCopy};
 use crate::web::zip::{OtherLength, ZipWriter};
 
@@ -199,8 +199,8 @@ impl Export {
         report: &KeptReport,
         copy: ReportCopy,
     ) -> Result<Option<String>, Stop> {
-        // A lab report is composed now.
-        if report.file.is_none() && report.subject() == Subject::Exam {
+        // A lab report that is not composed yet is not composed for an export: that would be thousands at once.
+        if report.file.is_none() {
             return Ok(None);
         }
         let archive = &self.inner.archive;

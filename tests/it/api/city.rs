@@ -16,6 +16,7 @@ const KILLS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fourteen_hospitals_and_the_region_have_the_same_reports_after_kills() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut server = ServerProcess::start_with(&config()).await;
     // The harness's sender registers for one organisation; here it does for all.
     server.kill();
@@ -37,7 +38,8 @@ async fn fourteen_hospitals_and_the_region_have_the_same_reports_after_kills() {
         .collect();
     let follower = tokio::spawn(region(address, Arc::clone(&ended)));
     for kill in 1..=KILLS {
-        while done.load(Ordering::SeqCst) < registrations(REPORTS) * kill / (KILLS + 1) {
+        let all_ended = || hospitals.iter().all(tokio::task::JoinHandle::is_finished);
+        while done.load(Ordering::SeqCst) < registrations(REPORTS) * kill / (KILLS + 1) && !all_ended() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         server.kill();

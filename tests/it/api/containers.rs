@@ -68,7 +68,8 @@ pub fn line(serial_no: &str, changed: &[(&str, &str)]) -> String {
     format!("<lab_subitem>{}</lab_subitem>", item(&complete, changed))
 }
 
-fn item(complete: &[(&str, &str)], changed: &[(&str, &str)]) -> String {
+/// `<item …/>` with all attributes; changed ones replace those of the same name, new ones are added.
+pub fn item(complete: &[(&str, &str)], changed: &[(&str, &str)]) -> String {
     let mut all: Vec<(&str, &str)> = complete.to_vec();
     for (name, value) in changed {
         match all.iter_mut().find(|(known, _)| known == name) {

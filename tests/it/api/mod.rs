@@ -3,11 +3,13 @@
 mod changes;
 mod city;
 mod concurrency;
-mod containers;
+pub mod containers;
 mod documents;
 mod export;
 mod fhir;
 mod files;
 mod hospitals;
 mod lists;
+mod persons;
+mod recognition;
 pub mod world;

@@ -63,6 +63,7 @@ impl Answer {
 }
 
 pub fn clients() -> Vec<ApiClient> {
+    // Who may pull by time may record, too.
     let client = |id: &str, key: &str, organizations: Option<&str>, vip, follow| ApiClient {
         id: id.to_owned(),
         key: key.to_owned(),
@@ -71,6 +72,7 @@ pub fn clients() -> Vec<ApiClient> {
         organizations: organizations.map(|code| vec![code.to_owned()]),
         vip,
         follow,
+        recognitions: follow,
     };
     vec![
         client("region", REGION, None, false, true),
@@ -106,6 +108,8 @@ impl World {
             documents: DocumentsConfig::default(),
             probe_interval: std::time::Duration::from_secs(15),
         });
+        let names = ["ORG-T01", "ORG-T02", "ORG-T03"].map(|code| (code.to_owned(), "示例医院".to_owned()));
+        let archive = archive.naming(names.into());
         let mut config = ApiConfig { look_every_ms: 20, ..ApiConfig::default() };
         change(&mut config);
         let state = ApiState::new(archive.clone(), &http, config, clients());
@@ -130,6 +134,12 @@ impl World {
 
     pub async fn get(&self, key: &str, path: &str) -> Answer {
         self.send(self.request(key, path)).await
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, key: &str, path: &str, body: &Value) -> Answer {
+        let request = self.http.post(format!("http://{}{path}", self.address)).bearer_auth(key);
+        self.send(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
     /// Asks for something that must be there.

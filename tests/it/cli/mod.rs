@@ -7,6 +7,7 @@ mod inbox;
 mod jobs;
 mod people;
 mod qr;
+mod recognition;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -173,7 +173,7 @@ async fn every_list_walks_an_index() {
     for (name, scope, filter) in cases {
         for order in [Order::Newest, Order::Oldest] {
             for after in [None, Some(("2024-03-02 10:00:00".to_owned(), "uid".to_owned()))] {
-                let paging = Paging { by: SortBy::Observed, order, after, limit: 51 };
+                let paging = Paging { by: SortBy::Observed, order, after: after.clone(), limit: 51 };
                 let lines = exam_pages::explain(&index, &scope, &filter, &paging).await.unwrap();
                 let told = lines.join("\n");
                 let reads_all = |line: &String| {
@@ -186,6 +186,9 @@ async fn every_list_walks_an_index() {
                     for index in ["exam_report_observed", "lab_report_observed", "study_org_date"] {
                         assert!(told.contains(index), "{index}\n{told}");
                     }
+                    // Those without a date are where the oldest are, and nowhere else.
+                    let has_oldest = order == Order::Newest || after.is_none();
+                    assert_eq!(told.contains("study_undated"), has_oldest, "{told}");
                 }
             }
         }

@@ -82,7 +82,7 @@ async fn electrocardiograms_are_drawn_as_svg() {
 }
 
 #[tokio::test]
-async fn images_only_means_no_word_of_the_report() {
+async fn d_p18_images_only_means_no_word_of_the_report() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     world.report_file(1, "image/jpeg", vec![0xFF, 0xD8, 0xFF], 1).await;
@@ -184,7 +184,7 @@ async fn images_without_a_report_are_for_the_own_organisation() {
 }
 
 #[tokio::test]
-async fn the_close_button_comes_only_when_asked_for() {
+async fn d_p19_the_close_button_comes_only_when_asked_for() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     let with = world.open("ClinicExam", &[ACCESSION, ("ShowClose", "1")]).await;

@@ -63,6 +63,7 @@ each_database! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_whose_file_found_no_room_counts_as_rejected_and_the_same_call_works_when_there_is_room() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut server = ServerProcess::start().await;
     server.kill();
     server.start_again(Limit::FileBytes(7 * 1024 * 1024)).await;
