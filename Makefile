@@ -1,5 +1,6 @@
 # make run    the archive with its synthetic hospital on http://127.0.0.1:8080 (DICOM: 127.0.0.1:11112, YINGKU)
 # make test   everything that must stay true; installs the peers that it talks to
+# make web    the viewer for browsers (Node and npm), which the binary embeds
 # make lint   format, clippy, docs, licences, unused dependencies, spelling
 # make bench  ingest and retrieval against DCMTK, Orthanc and nginx, memory, storage, registration, the change feed,
 #             queries of reports, stamping, composing (docs/performance.md)
@@ -11,7 +12,7 @@
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run build test test-only lint bench bench-find bench-reports bench-city fuzz doc venv packages-build packages-test packages-bench packages-postgres cargo \
+.PHONY: run build web web-check test test-only lint bench bench-find bench-reports bench-city fuzz doc venv packages-build packages-test packages-bench packages-postgres cargo \
         format-check format clippy deny machete typos lint-tools fuzz-tool
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -20,20 +21,20 @@ TOOLS := $(abspath $(TARGET))/tools
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= header registry_xml token pdf_stamp
 
-run: packages-build
+run: packages-build web
 	cargo build --release --locked
 	exec $(TARGET)/release/yingku serve --demo
 
-build: packages-build
+build: packages-build web
 	cargo build --release --locked
 
-test: packages-build packages-test venv
+test: packages-build packages-test venv web
 	$(MAKE) --no-print-directory test-only
 
 test-only:
 	cargo test --locked
 
-lint: packages-build format-check clippy doc lint-tools deny machete typos
+lint: packages-build format-check web-check clippy doc lint-tools deny machete typos
 
 # ---------------------------------------------------------------- what must be there
 cargo:
@@ -41,13 +42,14 @@ cargo:
 	@cargo --version | awk '{ split($$2, v, "."); if (v[1] < 1 || (v[1] == 1 && v[2] < 95)) { print "Rust 1.95 or newer is needed, this is " $$2 ": rustup update" > "/dev/stderr"; exit 1 } }'
 
 packages-build: cargo
-	@.ci/need cc:gcc c++:g++ cmake:cmake make:make
+	@.ci/need cc:gcc c++:g++ cmake:cmake make:make node:nodejs npm:npm
+	@node -e 'const [a, b] = process.versions.node.split("."); if (a < 20 || (a == 20 && b < 19)) { console.error("Node 20.19 or newer is needed, this is " + process.version); process.exit(1) }'
 
 packages-test:
 	@.ci/need storescu:dcmtk echoscu:dcmtk /usr/lib/postgresql/*/bin/initdb:postgresql chromium:chromium qpdf:qpdf \
 	    Orthanc:orthanc /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
 	    node:nodejs javac:default-jdk-headless psql:postgresql-client wsdl2h:gsoap /usr/include/stdsoap2.h:libgsoap-dev curl:curl cc:gcc \
-	    pdftoppm:poppler-utils prlimit:util-linux setpriv:util-linux python3:python3-venv \
+	    pdftoppm:poppler-utils /usr/sbin/smbd:samba smbclient:smbclient tiffcp:libtiff-tools prlimit:util-linux setpriv:util-linux python3:python3-venv \
 	    /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk
 	@python3 -c 'import ensurepip' 2>/dev/null || .ci/need /missing/ensurepip:python3-venv
 
@@ -64,6 +66,21 @@ $(VENV)/.complete: tests/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	touch $@
+
+# ---------------------------------------------------------------- the viewer
+WEB_SOURCES := $(shell find web/src -type f) web/build.mjs web/licenses.mjs web/vite.config.ts
+
+web: web/dist/embedded.txt
+
+web-check: web/node_modules/.complete
+	cd web && npx tsc --noEmit false --rewriteRelativeImportExtensions --rootDir src --outDir unit/out && node unit/pixels.mjs
+
+web/node_modules/.complete: web/package.json web/package-lock.json
+	cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+web/dist/embedded.txt: $(WEB_SOURCES) web/node_modules/.complete
+	cd web && node build.mjs
 
 # ---------------------------------------------------------------- lint
 format:

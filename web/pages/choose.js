@@ -15,6 +15,6 @@
   var able = 'noModule' in script && typeof WebAssembly === 'object' && typeof ResizeObserver === 'function' &&
     typeof BigInt === 'function' && 'fromEntries' in Object && typeof PointerEvent === 'function' && 'matchAll' in String.prototype;
   // The state of the basic page is in its address: whoever has gone on in it stays.
-  var begins = !/[?&](i|c|w|z|r|inv)=/.test(window.location.search);
+  var begins = !/[?&](s|i|c|w|z|r|inv)=/.test(window.location.search);
   if (able && begins && kept() !== 'basic') { window.location.replace(link.getAttribute('href')); }
 }());

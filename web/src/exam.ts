@@ -47,7 +47,9 @@ export interface Description {
   presets: Preset[];
   report: Section[];
   links: { dicomweb: string; basic: string; exam: string; list: string | null };
+  /** Whether images may be kept as files. */
   download: boolean;
+  print: boolean;
   close: boolean;
 }
 

@@ -40,6 +40,7 @@ pub(super) async fn object(
     let instance = instances.first().ok_or_else(Problem::not_found)?;
     let format = match form {
         Form::File => {
+            caller.check_may_keep()?;
             let asked = parameters.get("transferSyntax");
             let syntax = retrieve::syntax(asked, &instance.transfer_syntax_uid)
                 .ok_or_else(|| Problem::not_acceptable("The object cannot be given in this transfer syntax."))?;

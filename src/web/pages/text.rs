@@ -34,11 +34,6 @@ pub(super) fn sex(code: &str) -> &'static str {
     }
 }
 
-/// Sex and age, as far as known.
-pub(super) fn person(sex_code: &str, birth_date: &str, at: &str) -> String {
-    [sex(sex_code), &age(birth_date, at)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
 /// The age at a moment: years, under two years months, under two months days.
 pub(super) fn age(birth_date: &str, at: &str) -> String {
     let (Some(born), Some(then)) = (date(birth_date), date(at)) else { return String::new() };

@@ -4,10 +4,11 @@
 //! under the same session. Patients' names come from here, in UTF-8, never from the objects' own bytes.
 
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::extract::{Path, Query};
+use super::open::redirect;
 use super::state::{Inner, PagesState, Peer};
 use super::viewer_page::{Description, ViewerPage};
 use super::words::Language;
@@ -47,11 +48,7 @@ pub(super) async fn show(
     };
     let Some(entry) = viewer_files::entry() else {
         tracing::warn!("the full viewer is not in this binary (make web); the basic page is shown");
-        let headers = [(header::LOCATION, HeaderValue::from_str(&description.links.basic))];
-        return match headers {
-            [(name, Ok(value))] => (StatusCode::FOUND, [(name, value)]).into_response(),
-            _ => pages.failed(&Error::NotFound),
-        };
+        return redirect(&description.links.basic, &Method::GET);
     };
     let page = ViewerPage::new(&pages.base, entry, &description, language);
     framed(html(StatusCode::OK, &page), &session)

@@ -24,6 +24,7 @@ pub(super) struct Description {
     report: Vec<Section>,
     pub(super) links: Links,
     download: bool,
+    print: bool,
     close: bool,
 }
 
@@ -114,7 +115,8 @@ impl Description {
                 list: shell.has_list.then(|| format!("{}/exams", shell.root)),
             },
             // What a visitor may see is not for keeping.
-            download: !session.scope.visitor,
+            download: !session.scope.visitor && session.scope.download.is_allowed(),
+            print: session.scope.print.is_allowed(),
             close: shell.close,
         }
     }

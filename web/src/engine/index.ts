@@ -5,12 +5,12 @@ import type { Slice } from '../dicom/slice.ts';
 import { giveUpGpu, type Renderer } from './capability.ts';
 import { crossing, nearest, type Segment } from './geometry.ts';
 import { installLoader, register, rescaleOf } from './loader.ts';
-import { drawMarks, magnification, placementOf } from './marks.ts';
-import { installTools, joinGroup, leaveGroup } from './tools.ts';
+import { drawMarks, magnification, placementOf, sidesOf } from './marks.ts';
+import { chosen, installTools, joinGroup, leaveGroup } from './tools.ts';
 
 export { choose, clearMeasurements, clearSelected, type ToolName } from './tools.ts';
 export { isVolume } from './geometry.ts';
-export { sidesOf } from './marks.ts';
+export { EMPTY };
 
 const { Events, ViewportType } = Enums;
 const ENGINE = 'panes';
@@ -26,6 +26,8 @@ export interface PaneView {
   /** Image pixels to CSS pixels. */
   zoom: number;
   isColor: boolean;
+  /** Letters of the right, left, lower and upper side. */
+  sides: string;
   state: 'empty' | 'loading' | 'shown' | 'failed';
   loaded: number;
   error: string;
@@ -46,7 +48,7 @@ interface Pane {
   onChange: (view: PaneView) => void;
 }
 
-const EMPTY: PaneView = { slice: undefined, index: 0, count: 0, center: 0, width: 0, zoom: 1, isColor: false, state: 'empty', loaded: 0, error: '' };
+const EMPTY: PaneView = { slice: undefined, index: 0, count: 0, center: 0, width: 0, zoom: 1, isColor: false, sides: '', state: 'empty', loaded: 0, error: '' };
 
 let engine: RenderingEngine;
 let renderer: Renderer = 'cpu';
@@ -54,11 +56,11 @@ const panes = new Map<string, Pane>();
 export const options = { overlay: true, lines: true, linked: false };
 let active = '';
 
-export function start(chosen: Renderer): void {
-  renderer = chosen;
-  initCore({ rendering: { useCPURendering: chosen === 'cpu' } } as never);
-  setUseCPURendering(chosen === 'cpu', false);
-  installLoader(chosen === 'cpu');
+export function start(by: Renderer): void {
+  renderer = by;
+  initCore({ rendering: { useCPURendering: by === 'cpu' } } as never);
+  setUseCPURendering(by === 'cpu', false);
+  installLoader(by === 'cpu');
   installTools();
   engine = new RenderingEngine(ENGINE);
   eventTarget.addEventListener(Events.IMAGE_LOAD_ERROR, ((event: CustomEvent<{ imageId: string; error?: Error }>) => {
@@ -66,7 +68,7 @@ export function start(chosen: Renderer): void {
       if (pane.slices[pane.wanted]?.imageId === event.detail.imageId) fail(pane, event.detail.error);
     }
   }) as EventListener);
-  if (chosen === 'gpu') {
+  if (by === 'gpu') {
     window.addEventListener('webglcontextlost', giveUpGpu, true);
     eventTarget.addEventListener('CORNERSTONE_WEBGL_CONTEXT_LOST', giveUpGpu);
     eventTarget.addEventListener((Events as Record<string, string>)['WEBGL_CONTEXT_LOST'] ?? 'WEBGL_CONTEXT_LOST', giveUpGpu);
@@ -80,7 +82,11 @@ export function attach(id: string, element: HTMLDivElement, marks: HTMLCanvasEle
   panes.set(id, pane);
   engine.enableElement({ viewportId: id, element, type: ViewportType.STACK, defaultOptions: { background: [0, 0, 0] } });
   joinGroup(id, ENGINE);
-  element.addEventListener(Events.STACK_NEW_IMAGE, ((event: CustomEvent<{ imageIdIndex: number }>) => arrived(pane, event.detail.imageIdIndex)) as EventListener);
+  element.addEventListener(Events.STACK_NEW_IMAGE, ((event: CustomEvent<{ imageIdIndex: number }>) => {
+    const { imageIdIndex } = event.detail;
+    // Without a graphics processor this is said before the image is put up, with a window of its own.
+    queueMicrotask(() => viewportOf(pane.id)?.getCurrentImageId() === pane.slices[imageIdIndex]?.imageId && arrived(pane, imageIdIndex));
+  }) as EventListener);
   element.addEventListener(Events.STACK_VIEWPORT_SCROLL, ((event: CustomEvent<{ newImageIdIndex: number }>) => {
     const to = event.detail.newImageIdIndex;
     if (to === pane.wanted) return;
@@ -89,7 +95,7 @@ export function attach(id: string, element: HTMLDivElement, marks: HTMLCanvasEle
   }) as EventListener);
   element.addEventListener(Events.VOI_MODIFIED, ((event: CustomEvent<{ range: { lower: number; upper: number } }>) => {
     const { windowCenter, windowWidth } = utilities.windowLevel.toWindowLevel(event.detail.range.lower, event.detail.range.upper);
-    if (pane.isPressed) pane.window = { center: windowCenter, width: windowWidth };
+    if (pane.isPressed && chosen() === 'window') pane.window = { center: windowCenter, width: windowWidth };
     change(pane, { center: windowCenter, width: windowWidth });
   }) as EventListener);
   element.addEventListener(Events.IMAGE_RENDERED, () => drawn(pane));
@@ -170,8 +176,10 @@ function drawn(pane: Pane): void {
   if (!cache.getImage(slice.imageId) || viewport.getCurrentImageId() !== slice.imageId) return;
   drawMarks(pane.marks, viewport, slice, { overlay: options.overlay, lines: linesOf(pane), isKey: false });
   const placement = placementOf(viewport, slice);
-  const zoom = placement ? magnification(placement) : 1;
-  if (Math.abs(zoom - pane.view.zoom) > 0.001) change(pane, { zoom });
+  if (!placement) return;
+  const zoom = magnification(placement);
+  const sides = sidesOf(slice, placement).join(' ').trim();
+  if (Math.abs(zoom - pane.view.zoom) > 0.0005 || sides !== pane.view.sides) change(pane, { zoom, sides });
 }
 
 function linesOf(pane: Pane): Segment[] {
@@ -198,9 +206,11 @@ export function go(id: string, index: number): void {
   if (to === pane.wanted && pane.view.state !== 'failed') return;
   pane.wanted = to;
   change(pane, { index: to, state: 'loading', slice: pane.slices[to] });
-  viewport.setImageIdIndex(to).catch((error: Error) => {
-    if (pane.wanted === to) fail(pane, error);
-  });
+  viewport.setImageIdIndex(to).then(
+    // One that stood there already is not announced.
+    () => pane.wanted === to && viewport.getCurrentImageId() === pane.slices[to]!.imageId && pane.view.state === 'loading' && arrived(pane, to),
+    (error: Error) => pane.wanted === to && fail(pane, error),
+  );
 }
 
 export const step = (id: string, by: number): void => {
@@ -257,7 +267,10 @@ export function turn(id: string, how: Turn): void {
       arrived(pane, pane.view.index);
       return;
     case 'fit':
-      viewport.setViewPresentation({ ...now, pan: [0, 0], zoom: 1 });
+      // Zoom 1 is the fitting one only with a graphics processor.
+      viewport.resetCamera();
+      viewport.setCamera({ flipHorizontal: now.flipHorizontal, flipVertical: now.flipVertical });
+      viewport.setViewPresentation({ ...viewport.getViewPresentation(), rotation: now.rotation });
       break;
     case 'actual':
       viewport.setZoom(viewport.getZoom() / (pane.view.zoom || 1));
@@ -270,7 +283,7 @@ export function turn(id: string, how: Turn): void {
       pane.window = undefined;
       pane.inverted = false;
       viewport.setCamera({ flipHorizontal: false, flipVertical: false });
-      viewport.setViewPresentation({ rotation: 0 });
+      viewport.setViewPresentation({ ...now, rotation: 0, flipHorizontal: false, flipVertical: false });
       viewport.resetCamera();
       arrived(pane, pane.view.index);
       return;

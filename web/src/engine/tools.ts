@@ -51,8 +51,11 @@ export function installTools(): void {
   group.addTool(NAMES.angle, { getTextLines: angleLines });
   group.addTool(NAMES.ellipse, { getTextLines: areaLines, calculatePointsInsideVolume: false });
   group.addTool(NAMES.rectangle, { getTextLines: areaLines });
+  const styles = annotation.config.style.getDefaultToolStyles();
   annotation.config.style.setDefaultToolStyles({
+    ...styles,
     global: {
+      ...styles.global,
       color: '#ffd94a',
       colorHighlighted: '#7ee081',
       colorSelected: '#7ee081',
@@ -89,6 +92,8 @@ export function choose(tool: ToolName): void {
     if (own.length > 0) group.setToolActive(NAMES[name], { bindings: own });
   }
 }
+
+export const chosen = (): ToolName => current;
 
 export const joinGroup = (viewportId: string, engineId: string): void =>
   ToolGroupManager.getToolGroup(GROUP)!.addViewport(viewportId, engineId);

@@ -24,6 +24,8 @@ export interface AppProps {
 }
 
 const IDS = ['1', '2', '3', '4'];
+/** What the server says when the session is over. */
+const ENDED = new HttpError(403).message;
 const isTouch = window.matchMedia('(pointer: coarse)').matches;
 
 export function App({ description, engine }: AppProps) {
@@ -57,7 +59,7 @@ export function App({ description, engine }: AppProps) {
         await engine.show(id, await stackOf(links.dicomweb, next.series), index);
       } catch (error) {
         if (error instanceof HttpError && error.status === 403) setEnded(true);
-        const failed: PaneView = { slice: undefined, index: 0, count: 0, center: 0, width: 0, zoom: 1, isColor: false, state: 'failed', loaded: 0, error: '' };
+        const failed: PaneView = { ...engine.EMPTY, state: 'failed' };
         setViews((before) => ({ ...before, [id]: failed }));
       }
     },
@@ -176,6 +178,8 @@ export function App({ description, engine }: AppProps) {
         canPlay={(view?.count ?? 0) > 1}
         hasKeys={keys.size > 0}
         hasVolume={volumeSlices !== undefined && engine.rendererInUse() === 'gpu'}
+        maySave={description.download}
+        mayPrint={description.print}
         panel={panel}
         onTool={setTool}
         onTurn={turn}
@@ -214,7 +218,10 @@ export function App({ description, engine }: AppProps) {
               isKey={keys.has(views[id]?.slice?.instanceUid ?? '')}
               overlay={flags.overlay}
               ended={ended}
-              onView={(next) => setViews((before) => ({ ...before, [id]: next }))}
+              onView={(next) => {
+                if (next.error === ENDED) setEnded(true);
+                setViews((before) => ({ ...before, [id]: next }));
+              }}
               onActivate={() => setActive(id)}
               onRetry={() => (views[id]?.count ? engine.retry(id) : shelves[id] && void put(id, shelves[id]))}
               onDropSeries={(key) => {

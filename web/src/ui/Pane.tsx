@@ -82,6 +82,7 @@ export function Pane(props: PaneProps) {
       data-width={view ? whole(view.width) : ''}
       data-center={view ? whole(view.center) : ''}
       data-zoom={view?.zoom.toFixed(3) ?? ''}
+      data-sides={view?.sides ?? ''}
       data-series={series?.series ?? ''}
       role="group"
       tabIndex={0}

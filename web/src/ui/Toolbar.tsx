@@ -27,6 +27,8 @@ export interface ToolbarProps {
   canPlay: boolean;
   hasKeys: boolean;
   hasVolume: boolean;
+  maySave: boolean;
+  mayPrint: boolean;
   panel: Panel;
   onTool: (tool: ToolName) => void;
   onTurn: (turn: Turn) => void;
@@ -111,8 +113,8 @@ export function Toolbar(props: ToolbarProps) {
       {props.hasKeys && button('keys', 'keys', words.keys, props.onKey)}
       {props.hasVolume && button('mpr', 'mpr', words.mpr, props.onVolume)}
       <span class="gap" />
-      {button('save', 'save', words.save, props.onSave)}
-      {button('print', 'print', words.print, props.onPrint)}
+      {props.maySave && button('save', 'save', words.save, props.onSave)}
+      {props.mayPrint && button('print', 'print', words.print, props.onPrint)}
       {button('tags', 'tags', words.tags, () => props.onPanel(props.panel === 'tags' ? '' : 'tags'), props.panel === 'tags')}
       {button('help', 'help', words.help, () => props.onPanel(props.panel === 'help' ? '' : 'help'), props.panel === 'help')}
     </div>
