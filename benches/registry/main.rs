@@ -13,8 +13,8 @@
 mod city;
 #[path = "../peers/cluster.rs"]
 mod cluster;
-#[path = "../../tests/it/harness/records.rs"]
-mod records;
+#[path = "../../tests/it/api/containers.rs"]
+mod containers;
 mod feed;
 #[path = "../../tests/it/api/hospitals.rs"]
 mod hospitals;
@@ -33,7 +33,6 @@ use std::time::Duration;
 
 use cluster::Cluster;
 use messages::Kind;
-use records::complete as containers;
 use times::Times;
 use yingku::index::{DatabaseConfig, Index};
 use yingku_process::Yingku;

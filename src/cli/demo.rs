@@ -89,6 +89,7 @@ addresses = ["127.0.0.1/32"]
 guid = "{guid}"
 secret = "{secret}"
 organization = "{organization}"
+prior_exams = true
 # Links of the demo stay good for a day, so that there is time to look around.
 token = {{ max_age_s = 86400 }}
 

@@ -11,6 +11,7 @@ pub mod data_set_writer;
 pub mod dictionary;
 pub mod elements;
 pub mod encapsulated_document;
+pub mod encapsulated_pdf;
 pub mod frames;
 pub mod header;
 pub mod identifier;

@@ -110,6 +110,15 @@ impl StructuredReport {
         Ok(report)
     }
 
+    /// The texts of the report, one after the other: what a key object selection says of its images.
+    pub fn description(&self) -> String {
+        let texts = self.lines.iter().filter_map(|line| match &line.content {
+            Content::Text(paragraphs) => Some(paragraphs.join(" ")),
+            _ => None,
+        });
+        texts.collect::<Vec<_>>().join(" ")
+    }
+
     /// All images that the report points at, in its order, each once.
     pub fn images(&self) -> Vec<&Reference> {
         let mut found: Vec<&Reference> = Vec::new();

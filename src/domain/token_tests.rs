@@ -46,7 +46,7 @@ fn with_token(params: &[(&str, &str)], token: &str) -> String {
 }
 
 #[test]
-fn v1_the_plain_link() {
+fn d_t1_v1_the_plain_link() {
     assert!(sign(&V1, SECRET).ends_with(V1_TOKEN));
     let values = by_default(Page::ClinicExamView, &sign(&V1, SECRET)).unwrap();
     assert_eq!(values[&Parameter::MedRecNo], "MR0001");
@@ -54,7 +54,7 @@ fn v1_the_plain_link() {
 }
 
 #[test]
-fn v2_names_are_not_signed() {
+fn d_t1_v2_names_are_not_signed() {
     let mut params = V1;
     params[0].0 = "UserUID";
     params[5].0 = "PlacerOrderNO";
@@ -64,7 +64,7 @@ fn v2_names_are_not_signed() {
 }
 
 #[test]
-fn v3_the_order_of_the_address_counts() {
+fn d_t2_v3_the_order_of_the_address_counts() {
     let mut params = V1;
     params[1..6].rotate_right(1);
     let own = sign(&params, SECRET);
@@ -80,7 +80,7 @@ fn v3_the_order_of_the_address_counts() {
 }
 
 #[test]
-fn v4_empty_values_count_as_nothing_and_blanks_stay() {
+fn d_t4_v4_empty_values_count_as_nothing_and_blanks_stay() {
     let raw = format!(
         "CustomerGuid={GUID}&UserID=u01&UserName=&UserOrganizationID=&UserOrganizationName=&MedRecNO=&IDCardNO=\
          &AccessionNumber=A%201%2BB%2F2&Timestamp=1700000000&token=729F76A219AE52715DD44803CFA67B04"
@@ -91,7 +91,7 @@ fn v4_empty_values_count_as_nothing_and_blanks_stay() {
 }
 
 #[test]
-fn v5_characters_beyond_the_basic_plane_are_surrogate_pairs() {
+fn d_t1_v5_characters_beyond_the_basic_plane_are_surrogate_pairs() {
     let params = [
         ("CustomerGuid", GUID),
         ("UserID", "u02"),
@@ -104,7 +104,7 @@ fn v5_characters_beyond_the_basic_plane_are_surrogate_pairs() {
 }
 
 #[test]
-fn v6_a_list_link_without_timestamp_needs_permission() {
+fn d_t9_v6_a_list_link_without_timestamp_needs_permission() {
     let params = [
         ("UserUID", GUID),
         ("UserID", "u01"),
@@ -121,7 +121,7 @@ fn v6_a_list_link_without_timestamp_needs_permission() {
 }
 
 #[test]
-fn v7_characters_can_be_moved_between_neighbours() {
+fn d_t11_v7_characters_can_be_moved_between_neighbours() {
     for (name, number) in [("a", "MR0001"), ("aM", "R0001")] {
         let params = [
             ("CustomerGuid", GUID),
@@ -135,7 +135,7 @@ fn v7_characters_can_be_moved_between_neighbours() {
 }
 
 #[test]
-fn n1_to_n4_other_encodings_are_refused() {
+fn d_t1_n1_to_n4_other_encodings_are_refused() {
     let text: String = V1.iter().map(|(_, value)| *value).chain([SECRET]).collect();
     let big_endian: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let marked: Vec<u8> = [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
@@ -154,13 +154,13 @@ fn n1_to_n4_other_encodings_are_refused() {
 }
 
 #[test]
-fn a_blank_before_a_name_is_not_part_of_it() {
+fn d_t3_a_blank_before_a_name_is_not_part_of_it() {
     let raw = sign(&V1, SECRET).replace("&MedRecNO", "&%20MedRecNO");
     assert_eq!(by_default(Page::ClinicExamView, &raw).unwrap()[&Parameter::MedRecNo], "MR0001");
 }
 
 #[test]
-fn a_literal_plus_is_tried_second() {
+fn d_t3_a_literal_plus_is_tried_second() {
     let mut params = V1;
     params[5].1 = "A+B";
     let raw = sign(&params, SECRET).replace("A%2BB", "A+B");
@@ -171,7 +171,7 @@ fn a_literal_plus_is_tried_second() {
 }
 
 #[test]
-fn values_in_gbk_are_read() {
+fn d_t3_values_in_gbk_are_read() {
     let mut gbk = String::new();
     for byte in GB18030.encode("测试医生甲").0.iter() {
         gbk.push_str(&format!("%{byte:02X}"));
@@ -182,7 +182,7 @@ fn values_in_gbk_are_read() {
 }
 
 #[test]
-fn unknown_parameters_may_be_signed_or_not_and_are_never_used() {
+fn d_t5_unknown_parameters_may_be_signed_or_not_and_are_never_used() {
     let unsigned = format!("_=123&{}", sign(&V1, SECRET));
     assert!(by_default(Page::ClinicExamView, &unsigned).is_ok());
     let mut params = V1.to_vec();
@@ -192,7 +192,7 @@ fn unknown_parameters_may_be_signed_or_not_and_are_never_used() {
 }
 
 #[test]
-fn a_name_that_stands_twice_is_malformed() {
+fn d_t6_a_name_that_stands_twice_is_malformed() {
     for raw in ["MedRecNO=1&MedRecNO=2", "MedRecNO=1&medrecno=1", "CustomerGuid=a&UserUID=b"] {
         assert!(matches!(SignedQuery::parse(raw), Err(Refusal::Malformed(_))), "{raw}");
     }
@@ -200,7 +200,7 @@ fn a_name_that_stands_twice_is_malformed() {
 }
 
 #[test]
-fn tokens_are_exactly_32_hex_digits_in_either_case() {
+fn d_t7_tokens_are_exactly_32_hex_digits_in_either_case() {
     assert!(by_default(Page::ClinicExamView, &with_token(&V1, &V1_TOKEN.to_lowercase())).is_ok());
     for token in ["", "EDC12F21", "EDC12F2114C9181950D3F51E3F216C520", "ZDC12F2114C9181950D3F51E3F216C52"] {
         assert!(by_default(Page::ClinicExamView, &with_token(&V1, token)).is_err(), "{token}");
@@ -208,7 +208,7 @@ fn tokens_are_exactly_32_hex_digits_in_either_case() {
 }
 
 #[test]
-fn the_secret_before_is_still_good() {
+fn d_t10_the_secret_before_is_still_good() {
     assert!(by_default(Page::ClinicExamView, &sign(&V1, "the-secret-before-1")).is_ok());
     assert!(by_default(Page::ClinicExamView, &sign(&V1, "some-other-secret-9")).is_err());
 }
@@ -220,7 +220,7 @@ fn at(timestamp: &str, options: TokenOptions) -> Result<BTreeMap<Parameter, Stri
 }
 
 #[test]
-fn links_are_fresh_for_ten_minutes_and_may_be_five_early() {
+fn d_t8_links_are_fresh_for_ten_minutes_and_may_be_five_early() {
     let plain = TokenOptions::default;
     assert!(at(&(NOW - 600).to_string(), plain()).is_ok());
     assert_eq!(at(&(NOW - 601).to_string(), plain()).unwrap_err(), Refusal::Denied("expired"));
@@ -233,7 +233,7 @@ fn links_are_fresh_for_ten_minutes_and_may_be_five_early() {
 }
 
 #[test]
-fn local_time_taken_for_utc_is_tolerated_only_on_request() {
+fn d_t8_local_time_taken_for_utc_is_tolerated_only_on_request() {
     let shifted = (NOW + 28_800).to_string();
     assert!(at(&shifted, TokenOptions::default()).is_err());
     let tolerant = TokenOptions { tolerate_beijing_offset: true, ..TokenOptions::default() };
@@ -242,7 +242,7 @@ fn local_time_taken_for_utc_is_tolerated_only_on_request() {
 }
 
 #[test]
-fn unknown_customers_and_wrong_tokens_are_the_same_kind_of_refusal() {
+fn d_t10_unknown_customers_and_wrong_tokens_are_the_same_kind_of_refusal() {
     let unknown = sign(&V1, SECRET).replace("11111111", "99999999");
     assert!(matches!(by_default(Page::ClinicExamView, &unknown), Err(Refusal::Denied(_))));
     let query = SignedQuery::parse("UserID=u&token=D41D8CD98F00B204E9800998ECF8427E").unwrap();

@@ -8,6 +8,11 @@ use super::{Error, Index, Row, Select};
 use crate::domain::place::Place;
 use crate::params;
 
+/// Key Object Selection Document Storage.
+const KEY_OBJECT_SELECTION: &str = "1.2.840.10008.5.1.4.1.1.88.59";
+/// Last numbers of the transfer syntaxes of MPEG-2, H.264 and H.265, which end in .1 when they may be fragmented.
+const VIDEO_TRANSFER_SYNTAXES: [&str; 9] = ["100", "101", "102", "103", "104", "105", "106", "107", "108"];
+
 /// The texts of a report; absent ones are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields carry the names of the registration interface")]
@@ -208,6 +213,74 @@ pub async fn instance_of(index: &Index, entry: &Entry, instance_pk: i64) -> Resu
     select.push(" AND i.id = ?", params![instance_pk]);
     let row = index.query_opt(select.sql(), select.values()).await?;
     row.as_ref().map(instance_from).transpose()
+}
+
+/// One video of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoRow {
+    /// The instance's row.
+    pub pk: i64,
+    /// The series' row.
+    pub series_pk: i64,
+    /// Series Description, or the protocol's name.
+    pub description: String,
+    /// Number of frames.
+    pub frames: i64,
+    /// Whether only an upstream archive has its bytes.
+    pub offline: bool,
+}
+
+/// The videos of an entry's studies: by what they are, or by how their pixels are encoded.
+pub async fn videos_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<VideoRow>, Error> {
+    let mut select = Select::new(
+        "SELECT i.id, i.series_pk, i.number_of_frames, i.offline_at, \
+         CASE WHEN r.series_description = '' THEN r.protocol_name ELSE r.series_description END AS description \
+         FROM series r JOIN instance i ON i.series_pk = r.id WHERE ",
+    );
+    push_studies(&mut select, entry);
+    let syntaxes = VIDEO_TRANSFER_SYNTAXES.iter().flat_map(|number| {
+        let uid = format!("1.2.840.10008.1.2.4.{number}");
+        [crate::index::Value::from(format!("{uid}.1")), crate::index::Value::from(uid)]
+    });
+    select.push_in(" AND i.transfer_syntax_uid", syntaxes.collect());
+    select.push(
+        " ORDER BY COALESCE(r.series_number, 999999), r.id, COALESCE(i.instance_number, 2147483647), i.id LIMIT ?",
+        params![limit],
+    );
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(VideoRow {
+                pk: row.int("id")?,
+                series_pk: row.int("series_pk")?,
+                description: row.text("description")?,
+                frames: row.int("number_of_frames")?,
+                offline: row.get::<Option<i64>>("offline_at")?.is_some(),
+            })
+        })
+        .collect()
+}
+
+/// The instances of an entry's studies that have these SOP Instance UIDs.
+pub async fn instances_by_uid(index: &Index, entry: &Entry, uids: Vec<String>) -> Result<Vec<(String, i64)>, Error> {
+    if uids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut select =
+        Select::new("SELECT i.id, i.sop_instance_uid FROM instance i JOIN series r ON r.id = i.series_pk WHERE ");
+    push_studies(&mut select, entry);
+    select.push_in(" AND i.sop_instance_uid", uids.into_iter().map(crate::index::Value::from).collect());
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter().map(|row| Ok((row.text("sop_instance_uid")?, row.int("id")?))).collect()
+}
+
+/// The key object selections of an entry's studies, the newest first.
+pub async fn key_objects_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<i64>, Error> {
+    let mut select = Select::new("SELECT i.id FROM instance i JOIN series r ON r.id = i.series_pk WHERE ");
+    push_studies(&mut select, entry);
+    select.push(" AND i.sop_class_uid = ? ORDER BY i.id DESC LIMIT ?", params![KEY_OBJECT_SELECTION, limit]);
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter().map(|row| row.int("id")).collect()
 }
 
 /// The results of a lab report in the order of their numbers.

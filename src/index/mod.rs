@@ -14,6 +14,7 @@ pub mod conflicts;
 pub mod customers;
 pub mod dead_objects;
 pub mod dictionaries;
+pub mod encapsulated_reports;
 pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;
@@ -181,12 +182,10 @@ impl Error {
         }
     }
 
-    /// Whether the embedded engine could not read, write or sync (SQLITE_IOERR and its kinds).
-    fn is_input_or_output(&self) -> bool {
-        const SQLITE_IOERR: u32 = 10;
+    /// Whether the embedded engine could not sync (SQLITE_IOERR_FSYNC).
+    fn is_failed_sync(&self) -> bool {
         let Error::Engine(error) = self else { return false };
-        let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<u32>().ok());
-        code.is_some_and(|code| code & 0xFF == SQLITE_IOERR)
+        error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "1034")
     }
 
     /// Whether the statement failed because a row with the same key exists.
@@ -348,12 +347,18 @@ impl Index {
     /// Reads all rows of a statement.
     pub async fn query(&self, sql: impl Sql, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         Ok(match &self.engine {
-            Engine::Sqlite { read, .. } => {
-                bind_sqlite(sqlx::query(sql.into_sqlite()), values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
-            }
-            Engine::Postgres(pool) => {
-                bind_postgres(sqlx::query(sql.into_postgres()), values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
-            }
+            Engine::Sqlite { read, .. } => bind_sqlite(sqlx::query(sql.into_sqlite()), values)
+                .fetch_all(read)
+                .await?
+                .into_iter()
+                .map(Row::Sqlite)
+                .collect(),
+            Engine::Postgres(pool) => bind_postgres(sqlx::query(sql.into_postgres()), values)
+                .fetch_all(pool)
+                .await?
+                .into_iter()
+                .map(Row::Postgres)
+                .collect(),
         })
     }
 

@@ -215,10 +215,10 @@ pub async fn mark_sources(
 ) -> Result<Vec<(i64, String, Vec<String>)>, Error> {
     let mut select = Select::new(match subject {
         Subject::Exam => {
-            "SELECT id, recognition, exam_item_code AS first, exam_item_name AS second, NULL AS third FROM exam_report WHERE id"
+            "SELECT id, recognition, exam_item_code AS word_1, exam_item_name AS word_2, NULL AS word_3 FROM exam_report WHERE id"
         }
         Subject::Lab => {
-            "SELECT id, recognition, class_code AS first, class_name AS second, class_local_name AS third \
+            "SELECT id, recognition, class_code AS word_1, class_name AS word_2, class_local_name AS word_3 \
              FROM lab_report WHERE id"
         }
     });
@@ -227,7 +227,7 @@ pub async fn mark_sources(
     rows.iter()
         .map(|row| {
             let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
-            Ok((row.int("id")?, text("recognition")?, vec![text("first")?, text("second")?, text("third")?]))
+            Ok((row.int("id")?, text("recognition")?, vec![text("word_1")?, text("word_2")?, text("word_3")?]))
         })
         .collect()
 }

@@ -118,7 +118,8 @@ mod tests {
         select.push_in(" AND id", params![1, 2, 3]).push_in(" AND id", Vec::new()).push(" LIMIT ?", params![4]);
         let start = "SELECT id FROM study WHERE 1 = 1 AND ";
         let sqlite = format!("{start}(org_code = ? OR org_code = ?) AND id IN (?, ?, ?) AND id IN (NULL) LIMIT ?");
-        let postgres = format!("{start}(org_code = $1 OR org_code = $2) AND id IN ($3, $4, $5) AND id IN (NULL) LIMIT $6");
+        let postgres =
+            format!("{start}(org_code = $1 OR org_code = $2) AND id IN ($3, $4, $5) AND id IN (NULL) LIMIT $6");
         assert_eq!(select.sql().into_sqlite().as_str(), sqlite);
         assert_eq!(select.sql().into_postgres().as_str(), postgres);
         assert_eq!(select.values(), params!["a", "b", 1, 2, 3, 4]);

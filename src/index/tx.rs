@@ -24,9 +24,10 @@ impl Tx {
             TxEngine::Sqlite(connection) => {
                 bind_sqlite(sqlx::query(sql.into_sqlite()), values).execute(&mut **connection).await?.rows_affected()
             }
-            TxEngine::Postgres(transaction) => {
-                bind_postgres(sqlx::query(sql.into_postgres()), values).execute(&mut **transaction).await?.rows_affected()
-            }
+            TxEngine::Postgres(transaction) => bind_postgres(sqlx::query(sql.into_postgres()), values)
+                .execute(&mut **transaction)
+                .await?
+                .rows_affected(),
         })
     }
 
@@ -51,12 +52,14 @@ impl Tx {
     /// Runs a statement and gives its first row, if any.
     pub async fn query_opt(&mut self, sql: impl Sql, values: Vec<Value>) -> Result<Option<Row>, Error> {
         Ok(match &mut self.engine {
-            TxEngine::Sqlite(connection) => {
-                bind_sqlite(sqlx::query(sql.into_sqlite()), values).fetch_optional(&mut **connection).await?.map(Row::Sqlite)
-            }
-            TxEngine::Postgres(transaction) => {
-                bind_postgres(sqlx::query(sql.into_postgres()), values).fetch_optional(&mut **transaction).await?.map(Row::Postgres)
-            }
+            TxEngine::Sqlite(connection) => bind_sqlite(sqlx::query(sql.into_sqlite()), values)
+                .fetch_optional(&mut **connection)
+                .await?
+                .map(Row::Sqlite),
+            TxEngine::Postgres(transaction) => bind_postgres(sqlx::query(sql.into_postgres()), values)
+                .fetch_optional(&mut **transaction)
+                .await?
+                .map(Row::Postgres),
         })
     }
 

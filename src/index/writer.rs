@@ -208,7 +208,7 @@ impl Writer {
 
     /// After a failed sync a system may take pages for written that never were, and a later sync says nothing of them.
     fn doubt(&mut self, error: &Error) {
-        if error.is_input_or_output() && !self.unsynced.is_empty() {
+        if error.is_failed_sync() && !self.unsynced.is_empty() {
             self.unsynced.abandon();
             self.log_is_in_doubt = true;
         }

@@ -8,6 +8,10 @@ use serde_json::json;
 use super::assets;
 use super::pages::words::english;
 
+/// Of a page without data, forms and scripts.
+const MESSAGE_POLICY: &str =
+    "default-src 'none'; style-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors *";
+
 /// What a person is told.
 #[derive(Debug, Clone, Template)]
 #[template(path = "message.html")]
@@ -31,8 +35,15 @@ impl MessagePage {
         Some(format!("{title}. {text}"))
     }
 
+    /// The page. One that says nothing but its own words may stand in any site's frame: a user in a hospital system would
+    /// otherwise see the browser's error in the place of ours. What was asked for is shown to nobody else (D-P21).
     pub(super) fn response(&self, status: StatusCode) -> Response {
-        html(status, self)
+        let mut response = html(status, self);
+        if self.details.is_empty() {
+            let policy = HeaderValue::from_static(MESSAGE_POLICY);
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        response
     }
 }
 

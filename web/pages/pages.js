@@ -38,7 +38,7 @@
   slider.min = '1';
   slider.max = String(frames.length);
   slider.value = String(shown);
-  slider.setAttribute('aria-label', '图像位置');
+  slider.setAttribute('aria-label', document.documentElement.lang === 'en' ? 'Image' : '图像位置');
   image.parentNode.parentNode.insertBefore(slider, image.parentNode);
 
   function load() {
@@ -48,7 +48,7 @@
     var next = new Image();
     next.onload = next.onerror = function () {
       image.src = next.src;
-      image.alt = '第 ' + target + ' 幅，共 ' + frames.length + ' 幅';
+      image.alt = image.alt.replace(/\d+ \/ \d+$/, target + ' / ' + frames.length);
       shown = target;
       loading = false;
       load();

@@ -10,14 +10,16 @@ use serde_json::json;
 use crate::archive::images::store_instance::StoreOutcome;
 use crate::archive::links::link;
 use crate::archive::peers::forward::ForwardRule;
-use crate::archive::peers::notify_availability::{NotifyRule, study_grows};
+use crate::archive::peers::notify_availability::{NotifyRule, study_changes};
 use crate::archive::{Archive, Error, LinkRules};
 use crate::dicom::attributes::InstanceAttributes;
+use crate::dicom::encapsulated_pdf::ENCAPSULATED_PDF;
 use crate::dicom::header::HeaderState;
 use crate::dicom::sop_class;
 use crate::domain::{Actor, Uid};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::conflicts::{self, ConflictKind};
+use crate::index::encapsulated_reports;
 use crate::index::forwards;
 use crate::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
 use crate::index::{self, Ids, Tx, instance_versions};
@@ -36,9 +38,14 @@ pub(in crate::archive) struct RowRules {
 }
 
 impl RowRules {
-    /// Whether an upstream archive or a peer is to hear of each instance of the organisation.
-    pub(super) fn is_awaited(&self, org_code: &str) -> bool {
-        self.forward.iter().any(|rule| rule.takes(org_code)) || self.notify.iter().any(|rule| rule.org_code == org_code)
+    /// Whether an upstream archive or a peer is to hear of each instance of the organisation, or an exam report of this one.
+    pub(super) fn is_awaited(&self, new: &NewInstance) -> bool {
+        let org_code = &new.org_code;
+        if new.instance.sop_class_uid == ENCAPSULATED_PDF {
+            return true;
+        }
+        self.forward.iter().any(|rule| rule.takes(org_code))
+            || self.notify.iter().any(|rule| rule.org_code == *org_code)
     }
 }
 
@@ -69,7 +76,7 @@ pub(in crate::archive) async fn put_rows(
         for rule in rules.forward.iter().filter(|rule| rule.takes(org_code)) {
             forwards::enqueue(tx, &rule.upstream, instance_pk, parents.study_pk, now, rule.due_at(now)).await?;
         }
-        study_grows(tx, ids, now, &rules.notify, org_code, parents.study_pk).await?;
+        study_changes(tx, ids, now, &rules.notify, org_code, parents.study_pk).await?;
     }
     if !parents.contradictions.is_empty() {
         let subject = format!("study:{}", parents.study_pk);
@@ -80,6 +87,9 @@ pub(in crate::archive) async fn put_rows(
     if parents.study_is_new {
         link::study_arrived(tx, ids, now, rules.link, parents.study_pk).await?;
         flag_uid_of_others(tx, ids, now, new, parents.study_pk).await?;
+    }
+    if new.instance.sop_class_uid == ENCAPSULATED_PDF {
+        encapsulated_reports::study_has_changed(tx, ids, now, parents.study_pk).await?;
     }
     if parents.study_is_new || outcome == StoreOutcome::NewVersion {
         // One entry a study, not one an image: the instance's row itself says who sent it and when.

@@ -261,7 +261,7 @@ impl Archive {
     ) -> Result<StoreOutcome, Error> {
         let (ids, rules, now) = (self.ids.clone(), self.row_rules(), self.clock.now_ms());
         // Of what `put_rows` does, an instance of a known series needs only its row, unless somebody waits for it.
-        if !rules.is_awaited(&new.org_code) {
+        if !rules.is_awaited(&new) {
             match arrivals::add(&self.index, ids.next(), now, &new, surety).await? {
                 Arrived::Added => return Ok(StoreOutcome::Stored),
                 Arrived::NeedsMore(back) => surety = back,

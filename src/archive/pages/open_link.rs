@@ -54,6 +54,8 @@ pub enum Opened {
     Nothing {
         /// What was asked for.
         criteria: Vec<(&'static str, String)>,
+        /// Sites that may frame the answer.
+        frame_ancestors: Vec<String>,
     },
     /// The link can be read in more than one way, or asks for nothing that may be asked.
     Malformed(String),
@@ -127,16 +129,19 @@ impl Archive {
             (Page::ClinicExam, [only]) => Some(Start::Exam { observation_uid: only.observation_uid.clone() }),
             _ => Some(Start::List),
         };
-        if let ([only], Page::ClinicExam, true) = (found.as_slice(), link.page, verified.customer.prior_exams) {
+        if let ([only], Page::ClinicExam, true) = (found.as_slice(), link.page, verified.customer.prior_exams)
+            && !(only.patient_id.is_empty() && only.patient_local_id.is_empty())
+        {
             scope.patients = Some(self.with_same_persons(vec![patient_of(only)]).await?);
         }
         let masked = scope.criteria.masked();
+        let frame_ancestors = verified.customer.frame_ancestors.clone();
         let session = SessionScope {
             page: link.page,
             scope,
             show_type: ShowType::parse(verified.get(Parameter::ShowType)),
             show_close: verified.get(Parameter::ShowClose) == "1",
-            frame_ancestors: verified.customer.frame_ancestors.clone(),
+            frame_ancestors: frame_ancestors.clone(),
             visitor: false,
             restricted_count: verified.customer.restricted_count,
             download: verified.customer.download,
@@ -191,7 +196,7 @@ impl Archive {
         }
         Ok(match start {
             Some(start) => Opened::Session { session: id, start },
-            None => Opened::Nothing { criteria: masked },
+            None => Opened::Nothing { criteria: masked, frame_ancestors },
         })
     }
 

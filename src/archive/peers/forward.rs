@@ -3,15 +3,18 @@
 //! How an instance travels is the adapter's business. Bytes are removed only after every upstream that the instance was
 //! meant for has confirmed that it keeps it, and after the time of retention; the row stays and says so.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use serde_json::json;
 
+use super::notify_availability::study_changes;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::domain::place::Place;
 use crate::index::audit::{self, AuditRecord};
-use crate::index::{dead_objects, forwards, purged_objects};
+use crate::index::{availability, dead_objects, forwards, purged_objects};
 use crate::objects::{self, Objects};
 
 pub use crate::index::forwards::{ForwardBatch, ForwardInstance, ForwardResult, ForwardState, Parked, Step};
@@ -161,7 +164,7 @@ impl Archive {
         if found.is_empty() {
             return Ok(purged);
         }
-        let ids = self.ids.clone();
+        let (ids, notify) = (self.ids.clone(), Arc::clone(&self.notify_rules));
         let gone = self
             .index
             .write(move |tx| {
@@ -182,10 +185,12 @@ impl Archive {
                         }
                     }
                     for (study_pk, count) in studies {
+                        let org_code = availability::organization_of(tx, study_pk).await?;
+                        study_changes(tx, &ids, now, &notify, &org_code, study_pk).await?;
                         let entry = AuditRecord {
                             action: "purge_forwarded",
                             actor: Actor::system("front"),
-                            org_code: String::new(),
+                            org_code,
                             target: format!("study:{study_pk}"),
                             outcome: "ok",
                             detail: json!({ "instances": count }),

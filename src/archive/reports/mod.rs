@@ -24,3 +24,4 @@ pub mod restamp_reports;
 pub mod stamp_rules;
 mod stamped_copy;
 mod standing;
+pub mod take_encapsulated_report;

@@ -118,8 +118,9 @@ impl Archive {
                     return Ok(Recorded::Withdrawn);
                 }
                 if !recognitions::insert(tx, &record).await? {
-                    // Another process was faster by a moment; the caller's repetition finds it.
-                    return Err(Error::Index(crate::index::Error::Damaged("recognition.request_key")));
+                    // Another process was faster by a moment.
+                    let known = recognitions::by_key(tx, &record.request_key).await?.ok_or(Error::NotFound)?;
+                    return Ok(known_or_taken(known, &record, is_timed, uid, withdrawn));
                 }
                 let (subject, aspect, sharing) = (record.subject, Aspect::Recognition, Sharing::Nobody);
                 let change =

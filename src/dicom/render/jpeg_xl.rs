@@ -12,7 +12,7 @@ use super::raster::{ColorSpace, Raster};
 use super::{Error, RenderConfig};
 
 /// Bytes of working memory for each sample, and what a small image needs in any case.
-const BYTES_PER_SAMPLE: usize = 48;
+const BYTES_PER_SAMPLE: usize = 24;
 const LEAST_BYTES: usize = 64 << 20;
 
 /// Whether the transfer syntax is one of JPEG XL.

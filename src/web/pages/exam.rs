@@ -4,18 +4,25 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::document_tab::DocumentTab;
 use super::exam_aside::{Aside, AsideQuery};
-use super::exam_page::{Content, ExamHeader, ExamPage, ReportTab, Tab, WaveformTab};
+use super::exam_page::{Content, ExamHeader, ExamPage, ReportTab, Tab};
 use super::extract::{Path, Query};
 use super::images_tab::{ImagesTab, View};
 use super::state::{Inner, PagesState, Peer, framed};
-use super::text;
+use super::video_tab::{VideoItem, VideoState, image_series};
+use super::waveform_tab::WaveformTab;
+use crate::archive::images::read_attachment::AttachmentUse;
+use crate::archive::images::read_video::VideoRow;
 use crate::archive::pages::list_exams::EntryKind;
 use crate::archive::pages::open_link::Session;
 use crate::archive::pages::view_exam::{ExamView, SeriesRow, StampState};
 use crate::archive::{Error, ReportFileState};
 use crate::domain::criteria::ShowType;
 use crate::web::error_page::{MessagePage, html};
+
+/// Most documents that have a link.
+const MOST_DOCUMENTS: usize = 200;
 
 /// Shows the exam.
 pub(super) async fn show(
@@ -38,12 +45,16 @@ pub(super) async fn show(
     let language = pages.language(&session, &aside.lang, &headers).await;
     let exam_root = format!("{}/t/{id}/exam/{}", pages.base, found.entry.observation_uid);
     let show_type = session.scope.show_type;
-    let tabs = tabs_of(&found, show_type);
+    let videos = match pages.archive.exam_videos(&found.entry).await {
+        Ok(videos) => videos,
+        Err(error) => return pages.failed(&error),
+    };
+    let tabs = tabs_of(&found, &videos, show_type);
     let (current, notice) = choose(&found, &tabs, &view.tab, show_type);
     let notice = notice.or_else(|| offline_notice(&found, current));
     let tab = current.map_or("", Tab::name);
     let shell = pages.shell(&id, &session, language, &format!("tab={tab}"));
-    let content = match content(&pages, &session, &found, current, &exam_root, &view).await {
+    let content = match content(&pages, (&session, &client), (&found, &videos), current, &exam_root, &view).await {
         Ok(content) => content,
         Err(error) => return pages.failed(&error),
     };
@@ -72,7 +83,7 @@ async fn gone(pages: &Inner, session: &Session, exam: &str, error: &Error) -> Re
 }
 
 /// The tabs that have something to show; with ShowType 3 no word of the report (D-P18).
-fn tabs_of(found: &ExamView, show_type: ShowType) -> Vec<Tab> {
+fn tabs_of(found: &ExamView, videos: &[VideoRow], show_type: ShowType) -> Vec<Tab> {
     let has = |kind: &str| found.series.iter().any(|series| series.kind == kind);
     let mut tabs = Vec::new();
     if show_type != ShowType::DataOnly {
@@ -82,7 +93,7 @@ fn tabs_of(found: &ExamView, show_type: ShowType) -> Vec<Tab> {
             EntryKind::Study => {}
         }
     }
-    if has("image") {
+    if !image_series(found, videos).is_empty() {
         tabs.push(Tab::Images);
     }
     if has("film") {
@@ -90,6 +101,12 @@ fn tabs_of(found: &ExamView, show_type: ShowType) -> Vec<Tab> {
     }
     if has("waveform") {
         tabs.push(Tab::Waveform);
+    }
+    if !videos.is_empty() {
+        tabs.push(Tab::Video);
+    }
+    if has("document") && show_type != ShowType::DataOnly {
+        tabs.push(Tab::Documents);
     }
     if show_type != ShowType::DataOnly && found.entry.kind == EntryKind::Exam {
         tabs.push(Tab::Request);
@@ -106,7 +123,7 @@ fn choose(found: &ExamView, tabs: &[Tab], asked: &str, show_type: ShowType) -> (
     if let Some(tab) = tabs.iter().find(|tab| tab.name() == asked) {
         return (Some(*tab), None);
     }
-    let data = [Tab::Images, Tab::Waveform, Tab::Film, Tab::Attachments];
+    let data = [Tab::Images, Tab::Waveform, Tab::Video, Tab::Film, Tab::Attachments];
     // Results are read more easily as a table than as a page.
     let report: &[Tab] = &[Tab::Lab, Tab::Report];
     let wanted: &[Tab] = match show_type {
@@ -150,8 +167,8 @@ fn offline_notice(found: &ExamView, tab: Option<Tab>) -> Option<&'static str> {
 
 async fn content(
     pages: &Inner,
-    session: &Session,
-    found: &ExamView,
+    (session, client): (&Session, &str),
+    (found, videos): (&ExamView, &[VideoRow]),
     tab: Option<Tab>,
     exam_root: &str,
     view: &View,
@@ -168,7 +185,7 @@ async fn content(
         Some(Tab::Request) => Content::request(found, exam_root, session.scope.download),
         Some(Tab::Attachments) => Content::attachments(found, exam_root, session.scope.download),
         Some(tab @ (Tab::Images | Tab::Film)) => {
-            let series = of_kind(if tab == Tab::Film { "film" } else { "image" });
+            let series = if tab == Tab::Film { of_kind("film") } else { image_series(found, videos) };
             let chosen = view.series().clamp(1, series.len().max(1)) - 1;
             let instances = match series.get(chosen) {
                 Some(series) => pages.archive.series_instances(series).await?,
@@ -177,15 +194,56 @@ async fn content(
             Content::Images(Box::new(ImagesTab::new(tab.name(), exam_root, &series, &instances, view)))
         }
         Some(Tab::Waveform) => {
-            let mut drawings = Vec::new();
-            let scale =
-                text::query(&[("speed", &view.ecg_speed().to_string()), ("gain", &view.ecg_gain().to_string())]);
+            let mut recordings = Vec::new();
             for series in of_kind("waveform") {
-                for instance in pages.archive.series_instances(series).await? {
-                    drawings.push(format!("{exam_root}/ecg/{}.svg{scale}", instance.pk));
-                }
+                recordings.extend(pages.archive.series_instances(series).await?.iter().map(|instance| instance.pk));
             }
-            Content::Waveform(WaveformTab::new(drawings, view.ecg_speed(), view.ecg_gain()))
+            let chosen = recordings.get(view.series().clamp(1, recordings.len().max(1)) - 1);
+            let outline = match chosen {
+                Some(pk) => {
+                    let key = (found.entry.observation_uid.as_str(), *pk);
+                    match pages.archive.waveform_outline(&pages.viewer, session, client, key).await {
+                        Ok(outline) => Some(outline),
+                        Err(Error::NotFound | Error::Invalid(_) | Error::TooLarge { .. }) => None,
+                        Err(error) => return Err(error),
+                    }
+                }
+                None => None,
+            };
+            Content::Waveform(WaveformTab::new(exam_root, &recordings, outline.as_ref(), view))
+        }
+        Some(Tab::Video) => {
+            let mut items = Vec::new();
+            for (number, row) in (1..).zip(videos) {
+                let key = (found.entry.observation_uid.as_str(), row.pk);
+                let purpose = AttachmentUse::Look;
+                let state = match pages.archive.viewed_video(&pages.viewer, session, client, key, purpose).await {
+                    Ok(video) if video.plays => VideoState::Plays,
+                    Ok(_) => VideoState::OnlyDownload,
+                    Err(Error::NotFound | Error::Invalid(_) | Error::TooLarge { .. }) => VideoState::Missing,
+                    Err(error) => return Err(error),
+                };
+                items.push(VideoItem::new(exam_root, number, row, state));
+            }
+            Content::Videos(items)
+        }
+        Some(Tab::Documents) => {
+            let mut documents = Vec::new();
+            for series in of_kind("document") {
+                let name = if series.description.is_empty() { &series.modality } else { &series.description };
+                let instances = pages.archive.series_instances(series).await?;
+                documents.extend(instances.iter().map(|instance| (instance.pk, name.clone())));
+            }
+            documents.truncate(MOST_DOCUMENTS);
+            let chosen = view.series().clamp(1, documents.len().max(1));
+            let document = match documents.get(chosen - 1) {
+                Some((pk, _)) => {
+                    let key = (found.entry.observation_uid.as_str(), *pk);
+                    pages.archive.viewed_document(&pages.viewer, session, client, key).await
+                }
+                None => Err(Error::NotFound),
+            };
+            Content::Documents(Box::new(DocumentTab::new(exam_root, &documents, chosen, document)?))
         }
     })
 }

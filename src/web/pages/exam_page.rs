@@ -2,12 +2,16 @@
 
 use askama::Template;
 
+use super::document_tab::DocumentTab;
 use super::exam_aside::Aside;
 use super::images_tab::{Control, ImagesTab};
 use super::state::Shell;
 use super::text;
+use super::video_tab::{VideoItem, VideoState};
+use super::waveform_tab::WaveformTab;
 use crate::archive::pages::list_exams::EntryKind;
 use crate::archive::pages::view_exam::{Attachment, ExamView, LabItem};
+use crate::documents::clinical_document::Block;
 use crate::domain::attachment::{AttachmentKind, AttachmentType};
 use crate::domain::customer::Permission;
 use crate::domain::identity::mask_id_no;
@@ -60,6 +64,8 @@ pub(super) enum Tab {
     Images,
     Film,
     Waveform,
+    Video,
+    Documents,
     Request,
     Attachments,
 }
@@ -73,6 +79,8 @@ impl Tab {
             Tab::Images => "images",
             Tab::Film => "film",
             Tab::Waveform => "waveform",
+            Tab::Video => "video",
+            Tab::Documents => "documents",
             Tab::Request => "request",
             Tab::Attachments => "attachments",
         }
@@ -86,6 +94,8 @@ impl Tab {
             Tab::Images => "影像",
             Tab::Film => "电子胶片",
             Tab::Waveform => "心电波形",
+            Tab::Video => "视频",
+            Tab::Documents => "文档",
             Tab::Request => "申请单",
             Tab::Attachments => "附件",
         };
@@ -101,6 +111,8 @@ pub(super) enum Content {
     Lab(Vec<LabRow>),
     Images(Box<ImagesTab>),
     Waveform(WaveformTab),
+    Videos(Vec<VideoItem>),
+    Documents(Box<DocumentTab>),
     Request(Vec<Section>, Vec<AttachmentItem>),
     Attachments(Vec<AttachmentItem>),
     Nothing,
@@ -135,7 +147,8 @@ impl ReportTab {
 /// A file of the exam that is no DICOM object.
 #[derive(Debug, Clone)]
 pub(super) struct AttachmentItem {
-    pub(super) label: String,
+    pub(super) kind: &'static str,
+    pub(super) title: String,
     pub(super) href: String,
     pub(super) show: Show,
     /// Whether it may be saved.
@@ -157,10 +170,8 @@ impl AttachmentItem {
     fn of(found: &ExamView, exam_root: &str, may: Permission, which: impl Fn(AttachmentKind) -> bool) -> Vec<Self> {
         let chosen = found.attachments.iter().filter(|attachment| which(attachment.kind));
         let item = |attachment: &Attachment| Self {
-            label: match attachment.title.as_str() {
-                "" => attachment.kind.label().to_owned(),
-                title => format!("{} · {title}", attachment.kind.label()),
-            },
+            kind: attachment.kind.label(),
+            title: attachment.title.clone(),
             href: format!("{exam_root}/attachment/{}", attachment.pk),
             show: match attachment.media_type {
                 kind if kind.is_picture() => Show::Picture,
@@ -171,26 +182,6 @@ impl AttachmentItem {
             download: may.is_allowed(),
         };
         chosen.map(item).collect()
-    }
-}
-
-/// Electrocardiograms.
-#[derive(Debug, Clone)]
-pub(super) struct WaveformTab {
-    pub(super) drawings: Vec<String>,
-    pub(super) scales: Vec<Control>,
-}
-
-impl WaveformTab {
-    pub(super) fn new(drawings: Vec<String>, speed: f64, gain: f64) -> Self {
-        let scale = |label: String, s: f64, g: f64| Control {
-            label,
-            href: format!("?tab=waveform&speed={s}&gain={g}"),
-            current: s == speed && g == gain,
-        };
-        let speeds = [25.0, 50.0].map(|s| scale(format!("{s} mm/s"), s, gain));
-        let gains = [5.0, 10.0, 20.0].map(|g| scale(format!("{g} mm/mV"), speed, g));
-        Self { drawings, scales: speeds.into_iter().chain(gains).collect() }
     }
 }
 
@@ -381,7 +372,7 @@ impl ExamPage {
         let report_tab = ReportTab {
             pages: vec!["/p/1.png".to_owned()],
             original: Some("/p/original".to_owned()),
-            ..ReportTab::message("获取中")
+            ..ReportTab::message("报告文件获取中，请稍后刷新页面。")
         };
         let view = super::images_tab::View::default();
         let images = ImagesTab::new("images", "/e", &[&series], &[InstanceRow { pk: 7, frames: 1 }], &view);
@@ -392,7 +383,8 @@ impl ExamPage {
             Content::attachments(&found, "/e", Permission::Allowed),
             Content::lab(&found, "/e"),
             Content::Images(Box::new(images)),
-            Content::Waveform(WaveformTab::new(vec!["/e/ecg/1.svg".to_owned()], 25.0, 10.0)),
+            Content::Waveform(WaveformTab::sample(text)),
+            Content::Videos(VideoItem::samples(text)),
             Content::Nothing,
         ];
         let page = |content| ExamPage {
@@ -403,6 +395,7 @@ impl ExamPage {
             content,
             aside: Aside::sample(text),
         };
-        contents.into_iter().map(page).collect()
+        let documents = DocumentTab::samples(text).into_iter().map(|tab| Content::Documents(Box::new(tab)));
+        contents.into_iter().chain(documents).map(page).collect()
     }
 }

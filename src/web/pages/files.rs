@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::extract::{Path, Query};
 use super::images_tab::{View, window_of};
 use super::state::{Inner, PagesState, Peer};
+use super::waveform_tab;
 use crate::archive::images::read_image::{FrameLook, Picture};
 use crate::archive::pages::view_exam::ReportFile;
 use crate::archive::{Error, ReportCopy};
@@ -73,8 +74,8 @@ pub(super) async fn waveform(
     let Some(instance) = instance.strip_suffix(".svg").and_then(|text| text.parse::<i64>().ok()) else {
         return pages.failed(&Error::NotFound);
     };
-    let (client, scale) = (peer.ip().to_string(), (view.ecg_speed(), view.ecg_gain()));
-    match pages.archive.drawn_waveform(&pages.viewer, &session, &client, (&exam, instance), scale).await {
+    let (client, options) = (peer.ip().to_string(), waveform_tab::options(&view));
+    match pages.archive.drawn_waveform(&pages.viewer, &session, &client, (&exam, instance), options).await {
         Ok(picture) => {
             let mut response = picture_response(picture);
             let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");

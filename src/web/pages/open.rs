@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::MOST_FORM_BYTES;
 use super::extract::refused;
-use super::state::{Inner, PagesState, Peer};
+use super::state::{Inner, PagesState, Peer, framed_by};
 use crate::archive::pages::open_link::{OpenLink, Opened, Start};
 use crate::domain::page::Page;
 use crate::domain::token::SignedQuery;
@@ -57,11 +57,11 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
             };
             redirect(&target, &method)
         }
-        Ok(Opened::Nothing { criteria }) => {
+        Ok(Opened::Nothing { criteria, frame_ancestors }) => {
             let text = "没有找到符合条件的检查。可能尚未上传，或不在可查看的范围内。";
             let mut page = MessagePage::new(&pages.base, "未找到检查", text);
             page.details = criteria;
-            page.response(StatusCode::NOT_FOUND)
+            framed_by(page.response(StatusCode::NOT_FOUND), &frame_ancestors)
         }
         Ok(Opened::Malformed(reason)) => malformed(&pages, &reason),
         // The same words whatever the reason (D-T10).

@@ -191,8 +191,12 @@ impl Inner {
 }
 
 /// Lets the customer's sites frame the page, and nobody else (D-P21).
-pub(super) fn framed(mut response: Response, session: &Session) -> Response {
-    let sites = &session.scope.frame_ancestors;
+pub(super) fn framed(response: Response, session: &Session) -> Response {
+    framed_by(response, &session.scope.frame_ancestors)
+}
+
+/// The same for sites that have no session yet.
+pub(super) fn framed_by(mut response: Response, sites: &[String]) -> Response {
     let ancestors = if sites.is_empty() { "'none'".to_owned() } else { sites.join(" ") };
     let policy = format!(
         "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; \

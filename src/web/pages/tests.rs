@@ -48,7 +48,7 @@ fn nothing_from_outside_comes_out_unescaped() {
 fn every_tab_has_a_sample() {
     let samples = ExamPage::samples("甲");
     let kinds: std::collections::HashSet<_> = samples.iter().map(|p| std::mem::discriminant(&p.content)).collect();
-    assert_eq!(kinds.len(), 8);
+    assert_eq!(kinds.len(), 10);
     assert!(samples.iter().any(|page| matches!(page.content, Content::Nothing)));
 }
 

@@ -14,7 +14,7 @@ async fn the_openapi_document_is_valid_and_describes_the_answers() {
     world.register(&[exam(&gone[..1])]).await;
     world.follow(REGION, "", "").await;
     let told = serde_json::json!({
-        "key": "1", "report": world.found(REGION, "/api/v1/reports?card_no=C00000001").await["reports"][0]["id"],
+        "key": "1", "report": world.found(REGION, "/api/v1/reports?organization=ORG-T01&report_form_no=EX0001").await["reports"][0]["id"],
         "by_organization": "ORG-T02", "recognised": false, "reason": "2", "doctor_id": "D1",
     });
     let recorded = world.post(REGION, "/api/v1/recognitions", &told).await;

@@ -3,6 +3,7 @@
 mod changes;
 mod city;
 mod concurrency;
+pub mod containers;
 mod documents;
 mod export;
 mod fhir;
@@ -11,6 +12,4 @@ mod hospitals;
 mod lists;
 mod persons;
 mod recognition;
-mod world;
-
-use crate::harness::records::complete as containers;
+pub mod world;

@@ -16,15 +16,18 @@ async fn settle(world: &World) {
     while world.archive.keep_people("test", 10).await.unwrap() {}
 }
 
+/// What fits the identity number, so that it links.
+const MALE: (&str, &str) = ("sex_code", "1");
+
 fn elsewhere<'t>(number: &'t str, more: &[(&'t str, &'t str)]) -> Vec<(&'t str, &'t str)> {
-    [&[("org_code", "ORG-T02"), ("patient_id", "P0777"), ("report_form_no", number)], more].concat()
+    [&[("org_code", "ORG-T02"), ("patient_id", "P0777"), ("report_form_no", number), MALE], more].concat()
 }
 
 each_database! {
     async fn d_x9_a_person_is_found_by_any_of_its_numbers_as_far_as_reports_are_seen(database: TestDatabase) {
         let world = World::start(database).await;
-        world.register(&[exam(&[]), exam(&elsewhere("EX2", &[("card_no", "C2")]))]).await;
-        world.register(&[exam(&[("org_code", "ORG-T02"), ("patient_id", "P0888"), ("report_form_no", "VIP"), ("xman_type", "1")])]).await;
+        world.register(&[exam(&[MALE]), exam(&elsewhere("EX2", &[("card_no", "C2")]))]).await;
+        world.register(&[exam(&[("org_code", "ORG-T02"), ("patient_id", "P0888"), ("report_form_no", "VIP"), ("xman_type", "1"), MALE])]).await;
         settle(&world).await;
 
         let found = world.found(REGION, ROOT).await;
@@ -50,8 +53,8 @@ each_database! {
 
     async fn d_x9_numbers_that_contradict_are_not_one_person(database: TestDatabase) {
         let world = World::start(database).await;
-        world.register(&[exam(&[]), exam(&elsewhere("EX2", &[("name", "测试乙")]))]).await;
-        world.register(&[exam(&[("report_form_no", "EX3"), ("sex_code", "1"), ("last_update_dtime", "2024/3/1")])]).await;
+        world.register(&[exam(&[MALE]), exam(&elsewhere("EX2", &[("name", "测试乙")]))]).await;
+        world.register(&[exam(&[("report_form_no", "EX3"), ("sex_code", "2"), ("last_update_dtime", "2024/3/1")])]).await;
         settle(&world).await;
         let found = world.found(REGION, ROOT).await;
         assert_eq!(found["known_as"].as_array().unwrap().len(), 1);
@@ -60,7 +63,7 @@ each_database! {
 
     async fn followers_are_told_when_a_patient_is_another_person(database: TestDatabase) {
         let world = World::start(database).await;
-        world.register(&[exam(&[("id_no", ""), ("card_no", "")])]).await;
+        world.register(&[exam(&[MALE, ("id_no", ""), ("card_no", "")])]).await;
         settle(&world).await;
         let (first, cursor) = world.follow(REGION, "", "").await;
         assert_eq!(members(&json!(first), &["kind"]), ["exam"], "a person of its own is no news");
@@ -84,11 +87,11 @@ each_database! {
     async fn rd_23_results_of_the_person_are_told_over_time(database: TestDatabase) {
         let world = World::start(database).await;
         let at = |day: &'static str| ("performer_dtime", day);
-        world.register(&[lab(&[at("2024/3/1 8:00:00")]), line("1", &[])]).await;
+        world.register(&[lab(&[MALE, at("2024/3/1 8:00:00")]), line("1", &[])]).await;
         let second = elsewhere("LB2", &[at("2024/3/5 8:00:00"), ("event_no", "E2")]);
         let of_second = [("org_code", "ORG-T02"), ("report_form_no", "LB2"), ("event_no", "E2")];
         world.register(&[lab(&second), line("1", &[&of_second[..], &[("result_value", "&lt;0.5")]].concat())]).await;
-        world.register(&[lab(&[("report_form_no", "LB3"), at("2024/3/6 8:00:00")]), line("1", &[("report_form_no", "LB3"), ("result_value", "溶血")])]).await;
+        world.register(&[lab(&[MALE, ("report_form_no", "LB3"), at("2024/3/6 8:00:00")]), line("1", &[("report_form_no", "LB3"), ("result_value", "溶血")])]).await;
         settle(&world).await;
 
         let trend = world.found(REGION, &format!("{ROOT}/trends?item=WBC")).await;

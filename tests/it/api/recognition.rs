@@ -126,7 +126,7 @@ each_database! {
             (HOSPITAL, decision("1", &report, &json!({ "decided_at": "昨天" })), 400, "E4007"),
             (HOSPITAL, decision("1", &report, &json!({ "decided_at": "2024-03-25" })), 400, "E4006"),
             (HOSPITAL, decision("1", &report, &json!({ "recognized": true })), 400, "E4006"),
-            (HOSPITAL, decision("1", &report, &json!({ "remark": "长".repeat(70_000) })), 413, "E4015"),
+            (HOSPITAL, decision("1", &report, &json!({ "remark": "长".repeat(30_000) })), 413, "E4015"),
             (HOSPITAL, json!([]), 400, "E4006"),
         ] {
             let answer = world.post(key, PATH, &told).await;

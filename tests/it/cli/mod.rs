@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod customers;
+mod import;
 mod inbox;
 mod jobs;
 mod people;

@@ -6,6 +6,7 @@ libjpeg-turbo, OpenJPEG, OpenJPH, CharLS, libjxl and DCMTK; what losses left is 
 libjpeg-turbo, OpenJPH and libjxl.
 """
 
+import copy
 import json
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset, write_file_meta_info
-from pydicom.pixels import pixel_array
+from pydicom.pixels import apply_modality_lut, apply_rescale, apply_voi, apply_windowing, pixel_array
+from pydicom.sequence import Sequence
 
 ROWS, COLUMNS = 46, 62
 FOLDER = Path(sys.argv[1])
@@ -348,8 +350,9 @@ def jpeg():
     dcmtk("jpeg-dcmtk-extended-12", ["+ee", "+q", "95"], ROOT + ".4.51", 12, False, (1,))
     dcmtk("jpeg-dcmtk-spectral-8", ["+es", "+q", "95"], ROOT + ".4.53", 8, False, (1,))
     dcmtk("jpeg-dcmtk-progressive-8", ["+ep", "+q", "95"], ROOT + ".4.55", 8, False, (1,))
-    dcmtk("jpeg-dcmtk-spectral-12", ["+es", "+q", "95"], ROOT + ".4.53", 12, False, (1,))
-    dcmtk("jpeg-dcmtk-progressive-12", ["+ep", "+q", "95"], ROOT + ".4.55", 12, False, (1,))
+    # Retired, and with 12 bits met nowhere: refused, and never drawn wrongly.
+    dcmtk("jpeg-dcmtk-spectral-12", ["+es", "+q", "95"], ROOT + ".4.53", 12, False, None, is_refused=True)
+    dcmtk("jpeg-dcmtk-progressive-12", ["+ep", "+q", "95"], ROOT + ".4.55", 12, False, None, is_refused=True)
 
 
 def by_dcmtk(name, ds, options):
@@ -359,7 +362,7 @@ def by_dcmtk(name, ds, options):
     plain.unlink()
 
 
-def dcmtk(name, options, syntax, bits, signed, losses=None):
+def dcmtk(name, options, syntax, bits, signed, losses=None, is_refused=False):
     values = gray(bits, signed)
     ds = header(EXPLICIT, "MONOCHROME2", values.dtype.itemsize * 8, bits, signed, 1)
     native(ds, values)
@@ -367,6 +370,9 @@ def dcmtk(name, options, syntax, bits, signed, losses=None):
     by_dcmtk(name, ds, options)
     found = pydicom.dcmread(FOLDER / f"{name}.dcm")
     assert found.file_meta.TransferSyntaxUID == syntax, (name, found.file_meta.TransferSyntaxUID)
+    if is_refused:
+        case(name, ds, None, None, check=False)
+        return
     if losses:
         plain = FOLDER / "decoded.tmp"
         subprocess.run(["dcmdjpeg", "-q", str(FOLDER / f"{name}.dcm"), str(plain)], check=True)
@@ -466,6 +472,90 @@ def films():
         case(f"film{syntax}", ds, None, None, check=False)
 
 
-for make in [uncompressed, run_lengths, other_encapsulated, jpeg, jpeg_ls, jpeg_2000, jpeg_xl, films]:
+def looks():
+    """What stands between pixels and picture, as pydicom applies it, and what lies over the picture."""
+    values = gray(12)
+    base = lambda: header(EXPLICIT, "MONOCHROME2", 16, 12, False, 1)
+    def level(share):
+        return np.dstack([np.floor(np.clip(share, 0, 1) * 255 + 0.5).astype(np.uint8)] * 3)
+    for function in ["LINEAR", "LINEAR_EXACT", "SIGMOID"]:
+        ds = base()
+        native(ds, values)
+        ds.WindowCenter, ds.WindowWidth, ds.VOILUTFunction = 2000, 1500, function
+        ds.RescaleSlope, ds.RescaleIntercept = 1, 0
+        applied = apply_windowing(apply_rescale(values, ds), ds)
+        case(f"look-{function.lower()}", ds, values, level(applied / 4095), check=False)
+    lut = Dataset()
+    lut.LUTDescriptor, lut.LUTExplanation = [4096, 0, 16], "curve"
+    lut.ModalityLUTType = "US"
+    lut["LUTDescriptor"].VR = "US"
+    lut.LUTData = (np.sqrt(np.arange(4096) / 4095) * 65535).astype(int).tolist()
+    lut["LUTData"].VR = "US"
+    ds = base()
+    native(ds, values)
+    ds.ModalityLUTSequence = Sequence([lut])
+    ds.WindowCenter, ds.WindowWidth = 32768, 65536
+    modality = apply_modality_lut(values, ds)
+    case("look-modality-lut", ds, values, draw(modality, 32768, 65536), check=False)
+    voi = copy.deepcopy(lut)
+    del voi.ModalityLUTType
+    ds = base()
+    native(ds, values)
+    ds.VOILUTSequence = Sequence([voi])
+    case("look-voi-lut", ds, values, level(apply_voi(values, ds) / 65535), check=False)
+    ds = base()
+    native(ds, values)
+    rgb = window(ds, values)
+    ds.PresentationLUTShape = "INVERSE"
+    case("look-inverse", ds, values, 255 - rgb, check=False)
+    ds = base()
+    native(ds, values)
+    rgb = window(ds, values)
+    ds.ShutterShape, ds.ShutterLeftVerticalEdge, ds.ShutterRightVerticalEdge = "RECTANGULAR", 11, 50
+    ds.ShutterUpperHorizontalEdge, ds.ShutterLowerHorizontalEdge = 6, 40
+    covered = np.zeros_like(rgb)
+    covered[5:40, 10:50] = rgb[5:40, 10:50]
+    case("look-shutter", ds, values, covered, check=False)
+    marks = np.zeros((ROWS, COLUMNS), bool)
+    marks[3:9, 20:31] = True
+    ds = base()
+    native(ds, values)
+    rgb = window(ds, values)
+    ds.add_new(0x60000010, "US", ROWS)
+    ds.add_new(0x60000011, "US", COLUMNS)
+    ds.add_new(0x60000040, "CS", "G")
+    ds.add_new(0x60000050, "SS", [1, 1])
+    ds.add_new(0x60000100, "US", 1)
+    ds.add_new(0x60000102, "US", 0)
+    bits = np.packbits(marks.reshape(-1), bitorder="little").tobytes()
+    ds.add_new(0x60003000, "OW", bits + b"\0" * (len(bits) % 2))
+    over = rgb.copy()
+    over[marks] = 255
+    case("look-overlay", ds, values, over, check=False)
+    stored = values | (marks.astype(np.uint16) << 13)
+    ds = base()
+    native(ds, stored)
+    rgb = window(ds, values)
+    ds.add_new(0x60000010, "US", ROWS)
+    ds.add_new(0x60000011, "US", COLUMNS)
+    ds.add_new(0x60000050, "SS", [1, 1])
+    ds.add_new(0x60000100, "US", 16)
+    ds.add_new(0x60000102, "US", 13)
+    over = rgb.copy()
+    over[marks] = 255
+    case("look-overlay-in-pixels", ds, stored, over, check=False)
+    ds = base()
+    native(ds, values)
+    ds.NumberOfFrames = 1
+    frame, shared = Dataset(), Dataset()
+    voi, transform = Dataset(), Dataset()
+    voi.WindowCenter, voi.WindowWidth = 3000, 2000
+    transform.RescaleSlope, transform.RescaleIntercept, transform.RescaleType = 2, -500, "US"
+    frame.FrameVOILUTSequence, shared.PixelValueTransformationSequence = Sequence([voi]), Sequence([transform])
+    ds.PerFrameFunctionalGroupsSequence, ds.SharedFunctionalGroupsSequence = Sequence([frame]), Sequence([shared])
+    case("look-functional-groups", ds, values, draw(values, 3000, 2000, 2, -500), check=False)
+
+
+for make in [uncompressed, run_lengths, other_encapsulated, jpeg, jpeg_ls, jpeg_2000, jpeg_xl, films, looks]:
     make()
 print(json.dumps({"rows": ROWS, "columns": COLUMNS, "cases": CASES}))

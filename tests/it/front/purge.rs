@@ -7,6 +7,7 @@ use yingku::integrations::front::{Confirmation, UpstreamConfig};
 
 use super::{archive, files, forward_to, in_state, section, upstream};
 use crate::archive::sender::send_all;
+use crate::dimse::availability::Receiver;
 use crate::harness::{
     Package, ServerProcess, StoredInstances, TestServer, count_rows, data_set_of, eventually, free_port, python_script,
     small_instance, texts, tool,
@@ -274,5 +275,29 @@ async fn two_upstreams_must_both_promise() {
     .await;
     assert_eq!((count_rows(&front.database(), OFFLINE).await, kept(&front.stored().await)), (0, 3));
     front.stop().await;
+    region.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_told_of_studies_hears_that_they_are_offline_now() {
+    let (region, port) = (archive().await, free_port());
+    let receiver = Receiver::start(port, "keep");
+    let told = format!(
+        "[front]\nkeep_days = 0\npurge_poll_ms = 100\n[dicom.availability]\nquiet_ms = 300\n[[peer]]\nae_title = 'RIS01'\n\
+         host = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'\nnotify_availability = true\n"
+    );
+    let mut front = ServerProcess::start_with(&section(region.dicom().port(), &told)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files(folder.path(), 0..2, 4096);
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+    in_state(&front.database(), "purged", 2).await;
+
+    eventually(Duration::from_secs(60), "the news that the study is offline", || async {
+        let told = receiver.told();
+        let instances = told.last()?["instances"].as_array()?.clone();
+        (instances.len() == 2 && instances.iter().all(|instance| instance[3] == "OFFLINE")).then_some(())
+    })
+    .await;
+    assert!(front.terminate().await.success());
     region.stop().await;
 }

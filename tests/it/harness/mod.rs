@@ -12,7 +12,6 @@ mod orthanc;
 mod part10;
 mod process;
 mod python;
-pub mod records;
 mod rows;
 mod storage;
 mod stored;

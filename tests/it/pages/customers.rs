@@ -94,6 +94,25 @@ async fn d_p21_each_customers_pages_can_be_framed_by_its_own_sites_only() {
 }
 
 #[tokio::test]
+async fn d_p21_a_refusal_is_seen_in_a_frame_too_and_what_was_asked_for_only_in_the_customers() {
+    let world = world(TestDatabase::sqlite()).await;
+    let secret = world.archive.add_customer(operator(), &kept(), &key()).await.unwrap().0;
+    let refused = world.get(&link_of(KEPT, "another-secret-of-nobody")).await;
+    let ended = world.get(&format!("/t/{}/exams", "0".repeat(32))).await;
+    for answer in [&refused, &ended] {
+        assert_eq!(answer.status, 403);
+        let policy = answer.header("content-security-policy");
+        assert!(policy.ends_with("frame-ancestors *") && policy.contains("form-action 'none'"), "{policy}");
+        assert!(!answer.text().contains("<script") && !answer.text().contains("<form"));
+    }
+    world.execute("DELETE FROM exam_report", vec![]).await;
+    let nothing = world.get(&link_of(KEPT, &secret)).await;
+    assert_eq!(nothing.status, 404);
+    let policy = nothing.header("content-security-policy");
+    assert!(policy.ends_with("frame-ancestors https://his.example.test https://emr.example.test:8443"), "{policy}");
+}
+
+#[tokio::test]
 async fn d_t11_the_second_signature_opens_pages() {
     let world = world(TestDatabase::sqlite()).await;
     let at = NOW_S.to_string();

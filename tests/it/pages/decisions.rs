@@ -208,7 +208,7 @@ async fn d_p18_what_is_missing_is_replaced_in_order_with_a_notice() {
     let data = open("2").await;
     assert!(data.contains("本检查没有所请求的内容") && data.contains("小结节"));
     assert!(!open("1").await.contains("class=\"notice\""));
-    assert!(open("4").await.contains("申请科室"));
+    assert!(open("4").await.contains("aria-current=\"page\">申请单"));
     let only = open("3").await;
     assert!(only.contains("没有可显示的内容") && !only.contains("小结节"));
 }
@@ -309,4 +309,45 @@ async fn versions_are_listed_shown_and_recorded_unreviewed_ones_for_the_own_orga
             seen.len() as i64 + 1
         );
     }
+}
+
+#[tokio::test]
+async fn d_p1_to_d_p3_aliases_are_one_parameter_and_a_stray_cell_is_none() {
+    let world = plain().await;
+    let at = super::world::NOW_S.to_string();
+    let open = |names: [&'static str; 2], extra: Option<(&'static str, &'static str)>| {
+        let mut values = vec![(names[0], super::world::GUID), ("UserID", "u01"), (names[1], "测试医生甲")];
+        values.extend(extra);
+        values.extend([ID, ("Timestamp", at.as_str())]);
+        format!("/IDCAS/Interface/ClinicExamList?{}", yingku::domain::token::sign(&values, super::world::SECRET))
+    };
+    for names in [["CustomerGuid", "UserName"], ["UserUID", "UserPwd"], ["useruid", "USERNAME"]] {
+        let answer = world.get(&open(names, Some(("a", "MR0009")))).await;
+        assert_eq!(answer.status, 302, "{names:?}");
+        let text = world.get(answer.header("location")).await.text();
+        assert!(text.contains("A0001") && text.contains("测试医生甲"), "{names:?}");
+    }
+    let both = open(["UserUID", "UserName"], Some(("CustomerGuid", "22222222-2222-4333-8444-555555555555")));
+    assert_eq!(world.get(&both).await.status, 400, "two customers in one link");
+}
+
+#[tokio::test]
+async fn d_p15_a_user_of_no_organisation_is_of_the_customers_own() {
+    let world = five(TestDatabase::sqlite(), region(), PagesConfig::default()).await;
+    world.execute("UPDATE exam_report SET reviewed = 0, state = '2' WHERE id IN (1, 4)", vec![]).await;
+    let keys = [ID, ("CardNO", "C4")];
+    assert_eq!(listed(&world, "ClinicExamList", &keys).await, [1], "unreviewed ones are for the own organisation");
+    let elsewhere = [ID, ("CardNO", "C4"), ("UserOrganizationID", "ORG-T02")];
+    assert_eq!(listed(&world, "ClinicExamList", &elsewhere).await, [1], "what a link says of itself widens nothing");
+}
+
+#[tokio::test]
+async fn d_p20_an_exam_is_opened_by_its_id_in_any_spelling() {
+    let world = plain().await;
+    let uid = Exam::new(1).uid();
+    for spelling in [uid.clone(), uid.to_uppercase(), format!("{{{uid}}}"), uid.replace('-', "")] {
+        let exam = world.open("ClinicExam", &[("ObservationUID", &spelling)]).await;
+        assert!(exam.ends_with(&uid), "{spelling}");
+    }
+    assert_eq!(world.get(&link("ClinicExam", &[("ObservationUID", "x")])).await.status, 400);
 }

@@ -4,6 +4,7 @@ mod attachments;
 mod customers;
 mod decisions;
 mod dicomweb;
+mod documents;
 mod links;
 mod lists;
 mod looking;

@@ -8,7 +8,7 @@ use crate::harness::TestDatabase;
 const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
 
 #[tokio::test]
-async fn a_session_cannot_leave_its_scope() {
+async fn d_p22_a_session_cannot_leave_its_scope() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     world.exam(Exam { id_no: "990101198505050036", ..Exam::new(2) }).await;
@@ -43,7 +43,7 @@ fn shown(text: &str) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn reports_are_shown_as_their_state_and_the_customers_rights_allow() {
+async fn d_p24_reports_are_shown_as_their_state_and_the_customers_rights_allow() {
     for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
         let (_world, text) = region(Customer { scope: VisibleScope::Region, ..customer() }, database).await;
         assert_eq!(shown(&text), [1, 2, 4]);
@@ -60,7 +60,7 @@ async fn reports_are_shown_as_their_state_and_the_customers_rights_allow() {
 }
 
 #[tokio::test]
-async fn related_exams_are_everything_of_the_patients_found() {
+async fn d_p16_related_exams_are_everything_of_the_patients_found() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     world.exam(Exam { id_no: "", ..Exam::new(2) }).await;

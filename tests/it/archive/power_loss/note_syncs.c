@@ -1,7 +1,9 @@
 /* Notes, for each sync of a file whose name ends in -wal, how long it was when the sync began: what a loss of power after it
-   leaves at least. Loaded before the C library; YINGKU_TEST_SYNCS names the file to note it in. */
+   leaves at least. Loaded before the C library; YINGKU_TEST_SYNCS names the file to note it in. While the file that
+   YINGKU_TEST_FAIL names is there, these syncs fail. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,11 @@ static int noting(const char *name, int fd) {
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
     int is_log = length > 4 && memcmp(path + length - 4, "-wal", 4) == 0 && fstat(fd, &before) == 0;
+    const char *fail = getenv("YINGKU_TEST_FAIL");
+    if (is_log && fail && access(fail, F_OK) == 0) {
+        errno = EIO;
+        return -1;
+    }
     int result = real(fd);
     const char *notes = getenv("YINGKU_TEST_SYNCS");
     if (is_log && result == 0 && notes) {
