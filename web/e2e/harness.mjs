@@ -41,7 +41,7 @@ export async function run(name, options, spec) {
     acceptDownloads: true,
   });
   const page = context.pages()[0] ?? (await context.newPage());
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(Number(process.env.TIMEOUT ?? 60_000));
   page.on('pageerror', (error) => note(`pageerror: ${error.stack ?? error}`));
   page.on('console', (message) => {
     if (message.type() === 'error') note(`console: ${message.text()}`);

@@ -36,6 +36,12 @@ async fn images_are_leafed_windowed_measured_and_compared_with_a_graphics_proces
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn three_planes_go_through_a_volume() {
+    let (_world, address) = world().await;
+    spec("volume", Renderer::Gpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_phone_leafs_with_one_finger_and_zooms_with_two() {
     let (_world, address) = world().await;
     spec("phone", Renderer::Cpu, &[("URL", address)]).await;
