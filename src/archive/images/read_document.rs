@@ -11,11 +11,14 @@ use crate::archive::{Archive, Error};
 use crate::dicom::encapsulated_document::EncapsulatedDocument;
 use crate::dicom::structured_report::StructuredReport;
 use crate::dicom::text::Charset;
-use crate::documents::clinical_document::{self, ClinicalDocument, ClinicalDocumentLimits};
+use crate::documents::clinical_document::{ClinicalDocument, ClinicalDocumentLimits};
 use crate::documents::raster;
 use crate::domain::criteria::ShowType;
 use crate::index::exam_details::{self, InstanceBytes};
 use crate::index::exam_pages::Entry;
+
+/// The words of a document, for the pages that show them.
+pub use crate::documents::clinical_document;
 
 /// Most key object selections that are read for one exam.
 const MOST_KEY_OBJECTS: i64 = 50;

@@ -12,9 +12,9 @@ use super::images_tab::Control;
 use super::state::{PagesState, Peer};
 use super::text;
 use crate::archive::Error;
+use crate::archive::images::read_document::clinical_document::{Block, ClinicalDocument};
 use crate::archive::images::read_document::{DocumentForm, ViewedDocument};
 use crate::dicom::structured_report::{Content, Line, Reference, StructuredReport};
-use crate::documents::clinical_document::{Block, ClinicalDocument};
 
 /// Indentations that the style sheet knows.
 const DEEPEST: usize = 6;
@@ -247,7 +247,7 @@ pub(super) async fn original(
 #[cfg(test)]
 impl DocumentTab {
     pub(super) fn samples(text: &str) -> Vec<Self> {
-        use crate::documents::clinical_document::Cell;
+        use crate::archive::images::read_document::clinical_document::Cell;
 
         let words = || text.to_owned();
         let line = |depth, content| Line { depth, label: words(), content };

@@ -60,7 +60,7 @@ impl WaveformTab {
             let named = |found: &GroupOutline| {
                 let label =
                     if found.label.is_empty() { format!("波形组 {}", found.number) } else { found.label.clone() };
-                let label = format!("{label}（{} 导联 {:.0} 秒）", found.channels, found.seconds);
+                let label = format!("{label} · {} × {:.0} s", found.channels, found.seconds);
                 state.control(label, &[("g", &found.number.to_string()), ("p", "")], found.number == group)
             };
             controls.push(outline.groups.iter().map(named).collect());

@@ -73,6 +73,11 @@ impl Language {
         if let Some(english) = english(chinese) {
             return Cow::Borrowed(english);
         }
+        for (prefix, english) in PREFIXES {
+            if let Some(rest) = chinese.strip_prefix(prefix) {
+                return Cow::Owned(format!("{english}{rest}"));
+            }
+        }
         // Numbers with a counter: ages and pictures.
         for (counter, english) in COUNTERS {
             if let Some(number) = chinese.strip_suffix(counter).map(str::trim)
@@ -85,6 +90,10 @@ impl Language {
         Cow::Borrowed(chinese)
     }
 }
+
+/// Words that a number or a name of the hospital's follows.
+const PREFIXES: [(&str, &str); 4] =
+    [("记录 ", "Recording "), ("波形组 ", "Group "), ("视频 ", "Video "), ("图中位置：", "Place in the image: ")];
 
 const COUNTERS: [(&str, &str); 4] = [("岁", " y"), ("个月", " mo"), ("天", " d"), ("幅", " images")];
 
@@ -319,6 +328,40 @@ const ENGLISH: &[(&str, &str)] = &[
     ("请稍后再试。", "Please try again later."),
     ("本业务系统未开通下载，可在页面上查看。", "Downloads are not enabled for your system; read it on the page."),
     ("您访问的地址不存在。", "There is nothing at this address."),
+    ("末页", "Last page"),
+    ("3×4＋节律", "3×4 + rhythm"),
+    ("打开原尺寸图（按 100% 打印即为真实毫米）", "Open in true size (print at 100 %)"),
+    ("该波形无法在线显示。", "This waveform cannot be shown here."),
+    ("该波形的编码方式无法在线显示。", "The coding of this waveform cannot be shown here."),
+    (
+        "浏览器不支持该视频的编码方式，请下载后播放。",
+        "Browsers cannot play the coding of this video; download it to play it.",
+    ),
+    ("该视频当前无法读取。", "This video cannot be read at present."),
+    ("引用影像", "Referenced image"),
+    ("该文档无法在线显示。", "This document cannot be shown here."),
+    (
+        "该文档的格式无法在线显示，可下载后查看。",
+        "The format of this document cannot be shown here; it can be downloaded.",
+    ),
+    ("结构化报告", "Structured report"),
+    ("书写时间", "Written"),
+    ("完成状态", "Completion"),
+    ("已完成", "Complete"),
+    ("未完成", "Partial"),
+    ("核实状态", "Verification"),
+    ("已核实", "Verified"),
+    ("未核实", "Unverified"),
+    ("内容过长，仅显示前面的部分。", "The content is long; only its beginning is shown."),
+    ("作者", "Author"),
+    ("保管机构", "Custodian"),
+    (
+        "文档正文为其它格式的附件，可下载后查看。",
+        "The body of the document is an attachment of another format; it can be downloaded.",
+    ),
+    ("引用其它对象", "Refers to another object"),
+    ("引用的影像不在本检查中", "The referenced image is not part of this exam"),
+    ("文档", "Documents"),
 ];
 
 #[cfg(test)]

@@ -139,7 +139,9 @@ async fn a_video_is_given_by_ranges_over_all_its_fragments() {
     for address in &players {
         let whole = objects.world.get(address).await;
         assert_eq!((whole.status, whole.header("content-type")), (200, "video/mp4"));
-        assert_eq!((whole.header("accept-ranges"), &whole.body[..film.len()]), ("bytes", film.as_slice()));
+        assert_eq!(whole.header("accept-ranges"), "bytes");
+        let other = (0..film.len()).find(|at| whole.body.get(*at) != film.get(*at));
+        assert_eq!(other, None, "of {} bytes, {} were given", film.len(), whole.body.len());
         let part = objects.world.get_with(address, "range", "bytes=2000-8999").await;
         assert_eq!((part.status, &part.body[..]), (206, &film[2000..9000]));
         assert_eq!(part.header("content-range"), format!("bytes 2000-8999/{}", whole.body.len()));
@@ -158,7 +160,7 @@ async fn curves_of_all_groups_are_true_to_the_millimetre() {
     let objects = Objects::with(customer(), &["curves.dcm"], &[]).await;
     let page = objects.tab("waveform").await;
     assert!(
-        page.contains("心电（3 导联 25 秒）") && page.contains("血压（1 导联 25 秒）") && page.contains("00:00:20")
+        page.contains("心电 · 3 × 25 s") && page.contains("血压 · 1 × 25 s") && page.contains("00:00:20")
     );
     assert!(page.contains("窦性心律 &#60;b&#62;"));
     let drawing = addresses(&page, "<div class=\"ecg\"><img src=\"").remove(0);
