@@ -6,6 +6,11 @@ use std::time::{Duration, Instant};
 use super::yingku_process::{KEY, Yingku};
 use super::{names, report};
 
+/// The fields of a search form, by round and number of studies.
+type Form = fn(u64, u64) -> [(&'static str, String); 2];
+/// The address of a query, by round.
+type Address<'a> = &'a dyn Fn(u64) -> String;
+
 const LIST_MS: Option<f64> = Some(50.0);
 
 /// Starts it twice, the second time over an index that it knows, and asks for lists, searches and figures by HTTP.
@@ -41,7 +46,7 @@ pub async fn measure(engine: &str, folder: &Path, database: &str, studies: u64, 
         next = following_page(&list, &text).unwrap_or_else(|| list.clone());
     }
     report("page after page", LIST_MS, &mut times, 0);
-    let searches: [(&str, fn(u64, u64) -> [(&'static str, String); 2]); 4] = [
+    let searches: [(&str, Form); 4] = [
         ("form, name", |n, _| [("name", names::given(n).1), ("type", String::new())]),
         ("form, family name", |n, _| [("name", names::surname(n).1.to_owned()), ("type", String::new())]),
         ("form, a day, CT", |n, studies| [("from", day(n, studies)), ("type", "CT".to_owned())]),
@@ -64,7 +69,7 @@ pub async fn measure(engine: &str, folder: &Path, database: &str, studies: u64, 
     }
     let root = format!("http://{}/dicom-web/studies?includefield=all", server.http());
     let year = |n| names::dates_from(n, 365);
-    let queries: [(&str, f64, &dyn Fn(u64) -> String); 4] = [
+    let queries: [(&str, f64, Address<'_>); 4] = [
         ("QIDO-RS, PatientID", 5.0, &|n| format!("{root}&PatientID={}", names::patient_id(n))),
         ("QIDO-RS, year, CT", 50.0, &|n| format!("{root}&limit=100&ModalitiesInStudy=CT&StudyDate={}", year(n))),
         ("QIDO-RS, offset 10000", 50.0, &|n| {

@@ -107,7 +107,7 @@ impl hayro_ccitt::Decoder for Rows {
             let to = run.get(1).copied().unwrap_or(self.width).min(self.width) as usize;
             let mut at = from;
             while at < to {
-                if at % 8 == 0 && to - at >= 8 {
+                if at.is_multiple_of(8) && to - at >= 8 {
                     row[at / 8] = 0;
                     at += 8;
                 } else {

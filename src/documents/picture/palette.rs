@@ -78,7 +78,7 @@ mod tests {
         looping.extend([6, 1, 3, 0, 1, 0, 0, 0, 3, 0, 0, 0]);
         looping.extend(8_u32.to_le_bytes());
         let found = readable(&looping, 5);
-        assert_eq!(found.palettes[0], true);
+        assert!(found.palettes[0]);
         assert_eq!(found.palettes.len(), 5);
         assert_eq!(found.bytes[18], 1);
         for bytes in [&looping[..9], b"II*\0\xFF\xFF\xFF\xFF", b"MM\0*\0\0\0\x08\xFF\xFF", b""] {

@@ -11,9 +11,11 @@ use crate::params;
 
 /// Whether nothing but time, type and organisation narrows the list.
 pub(super) fn is_whole(scope: &Scope, filter: &Filter) -> bool {
-    let is_narrowed = !(filter.name.is_empty() && filter.accession.is_empty() && filter.observation_uid.is_empty())
-        || !filter.patients.is_empty();
-    scope.free_search && scope.patients.is_none() && !is_narrowed
+    let is_free = filter.name.is_empty()
+        && filter.accession.is_empty()
+        && filter.observation_uid.is_empty()
+        && filter.patients.is_empty();
+    scope.free_search && scope.patients.is_none() && is_free
 }
 
 /// The entries of the part.

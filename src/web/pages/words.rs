@@ -161,6 +161,7 @@ const ENGLISH: &[(&str, &str)] = &[
     ("另有受限报告（干部保健或保密）未显示：", "Restricted reports (VIP or confidential) not shown: "),
     ("互认的是影像和数据，不包括诊断意见", "Images and data are recognised, not the diagnosis"),
     ("首页", "First page"),
+    ("上一页", "Previous page"),
     ("下一页", "Next page"),
     ("按此列排序", "Sort by this column"),
     ("开始日期的格式不正确，应为 2024-01-31。", "The first date cannot be read; write it like 2024-01-31."),

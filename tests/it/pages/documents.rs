@@ -159,9 +159,7 @@ async fn a_video_is_given_by_ranges_over_all_its_fragments() {
 async fn curves_of_all_groups_are_true_to_the_millimetre() {
     let objects = Objects::with(customer(), &["curves.dcm"], &[]).await;
     let page = objects.tab("waveform").await;
-    assert!(
-        page.contains("心电 · 3 × 25 s") && page.contains("血压 · 1 × 25 s") && page.contains("00:00:20")
-    );
+    assert!(page.contains("心电 · 3 × 25 s") && page.contains("血压 · 1 × 25 s") && page.contains("00:00:20"));
     assert!(page.contains("窦性心律 &#60;b&#62;"));
     let drawing = addresses(&page, "<div class=\"ecg\"><img src=\"").remove(0);
     let svg = objects.world.get(&drawing).await.text();
