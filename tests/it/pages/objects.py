@@ -134,7 +134,7 @@ def film(name, uid, syntax, data, pieces, series):
     ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = 16, 16, 3, "YBR_PARTIAL_420"
     ds.PlanarConfiguration, ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 0, 8, 8, 7, 0
     ds.NumberOfFrames, ds.FrameTime = 25, "40"
-    size = len(data) // pieces
+    size = len(data) // pieces // 2 * 2  # a piece of odd length would be padded in the film's middle (PS3.5 section A.4)
     parts = [data[at:at + size] for at in range(0, len(data), size)]
     ds.PixelData = encapsulate(parts, has_bot=False)
     ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
