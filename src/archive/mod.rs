@@ -78,7 +78,6 @@ pub struct Archive {
     dictionaries: upkeep::dictionaries::Live,
     store_probe: StoreProbe,
     successes: Successes,
-    replay: Option<Arc<upkeep::reindex::ReindexRules>>,
 }
 
 impl Archive {
@@ -102,7 +101,6 @@ impl Archive {
             dictionaries: upkeep::dictionaries::Live::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
             successes: Successes::default(),
-            replay: None,
         }
     }
 

@@ -1,5 +1,5 @@
 //! `yingku attachments`: papers, pictures and other files that found no exam report, and the exam report that a person gives
-//! them or takes from them (D-I14, RD-7).
+//! them (D-I14, RD-7).
 
 use std::process::ExitCode;
 
@@ -37,22 +37,11 @@ enum Command {
         #[arg(long)]
         attachment: i64,
     },
-    /// Take an attachment from an exam report; no rule links them again.
-    Unlink {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// The exam report: its number here, or its id in the address of its page.
-        #[arg(long)]
-        exam: String,
-        /// The attachment's number: the last part of its address on the page, or as it was linked.
-        #[arg(long)]
-        attachment: i64,
-    },
 }
 
 impl Attachments {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let (Command::List { file, .. } | Command::Link { file, .. } | Command::Unlink { file, .. }) = &self.command;
+        let (Command::List { file, .. } | Command::Link { file, .. }) = &self.command;
         let archive = crate::server::open_archive(&file.load()?).await?;
         let done = self.command.run(&archive).await;
         archive.release().await?;
@@ -84,13 +73,6 @@ impl Command {
                 let actor = operator("attachments link");
                 archive.link_attachment_by_hand(actor, exam_report_pk, attachment).await.with_context(both)?;
                 println!("linked: exam:{exam_report_pk} attachment:{attachment}");
-            }
-            Command::Unlink { exam, attachment, .. } => {
-                let both = || format!("exam report {exam} and attachment {attachment}");
-                let exam_report_pk = archive.find_exam(&exam).await.with_context(both)?;
-                let actor = operator("attachments unlink");
-                archive.unlink_attachment_by_hand(actor, exam_report_pk, attachment).await.with_context(both)?;
-                println!("unlinked: exam:{exam_report_pk} attachment:{attachment}");
             }
         }
         Ok(())

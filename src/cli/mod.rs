@@ -4,8 +4,6 @@ mod attachments;
 mod check_config;
 mod compact;
 mod conflicts;
-mod csv;
-mod customer;
 mod demo;
 mod dictionary;
 mod forward;
@@ -16,7 +14,6 @@ mod migrate;
 mod patient;
 mod qr;
 mod quality;
-mod recognition;
 mod reindex;
 mod retrieve;
 mod scrub;
@@ -49,8 +46,6 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Bring the database's schema up to date and stop.
     Migrate(ConfigFile),
-    /// Look after the hospital systems that may open pages.
-    Customer(customer::CustomerCommand),
     /// Print a signed link to a page.
     SignLink(sign_link::SignLink),
     /// Take in DICOM files and folders.
@@ -81,8 +76,6 @@ enum Command {
     Inbox(inbox::Inbox),
     /// Measure the registered data: completeness, validity, timeliness.
     Quality(quality::Quality),
-    /// Records of mutual recognition, their figures, and the list of recognised items.
-    Recognition(recognition::Recognition),
     /// List attachments that found no exam report, and link them by hand.
     Attachments(attachments::Attachments),
     /// List and revoke the links behind printed codes.
@@ -142,8 +135,7 @@ pub fn main() -> ExitCode {
             Command::Serve(command) => command.run().await,
             Command::CheckConfig(command) => command.run(),
             Command::Migrate(config) => migrate::run(&config).await,
-            Command::Customer(command) => command.run().await,
-            Command::SignLink(command) => command.run().await,
+            Command::SignLink(command) => command.run(),
             Command::Import(command) => command.run().await,
             Command::Retrieve(command) => command.run().await,
             Command::Verify(command) => command.run().await,
@@ -158,7 +150,6 @@ pub fn main() -> ExitCode {
             Command::Patient(command) => command.run().await,
             Command::Inbox(command) => command.run().await,
             Command::Quality(command) => command.run().await,
-            Command::Recognition(command) => command.run().await,
             Command::Attachments(command) => command.run().await,
             Command::Qr(command) => command.run().await,
         }

@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{HumanBytes, ProgressBar};
 
 use super::ConfigFile;
-use crate::archive::upkeep::reindex::LeftOut;
+use crate::archive::upkeep::reindex::{LeftOut, ReindexRules};
 
 #[derive(Debug, Args)]
 pub(super) struct Reindex {
@@ -30,7 +30,12 @@ impl Reindex {
         {
             bail!("`{code}` is no [[organization]] code");
         }
-        let rules = crate::server::reading_back(&config, self.organization);
+        let charset = |peer: &crate::dimse::PeerConfig| Some((peer.ae_title.to_string(), peer.charset.clone()?));
+        let rules = ReindexRules {
+            organization: self.organization,
+            default_charset: config.dicom.default_charset.clone(),
+            charsets: config.peer.iter().filter_map(charset).collect(),
+        };
         let archive = crate::server::open_archive(&config).await?;
         let bar = ProgressBar::new_spinner();
         if self.text {

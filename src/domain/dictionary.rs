@@ -147,8 +147,7 @@ pub fn listed(cell: &str) -> Vec<String> {
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// A text as it is compared: case, width and blanks do not count.
-pub fn folded(text: &str) -> String {
+fn folded(text: &str) -> String {
     let narrow = |c: char| match c {
         '\u{3000}' => ' ',
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),

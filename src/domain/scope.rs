@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::criteria::{Criteria, ShowType, Span};
-use super::customer::Permission;
 use super::page::Page;
 
 /// Whose and which exams a session may see (D-P5, D-P22 to D-P24, D-R22).
@@ -52,15 +51,6 @@ pub struct SessionScope {
     pub frame_ancestors: Vec<String>,
     /// Whether somebody with a printed code opened it (D-I10).
     pub visitor: bool,
-    /// Whether the user is told how many reports are hidden as restricted (D-P23).
-    #[serde(default)]
-    pub restricted_count: bool,
-    /// Whether report files and attachments may be opened and saved themselves.
-    #[serde(default)]
-    pub download: Permission,
-    /// Whether pages may be printed.
-    #[serde(default)]
-    pub print: Permission,
 }
 
 /// What somebody typed into the query form, kept with the session since addresses hold no patient data.
@@ -93,40 +83,20 @@ pub struct Filter {
     pub accession: String,
     /// One exam only.
     pub observation_uid: String,
-    /// Exams of these patients only; empty means any.
-    pub patients: Vec<PatientKey>,
 }
 
 /// Which part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paging {
-    /// By which column.
-    pub by: SortBy,
-    /// Newest or oldest first; of other columns than the time, falling or rising.
+    /// Newest or oldest first.
     pub order: Order,
-    /// What the last entry of the part before has in that column, and its id.
+    /// Time and id of the last entry of the part before.
     pub after: Option<(String, String)>,
     /// Most entries.
     pub limit: i64,
 }
 
-/// The column by which a list is sorted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum SortBy {
-    /// When it was done.
-    #[default]
-    Observed,
-    /// The patient's name.
-    Name,
-    /// Modality or class code.
-    Type,
-    /// What was done.
-    Title,
-    /// The organisation's code.
-    Organization,
-}
-
-/// Order of a list.
+/// Order of a list by the time of the exams.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
     /// Newest first.

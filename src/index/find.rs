@@ -124,10 +124,8 @@ impl Walk {
             // What is passed over is read in larger pages.
             let most = self.max_rows.saturating_sub(self.examined).min(MAX_PAGE_ROWS.into());
             let page_rows = self.page_rows.max(u32::try_from(self.skip.min(most)).unwrap_or(MAX_PAGE_ROWS));
-            // Of a page that is passed over whole nothing is told, so that only what decides is read.
-            let is_passed_over = self.skip >= u64::from(page_rows);
-            let columns = if is_passed_over { columns::of_conditions(&self.query) } else { self.columns.clone() };
-            let select = statement::of("SELECT ", &self.query, &segment, &columns, self.last.as_deref(), page_rows);
+            let select =
+                statement::of("SELECT ", &self.query, &segment, &self.columns, self.last.as_deref(), page_rows);
             let rows = index.query(select.sql(), select.values()).await?;
             self.examined += rows.len() as u64;
             self.last = match rows.last() {
@@ -141,7 +139,7 @@ impl Walk {
             };
             let mut candidates = Vec::new();
             for row in &rows {
-                let candidate = columns::read(row, &self.query, &columns)?;
+                let candidate = columns::read(row, &self.query, &self.columns)?;
                 if self.query.accepts(|tag| candidate.text(tag)) && is_first_of_keys(row, &candidate, &segment)? {
                     candidates.push(candidate);
                 }

@@ -196,20 +196,11 @@ pub struct InboxSearch {
     pub until: Option<i64>,
 }
 
-/// From which end messages are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InboxOrder {
-    /// The newest first.
-    NewestFirst,
-    /// In the order of their arrival, as they are taken up again.
-    OldestFirst,
-}
-
 /// A part of the messages after `after`, in the order of their arrival or against it.
 pub async fn find(
     index: &Index,
     search: &InboxSearch,
-    inbox_order: InboxOrder,
+    newest_first: bool,
     after: Option<(i64, i64)>,
     limit: u32,
 ) -> Result<Vec<KeptMessage>, Error> {
@@ -230,15 +221,15 @@ pub async fn find(
         select.push(" AND received_at < ?", params![until]);
     }
     if let Some((at, id)) = after {
-        let beyond = match inbox_order {
-            InboxOrder::NewestFirst => " AND received_at <= ? AND (received_at < ? OR id < ?)",
-            InboxOrder::OldestFirst => " AND received_at >= ? AND (received_at > ? OR id > ?)",
+        let beyond = match newest_first {
+            true => " AND received_at <= ? AND (received_at < ? OR id < ?)",
+            false => " AND received_at >= ? AND (received_at > ? OR id > ?)",
         };
         select.push(beyond, params![at, at, id]);
     }
-    let order = match inbox_order {
-        InboxOrder::NewestFirst => " ORDER BY received_at DESC, id DESC LIMIT ?",
-        InboxOrder::OldestFirst => " ORDER BY received_at, id LIMIT ?",
+    let order = match newest_first {
+        true => " ORDER BY received_at DESC, id DESC LIMIT ?",
+        false => " ORDER BY received_at, id LIMIT ?",
     };
     select.push(order, params![i64::from(limit)]);
     index.query(select.sql(), select.values()).await?.iter().map(message_from).collect()

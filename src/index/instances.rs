@@ -3,11 +3,7 @@
 //! Text here is normalised; the bytes of the object stay as they came. The first values that arrive for a study are
 //! kept; later objects fill what was empty, and what contradicts becomes a conflict for a person to look at (RD-7).
 
-use std::sync::LazyLock;
-
-use sqlx::AssertSqlSafe;
-
-use super::{Error, Ids, Index, Row, Tx, Value, search_keys};
+use super::{Error, Ids, Index, Row, Tx, search_keys};
 use crate::domain::place::Place;
 use crate::params;
 
@@ -338,33 +334,17 @@ fn contradictions(row: &Row, patient: &PatientRow) -> Result<Vec<&'static str>, 
     Ok(differing)
 }
 
-/// What an instance's row holds of the instance itself: all but its series.
-pub(super) const OWN_COLUMNS: [&str; 18] = [
-    "id",
-    "org_code",
-    "sop_instance_uid",
-    "sop_class_uid",
-    "transfer_syntax_uid",
-    "instance_number",
-    "number_of_frames",
-    "pixel_rows",
-    "pixel_columns",
-    "content_hash",
-    "object_key",
-    "object_offset",
-    "object_length",
-    "dataset_offset",
-    "pixel_data_offset",
-    "header_state",
-    "calling_ae_title",
-    "received_at",
-];
-
-/// The values of [`OWN_COLUMNS`].
-pub(super) fn own_values(id: i64, received_at: i64, new: &NewInstance) -> Vec<Value> {
+/// Adds the instance; `false` when its UID is taken.
+pub async fn insert(tx: &mut Tx, id: i64, now: i64, series_pk: i64, new: &NewInstance) -> Result<bool, Error> {
+    let sql = "INSERT INTO instance (id, series_pk, org_code, sop_instance_uid, sop_class_uid, transfer_syntax_uid, \
+               instance_number, number_of_frames, pixel_rows, pixel_columns, content_hash, object_key, \
+               object_offset, object_length, dataset_offset, pixel_data_offset, header_state, calling_ae_title, \
+               received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+               $19) ON CONFLICT (org_code, sop_instance_uid) DO NOTHING";
     let instance = &new.instance;
-    params![
+    let values = params![
         id,
+        series_pk,
         &new.org_code,
         &instance.sop_instance_uid,
         &instance.sop_class_uid,
@@ -381,24 +361,9 @@ pub(super) fn own_values(id: i64, received_at: i64, new: &NewInstance) -> Vec<Va
         instance.pixel_data_offset,
         instance.header_state,
         &instance.calling_ae_title,
-        received_at,
-    ]
-}
-
-static INSERT: LazyLock<String> = LazyLock::new(|| {
-    let places: String = (1..=OWN_COLUMNS.len()).map(|column| format!("${column}, ")).collect();
-    let (columns, series) = (OWN_COLUMNS.join(", "), OWN_COLUMNS.len() + 1);
-    format!(
-        "INSERT INTO instance ({columns}, series_pk) VALUES ({places}${series}) \
-         ON CONFLICT (org_code, sop_instance_uid) DO NOTHING"
-    )
-});
-
-/// Adds the instance; `false` when its UID is taken.
-pub async fn insert(tx: &mut Tx, id: i64, now: i64, series_pk: i64, new: &NewInstance) -> Result<bool, Error> {
-    let mut values = own_values(id, now, new);
-    values.push(series_pk.into());
-    Ok(tx.execute(AssertSqlSafe(INSERT.as_str()), values).await? == 1)
+        now,
+    ];
+    Ok(tx.execute(sql, values).await? == 1)
 }
 
 /// Keeps other content under a taken UID; `false` when the same content is kept already.

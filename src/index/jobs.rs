@@ -30,13 +30,11 @@ pub enum JobKind {
     RestampReports,
     /// Tell a peer that a study is here; the key is the study's id and the peer's AE title.
     NotifyAvailability,
-    /// Look at the PDFs in DICOM objects that are linked to an exam report; the key is the exam report's id.
-    TakeEncapsulatedReport,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 11] = [
+    pub const ALL: [JobKind; 10] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
@@ -47,7 +45,6 @@ impl JobKind {
         JobKind::ComposeLabReport,
         JobKind::RestampReports,
         JobKind::NotifyAvailability,
-        JobKind::TakeEncapsulatedReport,
     ];
 
     /// The word kept in the table.
@@ -63,7 +60,6 @@ impl JobKind {
             JobKind::ComposeLabReport => "compose_lab_report",
             JobKind::RestampReports => "restamp_reports",
             JobKind::NotifyAvailability => "notify_availability",
-            JobKind::TakeEncapsulatedReport => "take_encapsulated_report",
         }
     }
 

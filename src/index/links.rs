@@ -111,18 +111,6 @@ pub async fn link(tx: &mut Tx, exam_report_pk: i64, study_pk: i64, rule: &str, n
     Ok(())
 }
 
-/// Where the hospital does not say when an exam was done, its images do (D-P8).
-pub async fn observe_by_images(tx: &mut Tx, exam_report_pk: i64) -> Result<(), Error> {
-    let sql = "UPDATE exam_report SET observed_at = (SELECT MIN(SUBSTR(s.study_date, 1, 4) || '-' || \
-               SUBSTR(s.study_date, 5, 2) || '-' || SUBSTR(s.study_date, 7, 2) || CASE WHEN LENGTH(s.study_time) >= 6 \
-               THEN ' ' || SUBSTR(s.study_time, 1, 2) || ':' || SUBSTR(s.study_time, 3, 2) || ':' || \
-               SUBSTR(s.study_time, 5, 2) ELSE ' 00:00:00' END) FROM exam_study x JOIN study s ON s.id = x.study_pk \
-               WHERE x.exam_report_pk = exam_report.id AND LENGTH(s.study_date) = 8) \
-               WHERE id = $1 AND COALESCE(performer_dtime, '') = '' AND EXISTS (SELECT 1 FROM exam_study x \
-               JOIN study s ON s.id = x.study_pk WHERE x.exam_report_pk = $1 AND LENGTH(s.study_date) = 8)";
-    tx.execute(sql, params![exam_report_pk]).await.map(|_| ())
-}
-
 /// Links the two because a person says so; no rule takes it back.
 pub async fn link_by_hand(tx: &mut Tx, exam_report_pk: i64, study_pk: i64, now: i64) -> Result<(), Error> {
     let sql = "DELETE FROM exam_study_apart WHERE exam_report_pk = $1 AND study_pk = $2";

@@ -11,10 +11,8 @@ pub mod audit;
 pub mod availability;
 pub mod commitments;
 pub mod conflicts;
-pub mod customers;
 pub mod dead_objects;
 pub mod dictionaries;
-pub mod encapsulated_reports;
 pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;
@@ -39,14 +37,11 @@ pub mod places;
 pub mod purged_objects;
 pub mod qr_links;
 pub mod quality;
-pub mod recognised_items;
-pub mod recognitions;
 mod record_columns;
 pub mod rejected_records;
 pub mod report_changes;
 pub mod report_files;
 pub mod report_studies;
-pub mod report_versions;
 pub mod restamps;
 pub mod retrieval;
 pub mod scrubs;
@@ -56,7 +51,6 @@ pub mod study_texts;
 pub mod subjects;
 pub mod trends;
 mod tx;
-mod unsynced;
 mod value;
 pub mod work_leases;
 mod writer;
@@ -72,16 +66,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Executor, SqlSafeStr};
 use tokio::sync::{mpsc, oneshot};
 
 pub use node::{Ids, LEASE, RENEW};
-pub use select::{Select, Sql, Statement};
+pub use select::Select;
 pub use tx::Tx;
-pub use unsynced::Surety;
 pub use value::{Row, Value};
 
-use unsynced::Limits;
 use value::{bind_postgres, bind_sqlite};
 use writer::{Done, Operation, Waiting};
 
@@ -110,13 +102,6 @@ pub struct DatabaseConfig {
     pub acquire_timeout_ms: u64,
     /// Write operations that may share one commit (SQLite).
     pub batch_limit: usize,
-    /// Rows of instances in segments that may wait for a sync of the database's log (SQLite): the instance itself is on the
-    /// disk, and after a loss of power the next start makes its rows again. 0: every commit is synced. Default 1000.
-    pub unsynced_instances: usize,
-    /// The same, counted by what has to be read to make the rows again, in bytes. Default 256 MiB.
-    pub unsynced_bytes: u64,
-    /// How long they may wait at most, in milliseconds. Default 1000.
-    pub unsynced_ms: u64,
 }
 
 impl Default for DatabaseConfig {
@@ -127,9 +112,6 @@ impl Default for DatabaseConfig {
             max_connections: 8,
             acquire_timeout_ms: 10_000,
             batch_limit: 200,
-            unsynced_instances: 1000,
-            unsynced_bytes: 256 * 1024 * 1024,
-            unsynced_ms: 1000,
         }
     }
 }
@@ -163,9 +145,6 @@ pub enum Error {
     /// All 1024 node numbers are held by other processes.
     #[error("no free node number: 1024 processes hold a lease on this database")]
     NoFreeNode,
-    /// A sync failed, and its log could not be emptied since.
-    #[error("the database's log is in doubt after a failed sync, and cannot be emptied yet")]
-    LogInDoubt,
     /// A stored value is not what the program wrote.
     #[error("stored value of {0} is damaged")]
     Damaged(&'static str),
@@ -180,12 +159,6 @@ impl Error {
             }
             _ => false,
         }
-    }
-
-    /// Whether the embedded engine could not sync (SQLITE_IOERR_FSYNC).
-    fn is_failed_sync(&self) -> bool {
-        let Error::Engine(error) = self else { return false };
-        error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "1034")
     }
 
     /// Whether the statement failed because a row with the same key exists.
@@ -239,7 +212,7 @@ impl Index {
         let options = SqliteConnectOptions::from_str(&config.url)?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // FULL: a commit is on the disk when it returns, also after a loss of power; `writer` knows the exception.
+            // FULL: a commit is on the disk when it returns, also after a loss of power.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(timeout)
@@ -265,7 +238,7 @@ impl Index {
             .await?;
         let batch_limit = config.batch_limit.max(1);
         let (write, waiting) = mpsc::channel(batch_limit * 4);
-        tokio::spawn(writer::run(writer, waiting, batch_limit, Limits::of(config)));
+        tokio::spawn(writer::run(writer, waiting, batch_limit));
         let index = Self { engine: Engine::Sqlite { read, write } };
         search_keys::fill(&index).await?;
         Ok(index)
@@ -298,17 +271,6 @@ impl Index {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.write_vouched(None, operation).await
-    }
-
-    /// The same for an operation that somebody vouches for, who can make its rows again: the commit need not be on the disk
-    /// when it returns. Whatever is written durably after it makes it durable too.
-    pub async fn write_vouched<T, E, F>(&self, surety: Option<Surety>, operation: F) -> Result<T, E>
-    where
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
         match &self.engine {
             Engine::Sqlite { write, .. } => {
                 let (answer, answered) = oneshot::channel();
@@ -326,7 +288,7 @@ impl Index {
                         }
                     })
                 });
-                write.send(Waiting::Operation(queued, surety)).await.map_err(|_| E::from(Error::WriterStopped))?;
+                write.send(Waiting::Operation(queued)).await.map_err(|_| E::from(Error::WriterStopped))?;
                 answered.await.map_err(|_| E::from(Error::WriterStopped))?
             }
             Engine::Postgres(pool) => {
@@ -336,52 +298,33 @@ impl Index {
                 if let tx::TxEngine::Postgres(transaction) = tx.engine {
                     transaction.commit().await.map_err(|e| E::from(e.into()))?;
                 }
-                if let Some(surety) = surety {
-                    surety.release();
-                }
                 Ok(value)
             }
         }
     }
 
     /// Reads all rows of a statement.
-    pub async fn query(&self, sql: impl Sql, values: Vec<Value>) -> Result<Vec<Row>, Error> {
+    pub async fn query(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         Ok(match &self.engine {
-            Engine::Sqlite { read, .. } => bind_sqlite(sqlx::query(sql.into_sqlite()), values)
-                .fetch_all(read)
-                .await?
-                .into_iter()
-                .map(Row::Sqlite)
-                .collect(),
-            Engine::Postgres(pool) => bind_postgres(sqlx::query(sql.into_postgres()), values)
-                .fetch_all(pool)
-                .await?
-                .into_iter()
-                .map(Row::Postgres)
-                .collect(),
+            Engine::Sqlite { read, .. } => {
+                bind_sqlite(sqlx::query(sql), values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            Engine::Postgres(pool) => {
+                bind_postgres(sqlx::query(sql), values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
+            }
         })
     }
 
     /// Reads the first row of a statement, if any.
-    pub async fn query_opt(&self, sql: impl Sql, values: Vec<Value>) -> Result<Option<Row>, Error> {
+    pub async fn query_opt(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Option<Row>, Error> {
         Ok(match &self.engine {
             Engine::Sqlite { read, .. } => {
-                bind_sqlite(sqlx::query(sql.into_sqlite()), values).fetch_optional(read).await?.map(Row::Sqlite)
+                bind_sqlite(sqlx::query(sql), values).fetch_optional(read).await?.map(Row::Sqlite)
             }
             Engine::Postgres(pool) => {
-                bind_postgres(sqlx::query(sql.into_postgres()), values).fetch_optional(pool).await?.map(Row::Postgres)
+                bind_postgres(sqlx::query(sql), values).fetch_optional(pool).await?.map(Row::Postgres)
             }
         })
-    }
-
-    /// Whether the database is a file of ours, with a log that we sync ourselves.
-    pub fn is_embedded(&self) -> bool {
-        matches!(self.engine, Engine::Sqlite { .. })
-    }
-
-    /// Takes all that has been committed to the disk, also by others and before this process began.
-    pub async fn sync(&self) -> Result<(), Error> {
-        self.write(|tx| Box::pin(async move { tx.pragma(writer::TOUCH).await })).await
     }
 
     /// Whether the database answers.

@@ -3,9 +3,8 @@
 //! A patient's row belongs to one person at a time; every move is kept with its reason, so that it can be undone. A
 //! person that others were merged into answers for their numbers too.
 
-pub use super::patients::Origin;
-use super::patients::facts_of;
-use super::{Error, Ids, Index, Row, Tx, report_changes};
+use super::patients::{Origin, facts_of};
+use super::{Error, Ids, Index, Row, Tx};
 use crate::domain::patient::PatientFacts;
 use crate::domain::record::observation_uid;
 use crate::domain::scope::PatientKey;
@@ -167,7 +166,7 @@ pub async fn create(tx: &mut Tx, ids: &Ids, now: i64) -> Result<i64, Error> {
     Ok(id)
 }
 
-/// Moves a patient to a person, and tells followers of the change feed.
+/// Moves a patient to a person.
 pub async fn move_to(
     tx: &mut Tx,
     ids: &Ids,
@@ -181,12 +180,7 @@ pub async fn move_to(
     tx.execute(sql, params![to, by_hand, now, record.id]).await?;
     let sql = "INSERT INTO person_move (id, patient_record_pk, from_person, to_person, reason, actor, moved_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    tx.execute(sql, params![ids.next(), record.id, record.person, to, reason, actor, now]).await?;
-    // A person of nobody else is no news to who follows; whoever it is later, or is no more, is.
-    if record.origin == Origin::Report && (record.person.is_some() || reason != "new") {
-        report_changes::person_changed(tx, ids, now, &record.org_code, &record.patient_id).await?;
-    }
-    Ok(())
+    tx.execute(sql, params![ids.next(), record.id, record.person, to, reason, actor, now]).await.map(|_| ())
 }
 
 /// Says that a patient has been compared, unless it has changed in the meantime.

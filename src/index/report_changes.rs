@@ -43,14 +43,10 @@ pub enum Aspect {
     File,
     /// Which images are linked to it.
     Images,
-    /// Whether others recognised its images and data.
-    Recognition,
-    /// Which person its patient is.
-    Person,
 }
 
 impl Aspect {
-    const ALL: [Aspect; 5] = [Aspect::Report, Aspect::File, Aspect::Images, Aspect::Recognition, Aspect::Person];
+    const ALL: [Aspect; 3] = [Aspect::Report, Aspect::File, Aspect::Images];
 
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
@@ -58,8 +54,6 @@ impl Aspect {
             Aspect::Report => "report",
             Aspect::File => "file",
             Aspect::Images => "images",
-            Aspect::Recognition => "recognition",
-            Aspect::Person => "person",
         }
     }
 }
@@ -114,31 +108,11 @@ pub async fn images_linked(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, exa
     record(tx, ids, now, Change { report_pk: exam_report_pk, subject, aspect, org_code, sharing }).await
 }
 
-/// Notes that a report has another file: an exam report's that was fetched or stamped anew, a lab report's that was composed.
-pub async fn file_stored(
-    tx: &mut Tx,
-    id: i64,
-    now: i64,
-    org_code: &str,
-    (subject, report_pk): (Subject, i64),
-) -> Result<(), Error> {
+/// Notes that an exam report has another file.
+pub async fn file_stored(tx: &mut Tx, id: i64, now: i64, org_code: &str, exam_report_pk: i64) -> Result<(), Error> {
     let sql = "INSERT INTO report_change_waiting (id, report_pk, subject, aspect, org_code, sharing, changed_at) \
-               VALUES ($1, $2, $3, 'file', $4, 0, $5)";
-    tx.execute(sql, params![id, report_pk, subject.as_str(), org_code, now]).await.map(|_| ())
-}
-
-/// Notes that an organisation's patient is another person now, for all reports of that patient.
-pub async fn person_changed(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, patient_id: &str) -> Result<(), Error> {
-    for (subject, sql) in [
-        (Subject::Exam, "SELECT id FROM exam_report WHERE org_code = $1 AND patient_id = $2 AND withdrawn = 0"),
-        (Subject::Lab, "SELECT id FROM lab_report WHERE org_code = $1 AND patient_id = $2 AND withdrawn = 0"),
-    ] {
-        for row in tx.query(sql, params![org_code, patient_id]).await? {
-            let (aspect, sharing) = (Aspect::Person, Sharing::Nobody);
-            record(tx, ids, now, Change { report_pk: row.int("id")?, subject, aspect, org_code, sharing }).await?;
-        }
-    }
-    Ok(())
+               VALUES ($1, $2, 'exam', 'file', $3, 0, $4)";
+    tx.execute(sql, params![id, exam_report_pk, org_code, now]).await.map(|_| ())
 }
 
 /// One entry of the feed.

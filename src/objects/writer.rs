@@ -10,7 +10,7 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOpt
 
 use super::folder::Folder;
 use super::pieces::{PiecePool, Pieces};
-use super::segment::{Outcome, Rows, RowsPending, Segments};
+use super::segment::{Outcome, Segments};
 use super::{Error, Place, RecordKind};
 
 /// An object that is being written. Dropping it without [`ObjectWriter::finish`] leaves nothing that counts.
@@ -69,21 +69,11 @@ impl ObjectWriter {
     }
 
     /// Makes the object durable and tells where it is.
-    pub async fn finish(self) -> Result<Place, Error> {
-        Ok(self.finish_as(Rows::Unclaimed).await?.0)
-    }
-
-    /// The same for an object whose rows can be made again from it: with a claim that is to be settled when they are on the
-    /// disk. There is none where that cannot be (see [`super::Objects::let_rows_wait`]).
-    pub async fn finish_claiming_rows(self) -> Result<(Place, Option<RowsPending>), Error> {
-        self.finish_as(Rows::Claimed).await
-    }
-
-    async fn finish_as(mut self, rows: Rows) -> Result<(Place, Option<RowsPending>), Error> {
+    pub async fn finish(mut self) -> Result<Place, Error> {
         let mut rest = self.buffer.take();
         if let (Sink::Memory, Some(segments)) = (&self.sink, self.segments.as_ref().filter(|s| s.take(self.length))) {
-            match segments.append(RecordKind::Object, rows, rest).await? {
-                Outcome::At(place, pending) => return Ok((place, pending)),
+            match segments.append(RecordKind::Object, rest).await? {
+                Outcome::At(place) => return Ok(place),
                 Outcome::NoRoom(back) => rest = back,
             }
         }
@@ -109,7 +99,7 @@ impl ObjectWriter {
                 upload.complete().await?;
             }
         }
-        Ok((Place { key: self.key, offset: 0, length: self.length }, None))
+        Ok(Place { key: self.key, offset: 0, length: self.length })
     }
 
     /// Gives up: what has been written is removed.

@@ -16,10 +16,7 @@ pub mod operations;
 pub mod pages;
 mod send_limit;
 mod serve;
-mod viewer_files;
-mod zip;
 
 pub use http::HttpConfig;
 pub use layers::app;
 pub use serve::{BindError, HttpListener, serve};
-pub use viewer_files::viewer_is_embedded;

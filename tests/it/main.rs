@@ -21,4 +21,3 @@ mod pacs;
 mod pages;
 mod registry;
 mod server;
-mod viewer;

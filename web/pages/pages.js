@@ -1,4 +1,4 @@
-// Comfort on top of pages that work without it: frame slider, wheel, arrow keys, the close and print buttons.
+// Comfort on top of pages that work without it: frame slider, wheel, arrow keys, the close button.
 (function () {
   'use strict';
   var close = document.querySelector('[data-close]');
@@ -8,12 +8,6 @@
       if (window.parent !== window) { window.parent.postMessage({ type: 'yingku.close' }, '*'); }
       window.close();
     });
-  }
-
-  var print = document.querySelector('[data-print]');
-  if (print && typeof window.print === 'function') {
-    print.hidden = false;
-    print.addEventListener('click', function () { window.print(); });
   }
 
   var image = document.querySelector('[data-frames]');
@@ -38,7 +32,7 @@
   slider.min = '1';
   slider.max = String(frames.length);
   slider.value = String(shown);
-  slider.setAttribute('aria-label', document.documentElement.lang === 'en' ? 'Image' : '图像位置');
+  slider.setAttribute('aria-label', '图像位置');
   image.parentNode.parentNode.insertBefore(slider, image.parentNode);
 
   function load() {
@@ -48,7 +42,7 @@
     var next = new Image();
     next.onload = next.onerror = function () {
       image.src = next.src;
-      image.alt = image.alt.replace(/\d+ \/ \d+$/, target + ' / ' + frames.length);
+      image.alt = '第 ' + target + ' 幅，共 ' + frames.length + ' 幅';
       shown = target;
       loading = false;
       load();

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use crate::index::attachments::{self, AttachmentKeys};
 use crate::index::conflicts::{self, ConflictKind};
-use crate::index::encapsulated_reports;
 use crate::index::links::{self, ExamKeys, StudyKeys, UidOrigin};
 use crate::index::{self, Ids, Tx, report_changes};
 
@@ -114,8 +113,6 @@ pub(crate) async fn exam_registered(
     links::unlink_by_rule(tx, exam_report_pk).await?;
     let Some(exam) = links::exam(tx, exam_report_pk).await? else { return Ok(()) };
     link_studies(tx, ids, now, rules, &exam).await?;
-    encapsulated_reports::exam_has_changed(tx, ids, now, exam_report_pk).await?;
-    links::observe_by_images(tx, exam_report_pk).await?;
     attachments_of_exam_changed(tx, now, &exam).await
 }
 
@@ -207,9 +204,7 @@ async fn join(
         return conflicts::open(tx, ids, now, ConflictKind::Demographics, &exam.org_code, &subject, &detail).await;
     }
     links::link(tx, exam.exam_report_pk, study.study_pk, rule, now).await?;
-    links::observe_by_images(tx, exam.exam_report_pk).await?;
     report_changes::images_linked(tx, ids, now, &exam.org_code, exam.exam_report_pk).await?;
-    encapsulated_reports::link_has_changed(tx, ids, now, exam.exam_report_pk, study.study_pk).await?;
     links::add_uid(tx, exam.exam_report_pk, &study.study_instance_uid, UidOrigin::Dicom).await
 }
 

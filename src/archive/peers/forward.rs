@@ -3,18 +3,15 @@
 //! How an instance travels is the adapter's business. Bytes are removed only after every upstream that the instance was
 //! meant for has confirmed that it keeps it, and after the time of retention; the row stays and says so.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use serde_json::json;
 
-use super::notify_availability::study_changes;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::domain::place::Place;
 use crate::index::audit::{self, AuditRecord};
-use crate::index::{availability, dead_objects, forwards, purged_objects};
+use crate::index::{dead_objects, forwards, purged_objects};
 use crate::objects::{self, Objects};
 
 pub use crate::index::forwards::{ForwardBatch, ForwardInstance, ForwardResult, ForwardState, Parked, Step};
@@ -74,10 +71,6 @@ impl Archive {
     pub async fn settle_forward(&self, upstream: &str, results: Vec<ForwardResult>) -> Result<(), Error> {
         if results.is_empty() {
             return Ok(());
-        }
-        let has_gone = |result: &ForwardResult| matches!(result.state, ForwardState::Sent | ForwardState::Confirmed);
-        if results.iter().any(has_gone) {
-            self.note_success("forward", upstream);
         }
         let (upstream, now) = (upstream.to_owned(), self.clock.now_ms());
         let settled =
@@ -164,7 +157,7 @@ impl Archive {
         if found.is_empty() {
             return Ok(purged);
         }
-        let (ids, notify) = (self.ids.clone(), Arc::clone(&self.notify_rules));
+        let ids = self.ids.clone();
         let gone = self
             .index
             .write(move |tx| {
@@ -185,12 +178,10 @@ impl Archive {
                         }
                     }
                     for (study_pk, count) in studies {
-                        let org_code = availability::organization_of(tx, study_pk).await?;
-                        study_changes(tx, &ids, now, &notify, &org_code, study_pk).await?;
                         let entry = AuditRecord {
                             action: "purge_forwarded",
                             actor: Actor::system("front"),
-                            org_code,
+                            org_code: String::new(),
                             target: format!("study:{study_pk}"),
                             outcome: "ok",
                             detail: json!({ "instances": count }),

@@ -29,15 +29,6 @@ pub(super) struct LabUnit {
     pub(super) lacks_lines: bool,
 }
 
-/// What becomes of withdrawn lines that are sent again with their old content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WithdrawnLines {
-    /// They are back.
-    ComeBack,
-    /// A full set has withdrawn lines that an older message still has: with its head it does not bring them back.
-    Stay,
-}
-
 pub(super) async fn write(
     tx: &mut Tx,
     ids: &Ids,
@@ -52,15 +43,14 @@ pub(super) async fn write(
     };
     let mut records = Vec::with_capacity(items.len() + 1);
     let mut full_set = false;
-    let mut withdrawn = WithdrawnLines::ComeBack;
+    // A full set has withdrawn lines that an older message still has: with its head it does not bring them back.
+    let mut revives = true;
     // Reports of which followers of the change feed are told.
     let mut touched = BTreeSet::new();
     let place = match head {
         Some(head) => {
             let (id, standing, outcome) = write_head(tx, ids, context, *head).await?;
-            if standing == Some(Standing::Stale) {
-                withdrawn = WithdrawnLines::Stay;
-            }
+            revives = standing != Some(Standing::Stale);
             let is_newer = standing == Some(Standing::Newer);
             full_set = context.rules.replace_items && is_newer && !items.is_empty() && !lacks_lines;
             let adopted = lab_reports::adopt_orphans(tx, id, &owner[0], &owner[1], &owner[2]).await?;
@@ -78,7 +68,7 @@ pub(super) async fn write(
         false => lab_reports::items(tx, &owner[0], &owner[1], &owner[2]).await?,
     };
     for item in items {
-        let outcome = write_item(tx, ids, context, place, withdrawn, (&mut known, &mut touched), item).await?;
+        let outcome = write_item(tx, ids, context, place, revives, (&mut known, &mut touched), item).await?;
         records.push(outcome);
     }
     if full_set {
@@ -160,7 +150,7 @@ async fn write_item(
     ids: &Ids,
     context: &Context,
     place: ItemPlace,
-    withdrawn: WithdrawnLines,
+    revives: bool,
     (known, touched): (&mut Vec<KnownItem>, &mut BTreeSet<i64>),
     item: Prepared<LabItemField>,
 ) -> Result<RecordOutcome, index::Error> {
@@ -195,11 +185,7 @@ async fn write_item(
     let mut stand = standing(incoming, Stored::of_line(stored));
     // A line withdrawn by a full set has its old content; sent again, it is back.
     let overtaken = context.replayed.zip(stored.message_pk).is_some_and(|(replayed, stored)| stored > replayed);
-    if stand == Standing::Duplicate
-        && stored.withdrawn != facts.withdrawn
-        && withdrawn == WithdrawnLines::ComeBack
-        && !overtaken
-    {
+    if stand == Standing::Duplicate && stored.withdrawn != facts.withdrawn && revives && !overtaken {
         stand = Standing::Changed;
     }
     let replaces = matches!(stand, Standing::Newer | Standing::Changed);

@@ -106,9 +106,7 @@ impl Archive {
         }
         for (key, dead) in dead_objects::dead_bytes(&self.index).await? {
             let Some(length) = self.objects.length(&key).await? else { continue };
-            // A replay would not know where the objects of a segment have gone, should they die there.
             if self.objects.is_open(&key)
-                || self.objects.may_lack_rows(&key)
                 || self.objects.is_waiting(&key)
                 || dead * 100 < length * u64::from(config.dead_percent)
             {

@@ -10,11 +10,10 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::BytesMut;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 
-use crate::archive::images::instance_rows::{check_uids, new_instance, put_rows};
-use crate::archive::images::store_instance::StoreOutcome;
+use crate::archive::images::store_instance::{StoreOutcome, check_uids, new_instance, put_rows};
 use crate::archive::{Archive, Error};
 use crate::dicom::header::{HeaderScanner, HeaderState};
 use crate::dicom::part10::{self, FileMeta, FileMetaError};
@@ -30,7 +29,7 @@ const FILES_AT_ONCE: usize = 200;
 /// Objects that are read at the same time.
 const READ_AT_ONCE: usize = 4;
 /// Objects in one transaction.
-pub(super) const ROWS_AT_ONCE: usize = 64;
+const ROWS_AT_ONCE: usize = 64;
 /// Meta information is looked for in so many bytes before more are asked for.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Objects told one by one; more are only counted.
@@ -83,16 +82,9 @@ pub struct Reindexed {
     pub told: Vec<(Place, LeftOut)>,
 }
 
-impl ReindexRules {
-    /// Charset of data sets of this AE title that declare none, or a wrong one.
-    pub(super) fn charset_of(&self, calling_ae_title: &str) -> &Charset {
-        self.charsets.get(calling_ae_title).unwrap_or(&self.default_charset)
-    }
-}
-
 pub(in crate::archive) struct Found {
     pub(in crate::archive) new: NewInstance,
-    pub(super) received_at: i64,
+    received_at: i64,
 }
 
 impl Archive {
@@ -107,10 +99,7 @@ impl Archive {
         let mut listed: Vec<Listed> =
             self.objects.list().try_filter(|listed| std::future::ready(is_image(listed))).try_collect().await?;
         listed.sort_by(|a, b| (a.written_at, &a.key).cmp(&(b.written_at, &b.key)));
-        let mut deleted = HashSet::new();
-        for segment in listed.iter().filter(|listed| Objects::is_segment(&listed.key)) {
-            deleted.extend(self.deleted_places(&segment.key).await?);
-        }
+        let deleted = self.deleted_places(&listed).await?;
         let mut done = Reindexed::default();
         let mut rest = listed.as_slice();
         while let Some(first) = rest.first() {
@@ -147,11 +136,22 @@ impl Archive {
         done: &mut Reindexed,
         progress: &impl Fn(&Reindexed),
     ) -> Result<(), Error> {
-        let mut reads = self.read_all_back(places, rules);
+        let reads = places.into_iter().map(|(place, begun_at)| {
+            let (archive, rules) = (self.clone(), rules.clone());
+            async move {
+                let read = tokio::spawn({
+                    let place = place.clone();
+                    async move { archive.read_back(place, begun_at, &rules).await }
+                });
+                (place, read.await)
+            }
+        });
+        // In order: which of two contents under a UID is the current one depends on it.
+        let mut reads = futures_util::stream::iter(reads).buffered(READ_AT_ONCE);
         let mut batch = Vec::new();
         while let Some((place, read)) = reads.next().await {
             done.bytes += place.length;
-            match read? {
+            match read.map_err(|_| objects::Error::Stopped)?? {
                 Ok(found) => batch.push(found),
                 Err(why) => {
                     done.left_out += 1;
@@ -166,24 +166,6 @@ impl Archive {
             }
         }
         self.put_found(batch, done).await
-    }
-
-    /// Reads objects, some at the same time. In order: which of two contents under a UID is the current one depends on it.
-    pub(super) fn read_all_back(
-        &self,
-        places: Vec<(Place, i64)>,
-        rules: &ReindexRules,
-    ) -> impl Stream<Item = (Place, Result<Result<Found, LeftOut>, Error>)> + Unpin + use<> {
-        let (archive, rules) = (self.clone(), rules.clone());
-        let reads = places.into_iter().map(move |(place, begun_at)| {
-            let (archive, rules, at) = (archive.clone(), rules.clone(), place.clone());
-            let read = async move { archive.read_back(at, begun_at, &rules).await };
-            async move {
-                let read = tokio::spawn(read).await;
-                (place, read.unwrap_or_else(|_| Err(objects::Error::Stopped.into())))
-            }
-        });
-        Box::pin(futures_util::stream::iter(reads).buffered(READ_AT_ONCE))
     }
 
     async fn put_found(&self, batch: Vec<Found>, done: &mut Reindexed) -> Result<(), Error> {
@@ -222,16 +204,18 @@ impl Archive {
         Ok(write.await?)
     }
 
-    /// Places that records in a segment call deleted.
-    pub(super) async fn deleted_places(&self, segment: &str) -> Result<HashSet<(String, u64)>, Error> {
+    /// Places that records in segments call deleted.
+    async fn deleted_places(&self, listed: &[Listed]) -> Result<HashSet<(String, u64)>, Error> {
         let mut deleted = HashSet::new();
-        for record in self.objects.segment_outline(segment).await?.records {
-            if record.kind != RecordKind::Deleted {
-                continue;
-            }
-            let place = Place { key: segment.to_owned(), offset: record.offset, length: record.length };
-            if let Some(dead) = Objects::deleted_place(&self.objects.read(&place).await?) {
-                deleted.insert((dead.key, dead.offset));
+        for listed in listed.iter().filter(|listed| Objects::is_segment(&listed.key)) {
+            for record in self.objects.segment_outline(&listed.key).await?.records {
+                if record.kind != RecordKind::Deleted {
+                    continue;
+                }
+                let place = Place { key: listed.key.clone(), offset: record.offset, length: record.length };
+                if let Some(dead) = Objects::deleted_place(&self.objects.read(&place).await?) {
+                    deleted.insert((dead.key, dead.offset));
+                }
             }
         }
         Ok(deleted)
@@ -341,7 +325,8 @@ impl Reading {
         let owner = meta.receipt.as_ref().map(|receipt| receipt.org_code.clone());
         let org_code = owner.or_else(|| rules.organization.clone()).ok_or(LeftOut::NoOrganization)?;
         let calling_ae_title = meta.source_application_entity_title;
-        let attributes = header.instance_attributes(rules.charset_of(&calling_ae_title));
+        let charset = rules.charsets.get(&calling_ae_title).unwrap_or(&rules.default_charset);
+        let attributes = header.instance_attributes(charset);
         check_uids(&attributes).map_err(|error| LeftOut::Unplaceable(error.to_string()))?;
         let instance = InstanceRow {
             sop_instance_uid: attributes.sop_instance_uid.clone(),

@@ -133,7 +133,8 @@ impl Archive {
             before -= skipped;
             scanner.push(&bytes[skipped as usize..]);
         }
-        let attributes = scanner.finish().instance_attributes(rules.charset_of(&source.calling_ae_title));
+        let charset = rules.charsets.get(&source.calling_ae_title).unwrap_or(&rules.default_charset);
+        let attributes = scanner.finish().instance_attributes(charset);
         Ok(Some(attributes).filter(|attributes| !attributes.study_instance_uid.is_empty()))
     }
 }

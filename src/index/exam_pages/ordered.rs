@@ -2,20 +2,17 @@
 //!
 //! Reports are read organisation by organisation in the order of an index, as many as a part of the list has, and put
 //! together here: a part costs the same wherever it is. Studies without a report have no such index; they are looked for
-//! only in the days that the reports leave them, and those without a date, which count as the oldest, where the oldest are.
+//! only in the days that the reports leave them.
 
-use super::{Branch, EXAM_BRANCH, Entry, LAB_BRANCH, STUDY_BRANCH, Standing, entry_from, push_branch, push_outer};
-use crate::domain::scope::{Filter, Order, Paging, Scope, SortBy};
+use super::{Branch, EXAM_BRANCH, Entry, LAB_BRANCH, STUDY_BRANCH, entry_from, push_branch, push_outer};
+use crate::domain::scope::{Filter, Order, Paging, Scope};
 use crate::index::{Error, Index, Select};
 use crate::params;
 
 /// Whether nothing but time, type and organisation narrows the list.
 pub(super) fn is_whole(scope: &Scope, filter: &Filter) -> bool {
-    let is_free = filter.name.is_empty()
-        && filter.accession.is_empty()
-        && filter.observation_uid.is_empty()
-        && filter.patients.is_empty();
-    scope.free_search && scope.patients.is_none() && is_free
+    let is_narrowed = !(filter.name.is_empty() && filter.accession.is_empty() && filter.observation_uid.is_empty());
+    scope.free_search && scope.patients.is_none() && !is_narrowed
 }
 
 /// The entries of the part.
@@ -36,10 +33,9 @@ pub(super) async fn find(index: &Index, scope: &Scope, filter: &Filter, paging: 
     }
     cut(&mut found, paging);
     if scope.unreviewed {
-        for select in studies("", scope, filter, paging, &found) {
-            for row in index.query(select.sql(), select.values()).await? {
-                found.push(entry_from(&row)?);
-            }
+        let select = studies("", scope, filter, paging, &found);
+        for row in index.query(select.sql(), select.values()).await? {
+            found.push(entry_from(&row)?);
         }
         cut(&mut found, paging);
     }
@@ -73,14 +69,14 @@ pub(super) fn all(start: &'static str, scope: &Scope, filter: &Filter, paging: &
     let mut selects: Vec<Select> =
         branches.into_iter().map(|branch| reports(start, branch, scope, filter, paging)).collect();
     if scope.unreviewed {
-        selects.extend(studies(start, scope, filter, paging, &[]));
+        selects.push(studies(start, scope, filter, paging, &[]));
     }
     selects
 }
 
 fn reports(start: &'static str, branch: &Branch, scope: &Scope, filter: &Filter, paging: &Paging) -> Select {
     let mut select = Select::new(start);
-    push_branch(&mut select, branch, branch.organization, scope, filter, Standing::Current);
+    push_branch(&mut select, branch, branch.organization, scope, filter);
     let [from, to, before, behind, newest, oldest] = branch.walk;
     if !filter.observed.from.is_empty() {
         select.push(from, params![&filter.observed.from]);
@@ -96,7 +92,12 @@ fn reports(start: &'static str, branch: &Branch, scope: &Scope, filter: &Filter,
 }
 
 /// Studies without a report, where the part has room for them: `found` fills it up to its last entry.
-fn studies(start: &'static str, scope: &Scope, filter: &Filter, paging: &Paging, found: &[Entry]) -> Vec<Select> {
+fn studies(start: &'static str, scope: &Scope, filter: &Filter, paging: &Paging, found: &[Entry]) -> Select {
+    let mut select = Select::new(start);
+    select.push("SELECT * FROM (", params![]);
+    push_branch(&mut select, &STUDY_BRANCH, STUDY_BRANCH.organization, scope, filter);
+    // The index of dates begins with the organisation, and every day has one: that is the index to take.
+    select.push(" AND s.org_code = ? AND s.study_date >= ''", params![&scope.home]);
     let is_full = found.len() as i64 >= paging.limit;
     let last = found.last().filter(|_| is_full).map(|entry| entry.observed_at.as_str());
     let after = paging.after.as_ref().map(|(at, _)| at.as_str());
@@ -104,38 +105,18 @@ fn studies(start: &'static str, scope: &Scope, filter: &Filter, paging: &Paging,
         Order::Newest => (last, after),
         Order::Oldest => (after, last),
     };
-    // The index of dates begins with the organisation, and every day has one: that is the index to take.
-    let mut dated = studies_of(start, scope, filter);
-    dated.push(" AND LENGTH(s.study_date) = 8 AND s.study_date >= ''", params![]);
     for from in [oldest, Some(filter.observed.from.as_str())] {
         if let Some(day) = from.and_then(day) {
-            dated.push(" AND s.study_date >= ?", params![day]);
+            select.push(" AND s.study_date >= ?", params![day]);
         }
     }
     for to in [newest, Some(filter.observed.to.as_str())] {
         if let Some(day) = to.and_then(day) {
-            dated.push(" AND s.study_date <= ?", params![day]);
+            // What is no date counts as the oldest.
+            select.push(" AND (s.study_date <= ? OR LENGTH(s.study_date) <> 8)", params![day]);
         }
     }
-    let mut selects = vec![dated];
-    // What has no date is older than anything that has one.
-    if oldest.is_none_or(str::is_empty) && filter.observed.from.is_empty() {
-        let mut undated = studies_of(start, scope, filter);
-        undated.push(" AND LENGTH(s.study_date) <> 8", params![]);
-        selects.push(undated);
-    }
-    for select in &mut selects {
-        select.push(") AS found WHERE 1 = 1", params![]);
-        push_outer(select, scope, filter, &Paging { by: SortBy::Observed, ..paging.clone() });
-    }
-    selects
-}
-
-fn studies_of(start: &'static str, scope: &Scope, filter: &Filter) -> Select {
-    let mut select = Select::new(start);
-    select.push("SELECT * FROM (", params![]);
-    push_branch(&mut select, &STUDY_BRANCH, STUDY_BRANCH.organization, scope, filter, Standing::Current);
-    select.push(" AND s.org_code = ?", params![&scope.home]);
+    push_outer(&mut select, scope, filter, paging);
     select
 }
 

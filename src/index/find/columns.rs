@@ -48,11 +48,6 @@ pub(super) fn of(query: &Query) -> Vec<&'static Column> {
     COLUMNS.iter().filter(|column| asked(column.tag)).collect()
 }
 
-/// The columns that decide whether a row fits.
-pub(super) fn of_conditions(query: &Query) -> Vec<&'static Column> {
-    COLUMNS.iter().filter(|column| query.condition(column.tag).is_some()).collect()
-}
-
 /// Reads a row.
 pub(super) fn read(row: &Row, query: &Query, columns: &[&'static Column]) -> Result<Candidate, Error> {
     let level = query.level();

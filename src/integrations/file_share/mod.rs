@@ -11,7 +11,6 @@ mod disposal;
 mod place_name;
 mod scan;
 mod sidecar;
-mod store;
 mod take;
 mod watcher;
 

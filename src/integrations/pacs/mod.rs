@@ -88,11 +88,7 @@ impl Pacs {
         };
         let mut seen = Vec::with_capacity(nodes.len());
         for (node, place) in nodes.iter().zip(places) {
-            let looked = self.look(node, &exam).await;
-            if looked.error.is_empty() {
-                self.archive.note_success("RAD-16", &node.ae_title().to_string());
-            }
-            seen.push((*node, looked));
+            seen.push((*node, self.look(node, &exam).await));
             drop(place);
         }
         let check = summary(&seen);

@@ -164,7 +164,7 @@ impl Visit<'_> {
         }
         match self.registry.archive.push_report_file(actor.clone(), file).await {
             Ok(_) => {}
-            Err(error @ (PushFailure::File(_) | PushFailure::Unfit(_))) => {
+            Err(PushFailure::File(error)) => {
                 tracing::warn!(sender.name = %actor.name, %error, "a file that came with a registration is no report");
                 record.notes.push(Note::of(Code::FileUnknown));
             }

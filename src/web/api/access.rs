@@ -38,8 +38,6 @@ pub struct ApiClient {
     pub vip: bool,
     /// Whether it may pull by time: lists without a patient, the change feed, exports.
     pub follow: bool,
-    /// Whether it may record whether reports were recognised.
-    pub recognitions: bool,
 }
 
 impl std::fmt::Debug for ApiClient {
@@ -69,7 +67,6 @@ pub(in crate::web) struct Inner {
 pub(in crate::web) struct Caller {
     pub(in crate::web) reader: ReportReader,
     pub(in crate::web) follow: bool,
-    pub(super) recognitions: bool,
 }
 
 impl Caller {
@@ -121,7 +118,7 @@ impl Inner {
         };
         let reader =
             ReportReader { actor: actor(&client.id), organizations: client.organizations.clone(), vip: client.vip };
-        Ok(Caller { reader, follow: client.follow, recognitions: client.recognitions })
+        Ok(Caller { reader, follow: client.follow })
     }
 
     /// Waits for a turn at the database.
@@ -139,13 +136,8 @@ pub(super) async fn enter(
 ) -> Response {
     match inner.caller(request.headers(), request.extensions().get(), peer.ip().to_canonical()).await {
         Ok(caller) => {
-            let client = caller.reader.actor.name.clone();
             request.extensions_mut().insert(caller);
-            let response = next.run(request).await;
-            if response.status().is_success() {
-                inner.archive.note_success("API", &client);
-            }
-            response
+            next.run(request).await
         }
         Err(problem) => problem.into_response(),
     }
@@ -199,7 +191,6 @@ mod tests {
             organizations: None,
             vip: false,
             follow: false,
-            recognitions: false,
         };
         let clients = [client("a", &[]), client("b", &["10.0.0.0/8"])];
         let found = |authorization: &str, address: &str| {

@@ -10,7 +10,6 @@ mod bulk_data;
 mod capabilities;
 mod config;
 mod frames;
-mod gzip;
 mod metadata;
 mod multipart;
 mod multipart_reader;

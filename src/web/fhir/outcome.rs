@@ -70,13 +70,8 @@ pub(super) async fn enter(
 ) -> Response {
     match inner.caller(request.headers(), request.extensions().get(), peer.ip().to_canonical()).await {
         Ok(caller) => {
-            let client = caller.reader.actor.name.clone();
             request.extensions_mut().insert(caller);
-            let response = next.run(request).await;
-            if response.status().is_success() {
-                inner.archive.note_success("FHIR", &client);
-            }
-            response
+            next.run(request).await
         }
         Err(problem) => Outcome(problem).into_response(),
     }

@@ -13,8 +13,6 @@ pub(super) const ID_NO: &str = "urn:oid:2.16.156.10011.1.3";
 const DIAGNOSTIC_SERVICE: &str = "http://terminology.hl7.org/CodeSystem/v2-0074";
 const OBSERVATION_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
 const IDENTIFIER_TYPE: &str = "http://terminology.hl7.org/CodeSystem/v2-0203";
-/// Marks of mutual recognition (互认) in words, as the archive is configured.
-const RECOGNITION: &str = "urn:x-yingku:recognition";
 const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 
 /// The system of an institution's numbers: `urn:x-yingku:ORG-T01:patient-id`.
@@ -103,18 +101,8 @@ fn text<'r>(report: &'r KeptReport, column: &str) -> Option<&'r str> {
     }
 }
 
-fn meta(report: &KeptReport, mark: &str) -> Value {
-    let mut meta = json!({ "versionId": report.version.to_string(), "lastUpdated": instant(report.updated_at) });
-    if let Some(tag) = recognition_tag(mark) {
-        meta["tag"] = tag;
-    }
-    meta
-}
-
-/// The mark of mutual recognition of images and data; the doctor's diagnosis is not part of it (D-X10).
-fn recognition_tag(mark: &str) -> Option<Value> {
-    let code = mark.split_whitespace().collect::<Vec<_>>().join(" ");
-    (!code.is_empty()).then(|| json!([{ "system": RECOGNITION, "code": code, "display": mark.trim() }]))
+fn meta(report: &KeptReport) -> Value {
+    json!({ "versionId": report.version.to_string(), "lastUpdated": instant(report.updated_at) })
 }
 
 fn subject(report: &KeptReport) -> Value {
@@ -167,7 +155,7 @@ pub(super) fn diagnostic_report(report: &KeptReport, root: &str) -> Value {
     let code = text(report, if report.modality.is_empty() { "class_code" } else { "exam_item_code" });
     let code = concept(code.unwrap_or_default(), title(report));
     resource
-        .put("meta", meta(report, &report.mark))
+        .put("meta", meta(report))
         .put("identifier", report_identifier(report))
         .put("status", status(report))
         .put("category", category(report))
@@ -188,27 +176,25 @@ pub(super) fn diagnostic_report(report: &KeptReport, root: &str) -> Value {
         }
         Content::Lab(_, items) => {
             let reference = |kept: &KeptItem| json!({ "reference": format!("Observation/{}", kept.pk) });
-            resource
-                .put("result", items.iter().map(reference).collect::<Vec<_>>())
-                .put("presentedForm", attachment(report, root).into_iter().collect::<Vec<_>>());
+            resource.put("result", items.iter().map(reference).collect::<Vec<_>>());
         }
     }
     resource.value()
 }
 
-/// DocumentReference; an exam report without a file has none, a lab report is composed to one when it is read.
+/// DocumentReference; a report without a file has none.
 pub(super) fn document_reference(report: &KeptReport, root: &str) -> Option<Value> {
     let attachment = attachment(report, root)?;
     let mut resource = Filled::new("DocumentReference", &report.observation_uid);
     let related = json!({ "reference": format!("DiagnosticReport/{}", report.observation_uid) });
     resource
-        .put("meta", meta(report, ""))
+        .put("meta", meta(report))
         .put("identifier", report_identifier(report))
         .put("status", "current")
         .put("type", concept("", title(report)))
         .put("category", category(report))
         .put("subject", subject(report))
-        .put("date", instant(report.file.as_ref().map_or(report.updated_at, |file| file.fetched_at)))
+        .put("date", report.file.as_ref().map(|file| instant(file.fetched_at)))
         .put("author", display(text(report, "author_name")))
         .put("content", vec![json!({ "attachment": attachment })])
         .put("context", json!({ "related": [related] }));
@@ -216,15 +202,13 @@ pub(super) fn document_reference(report: &KeptReport, root: &str) -> Option<Valu
 }
 
 fn attachment(report: &KeptReport, root: &str) -> Option<Value> {
-    let file = report.file.as_ref();
-    let is_there = file.is_some() || matches!(report.content, Content::Lab(..));
-    let media_type = file.filter(|file| !file.stamped).map_or("application/pdf", |file| file.media_type.as_str());
+    let file = report.file.as_ref()?;
     let mut attachment = Filled::part();
     attachment
-        .put("contentType", media_type)
-        .put("url", format!("{root}/fhir/Binary/{}", is_there.then_some(&report.observation_uid)?))
+        .put("contentType", file.media_type.as_str())
+        .put("url", format!("{root}/api/v1/reports/{}/file", report.observation_uid))
         .put("title", title(report))
-        .put("creation", file.map(|file| instant(file.fetched_at)));
+        .put("creation", instant(file.fetched_at));
     Some(attachment.value())
 }
 
@@ -241,7 +225,6 @@ fn observation(report: &KeptReport, head: &Record<LabField>, kept: &KeptItem) ->
     let unit = item.text(LabItemField::ResultUnit);
     let mut resource = Filled::new("Observation", kept.pk.to_string());
     resource
-        .put("meta", recognition_tag(&kept.mark).map(|tag| json!({ "tag": tag })))
         .put("status", "final")
         .put("category", json!([{ "coding": [{ "system": OBSERVATION_CATEGORY, "code": "laboratory" }] }]))
         .put("code", if code == json!({}) { json!({ "text": "检验项目" }) } else { code })

@@ -1,4 +1,4 @@
-//! Pages for the people who look after the archive: `/ops/quality` (RD-10), `/ops/recognition` (RD-32).
+//! Pages for the people who look after the archive: `/ops/quality` (RD-10).
 //!
 //! Figures only, no patient's data. Who may look is a `[[client]]` with `operations`, by its key as a bearer token or by
 //! HTTP Basic with its id, so that a browser can ask. One that has organisations of its own sees theirs alone.
@@ -6,7 +6,6 @@
 mod access;
 mod csv;
 mod quality;
-mod recognition;
 
 use std::sync::Arc;
 
@@ -20,7 +19,6 @@ use crate::domain::organization::Organization;
 pub use access::OperationsClient;
 pub use csv::csv;
 pub use quality::QualityPageConfig;
-pub use recognition::csv as recognition_csv;
 
 /// Measurings at the same time; each walks over many rows.
 const TURNS: usize = 1;
@@ -62,9 +60,6 @@ impl OperationsState {
 pub fn router(state: OperationsState) -> Router {
     match state.0.clients.is_empty() {
         true => Router::new(),
-        false => {
-            let router = Router::new().route("/ops/quality", get(quality::show));
-            router.route("/ops/recognition", get(recognition::show)).with_state(state)
-        }
+        false => Router::new().route("/ops/quality", get(quality::show)).with_state(state),
     }
 }

@@ -1,14 +1,9 @@
 //! `[pages]`.
 
-use std::path::PathBuf;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::words::Language;
 use crate::archive::pages::open_link::SessionPolicy;
-use crate::domain::customer::{CustomerKey, Secret};
-use crate::domain::search_rules::SearchRules;
 
 /// The signed pages.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -36,38 +31,6 @@ pub struct PagesConfig {
     pub default_customer: String,
     /// Most patients that one related-exam link may lead to. Default 5.
     pub related_patients: usize,
-    /// Language of the pages: `auto` (default; what the browser prefers, else Chinese), `zh` or `en`. A user may change it.
-    pub language: PagesLanguage,
-    /// Key under which the database keeps secrets of customers (`yingku customer`): 64 hexadecimal digits, the same for all
-    /// nodes, e.g. from `openssl rand -hex 32`. Without it (default) only `[[customer]]` entries open pages.
-    pub customer_key: Secret,
-    /// File that holds the key.
-    pub customer_key_file: Option<PathBuf>,
-    /// How the parameters of links are understood.
-    pub search: SearchRules,
-}
-
-/// The language of the pages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PagesLanguage {
-    /// What the browser prefers, else Chinese.
-    #[default]
-    Auto,
-    /// Chinese.
-    Zh,
-    /// English.
-    En,
-}
-
-impl PagesLanguage {
-    pub(super) fn fixed(self) -> Option<Language> {
-        match self {
-            PagesLanguage::Auto => None,
-            PagesLanguage::Zh => Some(Language::Chinese),
-            PagesLanguage::En => Some(Language::English),
-        }
-    }
 }
 
 impl Default for PagesConfig {
@@ -84,10 +47,6 @@ impl Default for PagesConfig {
             qr_attempts_per_hour_address: 30,
             default_customer: String::new(),
             related_patients: 5,
-            language: PagesLanguage::Auto,
-            customer_key: Secret::default(),
-            customer_key_file: None,
-            search: SearchRules::default(),
         }
     }
 }
@@ -104,9 +63,6 @@ impl PagesConfig {
         }
         if self.session_idle_minutes == 0 {
             faults.push(("pages.session_idle_minutes", "must be 1 at least"));
-        }
-        if !self.customer_key.0.is_empty() && CustomerKey::parse(&self.customer_key.0).is_none() {
-            faults.push(("pages.customer_key", "must be 64 hexadecimal digits (openssl rand -hex 32)"));
         }
         faults
     }

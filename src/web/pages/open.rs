@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::MOST_FORM_BYTES;
 use super::extract::refused;
-use super::state::{Inner, PagesState, Peer, framed_by};
+use super::state::{Inner, PagesState, Peer};
 use crate::archive::pages::open_link::{OpenLink, Opened, Start};
 use crate::domain::page::Page;
 use crate::domain::token::SignedQuery;
@@ -34,9 +34,9 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
             Err(_) => return refused(&pages, StatusCode::PAYLOAD_TOO_LARGE),
         }
     }
-    let guid = SignedQuery::parse(&raw).map(|query| query.guid().to_ascii_lowercase()).unwrap_or_default();
-    let allowed =
-        pages.opens_by_address.allows(&peer.ip()) && (guid.len() != 36 || pages.opens_by_customer.allows(&guid));
+    let by_customer = SignedQuery::parse(&raw).ok().and_then(|query| query.customer(&pages.customers));
+    let allowed = pages.opens_by_address.allows(&peer.ip())
+        && by_customer.is_none_or(|guid| pages.opens_by_customer.allows(&guid));
     if !allowed {
         let page = MessagePage::new(&pages.base, "访问过于频繁", "请稍后再试。");
         return page.response(StatusCode::TOO_MANY_REQUESTS);
@@ -46,7 +46,6 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
         raw_query: &raw,
         remote_addr: peer.ip().to_string(),
         customers: &pages.customers,
-        rules: &pages.config.search,
         policy: pages.config.policy(),
     };
     match pages.archive.open_link(link).await {
@@ -57,11 +56,11 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
             };
             redirect(&target, &method)
         }
-        Ok(Opened::Nothing { criteria, frame_ancestors }) => {
+        Ok(Opened::Nothing { criteria }) => {
             let text = "没有找到符合条件的检查。可能尚未上传，或不在可查看的范围内。";
             let mut page = MessagePage::new(&pages.base, "未找到检查", text);
             page.details = criteria;
-            framed_by(page.response(StatusCode::NOT_FOUND), &frame_ancestors)
+            page.response(StatusCode::NOT_FOUND)
         }
         Ok(Opened::Malformed(reason)) => malformed(&pages, &reason),
         // The same words whatever the reason (D-T10).

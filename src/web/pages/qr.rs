@@ -14,7 +14,7 @@ use super::extract::{Form, Path};
 use super::open::redirect;
 use super::state::{PagesState, Peer};
 use crate::archive::Error;
-use crate::archive::pages::visit_qr_link::Visit;
+use crate::archive::pages::open_link::Visit;
 use crate::web::assets;
 use crate::web::error_page::{MessagePage, html};
 

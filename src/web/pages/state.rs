@@ -1,23 +1,21 @@
 //! What the pages' handlers share, and how a request enters a session.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::config::PagesConfig;
 use super::limits::Limit;
-use super::words::Language;
 use crate::archive::images::read_image::Viewer;
 use crate::archive::pages::open_link::Session;
 use crate::archive::{self, Archive};
 use crate::dicom::render::RenderConfig;
-use crate::domain::customer::{Customer, CustomerKey, Customers};
+use crate::domain::customer::{Customer, Customers};
 use crate::domain::organization::Organization;
 use crate::web::HttpConfig;
 use crate::web::assets;
@@ -50,26 +48,12 @@ pub(super) struct Shell {
     pub(super) base: String,
     pub(super) css: &'static str,
     pub(super) js: &'static str,
-    /// The script that chooses between full viewer and basic page.
-    pub(super) choose: &'static str,
     /// Beginning of the session's addresses.
     pub(super) root: String,
     pub(super) user: String,
     pub(super) close: bool,
     /// Whether there is a list to go back to.
     pub(super) has_list: bool,
-    /// Whether the page may be printed.
-    pub(super) print: bool,
-    pub(super) language: Language,
-    /// The same page in the other language.
-    pub(super) other_language: String,
-}
-
-impl Shell {
-    /// A word of ours in the reader's language.
-    pub(super) fn say<'a, T: AsRef<str> + ?Sized>(&self, chinese: &'a T) -> Cow<'a, str> {
-        self.language.say(chinese.as_ref())
-    }
 }
 
 impl PagesState {
@@ -82,11 +66,10 @@ impl PagesState {
         customers: Vec<Customer>,
         organizations: &[Organization],
     ) -> Self {
-        let key = CustomerKey::parse(&config.customer_key.0);
         let remember = Duration::from_secs(u64::from(config.session_absolute_hours.max(1)) * 3600);
         Self(Arc::new(Inner {
             archive,
-            customers: Customers::new(customers, config.default_customer.clone()).with_key(key),
+            customers: Customers::new(customers, config.default_customer.clone()),
             viewer: Viewer::new(render, config.picture_cache_bytes, remember),
             base: http.base_path(),
             organizations: organizations.iter().map(|o| (o.code.clone(), o.name.clone())).collect(),
@@ -154,49 +137,22 @@ impl Inner {
         self.organizations.get(code).map_or(code, String::as_str)
     }
 
-    /// The language of a request: what its address asks for, which the session keeps, else what the session has kept, else
-    /// what the browser prefers, as far as the configuration leaves it open.
-    pub(super) async fn language(&self, session: &Session, asked: &str, headers: &HeaderMap) -> Language {
-        if let Some(language) = Language::parse(asked) {
-            if session.language != language.code()
-                && let Err(error) = self.archive.keep_language(session, language.code()).await
-            {
-                tracing::warn!(%error, "the language could not be kept");
-            }
-            return language;
-        }
-        let own = Language::parse(&session.language).or_else(|| self.config.language.fixed());
-        own.or_else(|| Language::preferred(headers)).unwrap_or_default()
-    }
-
-    pub(super) fn shell(&self, id: &str, session: &Session, language: Language, query: &str) -> Shell {
+    pub(super) fn shell(&self, id: &str, session: &Session) -> Shell {
         Shell {
             base: self.base.clone(),
             css: assets::CSS_NAME.as_str(),
             js: assets::JS_NAME.as_str(),
-            choose: assets::CHOOSE_NAME.as_str(),
             root: format!("{}/t/{id}", self.base),
             user: session.user_name.clone(),
             close: session.scope.show_close,
             has_list: !session.scope.visitor,
-            print: session.scope.print.is_allowed(),
-            language,
-            other_language: format!(
-                "?{query}{}lang={}",
-                if query.is_empty() { "" } else { "&" },
-                language.other().code()
-            ),
         }
     }
 }
 
 /// Lets the customer's sites frame the page, and nobody else (D-P21).
-pub(super) fn framed(response: Response, session: &Session) -> Response {
-    framed_by(response, &session.scope.frame_ancestors)
-}
-
-/// The same for sites that have no session yet.
-pub(super) fn framed_by(mut response: Response, sites: &[String]) -> Response {
+pub(super) fn framed(mut response: Response, session: &Session) -> Response {
+    let sites = &session.scope.frame_ancestors;
     let ancestors = if sites.is_empty() { "'none'".to_owned() } else { sites.join(" ") };
     let policy = format!(
         "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; \
@@ -215,14 +171,10 @@ impl Shell {
             base: String::new(),
             css: assets::CSS_NAME.as_str(),
             js: assets::JS_NAME.as_str(),
-            choose: assets::CHOOSE_NAME.as_str(),
             root: "/t/0123456789abcdef0123456789abcdef".to_owned(),
             user: "测试医生甲".to_owned(),
             close: true,
             has_list: true,
-            print: true,
-            language: Language::Chinese,
-            other_language: "?lang=en".to_owned(),
         }
     }
 }

@@ -1,18 +1,16 @@
-//! `/t/{session}/exam/{exam}/trend?item={line}`: one laboratory item over time, as a page, a picture (SVG) or JSON (RD-23).
+//! `/t/{session}/exam/{exam}/trend?item={line}`: one laboratory item over time, as a picture (SVG) or as JSON (RD-23).
 
 use std::fmt::Write as _;
 
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::extract::{Path, Query};
-use super::state::{PagesState, Peer, framed};
-use super::trend_page::TrendPage;
+use super::state::{PagesState, Peer};
 use crate::domain::date_time;
 use crate::domain::trend::{Scale, Series, Trend};
-use crate::web::error_page::html;
 
 /// Which item, and in which form.
 #[derive(Debug, Default, Deserialize)]
@@ -20,9 +18,8 @@ use crate::web::error_page::html;
 pub(super) struct TrendQuery {
     /// The line of the report, counted from 0.
     item: u32,
-    /// `json` for JSON, `svg` for the picture; else the page, unless the request asks for JSON.
+    /// `json` for JSON; else a picture, unless the request asks for JSON.
     format: String,
-    lang: String,
 }
 
 /// Shows the item.
@@ -42,19 +39,11 @@ pub(super) async fn show(
         Ok(trend) => trend,
         Err(error) => return pages.failed(&error),
     };
-    let exam_root = format!("{}/t/{id}/exam/{exam}", pages.base);
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut response = match query.format.as_str() {
-        "json" => axum::Json(&trend).into_response(),
-        "svg" => ([(header::CONTENT_TYPE, "image/svg+xml")], drawn(&trend)).into_response(),
-        _ if accepts.starts_with("application/json") => axum::Json(&trend).into_response(),
-        _ => {
-            let language = pages.language(&session, &query.lang, &headers).await;
-            let shell = pages.shell(&id, &session, language, &format!("item={}", query.item));
-            let organization = |code: &str| pages.organization(code).to_owned();
-            let page = TrendPage::new(shell, &trend, (&exam_root, query.item), height(&trend), organization);
-            return framed(html(StatusCode::OK, &page), &session);
-        }
+    let mut response = if query.format == "json" || accepts.starts_with("application/json") {
+        axum::Json(&trend).into_response()
+    } else {
+        ([(header::CONTENT_TYPE, "image/svg+xml")], drawn(&trend)).into_response()
     };
     let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -71,15 +60,10 @@ const BOTTOM: f64 = 34.0;
 /// Most series under each other; the rest have fewest points.
 const MOST_PANELS: usize = 4;
 
-/// Height of the picture.
-fn height(trend: &Trend) -> f64 {
-    40.0 + PANEL * trend.series.len().clamp(1, MOST_PANELS) as f64
-}
-
 /// One panel for each series, under each other.
 fn drawn(trend: &Trend) -> String {
     let panels = &trend.series[..trend.series.len().min(MOST_PANELS)];
-    let height = height(trend);
+    let height = 40.0 + PANEL * panels.len().max(1) as f64;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
          height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#333\">\

@@ -144,3 +144,41 @@ async fn a_change_that_is_undone_is_no_change() {
     assert!(!report_changes::is_waiting(&index).await.unwrap());
     assert_eq!(report_changes::sequence(&index, 100).await.unwrap(), 0);
 }
+
+/// How fast the feed itself is: `cargo test --test it pace_of_the_feed -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures"]
+async fn the_pace_of_the_feed() {
+    const CHANGES: i64 = 20_000;
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let (index, ids) = database.open_with_ids().await;
+        let began = std::time::Instant::now();
+        let writers: Vec<_> = (0..8)
+            .map(|writer| {
+                let (index, ids) = (index.clone(), ids.clone());
+                tokio::spawn(async move {
+                    for n in 0..CHANGES / 8 {
+                        record(&index, &ids, writer * CHANGES + n, n).await;
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        let written = began.elapsed().as_secs_f64();
+        let began = std::time::Instant::now();
+        while report_changes::sequence(&index, 500).await.unwrap() > 0 {}
+        let sequenced = began.elapsed().as_secs_f64();
+        let began = std::time::Instant::now();
+        let (mut position, mut read) = (0, 0);
+        loop {
+            let entries = report_changes::after(&index, position, i64::MAX, None, 1000).await.unwrap();
+            let Some(last) = entries.last() else { break };
+            (position, read) = (last.position, read + entries.len());
+        }
+        let pace = |seconds: f64| CHANGES as f64 / seconds;
+        let (written, sequenced, taken) = (pace(written), pace(sequenced), pace(began.elapsed().as_secs_f64()));
+        println!("{read} changes: {written:.0}/s committed alone, {sequenced:.0}/s sequenced, {taken:.0}/s read");
+    }
+}

@@ -58,8 +58,8 @@ each_database! {
         assert_eq!(lines[1]["valueQuantity"]["comparator"], "<");
         assert_eq!(lines[2]["valueString"], "阴性");
         let file = &found["documents"][0]["content"][0]["attachment"];
-        let path = file["url"].as_str().unwrap().split_once("/fhir/").unwrap().1;
-        assert_eq!(world.get(REGION, &format!("/fhir/{path}")).await.status, 200);
+        let path = file["url"].as_str().unwrap().split_once("/api/").unwrap().1;
+        assert_eq!(world.get(REGION, &format!("/api/{path}")).await.status, 200);
         assert_eq!((found["labs"].as_array().unwrap().len(), &found["by_id"]), (2, &json!(2)));
     }
 

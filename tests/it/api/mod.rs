@@ -3,13 +3,9 @@
 mod changes;
 mod city;
 mod concurrency;
-pub mod containers;
 mod documents;
 mod export;
 mod fhir;
 mod files;
-mod hospitals;
 mod lists;
-mod persons;
-mod recognition;
-pub mod world;
+mod world;

@@ -7,7 +7,6 @@ mod find;
 mod forward;
 mod journal;
 mod kill;
-mod power_loss;
 mod reindex;
 mod scrub;
 pub mod sender;

@@ -1,13 +1,10 @@
 //! The operator's commands, run as programs.
 
 mod conflicts;
-mod customers;
-mod import;
 mod inbox;
 mod jobs;
 mod people;
 mod qr;
-mod recognition;
 
 use std::path::Path;
 use std::process::{Command, Output};

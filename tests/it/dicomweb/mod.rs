@@ -2,7 +2,6 @@
 
 mod access;
 mod capabilities;
-mod codecs;
 mod crashes;
 mod frames;
 mod hostile;

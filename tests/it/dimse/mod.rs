@@ -1,6 +1,6 @@
 //! The DICOM listener, seen from its callers: DCMTK, our own SCU, and sockets that break the rules.
 
-pub mod availability;
+mod availability;
 mod commitment;
 mod find;
 mod hostile;

@@ -91,49 +91,6 @@ async fn a_front_that_is_killed_inside_a_stow_request_goes_on_where_it_was() {
     assert!(region.terminate().await.success());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_front_without_room_for_its_own_index_loses_nothing_and_goes_on_when_there_is_room() {
-    let region = archive().await;
-    let mut front = ServerProcess::start_with(&section(region.dicom().port(), "max_attempts = 1000")).await;
-    assert!(front.terminate().await.success());
-    // The schema is written by now, to the index or its log: room to start and for some instances, not for all.
-    let length = |name| std::fs::metadata(front.folder().join(name)).map_or(0, |file| file.len());
-    let room = length("yingku.db") + length("yingku.db-wal") + 512 * 1024;
-    front.start_again(Limit::FileBytes(room)).await;
-    let folder = tempfile::tempdir().unwrap();
-    let paths = files(folder.path(), 0..400, 64);
-
-    // Some are taken, then there is no room: the sender is told, and told again.
-    let answers = send_all(front.dicom(), &paths);
-    let taken = answers.iter().filter(|answer| answer.is_acknowledged()).count();
-    let refused: Vec<&str> = answers.iter().filter(|a| !a.is_acknowledged()).map(|a| a.status.as_str()).collect();
-    assert!(taken > 0 && !refused.is_empty(), "{taken} taken, {} refused", refused.len());
-    assert!(refused.iter().all(|status| status.starts_with("A7")), "out of resources, not {refused:?}");
-    eventually(Duration::from_secs(30), "the full disk is told of", || async {
-        let log = front.log();
-        (log.contains("disk is full") || log.contains("disk I/O error")).then_some(())
-    })
-    .await;
-
-    // There is room again, and the same process goes on: whatever was acknowledged arrives, once and unchanged.
-    front.give_room();
-    in_state(&front.database(), "confirmed", taken as i64).await;
-    let arrived = region.stored().await;
-    assert_eq!(arrived.count(), taken);
-    for (number, answer) in (0..).zip(&answers).filter(|(_, answer)| answer.is_acknowledged()) {
-        let sent = small_instance(number, 64);
-        assert_eq!(answer.sop_instance_uid, sent.sop_instance_uid);
-        assert!(arrived.data_set(&sent.sop_instance_uid).as_deref() == Some(data_set_of(&sent.bytes())), "{number}");
-    }
-    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
-    in_state(&front.database(), "confirmed", 400).await;
-    assert_eq!(region.stored().await.count(), 400);
-    assert!(front.terminate().await.success());
-    let verify = front.command(&["verify"]);
-    assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
-    region.stop().await;
-}
-
 /// Larger than any file may be on the upstream's full disk.
 const TOO_LARGE: usize = 12 * 1024 * 1024;
 

@@ -47,12 +47,6 @@ impl DataSet {
         self.bytes(tag, vr, value.as_bytes())
     }
 
-    /// The text of an element that is there.
-    pub fn text_of(&self, tag: u32) -> String {
-        let found = self.elements.iter().find(|(t, ..)| *t == tag);
-        String::from_utf8(found.expect("it is there").2.clone()).unwrap()
-    }
-
     /// Takes an element out.
     pub fn without(&mut self, tag: u32) -> &mut Self {
         self.elements.retain(|(t, ..)| *t != tag);

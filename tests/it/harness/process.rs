@@ -20,7 +20,6 @@ pub struct ServerProcess {
     folder: TempDir,
     http: SocketAddr,
     dicom: SocketAddr,
-    environment: Vec<(String, PathBuf)>,
 }
 
 /// What the process may use.
@@ -46,15 +45,6 @@ impl ServerProcess {
         Self::start_in(folder, &database, &objects, more).await
     }
 
-    /// The same with variables of the environment, at each start.
-    pub async fn start_with_environment(more: &str, environment: &[(&str, &Path)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let database = format!("sqlite://{}/yingku.db", folder.path().display());
-        let objects = format!("file://{}/objects", folder.path().display());
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.to_path_buf()));
-        Self::start_as(folder, (&database, &objects), more, environment.collect()).await
-    }
-
     /// Starts one of several servers that share a database and an object store.
     pub async fn start_sharing(database: &DatabaseConfig, objects: &Path, more: &str) -> Self {
         let objects = format!("file://{}", objects.display());
@@ -62,56 +52,17 @@ impl ServerProcess {
     }
 
     async fn start_in(folder: TempDir, database: &str, objects: &str, more: &str) -> Self {
-        Self::start_as(folder, (database, objects), more, Vec::new()).await
-    }
-
-    async fn start_as(
-        folder: TempDir,
-        (database, objects): (&str, &str),
-        more: &str,
-        environment: Vec<(String, PathBuf)>,
-    ) -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (http, dicom) = (local(free_port()), local(free_port()));
         let text = base_toml(http, dicom, database, objects) + more;
         std::fs::write(folder.path().join("yingku.toml"), text).unwrap();
-        let mut server = Self { child: None, folder, http, dicom, environment };
+        let mut server = Self { child: None, folder, http, dicom };
         server.start_again(Limit::None).await;
         server
     }
 
     /// Starts the stopped server again on what it left, and waits until it is ready.
     pub async fn start_again(&mut self, limit: Limit) {
-        self.spawn(limit, &[]);
-        let (address, log) = (self.http, self.log_path());
-        let child = self.child.as_mut().unwrap();
-        eventually(Duration::from_secs(30), "the server is ready", || {
-            let ended = child.try_wait().unwrap();
-            assert!(ended.is_none(), "the server ended: {ended:?}\n{}", read(&log));
-            async move { http_get(address, "/readyz").filter(|(status, _)| *status == 200) }
-        })
-        .await;
-    }
-
-    /// Starts the stopped server with a library that is loaded before the C library, and waits until it ends.
-    pub async fn run_to_its_end_with(&mut self, library: &Path) -> ExitStatus {
-        self.spawn(Limit::None, &[("LD_PRELOAD", library)]);
-        let mut child = self.child.take().unwrap();
-        eventually(Duration::from_secs(30), "the server ends", || {
-            let ended = child.try_wait().unwrap();
-            async move { ended }
-        })
-        .await
-    }
-
-    /// Takes the limit of files from the running server: what room on a full disk is to the program.
-    pub fn give_room(&mut self) {
-        let child = self.child.as_ref().expect("it runs");
-        let mut prlimit = Command::new(tool("prlimit", Package::Debian("util-linux")));
-        super::run(prlimit.arg("--pid").arg(child.id().to_string()).arg("--fsize=unlimited:"));
-    }
-
-    fn spawn(&mut self, limit: Limit, environment: &[(&str, &Path)]) {
         assert!(self.child.is_none(), "it runs");
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let program = env!("CARGO_BIN_EXE_yingku");
@@ -122,15 +73,21 @@ impl ServerProcess {
                 let mut command = Command::new("/bin/sh");
                 // The signal is ignored, so that the write fails as it does on a full disk.
                 command.arg("-c").arg("trap '' XFSZ; exec \"$@\"").arg("sh").arg(prlimit);
-                command.arg(format!("--fsize={bytes}:")).arg("--").arg(program);
+                command.arg(format!("--fsize={bytes}")).arg("--").arg(program);
                 command
             }
         };
         command.arg("serve").arg("--config").arg(self.config_path()).current_dir(self.folder.path());
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());
+        let (address, log) = (self.http, self.log_path());
+        let child = self.child.as_mut().unwrap();
+        eventually(Duration::from_secs(30), "the server is ready", || {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server ended: {ended:?}\n{}", read(&log));
+            async move { http_get(address, "/readyz").filter(|(status, _)| *status == 200) }
+        })
+        .await;
     }
 
     /// Where its pages are.

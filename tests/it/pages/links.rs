@@ -11,7 +11,7 @@ use crate::harness::TestDatabase;
 const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
 
 #[tokio::test]
-async fn d_t8_a_link_opens_the_list_and_leaves_its_address_behind() {
+async fn a_link_opens_the_list_and_leaves_its_address_behind() {
     for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
         let world = World::with(database, customer(), Default::default()).await;
         world.exam(Exam::new(1)).await;
@@ -46,7 +46,7 @@ async fn only_the_hash_of_a_session_is_kept() {
 }
 
 #[tokio::test]
-async fn d_p4_pages_open_in_any_spelling_and_by_form() {
+async fn pages_open_in_any_spelling_and_by_form() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     let plain = link("ClinicExamView", &[ID]);
@@ -61,7 +61,7 @@ async fn d_p4_pages_open_in_any_spelling_and_by_form() {
 }
 
 #[tokio::test]
-async fn d_t10_forged_expired_and_unknown_are_refused_in_the_same_words() {
+async fn forged_expired_and_unknown_are_refused_in_the_same_words() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     let good = link("ClinicExamView", &[ID]);
@@ -82,7 +82,7 @@ async fn d_t10_forged_expired_and_unknown_are_refused_in_the_same_words() {
 }
 
 #[tokio::test]
-async fn d_t11_a_relabelled_link_has_the_wrong_shape() {
+async fn a_relabelled_link_has_the_wrong_shape() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     let relabelled = link("ClinicExamView", &[("MedRecNO", "E0001")]).replace("MedRecNO", "IDCardNO");
@@ -90,7 +90,7 @@ async fn d_t11_a_relabelled_link_has_the_wrong_shape() {
 }
 
 #[tokio::test]
-async fn d_t11_a_single_use_link_opens_once() {
+async fn a_single_use_link_opens_once() {
     let token = TokenOptions { single_use: true, ..TokenOptions::default() };
     let world = World::for_customer(yingku::domain::customer::Customer { token, ..customer() }).await;
     world.exam(Exam::new(1)).await;
@@ -111,7 +111,7 @@ async fn links_without_a_condition_or_with_a_name_twice_are_malformed() {
 }
 
 #[tokio::test]
-async fn d_p17_one_hit_opens_the_exam_several_the_list_none_says_so() {
+async fn one_hit_opens_the_exam_several_the_list_none_says_so() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     world.exam(Exam::new(2)).await;
@@ -125,7 +125,7 @@ async fn d_p17_one_hit_opens_the_exam_several_the_list_none_says_so() {
 }
 
 #[tokio::test]
-async fn d_t8_sessions_end_without_use_and_at_last() {
+async fn sessions_end_without_use_and_at_last() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     let target = world.open("ClinicExamView", &[ID]).await;

@@ -1,17 +1,12 @@
 //! The signed pages over HTTP: links, sessions, lists, exams, pictures, printed codes.
 
 mod attachments;
-mod customers;
-mod decisions;
 mod dicomweb;
-mod documents;
 mod links;
-mod lists;
 mod looking;
 mod persons;
 mod printed_codes;
 mod refusals;
-mod samples;
 mod trend;
 mod visibility;
-pub(crate) mod world;
+mod world;

@@ -217,31 +217,6 @@ impl World {
         }
     }
 
-    /// Stores a file as a PACS would and, when an exam is given, links its study.
-    pub async fn store_file(&self, file: Vec<u8>, exam: i64) {
-        let meta = yingku::dicom::part10::read_meta(&file).unwrap();
-        let command = ReceiveInstance {
-            org_code: "ORG-T01".to_owned(),
-            calling_ae_title: "PACS01".to_owned(),
-            default_charset: Charset::default(),
-            sop_class_uid: meta.media_storage_sop_class_uid.clone(),
-            sop_instance_uid: meta.media_storage_sop_instance_uid.clone(),
-            transfer_syntax_uid: meta.transfer_syntax_uid.clone(),
-            completeness: Completeness::AsSent,
-            actor: Actor::system("test"),
-        };
-        self.archive.store_part10(command, Bytes::from(file)).await.unwrap();
-        let sql = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) \
-                   SELECT CAST($1 AS BIGINT), s.study_pk, 'manual', CAST(0 AS BIGINT) FROM instance i \
-                   JOIN series s ON s.id = i.series_pk WHERE i.sop_instance_uid = $2 ON CONFLICT DO NOTHING";
-        self.execute(sql, params![exam, &meta.media_storage_sop_instance_uid]).await;
-    }
-
-    /// One request with one more header.
-    pub async fn get_with(&self, path: &str, name: &str, value: &str) -> Answer {
-        answer(self.client.get(format!("http://{}{path}", self.address)).header(name, value)).await
-    }
-
     /// Gives an exam a report file that was never stamped.
     pub async fn report_file(&self, exam: i64, media_type: &'static str, bytes: Vec<u8>, pages: i64) {
         let length = bytes.len() as i64;

@@ -29,7 +29,6 @@ use yingku::index::{Index, Row, Value};
 use yingku::integrations::report_registry::{ClientConfig, RegistryConfig, SenderConfig, Settings, router};
 use yingku::objects::Objects;
 
-use crate::api::containers::item;
 use crate::harness::{TestDatabase, TestStore, archive};
 
 /// 2024-03-24 14:40:00 in Asia/Shanghai.
@@ -221,4 +220,16 @@ fn line(serial_no: &str, attributes: &[(&str, &str)]) -> String {
 
 fn root(containers: &[String]) -> String {
     format!("<root time=\"2024-03-24 14:40:00\">{}</root>", containers.concat())
+}
+
+fn item(complete: &[(&str, &str)], changed: &[(&str, &str)]) -> String {
+    let mut all: Vec<(&str, &str)> = complete.to_vec();
+    for (name, value) in changed {
+        match all.iter_mut().find(|(known, _)| known == name) {
+            Some(known) => known.1 = value,
+            None => all.push((name, value)),
+        }
+    }
+    let attributes: Vec<String> = all.iter().map(|(name, value)| format!(" {name}=\"{value}\"")).collect();
+    format!("<item{}/>", attributes.concat())
 }

@@ -54,20 +54,6 @@ impl Cluster {
         format!("postgres://yingku@localhost/{name}?host={}", self.folder.display())
     }
 
-    /// The URL of an empty database of that name; what was in it before is gone.
-    pub fn fresh_database(&self, name: &str) -> String {
-        self.remove_database(name);
-        self.database(name)
-    }
-
-    /// Gives the database's room back. Somebody else's is left alone.
-    pub fn remove_database(&self, name: &str) {
-        if self.given.is_none() {
-            let options = ["--if-exists", "--force", "-U", "yingku", "-h"];
-            run(self.program("dropdb").args(options).arg(&self.folder).arg(name));
-        }
-    }
-
     fn program(&self, name: &str) -> Command {
         let program = self.programs.join(name);
         if !is_root() {

@@ -1,12 +1,14 @@
 //! `yingku dictionary`: codes, their meaning and how hospitals write them, as CSV (RD-26).
 
+mod csv;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use super::{ConfigFile, csv, operator};
+use super::{ConfigFile, operator};
 use crate::archive::Archive;
 use crate::domain::dictionary::{Entry, listed};
 
