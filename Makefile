@@ -1,36 +1,43 @@
 # make run    the archive with its synthetic hospital on http://127.0.0.1:8080 (DICOM: 127.0.0.1:11112, YINGKU)
 # make test   everything that must stay true; installs the peers that it talks to
+# make web    the viewer for browsers (Node and npm), which the binary embeds
 # make lint   format, clippy, docs, licences, unused dependencies, spelling
-# make bench  ingest and retrieval against DCMTK, Orthanc and nginx, memory, storage, stamping (docs/performance.md)
-# make bench-find  queries of a million studies
+# make bench  ingest (on a slow disk and while the archive grows too) and retrieval against DCMTK, Orthanc and nginx, memory,
+#             storage, registration, the change feed, queries of studies and reports, stamping, composing (docs/performance.md)
+# make bench-full     the same at the sizes of docs/performance.md: hours, and some 70 GB under target/
+# make bench-find     queries of a million studies
+# make bench-lists    lists of the pages among a million exams
+# make bench-web      the first image in a browser, beside OHIF and Orthanc's own viewer
+# make bench-reports  queries of ten million reports
+# make bench-city     fourteen hospitals, a region that follows, a server that is killed again and again
 # make fuzz   ten minutes for each fuzz target (FUZZ_SECONDS=600)
 # make doc    the documentation of the code
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run build test test-only lint bench bench-find fuzz doc venv packages-build packages-test packages-bench cargo \
+.PHONY: run build web web-check test test-only lint bench bench-full bench-find bench-lists bench-web bench-reports bench-city fuzz doc venv packages-build packages-test packages-bench packages-web-bench packages-postgres cargo \
         format-check format clippy deny machete typos lint-tools fuzz-tool
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := $(TARGET)/venv
 TOOLS := $(abspath $(TARGET))/tools
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS ?= header registry_xml token pdf_stamp
+FUZZ_TARGETS ?= pdu identifier header multipart frame segment registry_xml token pdf_stamp
 
-run: packages-build
+run: packages-build web
 	cargo build --release --locked
 	exec $(TARGET)/release/yingku serve --demo
 
-build: packages-build
+build: packages-build web
 	cargo build --release --locked
 
-test: packages-build packages-test venv
+test: packages-build packages-test venv web
 	$(MAKE) --no-print-directory test-only
 
 test-only:
 	cargo test --locked
 
-lint: packages-build format-check clippy doc lint-tools deny machete typos
+lint: packages-build format-check web-check clippy doc lint-tools deny machete typos
 
 # ---------------------------------------------------------------- what must be there
 cargo:
@@ -38,13 +45,14 @@ cargo:
 	@cargo --version | awk '{ split($$2, v, "."); if (v[1] < 1 || (v[1] == 1 && v[2] < 95)) { print "Rust 1.95 or newer is needed, this is " $$2 ": rustup update" > "/dev/stderr"; exit 1 } }'
 
 packages-build: cargo
-	@.ci/need cc:gcc c++:g++ cmake:cmake make:make
+	@.ci/need cc:gcc c++:g++ cmake:cmake make:make node:nodejs npm:npm
+	@node -e 'const [a, b] = process.versions.node.split("."); if (a < 20 || (a == 20 && b < 19)) { console.error("Node 20.19 or newer is needed, this is " + process.version); process.exit(1) }'
 
 packages-test:
 	@.ci/need storescu:dcmtk echoscu:dcmtk /usr/lib/postgresql/*/bin/initdb:postgresql chromium:chromium qpdf:qpdf \
 	    Orthanc:orthanc /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
-	    wsdl2h:gsoap /usr/include/stdsoap2.h:libgsoap-dev curl:curl cc:gcc \
-	    pdftoppm:poppler-utils prlimit:util-linux setpriv:util-linux python3:python3-venv \
+	    node:nodejs mcs:mono-mcs mono:mono-runtime /usr/lib/mono/4.5/System.Core.dll:libmono-system-core4.0-cil javac:default-jdk-headless psql:postgresql-client wsdl2h:gsoap /usr/include/stdsoap2.h:libgsoap-dev curl:curl cc:gcc \
+	    pdftoppm:poppler-utils /usr/sbin/smbd:samba smbclient:smbclient tiffcp:libtiff-tools prlimit:util-linux setpriv:util-linux python3:python3-venv \
 	    /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk
 	@python3 -c 'import ensurepip' 2>/dev/null || .ci/need /missing/ensurepip:python3-venv
 
@@ -52,12 +60,46 @@ packages-bench:
 	@.ci/need storescp:dcmtk dcmqrscp:dcmtk Orthanc:orthanc /usr/sbin/nginx:nginx-light \
 	    /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb
 
+# OHIF as its makers publish it, known by its hash; what it was built from is not fetched.
+OHIF := @ohif/app@3.13.2
+OHIF_HASH := 5997719a9986eeba85816f5924b71b82bdd70ad2e2d4a0cd3e831a798e4f3deea3e06e1f8c48e393271933a0ba664d85f3b04ac457e9abe8dde715d907d13c10
+
+packages-web-bench: $(TARGET)/web-bench/ohif/.complete
+	@.ci/need chromium:chromium node:nodejs Orthanc:orthanc \
+	    /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
+	    /usr/share/orthanc/plugins/libOrthancWebViewer.so:orthanc-webviewer
+
+$(TARGET)/web-bench/ohif/.complete:
+	mkdir -p $(@D)
+	cd $(@D)/.. && npm pack --silent --ignore-scripts $(OHIF)
+	cd $(@D)/.. && echo "$(OHIF_HASH)  ohif-app-3.13.2.tgz" | sha512sum --check --quiet
+	tar -xzf $(@D)/../ohif-app-3.13.2.tgz -C $(@D)
+	touch $@
+
+packages-postgres:
+	@.ci/need /usr/lib/postgresql/*/bin/initdb:postgresql
+
 venv: $(VENV)/.complete
 
 $(VENV)/.complete: tests/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	touch $@
+
+# ---------------------------------------------------------------- the viewer
+WEB_SOURCES := $(shell find web/src -type f) web/build.mjs web/licenses.mjs web/vite.config.ts
+
+web: web/dist/embedded.txt
+
+web-check: web/node_modules/.complete
+	cd web && npx tsc --noEmit false --rewriteRelativeImportExtensions --rootDir src --outDir unit/out && node unit/pixels.mjs && node unit/lookup.mjs
+
+web/node_modules/.complete: web/package.json web/package-lock.json
+	cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+web/dist/embedded.txt: $(WEB_SOURCES) web/node_modules/.complete
+	cd web && node build.mjs
 
 # ---------------------------------------------------------------- lint
 format:
@@ -95,24 +137,49 @@ typos: $(TOOLS)/typos/.complete
 	$(TOOLS)/typos/bin/typos
 
 # ---------------------------------------------------------------- bench and fuzz
-bench: packages-build packages-bench
+bench: packages-build packages-bench packages-postgres
 	cargo build --release --locked
 	cargo bench --locked --bench ingest
+	YINGKU_BENCH_SECONDS=$${YINGKU_BENCH_SECONDS:-2} cargo bench --locked --bench ingest -- slow
+	YINGKU_BENCH_PEERS=yingku YINGKU_BENCH_GROW=$${YINGKU_BENCH_GROW:-200000} cargo bench --locked --bench ingest -- grow
 	cargo bench --locked --bench retrieve
 	cargo bench --locked --bench storage
+	cargo bench --locked --bench registry
+	studies=$${YINGKU_BENCH_STUDIES:-100000}; YINGKU_BENCH_STUDIES=$$studies YINGKU_BENCH_FOLDER=$${YINGKU_BENCH_FOLDER:-target/bench}-find/$$studies \
+	    cargo bench --locked --bench find
+	YINGKU_BENCH_REPORTS=$${YINGKU_BENCH_REPORTS:-1000000} cargo bench --locked --bench reports
 	cargo bench --locked --bench stamp
+	cargo bench --locked --bench compose
+
+bench-full:
+	YINGKU_BENCH_GROW=1000000 YINGKU_BENCH_STUDIES=1000000 YINGKU_BENCH_REPORTS=10000000 $(MAKE) --no-print-directory bench bench-lists bench-city
 
 # A million studies in SQLite and PostgreSQL: loads for a long time and takes some 20 GB under target/bench.
-bench-find: packages-build packages-test
+bench-find: packages-build packages-postgres
 	cargo bench --locked --bench find
+
+bench-lists: packages-build packages-postgres
+	cargo bench --locked --bench lists
+
+bench-web: packages-build packages-web-bench web
+	cargo bench --locked --bench web
+
+# Ten million reports in SQLite and PostgreSQL: loads for a long time and takes some 40 GB under target/bench.
+bench-reports: packages-build packages-postgres
+	cargo bench --locked --bench reports
+
+bench-city: packages-build
+	cargo bench --locked --bench registry -- city
 
 fuzz-tool: $(TOOLS)/bin/cargo-fuzz
 
 # cargo-fuzz asks for a nightly compiler; the stable one can do the same when told so.
-fuzz: packages-build fuzz-tool
+fuzz: packages-build fuzz-tool venv
+	@$(VENV)/bin/python fuzz/seeds.py fuzz/corpus
 	@set -e; for target in $(FUZZ_TARGETS); do \
 	    echo "── fuzz $$target for $(FUZZ_SECONDS) s"; \
+	    mkdir -p fuzz/corpus/$$target; \
 	    ASAN_OPTIONS=detect_odr_violation=0 RUSTC_BOOTSTRAP=1 PATH="$(TOOLS)/bin:$$PATH" \
-        cargo fuzz run $$target fuzz/corpus/$$target $$(ls -d fixtures/$$target 2>/dev/null) -- \
+        cargo fuzz run $$target fuzz/corpus/$$target $$(ls -d fixtures/$${target/registry_xml/report_registry} 2>/dev/null) -- \
 	        -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=20 -print_final_stats=1; \
 	done

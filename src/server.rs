@@ -4,17 +4,18 @@
 //! [`Server::run`] serves until its token is cancelled, then lets associations and requests finish, gives jobs back
 //! and returns.
 
-use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
+mod clients;
+mod upkeep;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::peers::find::{Confidentiality, Readable};
 use crate::archive::upkeep::queue::{JobFailure, JobKind};
+use crate::archive::upkeep::reindex::ReindexRules;
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
 use crate::config::Config;
 use crate::dimse::availability::AvailabilityNotification;
@@ -24,24 +25,18 @@ use crate::index::{self, Ids, Index};
 use crate::integrations::file_share;
 use crate::integrations::front::{self, Front};
 use crate::integrations::pacs::Pacs;
-use crate::integrations::report_registry::{self, ApiRight, ClientConfig, DicomwebRight};
+use crate::integrations::report_registry;
 use crate::jobs::people::keep_people;
 use crate::jobs::{Handlers, Workers};
 use crate::objects::{self, Objects};
-use crate::web::api::{self, ApiClient, ApiState};
-use crate::web::dicomweb::{self, DicomwebClient, DicomwebState};
+use crate::web::api::{self, ApiState};
+use crate::web::dicomweb::{self, DicomwebState};
 use crate::web::fhir;
 use crate::web::health::{self, HealthState, Readiness};
-use crate::web::operations::{self, OperationsClient, OperationsState};
+use crate::web::operations::{self, OperationsState};
 use crate::web::pages::{self, PagesState};
 use crate::{dimse, telemetry, web};
 
-/// How often the journal is looked through for finished segments.
-const SHIP_EVERY: Duration = Duration::from_secs(5);
-/// How often last successes are written down.
-const WRITE_SUCCESSES_EVERY: Duration = Duration::from_secs(30);
-/// How often messages and lines that wait are counted.
-const COUNT_BACKLOG_EVERY: Duration = Duration::from_secs(30);
 /// How long a stop waits for an upload that has begun.
 const SHIP_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -91,6 +86,7 @@ impl Server {
         let archive = open_archive(&config).await?;
         // Not for commands: a reindex has no news.
         let archive = archive.notifying(AvailabilityNotification::rules(&config.dicom, &config.peer));
+        archive.replay_segments().await?;
         let codes: Vec<String> = config.organization.iter().map(|organization| organization.code.clone()).collect();
         let peers = config.peer.iter().map(|peer| peer.clone().with_every_organization(&codes)).collect();
         let dimse = dimse::Listener::bind(&config.dicom, peers, archive.clone()).await?;
@@ -162,15 +158,15 @@ impl Server {
         if let Err(error) = archive.schedule_purge_inbox().await {
             tracing::warn!(%error, "the purge of the inbox could not be scheduled");
         }
-        let upkeep = tokio::spawn(upkeep(archive.clone(), shutdown.clone()));
+        let upkeep = tokio::spawn(upkeep::keep_up(archive.clone(), shutdown.clone()));
         let people = tokio::spawn(keep_people(archive.clone(), config.patients.clone(), shutdown.clone()));
         let charset = &config.dicom.default_charset;
         let upstreams = upstreams(&config, &dimse)?;
         let front = Front::start(&archive, upstreams, &config.front, &shutdown);
         let watchers = file_share::Watchers::start(&archive, &config.file_share, charset, &shutdown);
-        let shipping = tokio::spawn(ship_segments(archive.clone(), shutdown.clone()));
+        let shipping = tokio::spawn(upkeep::ship_segments(archive.clone(), shutdown.clone()));
         let every = Duration::from_millis(config.api.sequence_every_ms.max(1));
-        let sequencing = tokio::spawn(sequence_changes(archive.clone(), every, shutdown.clone()));
+        let sequencing = tokio::spawn(upkeep::sequence_changes(archive.clone(), every, shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
         web::serve(http, router, &config.http, shutdown).await;
@@ -208,7 +204,19 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
     archive.refresh_dictionaries().await?;
     let archive = archive.fetching_for(Pacs::organizations(&config.peer));
     let archive = archive.naming(config.organization.iter().map(|one| (one.code.clone(), one.name.clone())).collect());
+    let archive = archive.knowing_films(config.dicom.film.clone());
+    let archive = archive.making_rows_again(reading_back(config, None));
     Ok(archive.forwarding(config.upstream.iter().map(front::UpstreamConfig::rule).collect()))
+}
+
+/// How stored objects are read again; `organization` is that of objects which do not name theirs.
+pub fn reading_back(config: &Config, organization: Option<String>) -> ReindexRules {
+    let charset = |peer: &dimse::PeerConfig| Some((peer.ae_title.to_string(), peer.charset.clone()?));
+    ReindexRules {
+        organization,
+        default_charset: config.dicom.default_charset.clone(),
+        charsets: config.peer.iter().filter_map(charset).collect(),
+    }
 }
 
 /// The upstream archives, each with its peer where it is one of DICOM.
@@ -218,7 +226,7 @@ fn upstreams(config: &Config, dimse: &dimse::Listener) -> Result<Vec<front::Upst
         let dicom = config.peer.iter().find(is_it).map(|peer| {
             let mut target = dimse::scu::ScuTarget::to_peer(peer, config.dicom.ae_title.clone());
             target.timeout = Duration::from_millis(upstream.timeout_ms.max(1));
-            front::DicomUpstream { target, commitment: dimse.storage_commitment() }
+            front::DicomUpstream { target, commitment: dimse.storage_commitment(), sending: dimse.sending() }
         });
         front::Upstream::new(upstream.clone(), dicom).map_err(Error::Upstream)
     };
@@ -232,7 +240,6 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
         config.pages.clone(),
         config.render.clone(),
         config.customer.clone(),
-        &config.organization,
     );
     let health = HealthState { archive: archive.clone(), metrics: telemetry::metrics(), readiness };
     let dicomweb = DicomwebState::new(
@@ -240,19 +247,18 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
         &config.http,
         config.dicomweb.clone(),
         config.dicom.default_charset.clone(),
-        dicomweb_clients(config),
+        clients::dicomweb_clients(config),
         pages.clone(),
     );
     let operations = OperationsState::new(
         archive.clone(),
         config.quality.clone(),
-        operations_clients(config),
-        config.organization.clone(),
+        clients::operations_clients(config),
         &config.http.public_url,
     );
     let mut routers = vec![health::router(health), pages::router(pages), dicomweb::router(dicomweb)];
     routers.push(operations::router(operations));
-    let pulls = ApiState::new(archive.clone(), &config.http, config.api.clone(), api_clients(config));
+    let pulls = ApiState::new(archive.clone(), &config.http, config.api.clone(), clients::api_clients(config));
     if pulls.has_clients() {
         routers.extend([api::router(pulls.clone()), fhir::router(pulls)]);
     }
@@ -309,167 +315,6 @@ async fn watch_workers(ended: CancellationToken, readiness: Arc<Readiness>, shut
     readiness.set_working(false);
     if !shutdown.is_cancelled() {
         tracing::error!("jobs are no longer taken; restart the server");
-    }
-}
-
-/// The clients that may look at operations. One whose addresses cannot be read is left out rather than let in.
-fn operations_clients(config: &Config) -> Vec<OperationsClient> {
-    let of = |client: &ClientConfig| {
-        let network = |text: &String| {
-            let text = text.trim();
-            text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-        };
-        let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
-        (client.operations && !client.key.is_empty()).then(|| OperationsClient {
-            id: client.id.clone(),
-            key: client.key.clone(),
-            certificate: client.certificate.clone(),
-            networks,
-            organizations: client.organizations.clone(),
-        })
-    };
-    config.client.iter().filter_map(of).collect()
-}
-
-/// The clients that may use DICOMweb. One whose addresses cannot be read is left out rather than let in from anywhere.
-fn dicomweb_clients(config: &Config) -> Vec<DicomwebClient> {
-    let network = |text: &String| {
-        let text = text.trim();
-        text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-    };
-    let client = |client: &ClientConfig| {
-        let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
-        let stores_for = client.stores_for().map(str::to_owned);
-        let readable = readable(config, client);
-        let can_call = !client.key.is_empty() || !client.certificate.is_empty();
-        (client.dicomweb != DicomwebRight::None && can_call).then(|| DicomwebClient {
-            id: client.id.clone(),
-            key: client.key.clone(),
-            certificate: client.certificate.clone(),
-            networks,
-            readable,
-            stores_for,
-        })
-    };
-    config.client.iter().filter_map(client).collect()
-}
-
-/// The clients that may pull reports; one whose addresses cannot be read is left out rather than let in from anywhere.
-fn api_clients(config: &Config) -> Vec<ApiClient> {
-    let network = |text: &String| {
-        let text = text.trim();
-        text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-    };
-    let client = |client: &ClientConfig| {
-        let networks = client.addresses.iter().map(network).collect::<Option<Vec<IpNet>>>()?;
-        let own = &client.organizations;
-        let can_call = !client.key.is_empty() || !client.certificate.is_empty();
-        (client.api != ApiRight::None && can_call).then(|| ApiClient {
-            id: client.id.clone(),
-            key: client.key.clone(),
-            certificate: client.certificate.clone(),
-            networks,
-            organizations: (!own.is_empty()).then(|| own.clone()),
-            vip: client.vip,
-            follow: client.api == ApiRight::Follow,
-        })
-    };
-    config.client.iter().filter_map(client).collect()
-}
-
-/// Its own organisations wholly; without any, what all of them share.
-fn readable(config: &Config, client: &ClientConfig) -> Vec<Readable> {
-    let all: Vec<&String> = config.organization.iter().map(|organization| &organization.code).collect();
-    let (codes, confidentiality) = match client.organizations.is_empty() {
-        false => (client.organizations.iter().collect(), Confidentiality::Everything),
-        true if client.vip => (all, Confidentiality::Everything),
-        true => (all, Confidentiality::SharedOnly),
-    };
-    codes.into_iter().map(|code| Readable { org_code: code.clone(), confidentiality }).collect()
-}
-
-/// Keeps the node's lease; removes, once, what a crash left behind.
-async fn upkeep(archive: Archive, shutdown: CancellationToken) {
-    if let Some(crashed) = archive.crashed() {
-        let archive = archive.clone();
-        tokio::spawn(async move { remove_leftovers(&archive, crashed).await });
-    }
-    if let Err(error) = archive.recall_successes().await {
-        tracing::warn!(%error, "what succeeded before the start is not known");
-    }
-    let mut renew = tokio::time::interval(index::RENEW);
-    let mut write_down = tokio::time::interval(WRITE_SUCCESSES_EVERY);
-    let mut count = tokio::time::interval(COUNT_BACKLOG_EVERY);
-    count.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return write_successes(&archive).await,
-            _ = write_down.tick() => write_successes(&archive).await,
-            _ = count.tick() => {
-                if let Err(error) = archive.show_backlog().await {
-                    tracing::warn!(%error, "what waits could not be counted");
-                }
-            }
-            _ = renew.tick() => {
-                if let Err(error) = archive.renew_lease().await {
-                    tracing::error!(%error, "the node's lease could not be renewed");
-                }
-            }
-        }
-    }
-}
-
-/// What is noted after the upkeep has ended is written by nobody; requests have mostly ended by then.
-async fn write_successes(archive: &Archive) {
-    if let Err(error) = archive.write_successes().await {
-        tracing::warn!(%error, "last successes could not be written down");
-    }
-}
-
-/// Gives changes their positions in the feed also when nobody follows, so that few wait.
-async fn sequence_changes(archive: Archive, every: Duration, shutdown: CancellationToken) {
-    let mut look = tokio::time::interval(every);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = look.tick() => {}
-        }
-        if let Err(error) = archive.sequence_changes().await {
-            tracing::warn!(%error, "changes wait for their place in the feed");
-        }
-    }
-}
-
-/// Brings finished segments from the journal into the bucket, as they come.
-async fn ship_segments(archive: Archive, shutdown: CancellationToken) {
-    if !archive.has_journal() {
-        return;
-    }
-    let mut look = tokio::time::interval(SHIP_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = look.tick() => {}
-        }
-        match archive.ship_segments().await {
-            Ok(shipped) if shipped.segments > 0 => {
-                tracing::info!(shipped.segments, shipped.bytes, "segments uploaded");
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "segments wait in the journal; they could not be uploaded"),
-        }
-    }
-}
-
-async fn remove_leftovers(archive: &Archive, crashed: Range<i64>) {
-    match archive.sweep(crashed).await {
-        Ok(swept) if swept.removed > 0 => {
-            tracing::info!(swept.removed, swept.removed_bytes, "removed objects that no row names");
-        }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "leftovers could not be removed; the next crash's start tries again"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lists of the signed pages, as `list_exams` asks for them.
 
 use yingku::domain::criteria::{Criteria, Key, Span};
-use yingku::domain::scope::{Filter, Order, Paging, Scope};
+use yingku::domain::scope::{Filter, Order, Paging, Scope, SortBy};
 use yingku::index::{Index, exam_pages};
 
 use super::{names, time};
@@ -14,7 +14,7 @@ pub async fn measure(index: &Index, studies: u64, rounds: u64) {
     let find = async |scope: Scope, filter: Filter, paging: Paging| {
         exam_pages::find(index, &scope, &filter, &paging).await.unwrap().len()
     };
-    let newest = || Paging { order: Order::Newest, after: None, limit: PART };
+    let newest = || Paging { by: SortBy::Observed, order: Order::Newest, after: None, limit: PART };
     let ask = async |n| find(of_patient(n, Key::PatientId), Filter::default(), newest()).await;
     time("list of a patient", TARGET_MS, studies, rounds, ask).await;
     let ask = async |n| find(of_patient(n, Key::Accession), Filter::default(), newest()).await;

@@ -2,7 +2,8 @@
 //!
 //! Loads a synthetic index once (kept in `target/bench` and used again), then asks as C-FIND and QIDO-RS do and prints
 //! the 50th and 99th percentile and the slowest, each beside its target. Server side: from the query to the whole answer as values,
-//! counts included; `+ audit` adds the commit of the audit record, which is the disk's time.
+//! counts included; `+ audit` adds the commit of the audit record, which is the disk's time. Then the program itself is
+//! started over the index and asked by HTTP.
 //!
 //! `YINGKU_BENCH_STUDIES` (1000000; ten instances each), `YINGKU_BENCH_ROUNDS` (300), `YINGKU_BENCH_ENGINES`
 //! (`sqlite,postgres`), `YINGKU_BENCH_POSTGRES` (URL of an empty or loaded database; without it a cluster is started in
@@ -10,10 +11,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
 
+#[path = "../peers/cluster.rs"]
+#[expect(dead_code, reason = "others begin with an empty database")]
 mod cluster;
 mod lists;
 mod load;
 mod names;
+#[path = "../peers/processes.rs"]
+#[expect(dead_code, reason = "nothing but our own program is started")]
+mod processes;
+mod serve;
+#[path = "../peers/yingku.rs"]
+mod yingku_process;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -152,6 +161,7 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 fn main() {
+    rustls::crypto::ring::default_provider().install_default().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let only_load = std::env::args().any(|argument| argument == "load");
     runtime.block_on(async {
@@ -166,7 +176,7 @@ fn main() {
                 None => format!("sqlite://{}/find-{studies}.db", folder.display()),
             };
             let begun = Instant::now();
-            let index = Index::open(&DatabaseConfig { url, ..DatabaseConfig::default() }).await.unwrap();
+            let index = Index::open(&DatabaseConfig { url: url.clone(), ..DatabaseConfig::default() }).await.unwrap();
             let opened = begun.elapsed();
             load::load(engine, &index, studies).await;
             if !only_load {
@@ -174,6 +184,9 @@ fn main() {
                 measure(name, &index, studies).await;
             }
             index.close().await;
+            if !only_load {
+                serve::measure(name, &folder, &url, studies, number("YINGKU_BENCH_ROUNDS", 300)).await;
+            }
         }
     });
 }

@@ -39,6 +39,11 @@ pub fn storage() -> (&'static str, &'static str) {
     (CT_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN)
 }
 
+/// The series that a sender has in a study.
+pub fn series_uid(run: u64, sender: usize, study: u64) -> String {
+    format!("2.25.8{run:012}.{sender}.{study}")
+}
+
 /// The SOP class and transfer syntax of [`large_head`].
 pub fn large_storage() -> (&'static str, &'static str) {
     (MULTI_FRAME_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN)
@@ -53,7 +58,7 @@ pub struct Template {
 impl Template {
     /// Objects of one sender, which has a series of its own in each study. All senders have the first study in common.
     pub fn new(kind: ObjectKind, run: u64, sender: usize, study: u64) -> Self {
-        let series = format!("2.25.8{run:012}.{sender}.{study}");
+        let series = series_uid(run, sender, study);
         let study = if study == 0 { STUDY.to_owned() } else { format!("2.25.7{run:012}.{sender}.{study}") };
         let pixels = vec![0x2A; usize::from(kind.rows()) * 512 * 2];
         let data_set = data_set(CT_IMAGE_STORAGE, PLACE, (&study, &series), kind.rows(), 1, pixels.len() as u32);

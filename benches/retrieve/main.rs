@@ -118,8 +118,8 @@ async fn store(archive: &Archive, files: &Path, images: u64) -> Stored {
     let mut stored = Stored {
         bytes: 0,
         files: Vec::new(),
-        ct_series: format!("2.25.8{CT_RUN:012}.0"),
-        small_series: format!("2.25.8{SMALL_RUN:012}.0"),
+        ct_series: objects::series_uid(CT_RUN, 0, 0),
+        small_series: objects::series_uid(SMALL_RUN, 0, 0),
     };
     let kinds = [(ObjectKind::Ct, CT_RUN, images), (ObjectKind::Small, SMALL_RUN, 1000)];
     for (kind, run, count) in kinds {

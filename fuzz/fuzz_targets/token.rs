@@ -5,6 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use yingku::domain::criteria::Criteria;
 use yingku::domain::customer::{Customer, Customers, Secret};
 use yingku::domain::page::{Page, Parameter};
+use yingku::domain::search_rules::SearchRules;
 use yingku::domain::token::{SignedQuery, sign, verify};
 
 const GUID: &str = "11111111-2222-4333-8444-555555555555";
@@ -23,9 +24,9 @@ fuzz_target!(|input: &[u8]| {
     let customers = Customers::new(vec![customer], String::new());
     for page in PAGES.into_iter().filter_map(Page::parse) {
         if let Ok(query) = SignedQuery::parse(&text)
-            && let Ok(link) = verify(page, &query, &customers, NOW_S)
+            && let Ok(link) = verify(page, &query, customers.get(query.guid()), NOW_S)
         {
-            let _ = Criteria::from_link(page, &link);
+            let _ = Criteria::from_link(page, &link, &SearchRules::default());
         }
     }
 
@@ -45,7 +46,7 @@ fuzz_target!(|input: &[u8]| {
     let Some(page) = Page::parse("ClinicExamView") else { return };
     let signed = sign(&parameters, SECRET);
     let query = SignedQuery::parse(&signed).expect("what we sign can be read");
-    let link = verify(page, &query, &customers, NOW_S).expect("what we sign is accepted");
+    let link = verify(page, &query, customers.get(query.guid()), NOW_S).expect("what we sign is accepted");
     assert_eq!(link.get(Parameter::MedRecNo), number.trim());
-    let _ = Criteria::from_link(page, &link);
+    let _ = Criteria::from_link(page, &link, &SearchRules::default());
 });

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dicom::film::FilmRule;
 use crate::dicom::header::HeaderLimits;
 use crate::documents::DocumentsConfig;
 use crate::domain::Clock;
@@ -67,17 +68,20 @@ pub struct Archive {
     pub(crate) ids: Ids,
     pub(crate) link_rules: LinkRules,
     pub(crate) header_limits: HeaderLimits,
+    pub(crate) film_rules: Arc<[FilmRule]>,
     pub(crate) fetcher: Fetcher,
     pub(crate) stamp: Arc<StampSettings>,
     pub(crate) documents: Documents,
-    pub(crate) organization_names: Arc<BTreeMap<String, String>>,
+    configured_organizations: Arc<BTreeMap<String, String>>,
     pub(crate) forward_rules: Arc<[peers::forward::ForwardRule]>,
     growing: images::growing_series::GrowingSeries,
+    known_patients: patients::add_ahead::KnownPatients,
     pub(crate) notify_rules: Arc<[peers::notify_availability::NotifyRule]>,
     fetched: peers::retrieve_exam::Fetched,
     dictionaries: upkeep::dictionaries::Live,
     store_probe: StoreProbe,
     successes: Successes,
+    replay: Option<Arc<upkeep::reindex::ReindexRules>>,
 }
 
 impl Archive {
@@ -90,23 +94,32 @@ impl Archive {
             ids: parts.ids,
             link_rules: parts.link_rules,
             header_limits: parts.header_limits,
+            film_rules: Arc::from([]),
             fetcher: parts.fetcher,
             stamp: Arc::new(parts.stamp),
             documents: Documents::new(parts.documents),
-            organization_names: Arc::default(),
+            configured_organizations: Arc::default(),
             forward_rules: Arc::from([]),
             growing: images::growing_series::GrowingSeries::default(),
+            known_patients: patients::add_ahead::KnownPatients::default(),
             notify_rules: Arc::from([]),
             fetched: peers::retrieve_exam::Fetched::default(),
             dictionaries: upkeep::dictionaries::Live::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
             successes: Successes::default(),
+            replay: None,
         }
     }
 
-    /// The same archive, which calls organisations by their names: code and name of each.
+    /// The same archive, which knows these organisations, code and name of each, beside those that operators import.
     pub fn naming(mut self, names: BTreeMap<String, String>) -> Self {
-        self.organization_names = Arc::new(names);
+        self.configured_organizations = Arc::new(names);
+        self
+    }
+
+    /// The same archive, which knows films that their Modality does not tell (D-I5).
+    pub fn knowing_films(mut self, rules: Vec<FilmRule>) -> Self {
+        self.film_rules = rules.into();
         self
     }
 

@@ -1,12 +1,12 @@
 //! `yingku attachments`: papers, pictures and other files that found no exam report, and the exam report that a person gives
-//! them (D-I14, RD-7).
+//! them or takes from them (D-I14, RD-7).
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use super::{ConfigFile, operator};
+use super::{ConfigFile, operator, with_archive};
 use crate::archive::Archive;
 use crate::domain::date_time::local_text;
 
@@ -37,15 +37,24 @@ enum Command {
         #[arg(long)]
         attachment: i64,
     },
+    /// Take an attachment from an exam report; no rule links them again.
+    Unlink {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The exam report: its number here, or its id in the address of its page.
+        #[arg(long)]
+        exam: String,
+        /// The attachment's number: the last part of its address on the page, or as it was linked.
+        #[arg(long)]
+        attachment: i64,
+    },
 }
 
 impl Attachments {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let (Command::List { file, .. } | Command::Link { file, .. }) = &self.command;
-        let archive = crate::server::open_archive(&file.load()?).await?;
-        let done = self.command.run(&archive).await;
-        archive.release().await?;
-        done.map(|()| ExitCode::SUCCESS)
+        let (Command::List { file, .. } | Command::Link { file, .. } | Command::Unlink { file, .. }) = &self.command;
+        with_archive(&file.load()?, async |archive| self.command.run(archive).await).await?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -73,6 +82,13 @@ impl Command {
                 let actor = operator("attachments link");
                 archive.link_attachment_by_hand(actor, exam_report_pk, attachment).await.with_context(both)?;
                 println!("linked: exam:{exam_report_pk} attachment:{attachment}");
+            }
+            Command::Unlink { exam, attachment, .. } => {
+                let both = || format!("exam report {exam} and attachment {attachment}");
+                let exam_report_pk = archive.find_exam(&exam).await.with_context(both)?;
+                let actor = operator("attachments unlink");
+                archive.unlink_attachment_by_hand(actor, exam_report_pk, attachment).await.with_context(both)?;
+                println!("unlinked: exam:{exam_report_pk} attachment:{attachment}");
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use super::{ConfigFile, operator};
+use super::{ConfigFile, operator, with_archive};
 use crate::archive::links::conflicts::{Conflict, ConflictKind, ConflictState, Facts};
 use crate::archive::{Archive, Error};
 use crate::domain::date_time::local_text;
@@ -83,10 +83,8 @@ impl Conflicts {
             Command::Accept { file, .. } => file,
             Command::Link(pair) | Command::Unlink(pair) => &pair.file,
         };
-        let archive = crate::server::open_archive(&file.load()?).await?;
-        let done = self.command.run(&archive).await;
-        archive.release().await?;
-        done.map(|()| ExitCode::SUCCESS)
+        with_archive(&file.load()?, async |archive| self.command.run(archive).await).await?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

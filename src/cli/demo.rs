@@ -12,6 +12,7 @@ use crate::archive::upkeep::queue::{JobCount, JobKind, JobState};
 use crate::config::Config;
 use crate::demo::{self, DemoTargets};
 use crate::domain::{AeTitle, Clock};
+use crate::integrations::report_registry::ApiRight;
 
 const FILE: &str = "storage/demo.toml";
 const CALLING_AE_TITLE: &str = "DEMOPACS";
@@ -77,11 +78,18 @@ organizations = ["{organization}"]
 [[client]]
 id = "region"
 key = "{key}"
+# It may follow /api/v1 and /fhir, record recognitions, read images by DICOMweb and look at /ops/…
+api = "follow"
+recognitions = true
+dicomweb = "read"
+operations = true
+addresses = ["127.0.0.1/32"]
 
 [[customer]]
 guid = "{guid}"
 secret = "{secret}"
 organization = "{organization}"
+prior_exams = true
 # Links of the demo stay good for a day, so that there is time to look around.
 token = {{ max_age_s = 86400 }}
 
@@ -155,6 +163,16 @@ fn print_links(config: &Config) -> anyhow::Result<()> {
     if let Some(exam) = exams.first() {
         let parameters = [("IDCardNO", exam.patient.id_no.as_str())];
         println!("  {} 的检查列表\n    {}", exam.patient.name, link("ClinicExamView", &parameters)?);
+    }
+    if let Some(client) = config.client.iter().find(|client| client.api == ApiRight::Follow && !client.key.is_empty()) {
+        let bearer = format!("curl -H 'Authorization: Bearer {}'", client.key);
+        let root = config.http.public_url.trim_end_matches('/');
+        println!("\nFor systems (供系统调用), as the client {}:", client.id);
+        println!("  {bearer} '{root}/api/v1/changes?include=report&limit=1'");
+        if let Some(exam) = exams.first() {
+            println!("  {bearer} '{root}/api/v1/reports?id_no={}'", exam.patient.id_no);
+        }
+        println!("  {bearer} '{root}/fhir/DiagnosticReport?_count=1'    {root}/ops/quality");
     }
     println!("\nAnother one: yingku sign-link --config {FILE} AccessionNumber=…\nctrl-c stops the server.\n");
     Ok(())

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
-use super::ConfigFile;
+use super::{ConfigFile, with_archive};
 use crate::archive::Archive;
 use crate::config::Config;
 
@@ -53,35 +53,28 @@ impl Forward {
         match self.action {
             Action::Status(file) => {
                 let config = file.load()?;
-                let archive = crate::server::open_archive(&config).await?;
-                let shown = show(&config, &archive).await;
-                archive.release().await?;
-                shown?;
+                with_archive(&config, async |archive| show(&config, archive).await).await?;
             }
             Action::Retry(one) => {
                 let (config, name) = one.chosen()?;
-                let archive = crate::server::open_archive(&config).await?;
-                let count = archive.retry_forwards(&name).await;
-                archive.release().await?;
-                println!("{}: {} instance(s) go at once", name, count?);
+                let count = with_archive(&config, async |archive| Ok(archive.retry_forwards(&name).await?)).await?;
+                println!("{name}: {count} instance(s) go at once");
             }
             Action::Add(one) => {
                 let (config, name) = one.chosen()?;
                 let upstream = config.upstream.iter().find(|u| u.name == name).context("no such [[upstream]]")?;
-                let archive = crate::server::open_archive(&config).await?;
-                let count = archive.forward_existing(&upstream.rule()).await;
-                archive.release().await?;
-                println!("{}: {} instance(s) are in the queue or have been", name, count?);
+                let rule = upstream.rule();
+                let count = with_archive(&config, async |archive| Ok(archive.forward_existing(&rule).await?)).await?;
+                println!("{name}: {count} instance(s) are in the queue or have been");
             }
             Action::Drop(Former { file, upstream }) => {
                 let config = file.load()?;
                 if config.upstream.iter().any(|known| known.name == upstream) {
                     bail!("`{upstream}` is configured; take the [[upstream]] out first, and stop the server");
                 }
-                let archive = crate::server::open_archive(&config).await?;
-                let count = archive.forget_forwards(&upstream).await;
-                archive.release().await?;
-                println!("{}: {} instance(s) forgotten", upstream, count?);
+                let count =
+                    with_archive(&config, async |archive| Ok(archive.forget_forwards(&upstream).await?)).await?;
+                println!("{upstream}: {count} instance(s) forgotten");
             }
         }
         Ok(ExitCode::SUCCESS)

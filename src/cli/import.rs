@@ -18,6 +18,7 @@ use crate::archive::Archive;
 use crate::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use crate::dicom::part10::{self, FileMetaError};
 use crate::dicom::text::Charset;
+use crate::dimse::availability::AvailabilityNotification;
 
 const FILES_AT_ONCE: usize = 8;
 const PIECE: usize = 1024 * 1024;
@@ -66,6 +67,8 @@ impl Import {
             None => config.dicom.default_charset.clone(),
         };
         let archive = crate::server::open_archive(&config).await?;
+        // Who is told of new studies is told by the running server, also of these.
+        let archive = archive.notifying(AvailabilityNotification::rules(&config.dicom, &config.peer));
         let mut files = Vec::new();
         for path in &self.paths {
             collect(path, &mut files).with_context(|| path.display().to_string())?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 
-use super::{ConfigFile, operator};
+use super::{ConfigFile, operator, with_archive};
 use crate::archive::Archive;
 use crate::archive::reports::inbox::InboxOrder;
 use crate::archive::reports::keep_message::{InboxSearch, KeptMessage, MessageState};
@@ -106,10 +106,7 @@ impl Inbox {
             Command::List { file, .. } | Command::Show { file, .. } | Command::Replay { file, .. } => file,
         };
         let config = file.load()?;
-        let archive = crate::server::open_archive(&config).await?;
-        let done = self.command.run(&archive, &config).await;
-        archive.release().await?;
-        done
+        with_archive(&config, async |archive| self.command.run(archive, &config).await).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 
-use super::{ConfigFile, operator};
+use super::{ConfigFile, operator, with_archive};
 use crate::archive::Archive;
 use crate::archive::upkeep::queue::{Job, JobKind, JobState};
 use crate::domain::date_time::local_text;
@@ -66,10 +66,7 @@ impl Jobs {
             Command::List { file, .. } | Command::Show { file, .. } | Command::Rerun { file, .. } => file,
             Command::Counts(file) => file,
         };
-        let archive = crate::server::open_archive(&file.load()?).await?;
-        let done = self.command.run(&archive).await;
-        archive.release().await?;
-        done
+        with_archive(&file.load()?, async |archive| self.command.run(archive).await).await
     }
 }
 

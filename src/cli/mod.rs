@@ -1,9 +1,13 @@
 //! The command line: reads arguments, calls one function, prints what an operator needs.
 
 mod attachments;
+mod audit;
 mod check_config;
 mod compact;
 mod conflicts;
+mod csv;
+mod customer;
+mod delete;
 mod demo;
 mod dictionary;
 mod forward;
@@ -14,6 +18,7 @@ mod migrate;
 mod patient;
 mod qr;
 mod quality;
+mod recognition;
 mod reindex;
 mod retrieve;
 mod scrub;
@@ -27,6 +32,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::archive::Archive;
 use crate::config::Config;
 use crate::domain::{Actor, ActorKind};
 
@@ -46,6 +52,8 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Bring the database's schema up to date and stop.
     Migrate(ConfigFile),
+    /// Look after the hospital systems that may open pages.
+    Customer(customer::CustomerCommand),
     /// Print a signed link to a page.
     SignLink(sign_link::SignLink),
     /// Take in DICOM files and folders.
@@ -60,6 +68,8 @@ enum Command {
     Reindex(reindex::Reindex),
     /// Read all images and compare them with what was acknowledged; goes on where the last pass was.
     Scrub(scrub::Scrub),
+    /// Delete a study, a series or an image for good; tells what would go, and does it with --yes.
+    Delete(delete::Delete),
     /// Take back the space of deleted images now.
     Compact(ConfigFile),
     /// Bring all instances that wait in the local journal into the bucket.
@@ -76,10 +86,14 @@ enum Command {
     Inbox(inbox::Inbox),
     /// Measure the registered data: completeness, validity, timeliness.
     Quality(quality::Quality),
+    /// Records of mutual recognition, their figures, and the list of recognised items.
+    Recognition(recognition::Recognition),
     /// List attachments that found no exam report, and link them by hand.
     Attachments(attachments::Attachments),
-    /// List and revoke the links behind printed codes.
+    /// List, revoke, unlock and renew the links behind printed codes.
     Qr(qr::Qr),
+    /// Read the audit trail: who did what to which data.
+    Audit(audit::Audit),
 }
 
 /// Where the configuration is.
@@ -94,6 +108,16 @@ impl ConfigFile {
     fn load(&self) -> anyhow::Result<Config> {
         Ok(Config::load(self.config.as_deref())?.checked()?)
     }
+}
+
+/// Opens the archive for one piece of work and lets it go after, whatever came of the work.
+async fn with_archive<T>(config: &Config, work: impl AsyncFnOnce(&Archive) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let archive = crate::server::open_archive(config).await?;
+    let done = work(&archive).await;
+    let released = archive.release().await;
+    let done = done?;
+    released?;
+    Ok(done)
 }
 
 /// Whoever runs a command, for the audit record.
@@ -135,13 +159,15 @@ pub fn main() -> ExitCode {
             Command::Serve(command) => command.run().await,
             Command::CheckConfig(command) => command.run(),
             Command::Migrate(config) => migrate::run(&config).await,
-            Command::SignLink(command) => command.run(),
+            Command::Customer(command) => command.run().await,
+            Command::SignLink(command) => command.run().await,
             Command::Import(command) => command.run().await,
             Command::Retrieve(command) => command.run().await,
             Command::Verify(command) => command.run().await,
             Command::Forward(command) => command.run().await,
             Command::Reindex(command) => command.run().await,
             Command::Scrub(command) => command.run().await,
+            Command::Delete(command) => command.run().await,
             Command::Compact(config) => compact::run(&config).await,
             Command::Ship(config) => ship::run(&config).await,
             Command::Jobs(command) => command.run().await,
@@ -150,8 +176,10 @@ pub fn main() -> ExitCode {
             Command::Patient(command) => command.run().await,
             Command::Inbox(command) => command.run().await,
             Command::Quality(command) => command.run().await,
+            Command::Recognition(command) => command.run().await,
             Command::Attachments(command) => command.run().await,
             Command::Qr(command) => command.run().await,
+            Command::Audit(audit) => audit.run().await,
         }
     });
     match done {

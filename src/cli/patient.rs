@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use super::{ConfigFile, operator};
+use super::{ConfigFile, operator, with_archive};
 use crate::archive::Archive;
 use crate::archive::links::conflicts::{ConflictKind, ConflictState};
 use crate::archive::patients::decide_person::PersonView;
@@ -75,10 +75,8 @@ enum Command {
 
 impl Patient {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let archive = crate::server::open_archive(&self.file.load()?).await?;
-        let done = self.command.run(&archive).await;
-        archive.release().await?;
-        done.map(|()| ExitCode::SUCCESS)
+        with_archive(&self.file.load()?, async |archive| self.command.run(archive).await).await?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use super::{ConfigFile, operator};
+use super::{ConfigFile, operator, with_archive};
 use crate::archive::Archive;
 use crate::archive::reports::qr_link::{ListedLink, WhichLinks};
 use crate::archive::reports::restamp_reports::Restamp;
@@ -69,6 +69,20 @@ enum Command {
         /// The link's id, or the whole address behind the code.
         id: String,
     },
+    /// Open a link again that too many wrong answers have shut.
+    Unlock {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The link's id, or the whole address behind the code.
+        id: String,
+    },
+    /// Give a report another link and stamp it anew; the former code opens nothing any more.
+    Renew {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The former link's id, or the whole address behind the code.
+        id: String,
+    },
 }
 
 impl Qr {
@@ -80,11 +94,11 @@ impl Qr {
         let (Command::List { file, .. }
         | Command::Restamp { file, .. }
         | Command::Preview { file, .. }
-        | Command::Revoke { file, .. }) = &self.command;
-        let archive = crate::server::open_archive(&file.load()?).await?;
-        let done = self.command.run(&archive).await;
-        archive.release().await?;
-        done.map(|()| ExitCode::SUCCESS)
+        | Command::Revoke { file, .. }
+        | Command::Unlock { file, .. }
+        | Command::Renew { file, .. }) = &self.command;
+        with_archive(&file.load()?, async |archive| self.command.run(archive).await).await?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -108,6 +122,14 @@ impl Command {
             Command::Revoke { id, .. } => {
                 archive.revoke_printed_link(operator("qr revoke"), &id).await.with_context(|| format!("link {id}"))?;
                 println!("revoked: {id}");
+            }
+            Command::Unlock { id, .. } => {
+                archive.unlock_printed_link(operator("qr unlock"), &id).await.with_context(|| format!("link {id}"))?;
+                println!("unlocked: {id}");
+            }
+            Command::Renew { id, .. } => {
+                let renewed = archive.renew_printed_link(operator("qr renew"), &id).await;
+                println!("{}", renewed.with_context(|| format!("link {id}"))?);
             }
         }
         Ok(())
@@ -136,5 +158,6 @@ fn line(listed: &ListedLink) -> String {
     let time = |at: Option<i64>| at.map_or_else(|| "never".to_owned(), |at| format!("{:?}", local_text(at)));
     let (made, ends) = (local_text(listed.created_at), time(link.expires_at));
     let revoked = link.revoked_at.map(|at| format!(" revoked={}", time(Some(at)))).unwrap_or_default();
-    format!("{} {} {org_code} {report_form_no} made={made:?} ends={ends}{revoked}", link.id, link.report)
+    let failed = if link.failed > 0 { format!(" failed={}", link.failed) } else { String::new() };
+    format!("{} {} {org_code} {report_form_no} made={made:?} ends={ends}{revoked}{failed}", link.id, link.report)
 }

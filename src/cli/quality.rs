@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::inbox::moment;
-use super::{ConfigFile, operator};
+use super::{ConfigFile, operator, with_archive};
 use crate::archive::reports::measure_quality::QualityScope;
 use crate::domain::date_time::Moment;
 use crate::web::operations;
@@ -33,13 +33,13 @@ pub(super) struct Quality {
 
 impl Quality {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let archive = crate::server::open_archive(&self.file.load()?).await?;
-        let to = self.until.unwrap_or_else(|| archive.now_ms() + 1);
-        let from = self.since.unwrap_or_else(|| Moment::from_epoch_ms(to).plus_months(-1).epoch_ms());
-        let scope = QualityScope { from, to, organizations: self.org.map(|org| vec![org]) };
-        let measured = archive.measure_quality(operator("quality"), scope).await;
-        archive.release().await?;
-        let quality = measured?;
+        let quality = with_archive(&self.file.load()?, async |archive| {
+            let to = self.until.unwrap_or_else(|| archive.now_ms() + 1);
+            let from = self.since.unwrap_or_else(|| Moment::from_epoch_ms(to).plus_months(-1).epoch_ms());
+            let scope = QualityScope { from, to, organizations: self.org.map(|org| vec![org]) };
+            Ok(archive.measure_quality(operator("quality"), scope).await?)
+        })
+        .await?;
         match self.json {
             true => println!("{}", serde_json::to_string_pretty(&quality)?),
             false => print!("{}", operations::csv(&quality)),

@@ -6,8 +6,8 @@ use anyhow::bail;
 use clap::Args;
 use indicatif::{HumanBytes, ProgressBar};
 
-use super::ConfigFile;
-use crate::archive::upkeep::reindex::{LeftOut, ReindexRules};
+use super::{ConfigFile, with_archive};
+use crate::archive::upkeep::reindex::LeftOut;
 
 #[derive(Debug, Args)]
 pub(super) struct Reindex {
@@ -30,29 +30,25 @@ impl Reindex {
         {
             bail!("`{code}` is no [[organization]] code");
         }
-        let charset = |peer: &crate::dimse::PeerConfig| Some((peer.ae_title.to_string(), peer.charset.clone()?));
-        let rules = ReindexRules {
-            organization: self.organization,
-            default_charset: config.dicom.default_charset.clone(),
-            charsets: config.peer.iter().filter_map(charset).collect(),
-        };
-        let archive = crate::server::open_archive(&config).await?;
+        let rules = crate::server::reading_back(&config, self.organization);
         let bar = ProgressBar::new_spinner();
         if self.text {
-            let done = archive.reindex_texts(&rules, |done| bar.set_position(done.studies)).await;
+            let done = with_archive(&config, async |archive| {
+                Ok(archive.reindex_texts(&rules, |done| bar.set_position(done.studies)).await?)
+            })
+            .await?;
             bar.finish_and_clear();
-            archive.release().await?;
-            let done = done?;
             println!(
                 "{} studies looked at, {} with other texts now, {} without an object that could be read",
                 done.studies, done.changed, done.unread
             );
             return Ok(ExitCode::SUCCESS);
         }
-        let done = archive.reindex(&rules, |done| bar.set_position(done.seen)).await;
+        let done = with_archive(&config, async |archive| {
+            Ok(archive.reindex(&rules, |done| bar.set_position(done.seen)).await?)
+        })
+        .await?;
         bar.finish_and_clear();
-        archive.release().await?;
-        let done = done?;
         for (place, why) in &done.told {
             let why = match why {
                 LeftOut::Unfinished => "was never finished",

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use time::OffsetDateTime;
 use time::macros::{format_description, offset};
 
-use super::ConfigFile;
+use super::{ConfigFile, with_archive};
 use crate::archive::Archive;
 use crate::archive::peers::retrieve_exam::{ExamRetrieve, RetrieveState};
 use crate::domain::{Actor, ActorKind};
@@ -45,10 +45,8 @@ enum Action {
 
 impl Retrieve {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let archive = crate::server::open_archive(&self.file.load()?).await?;
-        let done = act(&archive, &self.action).await;
-        archive.release().await?;
-        done.map(|()| ExitCode::SUCCESS)
+        with_archive(&self.file.load()?, async |archive| act(archive, &self.action).await).await?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{HumanBytes, ProgressBar};
 
-use super::ConfigFile;
+use super::{ConfigFile, with_archive};
 
 const SLICE: Duration = Duration::from_secs(2);
 const TOLD: u32 = 1000;
@@ -23,18 +23,19 @@ pub(super) struct Scrub {
 impl Scrub {
     /// Ends the pass that is under way, or makes a whole one.
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let archive = crate::server::open_archive(&self.file.load()?).await?;
-        let bar = ProgressBar::new_spinner();
-        let state = loop {
-            let state = archive.scrub(self.bytes_per_second, SLICE).await?;
-            bar.set_position(state.checked.unsigned_abs());
-            if state.finished_at.is_some() {
-                break state;
-            }
-        };
-        bar.finish_and_clear();
-        let damaged = archive.damaged_objects(TOLD).await?;
-        archive.release().await?;
+        let (state, damaged) = with_archive(&self.file.load()?, async |archive| {
+            let bar = ProgressBar::new_spinner();
+            let state = loop {
+                let state = archive.scrub(self.bytes_per_second, SLICE).await?;
+                bar.set_position(state.checked.unsigned_abs());
+                if state.finished_at.is_some() {
+                    break state;
+                }
+            };
+            bar.finish_and_clear();
+            Ok((state, archive.damaged_objects(TOLD).await?))
+        })
+        .await?;
         for damage in &damaged {
             println!("{} ({} at {}): {}", damage.subject, damage.key, damage.offset, damage.fault);
         }

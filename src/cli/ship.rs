@@ -4,14 +4,11 @@ use std::process::ExitCode;
 
 use indicatif::HumanBytes;
 
-use super::ConfigFile;
+use super::{ConfigFile, with_archive};
 
 /// Brings everything that waits in the journal into the bucket.
 pub(super) async fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
-    let archive = crate::server::open_archive(&file.load()?).await?;
-    let shipped = archive.ship_everything().await;
-    archive.release().await?;
-    let shipped = shipped?;
+    let shipped = with_archive(&file.load()?, async |archive| Ok(archive.ship_everything().await?)).await?;
     println!("{} segment(s) uploaded ({})", shipped.segments, HumanBytes(shipped.bytes));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,28 +1,32 @@
 //! `yingku sign-link`
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::ConfigFile;
+use super::{ConfigFile, with_archive};
 use crate::config::Config;
 use crate::domain::Clock;
-use crate::domain::customer::Customer;
+use crate::domain::customer::{Customer, CustomerKey, Customers};
 use crate::domain::page::{Page, Parameter};
-use crate::domain::token;
+use crate::domain::token::{self, Proof};
 
 /// Example: `yingku sign-link --page ClinicExam AccessionNumber=A0001 OrganizationID=ORG-T01`
 #[derive(Debug, Args)]
 pub(super) struct SignLink {
     #[command(flatten)]
     file: ConfigFile,
-    /// GUID of the customer that signs; the first configured one without it.
+    /// GUID of the customer that signs, of the configuration or the database; the first configured one without it.
     #[arg(long)]
     customer: Option<String>,
     /// The page: ClinicExamView, ClinicExamList, RelatedExamList or ClinicExam.
     #[arg(long, default_value = "ClinicExam")]
     page: String,
+    /// Sign with `sign` (HMAC-SHA-256) in the place of `token` (MD5).
+    #[arg(long)]
+    hmac: bool,
     /// The user in the hospital's system.
     #[arg(long, default_value = "sign-link")]
     user: String,
@@ -32,25 +36,47 @@ pub(super) struct SignLink {
 }
 
 impl SignLink {
-    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.file.load()?;
         let customer = match &self.customer {
-            Some(guid) => config.customer.iter().find(|c| c.guid.eq_ignore_ascii_case(guid)),
-            None => config.customer.first(),
+            Some(guid) => customer_of(&config, guid).await?,
+            None => config.customer.first().cloned(),
         };
-        let customer = customer.context("no such [[customer]] in the configuration")?;
+        let customer = customer.context("no such customer in the configuration or the database")?;
         let parameters = self
             .parameters
             .iter()
             .map(|p| p.split_once('=').with_context(|| format!("`{p}` is not NAME=VALUE")))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        println!("{}", signed_link(&config, customer, &self.page, &self.user, &parameters)?);
+        let proof = if self.hmac { Proof::Hmac } else { Proof::Md5 };
+        println!("{}", link_signed_by(proof, &config, &customer, &self.page, &self.user, &parameters)?);
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// The customer with its secret: of the configuration, else of the database.
+async fn customer_of(config: &Config, guid: &str) -> anyhow::Result<Option<Customer>> {
+    let key = CustomerKey::parse(&config.pages.customer_key.0);
+    let customers = Customers::new(config.customer.clone(), String::new()).with_key(key);
+    if let Some(configured) = customers.get(guid) {
+        return Ok(Some(configured.clone()));
+    }
+    with_archive(config, async |archive| Ok(archive.customer(&customers, guid).await?.map(Cow::into_owned))).await
+}
+
 /// The whole address of a signed page, valid from now for as long as the customer's tokens are.
 pub(super) fn signed_link(
+    config: &Config,
+    customer: &Customer,
+    page: &str,
+    user: &str,
+    parameters: &[(&str, &str)],
+) -> anyhow::Result<String> {
+    link_signed_by(Proof::Md5, config, customer, page, user, parameters)
+}
+
+fn link_signed_by(
+    proof: Proof,
     config: &Config,
     customer: &Customer,
     page: &str,
@@ -73,7 +99,11 @@ pub(super) fn signed_link(
     if !given.contains(&Parameter::Timestamp) {
         signed.push(("Timestamp", &timestamp));
     }
-    let query = token::sign(&signed, customer.secrets().first().copied().context("the customer has no secret")?);
+    let secret = customer.secrets().first().copied().context("the customer has no secret")?;
+    let query = match proof {
+        Proof::Hmac => token::sign_by_hmac(page, &signed, secret),
+        Proof::Md5 | Proof::Password => token::sign(&signed, secret),
+    };
     let base = config.http.public_url.trim_end_matches('/');
     Ok(format!("{base}{}{}?{query}", config.pages.prefix, page.name()))
 }
@@ -82,7 +112,8 @@ pub(super) fn signed_link(
 fn check(page: Page, parameters: &[(&str, &str)]) -> anyhow::Result<Vec<Parameter>> {
     let mut given = Vec::new();
     for (name, _) in parameters {
-        let known = Parameter::parse(name).filter(|p| page.knows(*p) && *p != Parameter::Token);
+        let known =
+            Parameter::parse(name).filter(|p| page.knows(*p) && !matches!(p, Parameter::Token | Parameter::Sign));
         let parameter = known.with_context(|| format!("`{name}` is no parameter of {}", page.name()))?;
         if given.contains(&parameter) {
             bail!("`{name}` stands twice (as {})", parameter.name());

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use indicatif::ProgressBar;
 
-use super::ConfigFile;
+use super::{ConfigFile, with_archive};
 use crate::archive::upkeep::verify::{Depth, Fault};
 
 #[derive(Debug, Args)]
@@ -19,12 +19,13 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let archive = crate::server::open_archive(&self.file.load()?).await?;
         let bar = ProgressBar::new_spinner();
         let depth = if self.quick { Depth::Lengths } else { Depth::Content };
-        let verified = archive.verify(depth, |checked| bar.set_position(checked)).await?;
+        let verified = with_archive(&self.file.load()?, async |archive| {
+            Ok(archive.verify(depth, |checked| bar.set_position(checked)).await?)
+        })
+        .await?;
         bar.finish_and_clear();
-        archive.release().await?;
         for (row, key, fault) in &verified.faults {
             let what = match fault {
                 Fault::Missing => "object is missing",

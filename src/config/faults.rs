@@ -169,6 +169,9 @@ fn certificates(config: &Config, found: &mut Found) {
 /// A bearer token must say by itself who calls.
 fn api_clients(config: &Config, found: &mut Found) {
     let mut keys = HashSet::new();
+    for (i, _) in config.client.iter().enumerate().filter(|(_, c)| c.recognitions && c.api == ApiRight::None) {
+        found.add(format!("client.{i}.recognitions"), "needs api to be query or follow");
+    }
     for (i, client) in config.client.iter().enumerate().filter(|(_, c)| c.api != ApiRight::None) {
         if client.key_mode != KeyMode::Plain {
             found.add(format!("client.{i}.key_mode"), "must be plain for a client with api");
@@ -257,7 +260,9 @@ fn twins(config: &Config, found: &mut Found) {
         }
     }
     let default = &config.pages.default_customer;
-    if !default.is_empty() && !guids.contains(&default.to_ascii_lowercase()) {
+    // One that is kept in the database is not known here.
+    let may_be_kept = !config.pages.customer_key.0.is_empty();
+    if !default.is_empty() && !may_be_kept && !guids.contains(&default.to_ascii_lowercase()) {
         found.add("pages.default_customer", "is the guid of no [[customer]]");
     }
     let mut callers = HashSet::new();
@@ -293,7 +298,7 @@ fn twins(config: &Config, found: &mut Found) {
 /// A server that others can reach must know who they are.
 fn exposure(config: &Config, found: &mut Found) {
     let nobody = config.sender.is_empty() && config.customer.is_empty() && config.client.is_empty();
-    if config.http.is_exposed() && nobody {
+    if config.http.is_exposed() && nobody && config.pages.customer_key.0.is_empty() {
         let key = if config.http.listen.ip().is_loopback() { "http.tls.listen" } else { "http.listen" };
         found.add(
             key,

@@ -14,6 +14,7 @@ pub(super) fn read(config: &mut Config) -> Result<(), Error> {
         let key = format_args!("customer.{i}.previous_secret_file");
         fill(&mut customer.previous_secret.0, &customer.previous_secret_file, key)?;
     }
+    fill(&mut config.pages.customer_key.0, &config.pages.customer_key_file, "pages.customer_key_file")?;
     for (i, client) in config.client.iter_mut().enumerate() {
         fill(&mut client.key, &client.key_file, format_args!("client.{i}.key_file"))?;
     }

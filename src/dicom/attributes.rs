@@ -2,6 +2,8 @@
 //!
 //! The object's own bytes stay as they are; this is what pages and queries show (D-I17).
 
+use std::collections::BTreeMap;
+
 use super::header::{Header, RawAttributes};
 use super::text::{Charset, decode};
 
@@ -38,9 +40,14 @@ const LATERALITY: u32 = 0x0020_0060;
 const NUMBER_OF_FRAMES: u32 = 0x0028_0008;
 const ROWS: u32 = 0x0028_0010;
 const COLUMNS: u32 = 0x0028_0011;
+const SCHEDULED_PROCEDURE_STEP_ID: u32 = 0x0040_0009;
+const PERFORMED_PROCEDURE_STEP_START_DATE: u32 = 0x0040_0244;
+const PERFORMED_PROCEDURE_STEP_START_TIME: u32 = 0x0040_0245;
+const REQUEST_ATTRIBUTES_SEQUENCE: u32 = 0x0040_0275;
+const REQUESTED_PROCEDURE_ID: u32 = 0x0040_1001;
 
 /// Sorted, for the search.
-const WANTED: [u32; 33] = [
+const WANTED: [u32; 35] = [
     SPECIFIC_CHARACTER_SET,
     SOP_CLASS_UID,
     SOP_INSTANCE_UID,
@@ -74,10 +81,29 @@ const WANTED: [u32; 33] = [
     NUMBER_OF_FRAMES,
     ROWS,
     COLUMNS,
+    PERFORMED_PROCEDURE_STEP_START_DATE,
+    PERFORMED_PROCEDURE_STEP_START_TIME,
 ];
 
 pub(super) fn is_wanted(tag: u32) -> bool {
     WANTED.binary_search(&tag).is_ok()
+}
+
+pub(super) fn is_wanted_sequence(tag: u32) -> bool {
+    tag == REQUEST_ATTRIBUTES_SEQUENCE
+}
+
+pub(super) fn is_wanted_in_items(tag: u32) -> bool {
+    matches!(tag, SCHEDULED_PROCEDURE_STEP_ID | REQUESTED_PROCEDURE_ID)
+}
+
+/// A request that a series answers: an item of Request Attributes Sequence (0040,0275).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestAttributes {
+    /// Scheduled Procedure Step ID (0040,0009).
+    pub step_id: String,
+    /// Requested Procedure ID (0040,1001).
+    pub procedure_id: String,
 }
 
 /// What the index keeps of an instance. Texts are trimmed UTF-8 and empty when the element is absent or empty.
@@ -147,6 +173,12 @@ pub struct InstanceAttributes {
     pub rows: Option<i64>,
     /// (0028,0011)
     pub columns: Option<i64>,
+    /// (0040,0244), yyyyMMdd.
+    pub performed_date: String,
+    /// (0040,0245)
+    pub performed_time: String,
+    /// The items of (0040,0275) that say something.
+    pub requests: Vec<RequestAttributes>,
 }
 
 impl Header {
@@ -197,6 +229,9 @@ impl Header {
             number_of_frames: reader.integer(NUMBER_OF_FRAMES).unwrap_or(1).max(1),
             rows: self.attributes.unsigned_short(ROWS).map(i64::from),
             columns: self.attributes.unsigned_short(COLUMNS).map(i64::from),
+            performed_date: reader.date(PERFORMED_PROCEDURE_STEP_START_DATE),
+            performed_time: reader.code(PERFORMED_PROCEDURE_STEP_START_TIME),
+            requests: reader.requests(),
         }
     }
 }
@@ -209,8 +244,20 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn text(&self, tag: u32) -> String {
-        let Some(bytes) = self.raw.get(tag) else { return String::new() };
+        self.raw.get(tag).map(|bytes| self.decoded(bytes)).unwrap_or_default()
+    }
+
+    fn decoded(&self, bytes: &[u8]) -> String {
         decode(bytes, &self.terms, self.default_charset).trim().to_owned()
+    }
+
+    fn requests(&self) -> Vec<RequestAttributes> {
+        let text = |item: &BTreeMap<u32, Vec<u8>>, tag| item.get(&tag).map(|bytes| self.decoded(bytes));
+        let request = |item| RequestAttributes {
+            step_id: text(item, SCHEDULED_PROCEDURE_STEP_ID).unwrap_or_default(),
+            procedure_id: text(item, REQUESTED_PROCEDURE_ID).unwrap_or_default(),
+        };
+        self.raw.items().iter().map(request).filter(|request| *request != RequestAttributes::default()).collect()
     }
 
     fn name(&self, tag: u32) -> String {

@@ -4,6 +4,8 @@
 //! read ends the list, it is no error: a picture must still come from an object with a bad private tail. Sequences
 //! are opened only when asked for. Values of VR UN and undefined length hold Implicit VR Little Endian (CP-246).
 
+use super::transfer_syntax::ElementEncoding;
+
 /// A tag as (group, element).
 pub type Tag = (u16, u16);
 
@@ -49,6 +51,16 @@ impl Encoding {
     fn u32(self, b: &[u8]) -> u32 {
         let quad = [b[0], b[1], b[2], b[3]];
         if self == Encoding::ExplicitBig { u32::from_be_bytes(quad) } else { u32::from_le_bytes(quad) }
+    }
+}
+
+impl From<ElementEncoding> for Encoding {
+    fn from(encoding: ElementEncoding) -> Self {
+        match (encoding.explicit_vr, encoding.big_endian) {
+            (false, _) => Encoding::ImplicitLittle,
+            (true, false) => Encoding::ExplicitLittle,
+            (true, true) => Encoding::ExplicitBig,
+        }
     }
 }
 
@@ -168,6 +180,11 @@ impl<'a> Elements<'a> {
 }
 
 impl<'a> Element<'a> {
+    /// A sequence whose items are these bytes; its tag as `0xGGGGEEEE`.
+    pub(super) fn of_items(tag: u32, value: &'a [u8], encoding: Encoding) -> Self {
+        Self { tag: ((tag >> 16) as u16, tag as u16), vr: *b"SQ", value, encoding }
+    }
+
     /// How the value is encoded.
     pub fn encoding(&self) -> Encoding {
         self.encoding

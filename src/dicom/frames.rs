@@ -56,12 +56,17 @@ pub enum FrameMap {
 impl FrameMap {
     /// The map of an uncompressed object; `None` when fragments have to be looked for.
     pub fn native(header: &ImageHeader) -> Option<Self> {
-        header.is_native().then(|| FrameMap::Native {
+        header.is_native().then(|| Self::inflated(header))
+    }
+
+    /// The map of a deflated object; its places are those of the file that it would be without deflation.
+    pub fn inflated(header: &ImageHeader) -> Self {
+        FrameMap::Native {
             start: header.pixels_offset(),
             bits: header.frame_bits(),
             frames: header.frames,
             swapped: header.swapped_unit(),
-        })
+        }
     }
 
     /// Whether frames lie in the file uncompressed.
@@ -163,6 +168,11 @@ pub struct FragmentWalk {
 }
 
 impl FragmentWalk {
+    /// Takes all fragments together, as one: for video, whose frames have no fragments of their own.
+    pub fn as_one(header: &ImageHeader, file_bytes: u64) -> Self {
+        Self { frames: 1, extended: Vec::new(), ..Self::new(header, file_bytes) }
+    }
+
     /// Begins at the value of Pixel Data in a file of so many bytes.
     pub fn new(header: &ImageHeader, file_bytes: u64) -> Self {
         Self {

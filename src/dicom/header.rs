@@ -2,7 +2,8 @@
 //!
 //! The scanner keeps the few values that the index needs and skips everything else by its length, so its memory
 //! does not depend on the object. It never allocates by a declared length, never panics, and never refuses an object:
-//! what does not parse becomes a [`HeaderState`]. It takes chunks cut anywhere. Only values at the top level are kept;
+//! what does not parse becomes a [`HeaderState`]. It takes chunks cut anywhere. Values at the top level are kept,
+//! and the items of one sequence (Request Attributes Sequence); other
 //! sequences of defined length are skipped whole, those of undefined length are walked with a depth limit, and a UN of
 //! undefined length is read as Implicit VR Little Endian (CP-246).
 
@@ -29,6 +30,8 @@ pub struct HeaderLimits {
     pub max_total_value_bytes: u32,
     /// Nesting of sequences and items of undefined length. Default 64.
     pub max_depth: u16,
+    /// Items of Request Attributes Sequence (0040,0275) that are kept, the first ones. Default 16.
+    pub max_request_items: u16,
     /// Bytes inflated from a deflated data set before the scan gives up. Default 16777216.
     pub max_inflated_bytes: u64,
 }
@@ -39,6 +42,7 @@ impl Default for HeaderLimits {
             max_value_bytes: 64 * 1024,
             max_total_value_bytes: 256 * 1024,
             max_depth: 64,
+            max_request_items: 16,
             max_inflated_bytes: 16 * 1024 * 1024,
         }
     }
@@ -72,6 +76,7 @@ impl HeaderState {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RawAttributes {
     values: BTreeMap<u32, Vec<u8>>,
+    items: Vec<BTreeMap<u32, Vec<u8>>>,
     big_endian: bool,
 }
 
@@ -79,6 +84,11 @@ impl RawAttributes {
     /// The bytes of a value; `None` when the element was absent.
     pub fn get(&self, tag: u32) -> Option<&[u8]> {
         self.values.get(&tag).map(Vec::as_slice)
+    }
+
+    /// The wanted values of each item of Request Attributes Sequence, in order.
+    pub(super) fn items(&self) -> &[BTreeMap<u32, Vec<u8>>] {
+        &self.items
     }
 
     /// The first value of a US element.

@@ -1,13 +1,16 @@
-//! Identifiers of queries (PS3.4 section C.4.1.1.3): a flat data set of keys, read and written.
+//! Identifiers of queries (PS3.4 section C.4.1.1.3): a data set of keys, read and written.
 //!
-//! Reading borrows from the bytes and never allocates by a declared length. Sequences are noticed, not opened: no
-//! attribute that queries match on is one. Values are decoded whole and then split, since the second byte of a
+//! Reading borrows from the bytes and never allocates by a declared length. A sequence is opened when queries
+//! know attributes in its items, which have no sequences in them; any other is noticed only. Values are decoded whole and then split, since the second byte of a
 //! Chinese character may look like the delimiter.
 
-use super::elements::{Elements, Encoding};
+use super::elements::{Element, Elements, Encoding};
 use super::text::{Charset, decode};
 use super::transfer_syntax::ElementEncoding;
 use crate::domain::query::attribute::{Attribute, tag};
+
+/// A key that is a sequence has one item; of more it is enough to know that they are there.
+const MAX_ITEMS: usize = 2;
 
 /// One attribute of an identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub struct Key {
     pub vr: [u8; 2],
     /// The value as UTF-8, several separated by `\`; a binary number as digits; empty for sequences.
     pub text: String,
+    /// The keys in each item of a sequence that queries know.
+    pub items: Vec<Vec<Key>>,
 }
 
 /// A request's identifier.
@@ -45,21 +50,7 @@ impl Identifier {
         if character_set.iter().all(String::is_empty) {
             character_set.clear();
         }
-        let mut keys: Vec<Key> = Vec::new();
-        for element in elements.iter() {
-            let number = u32::from(element.tag.0) << 16 | u32::from(element.tag.1);
-            let attribute = Attribute::of(number);
-            let text = match attribute.map(|attribute| attribute.vr) {
-                Some("US") => element.words().first().map(u16::to_string).unwrap_or_default(),
-                _ if &element.vr == b"SQ" => String::new(),
-                Some(_) => decode(element.value, &character_set, default_charset),
-                // Only the level and what we answer to it; a value that nobody reads is not decoded.
-                None if number == tag::QUERY_RETRIEVE_LEVEL => String::from_utf8_lossy(element.value).into_owned(),
-                None => String::new(),
-            };
-            keys.retain(|key| key.tag != number);
-            keys.push(Key { tag: number, vr: element.vr, text });
-        }
+        let keys = Reader { character_set: &character_set, default_charset }.keys(&elements, None)?;
         Ok(Self { keys, character_set })
     }
 
@@ -77,6 +68,55 @@ impl Identifier {
     pub fn character_set(&self) -> &[String] {
         &self.character_set
     }
+}
+
+struct Reader<'a> {
+    character_set: &'a [String],
+    default_charset: &'a Charset,
+}
+
+impl Reader<'_> {
+    /// The keys of the identifier, or of an item of one of its sequences.
+    fn keys(&self, elements: &Elements<'_>, sequence: Option<u32>) -> Result<Vec<Key>, IdentifierError> {
+        let mut keys: Vec<Key> = Vec::new();
+        for element in elements.iter() {
+            let number = u32::from(element.tag.0) << 16 | u32::from(element.tag.1);
+            let attribute = match sequence {
+                None => Attribute::of(number),
+                Some(sequence) => Attribute::in_sequence(sequence, number),
+            };
+            let mut items = Vec::new();
+            let text = match attribute.map(|attribute| attribute.vr) {
+                Some("US") => element.words().first().map(u16::to_string).unwrap_or_default(),
+                _ if &element.vr == b"SQ" || is_known_sequence(number) => {
+                    if sequence.is_none() && is_known_sequence(number) {
+                        items = self.items(element, number)?;
+                    }
+                    String::new()
+                }
+                Some(_) => decode(element.value, self.character_set, self.default_charset),
+                // Only the level and what we answer to it; a value that nobody reads is not decoded.
+                None if number == tag::QUERY_RETRIEVE_LEVEL => String::from_utf8_lossy(element.value).into_owned(),
+                None => String::new(),
+            };
+            keys.retain(|key| key.tag != number);
+            keys.push(Key { tag: number, vr: element.vr, text, items });
+        }
+        Ok(keys)
+    }
+
+    fn items(&self, element: &Element<'_>, sequence: u32) -> Result<Vec<Vec<Key>>, IdentifierError> {
+        let items: Vec<Elements<'_>> = element.items().take(MAX_ITEMS).collect();
+        // What is there but cannot be read is no universal matching.
+        if items.is_empty() && !element.value.is_empty() {
+            return Err(IdentifierError);
+        }
+        items.iter().map(|item| self.keys(item, Some(sequence))).collect()
+    }
+}
+
+fn is_known_sequence(tag: u32) -> bool {
+    Attribute::all_in_sequence(tag).next().is_some()
 }
 
 /// Writes the identifier of a response; elements are given in the order of their tags.
@@ -99,6 +139,23 @@ impl IdentifierWriter {
         self.bytes.extend_from_slice(value);
         if !value.len().is_multiple_of(2) {
             self.bytes.push(padding);
+        }
+    }
+
+    /// Begins an item of a sequence of this identifier.
+    pub fn item(&self) -> Self {
+        Self { encoding: self.encoding, bytes: Vec::new() }
+    }
+
+    /// Appends a sequence of items that were begun by [`IdentifierWriter::item`].
+    pub fn put_sequence(&mut self, tag: u32, items: Vec<Self>) {
+        let length = items.iter().map(|item| 8 + item.bytes.len()).sum();
+        self.put_header(tag, *b"SQ", length);
+        for item in items {
+            self.put_u16(0xFFFE);
+            self.put_u16(0xE000);
+            self.put_u32(item.bytes.len() as u32);
+            self.bytes.extend_from_slice(&item.bytes);
         }
     }
 
@@ -164,6 +221,30 @@ mod tests {
             assert_eq!(identifier.text(tag::STUDY_INSTANCE_UID), Some("2.25.1"));
             assert_eq!(identifier.text(tag::ROWS), Some("512"));
             assert_eq!(identifier.character_set(), ["GB18030"]);
+        }
+    }
+
+    #[test]
+    fn a_known_sequence_is_opened_and_others_are_noticed() {
+        for syntax in SYNTAXES {
+            let mut writer = IdentifierWriter::new(syntax);
+            let mut item = writer.item();
+            item.put_text(tag::SCHEDULED_PROCEDURE_STEP_ID, *b"SH", b"S1 ");
+            writer.put_sequence(0x0008_1110, vec![writer.item()]);
+            writer.put_sequence(tag::REQUEST_ATTRIBUTES_SEQUENCE, vec![item]);
+
+            let identifier = Identifier::parse(&writer.finish(), syntax, &Charset::gb18030()).unwrap();
+
+            let [other, requests] = identifier.keys() else { panic!("two keys") };
+            assert_eq!((other.tag, other.items.len()), (0x0008_1110, 0));
+            assert_eq!(requests.items.len(), 1, "{syntax}");
+            assert_eq!(requests.items[0][0].text.trim(), "S1");
+            assert_eq!(identifier.text(tag::SCHEDULED_PROCEDURE_STEP_ID), None, "it is not the data set's own");
+        }
+        // Not an item, and an item that runs past its sequence.
+        for value in [[0x40, 0, 0x09, 0, 4, 0, 0, 0], [0xFE, 0xFF, 0x00, 0xE0, 4, 0, 0, 0]] {
+            let bytes = [&[0x40, 0, 0x75, 0x02, 8, 0, 0, 0], value.as_slice()].concat();
+            assert_eq!(Identifier::parse(&bytes, SYNTAXES[0], &Charset::gb18030()), Err(IdentifierError));
         }
     }
 

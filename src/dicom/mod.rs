@@ -6,10 +6,14 @@
 
 pub mod attributes;
 pub mod availability;
+pub mod content_hash;
 pub mod convert;
 pub mod data_set_writer;
 pub mod dictionary;
 pub mod elements;
+pub mod encapsulated_document;
+pub mod encapsulated_pdf;
+pub mod film;
 pub mod frames;
 pub mod header;
 pub mod identifier;
@@ -20,6 +24,7 @@ pub mod part10;
 pub mod render;
 pub mod sop_class;
 pub mod storage_commitment;
+pub mod structured_report;
 pub mod text;
 pub mod transfer_syntax;
 pub mod waveform;

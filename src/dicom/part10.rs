@@ -2,6 +2,8 @@
 //!
 //! A received data set is stored behind a head of our own; its bytes are not touched.
 
+use super::content_hash::HashAlgorithm;
+
 /// Our Implementation Class UID: `2.25.` and the number of a UUID made once for Yingku (PS3.5 annex B.2).
 pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.246142471700911520352752467837577493493";
 /// Our Implementation Version Name.
@@ -26,7 +28,8 @@ pub struct Receipt {
     pub org_code: String,
     /// When it came, milliseconds since 1970 UTC.
     pub received_at: i64,
-    /// Length and SHA-256 (hex) of the data set; nothing when they were not known before the file had to be written.
+    /// Length and hash ([`super::content_hash`]) of the data set; nothing when they were not known before the file had to be
+    /// written.
     pub content: Option<(u64, String)>,
 }
 
@@ -91,19 +94,23 @@ pub fn meta_with_receipt(
 }
 
 /// The part of a receipt that tells length and hash; always of the same, even length.
-pub fn content_note(length: u64, sha256: &str) -> String {
-    format!("length={length:020}\nsha256={sha256:0>64}\n")
+pub fn content_note(length: u64, content_hash: &str) -> String {
+    let (algorithm, digits) = (HashAlgorithm::of(content_hash).name(), HashAlgorithm::digits(content_hash));
+    format!("length={length:020}\n{algorithm}={digits:0>64}\n")
 }
 
 fn read_receipt(value: &[u8]) -> Option<Receipt> {
     let note = std::str::from_utf8(value).ok()?;
     let field = |name: &str| note.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     let length = field("length")?.parse().ok()?;
-    let sha256 = field("sha256").filter(|hash| hash.bytes().any(|digit| digit != b'0'));
+    let hash = [HashAlgorithm::Blake3, HashAlgorithm::Sha256].into_iter().find_map(|algorithm| {
+        let digits = field(algorithm.name()).filter(|digits| digits.bytes().any(|digit| digit != b'0'))?;
+        Some(algorithm.with_digits(digits))
+    });
     Some(Receipt {
         org_code: field("org")?.to_owned(),
         received_at: field("received")?.parse().ok()?,
-        content: sha256.map(|hash| (length, hash.to_owned())),
+        content: hash.map(|hash| (length, hash)),
     })
 }
 
@@ -250,7 +257,8 @@ mod tests {
 
     #[test]
     fn a_receipt_is_read_back_and_its_end_can_be_written_later() {
-        for org_code in ["ORG-T01", "ORG-T0"] {
+        let digits = "ab".repeat(32);
+        for (org_code, hash) in [("ORG-T01", format!("blake3:{digits}")), ("ORG-T0", digits)] {
             let receipt = Receipt { org_code: org_code.to_owned(), received_at: 1_763_700_000_123, content: None };
             let mut file = meta_with_receipt(CT, "1.2.3", EXPLICIT_VR_LITTLE_ENDIAN, "PACS01", &receipt);
             let read = read_meta(&file).unwrap();
@@ -260,7 +268,6 @@ mod tests {
                 ("PACS01", file.len() as u64)
             );
 
-            let hash = "ab".repeat(32);
             let note = content_note(77, &hash);
             let at = file.len() - note.len();
             file[at..].copy_from_slice(note.as_bytes());

@@ -1,21 +1,17 @@
-//! Electrocardiograms (PS3.3 A.34.3, C.10.9) as SVG on millimetre paper: 3 rows of 4 leads and a rhythm strip.
+//! Electrocardiograms and other curves (PS3.3 A.34, C.10.9): what a file holds, in its own units, and its drawing.
 //!
-//! One unit of the drawing is one millimetre. Objects without the twelve standard leads get one row a channel. No
+//! All multiplex groups are read, samples of 8, 16 and 32 bits, signed or not; sensitivity, correction factor and
+//! baseline are applied, padding leaves a gap. `paper` draws a stretch of one group as SVG on millimetre paper. No
 //! name and no number of a patient is drawn: the page around the drawing says whose it is.
 
-use std::fmt::Write as _;
+mod paper;
 
 use super::elements::{Elements, Encoding, Part10};
+use super::text::{self, Charset};
 
-const LEADS: [[&str; 4]; 3] = [["I", "AVR", "V1", "V4"], ["II", "AVL", "V2", "V5"], ["III", "AVF", "V3", "V6"]];
-const RHYTHM: &str = "II";
-const MARGIN_MM: f64 = 5.0;
-/// Room for the calibration pulse in front of each row.
-const PULSE_MM: f64 = 10.0;
-const ROW_MM: f64 = 30.0;
-const FOOT_MM: f64 = 8.0;
 const MAX_CHANNELS: usize = 64;
 const MAX_GROUPS: usize = 32;
+const MAX_ANNOTATIONS: usize = 200;
 
 /// How the paper looks, and how much is drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,11 +24,37 @@ pub struct EcgOptions {
     pub max_seconds: f64,
     /// Most samples of all channels together that are read. Default 4194304.
     pub max_samples: usize,
+    /// Which multiplex group, from 0; the first with most channels when nothing is said.
+    pub group: Option<usize>,
+    /// Where the stretch begins, in seconds.
+    pub start_seconds: f64,
+    /// How the leads are arranged.
+    pub layout: Layout,
+}
+
+/// How leads are arranged on the paper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layout {
+    /// 3 rows of 4 leads and a rhythm strip when the twelve leads are there, else one row a channel.
+    #[default]
+    Usual,
+    /// 6 rows of 2 leads when the twelve leads are there.
+    SixByTwo,
+    /// One row a channel.
+    Rows,
 }
 
 impl Default for EcgOptions {
     fn default() -> Self {
-        Self { speed_mm_per_s: 25.0, gain_mm_per_mv: 10.0, max_seconds: 10.0, max_samples: 4 << 20 }
+        Self {
+            speed_mm_per_s: 25.0,
+            gain_mm_per_mv: 10.0,
+            max_seconds: 10.0,
+            max_samples: 4 << 20,
+            group: None,
+            start_seconds: 0.0,
+            layout: Layout::Usual,
+        }
     }
 }
 
@@ -67,56 +89,157 @@ pub enum Error {
     Unsupported,
 }
 
+/// What a file holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outline {
+    /// Its multiplex groups.
+    pub groups: Vec<GroupOutline>,
+    /// Measurements and statements that the device wrote beside the curves.
+    pub annotations: Vec<String>,
+}
+
+/// One multiplex group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupOutline {
+    /// Its number in the file, from 1; groups that are not readable have one too.
+    pub number: usize,
+    /// Its label; empty when it has none.
+    pub label: String,
+    /// Number of channels.
+    pub channels: usize,
+    /// How long it is.
+    pub seconds: f64,
+    /// Whether the twelve standard leads are there.
+    pub is_standard: bool,
+}
+
 struct Channel {
     name: String,
-    millivolts: Vec<f64>,
+    /// In millivolts, or in `unit`; not a number where there is padding.
+    values: Vec<f64>,
+    /// The unit of what is no voltage.
+    unit: Option<String>,
 }
 
 struct Recording {
     frequency: f64,
+    /// Seconds before the first value.
+    start: f64,
     channels: Vec<Channel>,
 }
 
-/// Draws the first multiplex group that holds most channels.
+/// Draws a stretch of one group.
 pub fn ecg_svg(file: &[u8], options: &EcgOptions) -> Result<String, Error> {
+    let (groups, _, encoding) = open(file);
+    let channels = |group: &&Elements<'_>| group.unsigned((0x003A, 0x0005)).unwrap_or(0);
+    // The rhythm comes first, averaged beats follow: max_by_key would take the last of equals.
+    let group = match options.group {
+        Some(chosen) => groups.get(chosen),
+        None => groups.iter().rev().max_by_key(channels),
+    };
+    let recording = recording(group.ok_or(Error::NoWaveform)?, encoding, options)?;
+    Ok(paper::draw(&recording, &options.on_paper()))
+}
+
+/// Tells what a file holds without reading its samples.
+pub fn outline(file: &[u8]) -> Result<Outline, Error> {
+    let (groups, annotations, _) = open(file);
+    if groups.is_empty() {
+        return Err(Error::NoWaveform);
+    }
+    let groups = (1..).zip(&groups).filter_map(|(number, group)| group_outline(number, group).ok()).collect();
+    Ok(Outline { groups, annotations })
+}
+
+fn open(file: &[u8]) -> (Vec<Elements<'_>>, Vec<String>, Encoding) {
     let part10 = Part10::read(file);
     let encoding = Encoding::of_transfer_syntax(part10.transfer_syntax);
     let elements = Elements::read(file.get(part10.dataset_offset..).unwrap_or_default(), encoding);
-    let groups: Vec<Elements<'_>> = elements.items((0x5400, 0x0100)).take(MAX_GROUPS).collect();
-    let channels = |group: &&Elements<'_>| group.unsigned((0x003A, 0x0005)).unwrap_or(0);
-    // The rhythm comes first, averaged beats follow: max_by_key would take the last of equals.
-    let group = groups.iter().rev().max_by_key(channels).ok_or(Error::NoWaveform)?;
-    Ok(draw(&recording(group, encoding, options)?, &options.on_paper()))
+    let terms = elements.text((0x0008, 0x0005)).unwrap_or_default();
+    let terms: Vec<&str> = terms.split('\\').map(str::trim).filter(|term| !term.is_empty()).collect();
+    let annotations = elements.items((0x0040, 0xB020)).take(MAX_ANNOTATIONS);
+    let annotations = annotations.filter_map(|item| annotation(&item, &terms)).collect();
+    (elements.items((0x5400, 0x0100)).take(MAX_GROUPS).collect(), annotations, encoding)
+}
+
+fn annotation(item: &Elements<'_>, terms: &[&str]) -> Option<String> {
+    let words = |from: &Elements<'_>, tag| {
+        let bytes = from.get(tag).map_or(&[][..], |element| element.value);
+        text::decode(bytes, terms, &Charset::default()).trim().to_owned()
+    };
+    let plain = words(item, (0x0070, 0x0006));
+    if !plain.is_empty() {
+        return Some(plain);
+    }
+    let name = item.first_item((0x0040, 0xA043)).map(|code| words(&code, (0x0008, 0x0104)))?;
+    let unit = item.first_item((0x0040, 0x08EA)).and_then(|code| code.text((0x0008, 0x0100)).map(str::to_owned));
+    let value = item.text((0x0040, 0xA30A)).map(str::to_owned);
+    let value = value.or_else(|| item.first_item((0x0040, 0xA168)).map(|code| words(&code, (0x0008, 0x0104))))?;
+    Some(format!("{name} {value} {}", unit.unwrap_or_default()).trim().to_owned())
+}
+
+fn group_outline(number: usize, group: &Elements<'_>) -> Result<GroupOutline, Error> {
+    let shape = Shape::read(group)?;
+    let label = group.get((0x003A, 0x0020)).map_or(&[][..], |element| element.value);
+    let names: Vec<String> = shape.definitions.iter().map(lead_name).collect();
+    Ok(GroupOutline {
+        number,
+        label: text::decode::<&str>(label, &[], &Charset::default()).trim().to_owned(),
+        channels: shape.channels,
+        seconds: shape.samples as f64 / shape.frequency,
+        is_standard: paper::is_standard(&names),
+    })
+}
+
+/// How the samples of a group lie.
+struct Shape<'a> {
+    definitions: Vec<Elements<'a>>,
+    channels: usize,
+    samples: usize,
+    frequency: f64,
+    /// Bytes of a sample, and whether it has a sign.
+    sample: (usize, bool),
+    data: &'a [u8],
+}
+
+impl<'a> Shape<'a> {
+    fn read(group: &Elements<'a>) -> Result<Self, Error> {
+        let definitions: Vec<Elements<'a>> = group.items((0x003A, 0x0200)).take(MAX_CHANNELS).collect();
+        let channels = usize::from(group.unsigned((0x003A, 0x0005)).unwrap_or(0));
+        if channels == 0 || channels > MAX_CHANNELS || definitions.len() < channels {
+            return Err(Error::Malformed("channels"));
+        }
+        let frequency = group.number((0x003A, 0x001A)).filter(|hz| (0.01..=1e6).contains(hz));
+        let frequency = frequency.ok_or(Error::Malformed("sampling frequency"))?;
+        let bits = group.unsigned((0x5400, 0x1004)).ok_or(Error::Malformed("bits allocated"))?;
+        let sample = match (bits, group.text((0x5400, 0x1006))) {
+            (8, Some("SB")) => (1, true),
+            (8, Some("UB")) => (1, false),
+            (16, Some("SS")) => (2, true),
+            (16, Some("US")) => (2, false),
+            (32, Some("SL")) => (4, true),
+            (32, Some("UL")) => (4, false),
+            _ => return Err(Error::Unsupported),
+        };
+        let data = group.get((0x5400, 0x1010)).ok_or(Error::Malformed("no data"))?.value;
+        let declared = group.number((0x003A, 0x0010)).map_or(usize::MAX, |samples| samples as usize);
+        let samples = declared.min(data.len() / (sample.0 * channels));
+        Ok(Self { definitions, channels, samples, frequency, sample, data })
+    }
 }
 
 fn recording(group: &Elements<'_>, encoding: Encoding, options: &EcgOptions) -> Result<Recording, Error> {
-    let definitions: Vec<Elements<'_>> = group.items((0x003A, 0x0200)).take(MAX_CHANNELS).collect();
-    let count = usize::from(group.unsigned((0x003A, 0x0005)).unwrap_or(0));
-    if count == 0 || count > MAX_CHANNELS || definitions.len() < count {
-        return Err(Error::Malformed("channels"));
-    }
-    let frequency = group.number((0x003A, 0x001A)).filter(|hz| (1.0..=1e6).contains(hz));
-    let frequency = frequency.ok_or(Error::Malformed("sampling frequency"))?;
-    let bits = group.unsigned((0x5400, 0x1004)).ok_or(Error::Malformed("bits allocated"))?;
-    let width = match (bits, group.text((0x5400, 0x1006))) {
-        (8, Some("SB")) => 1,
-        (16, Some("SS")) => 2,
-        (32, Some("SL")) => 4,
-        _ => return Err(Error::Unsupported),
-    };
-    let data = group.get((0x5400, 0x1010)).ok_or(Error::Malformed("no data"))?;
-    let declared = group.number((0x003A, 0x0010)).map_or(usize::MAX, |samples| samples as usize);
-    let samples = declared.min(data.value.len() / (width * count));
-    let shown = samples.min((options.max_seconds * frequency) as usize);
+    let shape = Shape::read(group)?;
+    let (width, signed) = shape.sample;
+    let first = (options.start_seconds.max(0.0) * shape.frequency) as usize;
+    let shown = shape.samples.saturating_sub(first).min((options.max_seconds * shape.frequency) as usize);
     if shown < 2 {
         return Err(Error::Malformed("too few samples"));
     }
-    if shown.saturating_mul(count) > options.max_samples {
+    if shown.saturating_mul(shape.channels) > options.max_samples {
         return Err(Error::TooLarge(options.max_samples));
     }
-    let value = |index: usize| {
-        let at = index * width;
-        let bytes = &data.value[at..at + width];
+    let number = |bytes: &[u8]| {
         let little = match (width, encoding) {
             (1, _) => [bytes[0], 0, 0, 0],
             (2, Encoding::ExplicitBig) => [bytes[1], bytes[0], 0, 0],
@@ -125,149 +248,77 @@ fn recording(group: &Elements<'_>, encoding: Encoding, options: &EcgOptions) -> 
             _ => [bytes[0], bytes[1], bytes[2], bytes[3]],
         };
         let unused = 32 - 8 * width as u32;
-        f64::from((i32::from_le_bytes(little) << unused) >> unused)
+        match signed {
+            true => f64::from((i32::from_le_bytes(little) << unused) >> unused),
+            false => f64::from(u32::from_le_bytes(little)),
+        }
     };
-    let channels = definitions.iter().take(count).enumerate().map(|(channel, definition)| {
-        let (scale, offset) = scale(definition);
-        let millivolts = (0..shown).map(|sample| value(sample * count + channel) * scale + offset).collect();
-        Channel { name: lead_name(definition), millivolts }
+    let padding = group.get((0x5400, 0x100A)).filter(|value| value.value.len() >= width);
+    let padding = padding.map(|value| number(value.value));
+    let channels = shape.definitions.iter().take(shape.channels).enumerate().map(|(channel, definition)| {
+        let (scale, offset, unit) = scale(definition);
+        let sample = |sample: usize| {
+            let at = ((first + sample) * shape.channels + channel) * width;
+            let stored = number(&shape.data[at..at + width]);
+            if padding == Some(stored) { f64::NAN } else { stored * scale + offset }
+        };
+        Channel { name: lead_name(definition), values: (0..shown).map(sample).collect(), unit }
     });
-    Ok(Recording { frequency, channels: channels.collect() })
+    let start = first as f64 / shape.frequency;
+    Ok(Recording { frequency: shape.frequency, start, channels: channels.collect() })
 }
 
-/// Factor and offset from stored values to millivolts.
-fn scale(definition: &Elements<'_>) -> (f64, f64) {
-    let sensitivity = definition.number((0x003A, 0x0210)).unwrap_or(1.0);
-    let correction = definition.number((0x003A, 0x0212)).unwrap_or(1.0);
-    let baseline = definition.number((0x003A, 0x0213)).unwrap_or(0.0);
+/// Factor and offset from stored values to millivolts, or to the unit of what is no voltage.
+fn scale(definition: &Elements<'_>) -> (f64, f64, Option<String>) {
+    let finite = |tag, usual| definition.number(tag).filter(|number: &f64| number.is_finite()).unwrap_or(usual);
+    let sensitivity = finite((0x003A, 0x0210), 1.0);
+    let correction = finite((0x003A, 0x0212), 1.0);
+    let baseline = finite((0x003A, 0x0213), 0.0);
     let units = definition.first_item((0x003A, 0x0211));
-    let per_millivolt = match units.as_ref().and_then(|units| units.text((0x0008, 0x0100))) {
-        Some("mV") => 1.0,
-        Some("V") => 1000.0,
-        Some("nV") => 1e-6,
-        _ => 1e-3,
+    let unit = units.as_ref().and_then(|units| units.text((0x0008, 0x0100)));
+    let (per_millivolt, other) = match unit {
+        Some("mV") => (1.0, None),
+        Some("V") => (1000.0, None),
+        Some("nV") => (1e-6, None),
+        // Without a unit it is what electrocardiographs write.
+        Some("uV" | "µV" | "") | None => (1e-3, None),
+        Some(other) => (1.0, Some(other.chars().take(16).collect())),
     };
-    (sensitivity * correction * per_millivolt, baseline * per_millivolt)
+    (sensitivity * correction * per_millivolt, baseline * per_millivolt, other)
 }
 
 fn lead_name(definition: &Elements<'_>) -> String {
     let source = definition.first_item((0x003A, 0x0208));
-    let meaning = source.as_ref().and_then(|source| source.text((0x0008, 0x0104)));
-    let label = definition.text((0x003A, 0x0203)).or(meaning).unwrap_or("?");
-    label.trim_start_matches("Lead ").trim_start_matches("lead ").chars().take(12).collect()
+    let value = source.as_ref().and_then(|source| source.text((0x0008, 0x0100)));
+    if let Some(lead) = value.and_then(standard_lead) {
+        return lead.to_owned();
+    }
+    let meaning = source.as_ref().and_then(|source| source.get((0x0008, 0x0104)));
+    let label = definition.get((0x003A, 0x0203)).filter(|label| !label.value.is_empty()).or(meaning);
+    let label = text::decode::<&str>(label.map_or(b"?", |label| label.value), &[], &Charset::default());
+    let label = label.trim();
+    let label = label.strip_prefix("Lead ").or(label.strip_prefix("lead ")).unwrap_or(label);
+    label.split('(').next().unwrap_or(label).trim().chars().take(12).collect()
 }
 
-fn draw(recording: &Recording, options: &EcgOptions) -> String {
-    let find = |name: &str| recording.channels.iter().find(|channel| channel.name.eq_ignore_ascii_case(name));
-    let seconds = recording.channels[0].millivolts.len() as f64 / recording.frequency;
-    let standard = LEADS.iter().flatten().all(|name| find(name).is_some());
-    let rows = if standard { LEADS.len() + 1 } else { recording.channels.len() };
-    let width = 2.0 * MARGIN_MM + PULSE_MM + seconds * options.speed_mm_per_s;
-    let height = 2.0 * MARGIN_MM + rows as f64 * ROW_MM + FOOT_MM;
-    let mut pen = Pen { svg: paper(width, height), recording, options };
-    let middle = |row: usize| MARGIN_MM + (row as f64 + 0.5) * ROW_MM;
-    for row in 0..rows {
-        pen.pulse(middle(row));
-    }
-    if standard {
-        let quarter = seconds / 4.0;
-        for (row, leads) in LEADS.iter().enumerate() {
-            for (column, lead) in leads.iter().filter_map(|name| find(name)).enumerate() {
-                let start = column as f64 * quarter;
-                pen.lead(lead, start, start + quarter, middle(row));
-            }
-        }
-        if let Some(rhythm) = find(RHYTHM) {
-            pen.lead(rhythm, 0.0, seconds, middle(LEADS.len()));
-        }
-    } else {
-        for (row, channel) in recording.channels.iter().enumerate() {
-            pen.lead(channel, 0.0, seconds, middle(row));
-        }
-    }
-    pen.foot(height - MARGIN_MM);
-    pen.svg.push_str("</svg>\n");
-    pen.svg
-}
-
-fn paper(width: f64, height: f64) -> String {
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.1}mm\" height=\"{height:.1}mm\" \
-         viewBox=\"0 0 {width:.1} {height:.1}\">\n<defs>\
-         <pattern id=\"mm\" width=\"1\" height=\"1\" patternUnits=\"userSpaceOnUse\">\
-         <path d=\"M1 0H0V1\" fill=\"none\" stroke=\"#f6c9c9\" stroke-width=\"0.1\"/></pattern>\
-         <pattern id=\"cm\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\">\
-         <rect width=\"5\" height=\"5\" fill=\"url(#mm)\"/>\
-         <path d=\"M5 0H0V5\" fill=\"none\" stroke=\"#eb9a9a\" stroke-width=\"0.2\"/></pattern></defs>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fffafa\"/>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"url(#cm)\"/>\n"
-    )
-}
-
-struct Pen<'a> {
-    svg: String,
-    recording: &'a Recording,
-    options: &'a EcgOptions,
-}
-
-impl Pen<'_> {
-    /// 1 mV for 0.2 s.
-    fn pulse(&mut self, middle: f64) {
-        let (high, long) = (self.options.gain_mm_per_mv, 0.2 * self.options.speed_mm_per_s);
-        self.trace(&format!("M{:.2} {middle:.2}h1v-{high:.2}h{long:.2}v{high:.2}h1", MARGIN_MM + 1.0));
-    }
-
-    fn lead(&mut self, channel: &Channel, from: f64, to: f64, middle: f64) {
-        let EcgOptions { speed_mm_per_s, gain_mm_per_mv, .. } = *self.options;
-        let frequency = self.recording.frequency;
-        let x = |seconds: f64| MARGIN_MM + PULSE_MM + seconds * speed_mm_per_s;
-        let (first, last) = ((from * frequency) as usize, (to * frequency) as usize);
-        let mut path = String::new();
-        for (index, value) in channel.millivolts.iter().enumerate().take(last).skip(first) {
-            let y = middle - (value * gain_mm_per_mv).clamp(-ROW_MM, ROW_MM);
-            let command = if index == first { 'M' } else { 'L' };
-            let _ = write!(path, "{command}{:.2} {y:.2}", x(index as f64 / frequency));
-        }
-        self.trace(&path);
-        self.text(x(from) + 1.0, middle - ROW_MM / 2.0 + 5.0, &display_name(&channel.name));
-        let _ = writeln!(
-            self.svg,
-            "<path d=\"M{:.2} {:.2}v6\" stroke=\"#555\" stroke-width=\"0.2\"/>",
-            x(from),
-            middle - 3.0
-        );
-    }
-
-    fn foot(&mut self, y: f64) {
-        let EcgOptions { speed_mm_per_s, gain_mm_per_mv, .. } = *self.options;
-        let frequency = self.recording.frequency;
-        self.text(MARGIN_MM, y, &format!("{speed_mm_per_s} mm/s · {gain_mm_per_mv} mm/mV · {frequency} Hz"));
-    }
-
-    fn trace(&mut self, path: &str) {
-        let _ = writeln!(
-            self.svg,
-            "<path d=\"{path}\" fill=\"none\" stroke=\"#111\" stroke-width=\"0.25\" stroke-linejoin=\"round\"/>"
-        );
-    }
-
-    fn text(&mut self, x: f64, y: f64, text: &str) {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let _ = writeln!(
-            self.svg,
-            "<text x=\"{x:.2}\" y=\"{y:.2}\" font-family=\"sans-serif\" font-size=\"3.5\" fill=\"#111\">{text}</text>"
-        );
-    }
-}
-
-/// aVR, aVL and aVF are written so, whatever case the device uses.
-fn display_name(name: &str) -> String {
-    match name.to_ascii_uppercase().as_str() {
-        "AVR" => "aVR".to_owned(),
-        "AVL" => "aVL".to_owned(),
-        "AVF" => "aVF".to_owned(),
-        _ => name.to_owned(),
-    }
+/// The standard leads by their codes of ISO 11073-10101 (`2:1`) and SCP-ECG (`5.6.3-9-1`).
+fn standard_lead(code: &str) -> Option<&'static str> {
+    let number = code.strip_prefix("2:").or(code.strip_prefix("5.6.3-9-"))?;
+    Some(match number {
+        "1" => "I",
+        "2" => "II",
+        "3" => "V1",
+        "4" => "V2",
+        "5" => "V3",
+        "6" => "V4",
+        "7" => "V5",
+        "8" => "V6",
+        "61" => "III",
+        "62" => "aVR",
+        "63" => "aVL",
+        "64" => "aVF",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -278,6 +329,7 @@ mod tests {
     fn an_object_without_waveforms_is_told_apart() {
         assert_eq!(ecg_svg(&[0; 200], &EcgOptions::default()), Err(Error::NoWaveform));
         assert_eq!(ecg_svg(&[], &EcgOptions::default()), Err(Error::NoWaveform));
+        assert_eq!(outline(&[0; 200]), Err(Error::NoWaveform));
     }
 
     #[test]
@@ -286,17 +338,102 @@ mod tests {
         assert_eq!(asked.on_paper(), EcgOptions { gain_mm_per_mv: 20.0, ..EcgOptions::default() });
     }
 
+    fn element(tag: (u16, u16), vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
+        let mut value = value.to_vec();
+        value.resize(value.len().next_multiple_of(2), b' ');
+        let long = [b"SQ", b"OB", b"OW"].contains(&vr);
+        let mut bytes = [&tag.0.to_le_bytes()[..], &tag.1.to_le_bytes(), vr].concat();
+        if long {
+            bytes.extend([0, 0]);
+            bytes.extend((value.len() as u32).to_le_bytes());
+        } else {
+            bytes.extend((value.len() as u16).to_le_bytes());
+        }
+        [bytes, value].concat()
+    }
+
+    fn sequence(tag: (u16, u16), items: &[Vec<u8>]) -> Vec<u8> {
+        let item = |item: &Vec<u8>| {
+            [&[0xFE, 0xFF, 0x00, 0xE0][..], &(item.len() as u32).to_le_bytes(), item.as_slice()].concat()
+        };
+        element(tag, b"SQ", &items.iter().flat_map(item).collect::<Vec<u8>>())
+    }
+
+    fn channel(lead: &str, unit: &str, [sensitivity, correction, baseline]: [&str; 3]) -> Vec<u8> {
+        let code = |value: &str| element((0x0008, 0x0100), b"SH", value.as_bytes());
+        [
+            sequence((0x003A, 0x0208), &[code(lead)]),
+            element((0x003A, 0x0210), b"DS", sensitivity.as_bytes()),
+            sequence((0x003A, 0x0211), &[code(unit)]),
+            element((0x003A, 0x0212), b"DS", correction.as_bytes()),
+            element((0x003A, 0x0213), b"DS", baseline.as_bytes()),
+        ]
+        .concat()
+    }
+
+    fn group(channels: &[Vec<u8>], (bits, kind): (u16, &str), data: &[u8], padding: &[u8]) -> Vec<u8> {
+        let mut group = [
+            element((0x003A, 0x0005), b"US", &(channels.len() as u16).to_le_bytes()),
+            element((0x003A, 0x001A), b"DS", b"2"),
+            sequence((0x003A, 0x0200), channels),
+            element((0x5400, 0x1004), b"US", &bits.to_le_bytes()),
+            element((0x5400, 0x1006), b"CS", kind.as_bytes()),
+        ]
+        .concat();
+        if !padding.is_empty() {
+            group.extend(element((0x5400, 0x100A), b"OW", padding));
+        }
+        [group, element((0x5400, 0x1010), b"OW", data)].concat()
+    }
+
+    fn values(group: &[u8], start: f64) -> Vec<Vec<f64>> {
+        let elements = Elements::read(group, Encoding::ExplicitLittle);
+        let options = EcgOptions { start_seconds: start, ..EcgOptions::default() };
+        let found = recording(&elements, Encoding::ExplicitLittle, &options).unwrap();
+        found.channels.into_iter().map(|channel| channel.values).collect()
+    }
+
     #[test]
-    fn one_millivolt_is_ten_millimetres_and_one_second_twenty_five() {
-        let flat = Channel { name: "<X>".to_owned(), millivolts: vec![0.0; 500] };
-        let mut stepped = Channel { name: "II".to_owned(), millivolts: vec![0.0; 500] };
-        stepped.millivolts[250] = 1.0;
-        let recording = Recording { frequency: 500.0, channels: vec![stepped, flat] };
+    fn samples_of_every_width_become_millivolts() {
+        let plain = |unit: &str| channel("2:1", unit, ["2", "1", "0"]);
+        let bytes = |numbers: &[i32], width: usize| -> Vec<u8> {
+            numbers.iter().flat_map(|number| number.to_le_bytes()[..width].to_vec()).collect()
+        };
+        for (bits, kind) in [(8, "SB"), (16, "SS"), (32, "SL")] {
+            let data = bytes(&[-100, 0, 100, 50], bits as usize / 8);
+            let found = values(&group(&[plain("mV")], (bits, kind), &data, &[]), 0.0);
+            assert_eq!(found, [[-200.0, 0.0, 200.0, 100.0]], "{kind}");
+        }
+        let unsigned = values(&group(&[plain("mV")], (8, "UB"), &[200, 0], &[]), 0.0);
+        assert_eq!(unsigned, [[400.0, 0.0]]);
+        // Two channels side by side, one with a correction and a baseline in microvolts; the second sample begins at 0.5 s.
+        let channels = [plain("uV"), channel("2:2", "uV", ["1", "3", "500"])];
+        let data = bytes(&[1000, 1, 2000, 2, 3000, 3], 2);
+        assert_eq!(values(&group(&channels, (16, "SS"), &data, &[]), 0.5), [[4.0, 6.0], [0.506, 0.509]]);
+        let gap = values(&group(&[plain("mV")], (16, "SS"), &bytes(&[1, -32768, 2], 2), &[0, 0x80]), 0.0);
+        assert!(gap[0][1].is_nan() && gap[0][2] == 4.0);
+    }
 
-        let svg = draw(&recording, &EcgOptions::default());
-
-        assert!(svg.contains("width=\"45.0mm\" height=\"78.0mm\""), "two rows of one second");
-        assert!(svg.contains("L27.50 10.00"), "the peak is 10 mm above the middle of row one, 12.5 mm in");
-        assert!(svg.contains("&lt;X&gt;") && !svg.contains("<X>"), "names are escaped");
+    #[test]
+    fn all_groups_are_told_with_their_lengths_and_any_can_be_drawn() {
+        let one = group(&[channel("2:1", "mV", ["1", "1", "0"])], (16, "SS"), &[0; 40], &[]);
+        let other = group(&[channel("9:9", "mm[Hg]", ["1", "1", "0"])], (16, "US"), &[7, 0, 9, 0, 8, 0, 7, 0], &[]);
+        let file = [
+            vec![0; 128],
+            b"DICM".to_vec(),
+            element((0x0002, 0x0010), b"UI", b"1.2.840.10008.1.2.1"),
+            sequence((0x0040, 0xB020), &[element((0x0070, 0x0006), b"ST", "窦性心律".as_bytes())]),
+            sequence((0x5400, 0x0100), &[one, other]),
+        ]
+        .concat();
+        let found = outline(&file).unwrap();
+        assert_eq!(found.groups.iter().map(|g| (g.channels, g.seconds)).collect::<Vec<_>>(), [(1, 10.0), (1, 2.0)]);
+        assert_eq!(found.annotations, ["窦性心律"]);
+        let pressure = ecg_svg(&file, &EcgOptions { group: Some(1), ..EcgOptions::default() }).unwrap();
+        assert!(pressure.contains("mm[Hg]") && pressure.contains("7") && pressure.contains("9"));
+        let beyond = EcgOptions { group: Some(2), ..EcgOptions::default() };
+        assert_eq!(ecg_svg(&file, &beyond), Err(Error::NoWaveform));
+        let late = EcgOptions { start_seconds: 100.0, ..EcgOptions::default() };
+        assert_eq!(ecg_svg(&file, &late), Err(Error::Malformed("too few samples")));
     }
 }

@@ -104,6 +104,7 @@ impl Admission {
                     answer_charset: peer.answer_charset.clone(),
                     readable: peer.readable(),
                     services: Services::of(peer.services.as_deref()),
+                    transfer_syntaxes: peer.transfer_syntaxes.clone(),
                 });
             }
         }
@@ -115,7 +116,8 @@ impl Admission {
         let (answer_charset, readable) = (None, Vec::new());
         let services = Services::of(Some(&[Service::Echo, Service::Store]));
         let ae_title = calling.to_string();
-        Ok(Caller { ae_title, organization, charset, address, answer_charset, readable, services })
+        let transfer_syntaxes = Vec::new();
+        Ok(Caller { ae_title, organization, charset, address, answer_charset, readable, services, transfer_syntaxes })
     }
 
     fn take_slot(&self, ae_title: &str) -> Option<Slot> {

@@ -41,6 +41,9 @@ pub(super) async fn serve(
     let (progress, is_cancelled) = send_all(association, context_id, request, instances).await?;
     let encoding = ElementEncoding::of(&association.context(context_id).transfer_syntax);
     let (response, identifier) = progress.conclude(request, is_cancelled, encoding);
+    if progress.counts.failed == 0 && !is_cancelled {
+        association.archive.note_success("C-GET", &association.caller.ae_title.to_string());
+    }
     tracing::info!(
         peer.ae_title = %association.caller.ae_title,
         status = %response.status().unwrap_or(Status::SUCCESS),

@@ -96,6 +96,9 @@ pub(super) async fn serve(
     }
     let encoding = ElementEncoding::of(&association.context(context_id).transfer_syntax);
     let (response, identifier) = progress.conclude(request, is_cancelled, encoding);
+    if progress.counts.failed == 0 && !is_cancelled {
+        association.archive.note_success("C-MOVE", &association.caller.ae_title.to_string());
+    }
     tracing::info!(
         peer.ae_title = %association.caller.ae_title,
         destination = %destination.escape_debug(),

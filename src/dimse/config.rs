@@ -14,11 +14,12 @@ use super::services::Service;
 use super::storage_commitment::CommitmentConfig;
 use super::sub_operations::SubOperationConfig;
 use crate::archive::peers::find::{Confidentiality, FindLimits, MAX_PAGE_ROWS, Readable};
+use crate::dicom::film::FilmRule;
 use crate::dicom::header::HeaderLimits;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
-use crate::domain::AeTitle;
 use crate::domain::customer::Secret;
+use crate::domain::{AeTitle, Uid};
 use crate::tls::{CertificateMatch, ClientCertificate, ListenerKind, PeerTlsConfig, ServerTls, TlsConfig};
 
 /// The DICOM listener.
@@ -49,6 +50,8 @@ pub struct DicomConfig {
     pub max_object_bytes: u64,
     /// How far the header of an object is read for the index; what lies beyond is stored all the same.
     pub header: HeaderLimits,
+    /// Series that are electronic films although their Modality is not `EFILM` (D-I5), by `[[dicom.film]]`. Default none.
+    pub film: Vec<FilmRule>,
     /// Time an association may stay without a byte from its peer, in milliseconds. Default 60000.
     pub idle_timeout_ms: u64,
     /// ARTIM: time for the A-ASSOCIATE-RQ to come and for the connection to close at the end, in milliseconds. Default 10000.
@@ -91,6 +94,7 @@ impl Default for DicomConfig {
             max_command_bytes: 16 * 1024,
             max_object_bytes: 16 * 1024 * 1024 * 1024,
             header: HeaderLimits::default(),
+            film: Vec::new(),
             idle_timeout_ms: 60_000,
             artim_timeout_ms: 10_000,
             write_timeout_ms: 30_000,
@@ -117,6 +121,7 @@ impl DicomConfig {
                 faults.push(format!("dicom.{key} is {value}; it must be 4096 to 4194304"));
             }
         }
+        faults.extend(self.film.iter().flat_map(FilmRule::faults));
         if self.max_associate_request_bytes < 16 * 1024 {
             faults.push("dicom.max_associate_request_bytes must be 16384 at least".to_owned());
         }
@@ -156,7 +161,7 @@ impl DicomConfig {
             faults.push(error.to_string());
         }
         for peer in peers {
-            faults.extend(peer.security_faults(&self.tls));
+            faults.extend(peer.own_faults(&self.tls));
         }
         for peer in peers {
             faults.extend(peer.scu.faults(&peer.ae_title, &peer.organization, peer.retrieve));
@@ -256,6 +261,11 @@ pub struct PeerConfig {
     /// File that holds the passcode.
     #[serde(default)]
     pub passcode_file: Option<PathBuf>,
+    /// Transfer syntaxes (UIDs) in which it may send objects by C-STORE, the best first: of those that a presentation
+    /// context offers the first in this list is taken, and a context with none of them is refused. What we fetch by C-MOVE
+    /// comes this way too. Default: whatever it offers first.
+    #[serde(default)]
+    pub transfer_syntaxes: Vec<String>,
     /// What it may ask for: any of `echo`, `store`, `find`, `get`, `move`, `commit`. Default all.
     #[serde(default)]
     pub services: Option<Vec<Service>>,
@@ -306,9 +316,12 @@ impl PeerConfig {
         readable
     }
 
-    fn security_faults(&self, tls: &TlsConfig) -> Vec<String> {
+    fn own_faults(&self, tls: &TlsConfig) -> Vec<String> {
         let mut faults = Vec::new();
         let mut add = |what: &str| faults.push(format!("peer {}: {what}", self.ae_title));
+        if self.transfer_syntaxes.iter().any(|uid| Uid::parse(uid).is_err()) {
+            add("transfer_syntaxes has one that is no UID");
+        }
         if !self.certificate.is_empty() && (tls.listen.is_none() || tls.client_certificate == ClientCertificate::None) {
             add("certificate is set, but dicom.tls asks no caller for one, so it can never call");
         }

@@ -14,6 +14,7 @@ mod c_get;
 mod c_move;
 mod c_store;
 pub mod config;
+mod dissect;
 mod identity;
 mod message;
 mod n_action;
@@ -42,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::archive::Archive;
+use crate::archive::peers::send_data_set::Sending;
 use crate::tls::{ListenerKind, ServerTls, TlsError};
 use admission::{Admission, Admitted, Origin};
 use association::abort::AbortReason;
@@ -49,6 +51,7 @@ use association::framing::{Framing, FramingError, FramingLimits};
 use association::negotiation::{self, Offer, Rejection};
 use association::{Association, AssociationError, Limits};
 pub use config::{DicomConfig, PeerConfig};
+pub use dissect::{Dissected, dissect};
 use node::Node;
 pub use services::{Service, Services};
 pub use status::Status;
@@ -130,6 +133,11 @@ impl Listener {
     /// Both sides of storage commitment: for the job that reports, and to ask peers.
     pub fn storage_commitment(&self) -> StorageCommitment {
         self.service.node.commitment.clone()
+    }
+
+    /// Turns of conversions, shared with those of C-MOVE and C-GET.
+    pub fn sending(&self) -> Sending {
+        self.service.node.sending.clone()
     }
 
     /// The address in use, with the port that the system chose for port 0.
@@ -314,6 +322,7 @@ impl Connections {
             max_presentation_contexts: self.config.max_presentation_contexts,
             private_classes: self.config.private_classes(),
             services: caller.services,
+            transfer_syntaxes: &caller.transfer_syntaxes,
         };
         let Some(agreement) = negotiation::negotiate(request, offer) else {
             let error = FramingError::protocol(AbortReason::InvalidPduParameter, "presentation context ids");

@@ -4,6 +4,7 @@
 //! All of it may take long or panic inside a parser on a hostile file, so callers run it with
 //! `tokio::task::spawn_blocking` behind a semaphore; panics are caught here and become errors.
 
+pub mod clinical_document;
 pub mod code128;
 mod content;
 pub mod fonts;

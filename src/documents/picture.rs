@@ -5,9 +5,11 @@
 //! picture always gives the same bytes.
 
 mod decode;
+mod fax;
+mod palette;
 mod tiff_pages;
 
-use lopdf::{Dictionary, Document, Object, Stream, dictionary};
+use lopdf::{Dictionary, Document, Object, Stream, StringFormat, dictionary};
 
 use super::page::VisibleArea;
 use super::stamp::{StampPolicy, StampRefusal, Stamped, operators};
@@ -46,9 +48,11 @@ struct Picture {
     orientation: u8,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Colors {
     Gray,
+    /// Numbers of these colours, red, green and blue one after the other.
+    Palette(Vec<u8>),
     Rgb,
     Cmyk,
     /// CMYK of which all values mean their opposite, as Adobe's programs write it.
@@ -77,17 +81,23 @@ impl Picture {
     }
 
     fn into_stream(self) -> Stream {
+        let is_inverted = self.colors == Colors::CmykInverted;
         let colors = match self.colors {
-            Colors::Gray => "DeviceGray",
-            Colors::Rgb => "DeviceRGB",
-            Colors::Cmyk | Colors::CmykInverted => "DeviceCMYK",
+            Colors::Gray => Object::from("DeviceGray"),
+            Colors::Palette(colors) => {
+                let last = (colors.len() / 3).saturating_sub(1) as i64;
+                let colors = Object::String(colors, StringFormat::Hexadecimal);
+                Object::Array(vec!["Indexed".into(), "DeviceRGB".into(), last.into(), colors])
+            }
+            Colors::Rgb => Object::from("DeviceRGB"),
+            Colors::Cmyk | Colors::CmykInverted => Object::from("DeviceCMYK"),
         };
         let mut dict = dictionary! {
             "Type" => "XObject", "Subtype" => "Image",
             "Width" => i64::from(self.width), "Height" => i64::from(self.height),
             "ColorSpace" => colors, "BitsPerComponent" => i64::from(self.bits), "Filter" => self.filter,
         };
-        if self.colors == Colors::CmykInverted {
+        if is_inverted {
             dict.set("Decode", Object::Array([1, 0, 1, 0, 1, 0, 1, 0].map(Object::Integer).to_vec()));
         }
         Stream::new(dict, self.data).with_compression(false)

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::date_time::{NotADate, normalise, parse};
 use super::identity::{IdNo, Sex, mask_id_no, mask_name};
 use super::page::{Page, Parameter};
+use super::search_rules::SearchRules;
 use super::token::Verified;
 
 /// A number that tells a patient, a visit or an exam.
@@ -44,6 +45,15 @@ pub enum Key {
 }
 
 impl Key {
+    /// Whether the number means something in one organisation only, so that `OrganizationID` belongs to it (table E.3).
+    pub fn is_of_organization(self) -> bool {
+        use Key::*;
+        match self {
+            IdCard | HealthCard | Insurance | Card | PatientMaster | Observation => false,
+            MedicalRecord | Visit | OutPatient | InPatient | PlacerOrder | FillerOrder | Accession | PatientId => true,
+        }
+    }
+
     /// What it is called on pages.
     pub fn label(self) -> &'static str {
         match self {
@@ -100,6 +110,10 @@ pub struct Criteria {
     pub observed: Span,
     /// Whether everything of the patients found belongs to the answer (D-P16).
     pub related: bool,
+    /// For a key, the organisation or system that gave the number; numbers of others do not match.
+    pub authorities: Vec<(Key, String)>,
+    /// Whether accession numbers also find specimens.
+    pub specimens: bool,
 }
 
 /// What the exam page shows first (D-P18).
@@ -162,11 +176,24 @@ const KEYS: [(Parameter, Key); 14] = [
     (Parameter::ObservationUid, Key::Observation),
 ];
 
+/// Which key a parameter says the issuing system of.
+const AUTHORITIES: [(Parameter, Key); 3] = [
+    (Parameter::PlacerAssigningAuthority, Key::PlacerOrder),
+    (Parameter::FillerAssigningAuthority, Key::FillerOrder),
+    (Parameter::PidAssigningAuthority, Key::PatientId),
+];
+
 impl Criteria {
+    /// The organisation or system that gave the number of a key.
+    pub fn authority(&self, key: Key) -> Option<&str> {
+        self.authorities.iter().find(|(of, _)| *of == key).map(|(_, name)| name.as_str())
+    }
+
     /// Reads a verified link's parameters.
-    pub fn from_link(page: Page, link: &Verified<'_>) -> Result<Self, CriteriaError> {
+    pub fn from_link(page: Page, link: &Verified<'_>, rules: &SearchRules) -> Result<Self, CriteriaError> {
         let mut criteria = Criteria {
-            types: exam_types(link.get(Parameter::ServiceSectId)),
+            types: rules.exam_types(link.get(Parameter::ServiceSectId)),
+            specimens: rules.accession_finds_specimens,
             organization: link.get(Parameter::OrganizationId).to_owned(),
             name: link.get(Parameter::Name).to_owned(),
             sex: sex_code(link.get(Parameter::Sex))?,
@@ -188,6 +215,12 @@ impl Criteria {
                 criteria.any_of.push((key, value));
             } else {
                 criteria.all_of.push((key, value));
+            }
+        }
+        for (parameter, key) in AUTHORITIES {
+            let name = link.get(parameter);
+            if !name.is_empty() {
+                criteria.authorities.push((key, rules.authority(name).to_owned()));
             }
         }
         let keys = criteria.any_of.len() + criteria.all_of.len();
@@ -238,28 +271,6 @@ fn sex_code(text: &str) -> Result<String, CriteriaError> {
         return Ok(String::new());
     }
     Sex::parse(text).map(|sex| sex.code().to_owned()).ok_or(CriteriaError::Shape("Sex"))
-}
-
-/// Exam types in upper case; names of groups stand for the modalities in them (D-P13).
-pub fn exam_types(text: &str) -> Vec<String> {
-    const GROUPS: [(&str, &[&str]); 5] = [
-        ("RIS", &["RIS", "CR", "DR", "DX", "CT", "MR", "MG", "RF", "XA", "PX", "IO"]),
-        ("DR", &["DR", "DX", "CR"]),
-        ("PA", &["PA", "GMS", "SM"]),
-        ("NM", &["NM", "PT"]),
-        ("US", &["US", "UIS"]),
-    ];
-    let mut types: Vec<String> = Vec::new();
-    for word in text.split([',', '，']).map(str::trim).filter(|word| !word.is_empty()).take(32) {
-        let word = word.to_uppercase();
-        match GROUPS.iter().find(|(name, _)| *name == word) {
-            Some((_, members)) => types.extend(members.iter().map(|member| (*member).to_owned())),
-            None => types.push(word),
-        }
-    }
-    types.sort();
-    types.dedup();
-    types
 }
 
 fn dates(link: &Verified<'_>, from: Parameter, to: Parameter) -> Result<Span, CriteriaError> {

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::legacy_login::LegacyLogin;
+
 /// Shortest secret that is accepted, in characters (D-T1).
 pub const MIN_SECRET_CHARS: usize = 16;
 
@@ -36,10 +38,43 @@ pub enum TokenOrder {
     UrlThenTable,
 }
 
+/// Which signatures of a customer's links are accepted (D-T11).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Signature {
+    /// `token` (MD5) and `sign` (HMAC-SHA-256); where both are given, `sign` counts.
+    #[default]
+    Any,
+    /// `sign` only.
+    Hmac,
+    /// `token` only.
+    Md5,
+}
+
+/// Whether the customer's users may do something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// They may.
+    #[default]
+    Allowed,
+    /// They may not.
+    Denied,
+}
+
+impl Permission {
+    /// Whether they may.
+    pub fn is_allowed(self) -> bool {
+        self == Permission::Allowed
+    }
+}
+
 /// How a customer's links are checked.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenOptions {
+    /// Signatures that are accepted: `any` (default), `hmac` (only `sign`) or `md5` (only `token`).
+    pub signature: Signature,
     /// Order of the values: `url` (default), `table` or `url_then_table`.
     pub order: TokenOrder,
     /// How old a link may be, in seconds. Default 600.
@@ -59,6 +94,7 @@ pub struct TokenOptions {
 impl Default for TokenOptions {
     fn default() -> Self {
         Self {
+            signature: Signature::Any,
             order: TokenOrder::Url,
             max_age_s: 600,
             max_future_s: 300,
@@ -118,6 +154,17 @@ pub struct Customer {
     pub name_alone: bool,
     /// Sites that may show the pages in a frame, e.g. `https://his.example.test` (D-P21). Default none.
     pub frame_ancestors: Vec<String>,
+    /// Whether a link to one exam also opens the patient's other exams. Default false.
+    pub prior_exams: bool,
+    /// Whether its users are told how many reports are hidden from them because they are of VIP patients or restricted
+    /// (D-P23). Default false.
+    pub restricted_count: bool,
+    /// Whether its users may open and save report files and attachments themselves: `allowed` (default) or `denied`.
+    pub download: Permission,
+    /// Whether its users may print pages: `allowed` (default) or `denied`.
+    pub print: Permission,
+    /// Links with a user's name and password in the place of a signature (D-T12). Default none.
+    pub legacy: LegacyLogin,
 }
 
 /// What happens to reports that nobody has reviewed yet (D-P24).
@@ -179,6 +226,7 @@ impl Customer {
         if !self.token.require_timestamp && self.scope != VisibleScope::Own {
             faults.push(format!("{at}: links without a time are accepted for scope own only (D-T9)"));
         }
+        faults.extend(self.legacy.faults().into_iter().map(|why| format!("{at}: {why}")));
         for site in &self.frame_ancestors {
             if site.is_empty() || !site.chars().all(|c| c.is_ascii_graphic() && !matches!(c, ';' | ',' | '"' | '\'')) {
                 faults.push(format!("{at}: frame_ancestors has an entry that is no site"));
@@ -202,27 +250,69 @@ pub(crate) fn secret_fault(secret: &str) -> Option<&'static str> {
     }
 }
 
-/// All customers.
+/// The customers of the configuration, and what is needed to read those that are kept in the database.
 #[derive(Debug, Clone, Default)]
 pub struct Customers {
     list: Vec<Customer>,
     default_guid: String,
+    key: Option<CustomerKey>,
 }
 
 impl Customers {
     /// Takes the configured customers; `default_guid` names the one that links without GUID belong to, empty for none.
     pub fn new(list: Vec<Customer>, default_guid: String) -> Self {
-        Self { list, default_guid }
+        Self { list, default_guid, key: None }
     }
 
-    /// The customer with this GUID, in any case.
+    /// Also those whose secrets the database keeps under this key.
+    pub fn with_key(self, key: Option<CustomerKey>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// The key of the secrets in the database.
+    pub fn key(&self) -> Option<&CustomerKey> {
+        self.key.as_ref()
+    }
+
+    /// The configured customer with this GUID, in any case.
     pub fn get(&self, guid: &str) -> Option<&Customer> {
         self.list.iter().find(|customer| customer.guid.eq_ignore_ascii_case(guid))
     }
 
-    /// The customer that links without a GUID belong to, if one is configured (D-T10).
-    pub fn default_customer(&self) -> Option<&Customer> {
-        if self.default_guid.is_empty() { None } else { self.get(&self.default_guid) }
+    /// All configured customers.
+    pub fn configured(&self) -> &[Customer] {
+        &self.list
+    }
+
+    /// The GUID that links without one belong to; `""` when none is configured (D-T10).
+    pub fn default_guid(&self) -> &str {
+        &self.default_guid
+    }
+}
+
+/// The key under which the database keeps customers' secrets: 32 bytes (D-T10).
+///
+/// Secrets cannot be hashed, since the signature is computed over them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CustomerKey([u8; 32]);
+
+impl fmt::Debug for CustomerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomerKey(…)")
+    }
+}
+
+impl CustomerKey {
+    /// Reads 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; 32] = hex::decode(text.trim()).ok()?.try_into().ok()?;
+        // One byte over and over is nobody's random number.
+        bytes.iter().any(|byte| *byte != bytes[0]).then_some(Self(bytes))
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 
@@ -245,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn short_and_sample_secrets_are_refused() {
+    fn d_x7_short_and_sample_secrets_are_refused() {
         for secret in ["key", "only-fifteen-ch", "unit-test-secret-1", "aaaaaaaaaaaaaaaaaaaa"] {
             let faults = Customer { secret: Secret(secret.to_owned()), ..customer() }.faults();
             assert_eq!(faults.len(), 1, "{secret}");
@@ -258,6 +348,15 @@ mod tests {
         let token = TokenOptions { require_timestamp: false, ..TokenOptions::default() };
         let faults = Customer { scope: VisibleScope::Region, token, ..customer() }.faults();
         assert_eq!(faults.len(), 1);
+    }
+
+    #[test]
+    fn a_key_is_64_digits_and_never_shown() {
+        let key = CustomerKey::parse(&"0a".repeat(31)).or(CustomerKey::parse(&format!("{}ff", "0a".repeat(31))));
+        assert_eq!(format!("{:?}", key.unwrap()), "CustomerKey(…)");
+        for text in ["", "0a", &"0a".repeat(32), &"zz".repeat(32)] {
+            assert_eq!(CustomerKey::parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn local_text_is_beijing_time() {
+    fn d_x1_local_text_is_beijing_time() {
         assert_eq!(local_text(1_478_793_600_000), "2016-11-11 00:00:00");
         assert_eq!(parse("2016-11-11").unwrap().unwrap().epoch_ms(), 1_478_793_600_000);
     }

@@ -8,12 +8,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::record::{Field, Record};
 
+/// Codes and names of organisations, beside those that the configuration names (RD-24).
+pub const ORGANIZATION: &str = "organization";
 /// Sex (STD_SEX).
 pub const SEX: &str = "sex";
 /// Event type (STD_EVENT_TYPE).
 pub const EVENT_TYPE: &str = "event_type";
 /// Class_Code or Class_Name of exams to DICOM Modality.
 pub const MODALITY: &str = "modality";
+/// Class_Code, Class_Name or Class_Local_Name of lab reports to LOINC, or whatever the region has agreed on.
+pub const LAB_CLASS: &str = "lab_class";
+/// The same of lines of lab reports.
+pub const LAB_ITEM: &str = "lab_item";
 /// Mutual recognition (STD_LAB_EXAM_RECOGNITION), of exams and lab reports.
 pub const RECOGNITION: &str = "recognition";
 
@@ -125,6 +131,17 @@ impl Dictionaries {
         self.entries.get(dictionary)?.get(at)
     }
 
+    /// What exactly this code means.
+    pub fn meaning(&self, dictionary: &str, code: &str) -> Option<&str> {
+        let entry = self.find(dictionary, code).filter(|entry| entry.code == code);
+        entry.map(|entry| entry.meaning.as_str())
+    }
+
+    /// The entry that the first of these texts stands for that stands for one.
+    pub fn find_any(&self, dictionary: &str, texts: &[&str]) -> Option<&Entry> {
+        texts.iter().filter(|text| !text.is_empty()).find_map(|text| self.find(dictionary, text))
+    }
+
     /// Names and entries, in order.
     pub fn all(&self) -> impl Iterator<Item = (&str, &[Entry])> {
         self.entries.iter().map(|(name, entries)| (name.as_str(), entries.as_slice()))
@@ -147,7 +164,8 @@ pub fn listed(cell: &str) -> Vec<String> {
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-fn folded(text: &str) -> String {
+/// A text as it is compared: case, width and blanks do not count.
+pub fn folded(text: &str) -> String {
     let narrow = |c: char| match c {
         '\u{3000}' => ' ',
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),

@@ -119,13 +119,17 @@ parameters! {
     ShowClose = "ShowClose",
     /// When the link was made.
     Timestamp = "Timestamp",
-    /// The signature.
+    /// Language of the pages, `zh` or `en`; an addition of ours.
+    Language = "lang",
+    /// The signature by MD5.
     Token = "token",
+    /// The signature by HMAC-SHA-256; an addition of ours (D-T11).
+    Sign = "sign",
 }
 
-/// Known on every page, in any table or not (D-P1, D-P2, D-T8, D-T10).
+/// Known on every page, in any table or not (D-P1, D-P2, D-T8, D-T10, D-T11).
 const EVERYWHERE: &[Parameter] =
-    &[CustomerGuid, UserId, UserName, UserOrganizationId, UserOrganizationName, Timestamp, Token];
+    &[CustomerGuid, UserId, UserName, UserOrganizationId, UserOrganizationName, Timestamp, Language, Token, Sign];
 
 const CLINIC_EXAM_VIEW: &[Parameter] = &[
     CustomerGuid,

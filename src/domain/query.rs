@@ -2,7 +2,7 @@
 //!
 //! A [`Query`] asks at one level with conditions on attributes and names the attributes to return. Adapters feed it key
 //! by key as UTF-8 text with [`Query::add_key`], which finds the kind of matching (single value, list, universal,
-//! wildcard, range) from the value and the attribute. [`Query::accepts`] decides exactly; a database may use the
+//! wildcard, range) from the value and the attribute; [`Query::add_nested_key`] does so inside a sequence. [`Query::accepts`] decides exactly; a database may use the
 //! conditions to find candidates. Attributes that the archive does not know are told, not refused.
 
 pub mod attribute;
@@ -113,9 +113,19 @@ impl Query {
     /// Adds a key with its value as text: UTF-8, several values separated by `\`. An empty value matches everything.
     /// The attribute is also returned.
     pub fn add_key(&mut self, tag: u32, value: &str) -> Result<KeySupport, QueryError> {
-        let Some(attribute) = Attribute::of(tag).filter(|attribute| attribute.level <= self.level) else {
+        self.add(Attribute::of(tag), value)
+    }
+
+    /// Adds a key in the item of a sequence (sequence matching, PS3.4 section C.2.2.2.6): all such keys must fit one item.
+    pub fn add_nested_key(&mut self, sequence: u32, tag: u32, value: &str) -> Result<KeySupport, QueryError> {
+        self.add(Attribute::in_sequence(sequence, tag), value)
+    }
+
+    fn add(&mut self, attribute: Option<&'static Attribute>, value: &str) -> Result<KeySupport, QueryError> {
+        let Some(attribute) = attribute.filter(|attribute| attribute.level <= self.level) else {
             return Ok(KeySupport::Unsupported);
         };
+        let tag = attribute.tag;
         self.returned.insert(tag);
         if !attribute.is_matched() {
             return Ok(KeySupport::Returned);
@@ -127,11 +137,25 @@ impl Query {
         Ok(KeySupport::Matched)
     }
 
-    /// Returns an attribute without a condition on it.
+    /// Returns an attribute without a condition on it; of a sequence all that is known in its items.
     pub fn add_return(&mut self, tag: u32) -> KeySupport {
-        match Attribute::of(tag).filter(|attribute| attribute.level <= self.level) {
-            Some(_) => {
-                self.returned.insert(tag);
+        let in_items: Vec<u32> = Attribute::all_in_sequence(tag).map(|attribute| attribute.tag).collect();
+        if in_items.is_empty() {
+            return self.add_one_return(Attribute::of(tag));
+        }
+        let added = in_items.into_iter().map(|nested| self.add_nested_return(tag, nested));
+        added.last().unwrap_or(KeySupport::Unsupported)
+    }
+
+    /// Returns an attribute in the items of a sequence without a condition on it.
+    pub fn add_nested_return(&mut self, sequence: u32, tag: u32) -> KeySupport {
+        self.add_one_return(Attribute::in_sequence(sequence, tag))
+    }
+
+    fn add_one_return(&mut self, attribute: Option<&'static Attribute>) -> KeySupport {
+        match attribute.filter(|attribute| attribute.level <= self.level) {
+            Some(attribute) => {
+                self.returned.insert(attribute.tag);
                 KeySupport::Returned
             }
             None => KeySupport::Unsupported,
@@ -158,7 +182,7 @@ impl Query {
         self.conditions.iter().find(|condition| condition.attribute.tag == tag).map(|condition| &condition.matching)
     }
 
-    /// Tags to return, in order.
+    /// Tags to return, in order; those in the items of a sequence among them.
     pub fn returned(&self) -> &BTreeSet<u32> {
         &self.returned
     }
@@ -186,6 +210,17 @@ impl Query {
             .all(|condition| value_of(condition.attribute.tag).is_none_or(|value| condition.matching.accepts(value)))
     }
 
+    /// Whether a condition is about the items of a sequence.
+    pub fn asks_items(&self) -> bool {
+        self.conditions.iter().any(|condition| condition.attribute.kind == Kind::Nested)
+    }
+
+    /// Whether one item of a sequence fits every condition about its items; `value_of` gives the item's values.
+    pub fn accepts_item<'a>(&self, value_of: impl Fn(u32) -> &'a str) -> bool {
+        let mut nested = self.conditions.iter().filter(|condition| condition.attribute.kind == Kind::Nested);
+        nested.all(|condition| condition.matching.accepts(value_of(condition.attribute.tag)))
+    }
+
     fn is_in_combined_pair(&self, tag: u32) -> bool {
         self.date_time == DateTimeMatching::Combined
             && combined_pairs().iter().any(|(date, time)| {
@@ -196,5 +231,9 @@ impl Query {
 
 /// Dates with the times that belong to them.
 fn combined_pairs() -> &'static [(u32, u32)] {
-    &[(tag::STUDY_DATE, tag::STUDY_TIME), (tag::SERIES_DATE, tag::SERIES_TIME)]
+    &[
+        (tag::STUDY_DATE, tag::STUDY_TIME),
+        (tag::SERIES_DATE, tag::SERIES_TIME),
+        (tag::PERFORMED_PROCEDURE_STEP_START_DATE, tag::PERFORMED_PROCEDURE_STEP_START_TIME),
+    ]
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::criteria::{Criteria, ShowType, Span};
+use super::customer::Permission;
 use super::page::Page;
 
 /// Whose and which exams a session may see (D-P5, D-P22 to D-P24, D-R22).
@@ -23,6 +24,13 @@ pub struct Scope {
     pub vip: bool,
     /// For related exams: the patients that step one found (D-P16); their exams are what may be seen.
     pub patients: Option<Vec<PatientKey>>,
+}
+
+impl Scope {
+    /// What the link itself asks for, also of a session whose form may leave it.
+    pub fn of_link(&self) -> Self {
+        Self { free_search: false, ..self.clone() }
+    }
 }
 
 /// A patient as one organisation knows it.
@@ -51,6 +59,15 @@ pub struct SessionScope {
     pub frame_ancestors: Vec<String>,
     /// Whether somebody with a printed code opened it (D-I10).
     pub visitor: bool,
+    /// Whether the user is told how many reports are hidden as restricted (D-P23).
+    #[serde(default)]
+    pub restricted_count: bool,
+    /// Whether report files and attachments may be opened and saved themselves.
+    #[serde(default)]
+    pub download: Permission,
+    /// Whether pages may be printed.
+    #[serde(default)]
+    pub print: Permission,
 }
 
 /// What somebody typed into the query form, kept with the session since addresses hold no patient data.
@@ -83,20 +100,40 @@ pub struct Filter {
     pub accession: String,
     /// One exam only.
     pub observation_uid: String,
+    /// Exams of these patients only; empty means any.
+    pub patients: Vec<PatientKey>,
 }
 
 /// Which part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paging {
-    /// Newest or oldest first.
+    /// By which column.
+    pub by: SortBy,
+    /// Newest or oldest first; of other columns than the time, falling or rising.
     pub order: Order,
-    /// Time and id of the last entry of the part before.
+    /// What the last entry of the part before has in that column, and its id.
     pub after: Option<(String, String)>,
     /// Most entries.
     pub limit: i64,
 }
 
-/// Order of a list by the time of the exams.
+/// The column by which a list is sorted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SortBy {
+    /// When it was done.
+    #[default]
+    Observed,
+    /// The patient's name.
+    Name,
+    /// Modality or class code.
+    Type,
+    /// What was done.
+    Title,
+    /// The organisation's code.
+    Organization,
+}
+
+/// Order of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
     /// Newest first.

@@ -11,7 +11,8 @@ use md5::{Digest, Md5};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use subtle::ConstantTimeEq;
 
-use super::customer::{Customer, Customers, TokenOrder};
+use super::customer::{Customer, Signature, TokenOrder};
+use super::link_signature::link_signature;
 use super::page::{Page, Parameter};
 
 /// More parameters than this are no link of ours.
@@ -63,6 +64,9 @@ impl SignedQuery {
                 value: decode(&value.replace('+', " ")),
                 literal: decode(value),
             };
+            if pair.name.contains('=') {
+                return Err(Refusal::Malformed("a parameter's name has an equals sign"));
+            }
             if pair.literal.chars().count() > MAX_VALUE_CHARS {
                 return Err(Refusal::Malformed("a value is too long"));
             }
@@ -82,9 +86,32 @@ impl SignedQuery {
         Ok(Self { pairs })
     }
 
-    /// The GUID of the customer that the link says it is from, when there is such a customer; nothing is verified yet.
-    pub fn customer(&self, customers: &Customers) -> Option<String> {
-        customers.get(self.value(Parameter::CustomerGuid)).map(|customer| customer.guid.clone())
+    /// The GUID of the customer that the link says it is from, `""` for none; nothing is verified yet.
+    pub fn guid(&self) -> &str {
+        self.value(Parameter::CustomerGuid)
+    }
+
+    /// User and password of a link that has no signature at all (D-T12).
+    pub fn password(&self) -> Option<(&str, &str)> {
+        let is_signed = !self.value(Parameter::Token).is_empty() || !self.value(Parameter::Sign).is_empty();
+        let pair = self.pairs.iter().find(|pair| pair.name.eq_ignore_ascii_case("UserPwd"))?;
+        let user = self.value(Parameter::UserId).trim();
+        let given = !is_signed && !user.is_empty() && !pair.value.is_empty();
+        given.then_some((user, pair.value.as_str()))
+    }
+
+    /// What the page knows of the link's values, trimmed.
+    fn values(&self, page: Page, plus: Plus) -> BTreeMap<Parameter, String> {
+        let mut values = BTreeMap::new();
+        for pair in &self.pairs {
+            if let Some(parameter) = pair.parameter.filter(|p| page.knows(*p)) {
+                let value = pair.text(plus).trim();
+                if !value.is_empty() {
+                    values.insert(parameter, value.to_owned());
+                }
+            }
+        }
+        values
     }
 
     fn find(&self, parameter: Parameter) -> Option<&Pair> {
@@ -105,6 +132,17 @@ fn decode(text: &str) -> String {
     }
 }
 
+/// By what a link was found to be the customer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// `token`.
+    Md5,
+    /// `sign`.
+    Hmac,
+    /// User and password (D-T12).
+    Password,
+}
+
 /// What a verified link says. Values are trimmed; parameters that the page does not know are gone (D-T5).
 #[derive(Debug, Clone)]
 pub struct Verified<'c> {
@@ -112,7 +150,9 @@ pub struct Verified<'c> {
     pub customer: &'c Customer,
     /// The page's parameters that are present and not empty.
     pub values: BTreeMap<Parameter, String>,
-    /// The token in upper case, for single use.
+    /// By what it was verified.
+    pub proof: Proof,
+    /// The signature in upper case, for single use; `""` when there is none.
     pub token: String,
     /// What an operator may want to know.
     pub notes: Vec<&'static str>,
@@ -125,39 +165,41 @@ impl Verified<'_> {
     }
 }
 
-/// Checks customer, token and time of a link.
+/// Checks signature and time of a link that says it is `customer`'s; `None` when nobody has the GUID.
 pub fn verify<'c>(
     page: Page,
     query: &SignedQuery,
-    customers: &'c Customers,
+    customer: Option<&'c Customer>,
     now_s: i64,
 ) -> Result<Verified<'c>, Refusal> {
-    let guid = query.value(Parameter::CustomerGuid);
-    let customer = if guid.is_empty() && page == Page::RelatedExamList {
-        customers.default_customer()
-    } else if guid.len() == 36 {
-        customers.get(guid)
-    } else {
-        None
-    };
-    let token = query.value(Parameter::Token).to_ascii_uppercase();
     // An unknown customer costs the same work as a wrong token, so that time tells nothing (D-T10).
     let nobody = Customer::default();
     let asked = customer.unwrap_or(&nobody);
-    let matched = match_token(page, query, asked, &token);
+    let sign = query.value(Parameter::Sign);
+    let proof = match asked.token.signature {
+        Signature::Any if !sign.is_empty() => Proof::Hmac,
+        Signature::Any | Signature::Md5 => Proof::Md5,
+        Signature::Hmac => Proof::Hmac,
+    };
+    let (token, matched) = match proof {
+        Proof::Hmac => (sign.to_ascii_uppercase(), match_sign(page, query, asked, &sign.to_ascii_lowercase())),
+        Proof::Md5 | Proof::Password => {
+            let token = query.value(Parameter::Token).to_ascii_uppercase();
+            let matched = match_token(page, query, asked, &token);
+            (token, matched)
+        }
+    };
     let customer = customer.ok_or(Refusal::Denied("unknown customer"))?;
     let plus = matched.ok_or(Refusal::Denied("wrong token"))?;
     let notes = check_time(query.find(Parameter::Timestamp).map(|pair| pair.value.as_str()), customer, now_s)?;
-    let mut values = BTreeMap::new();
-    for pair in &query.pairs {
-        if let Some(parameter) = pair.parameter.filter(|p| page.knows(*p)) {
-            let value = pair.text(plus).trim();
-            if !value.is_empty() {
-                values.insert(parameter, value.to_owned());
-            }
-        }
-    }
-    Ok(Verified { customer, values, token, notes })
+    Ok(Verified { customer, values: query.values(page, plus), proof, token, notes })
+}
+
+/// What a link says whose user and password have been checked; the password is in nothing that is kept or shown (D-T12).
+pub fn by_password<'c>(page: Page, query: &SignedQuery, customer: &'c Customer) -> Verified<'c> {
+    let mut values = query.values(page, Plus::Blank);
+    values.remove(&Parameter::UserName);
+    Verified { customer, values, proof: Proof::Password, token: String::new(), notes: vec!["user and password"] }
 }
 
 /// How a `+` in the address was meant by the one who signed it.
@@ -176,19 +218,23 @@ impl Pair {
     }
 }
 
+fn readings(query: &SignedQuery) -> &'static [Plus] {
+    let has_plus = query.pairs.iter().any(|pair| pair.value != pair.literal);
+    if has_plus { &[Plus::Blank, Plus::Literal] } else { &[Plus::Blank] }
+}
+
+fn secrets(customer: &Customer) -> Vec<&str> {
+    match customer.secrets() {
+        secrets if secrets.is_empty() => vec!["no secret, same work"],
+        secrets => secrets,
+    }
+}
+
 /// Tries every reading that the configuration allows; always all of them, each compared in constant time.
 fn match_token(page: Page, query: &SignedQuery, customer: &Customer, token: &str) -> Option<Plus> {
     let given = token.as_bytes();
     let well_formed = given.len() == 32 && given.iter().all(u8::is_ascii_hexdigit);
-    let readings = if query.pairs.iter().any(|pair| pair.value != pair.literal) {
-        &[Plus::Blank, Plus::Literal][..]
-    } else {
-        &[Plus::Blank][..]
-    };
-    let secrets = match customer.secrets() {
-        secrets if secrets.is_empty() => vec!["no secret, same work"],
-        secrets => secrets,
-    };
+    let (readings, secrets) = (readings(query), secrets(customer));
     let mut matched = None;
     for &plus in readings {
         for values in candidates(page, query, customer.token.order, plus) {
@@ -203,13 +249,36 @@ fn match_token(page: Page, query: &SignedQuery, customer: &Customer, token: &str
     matched.filter(|_| well_formed && !customer.secrets().is_empty())
 }
 
+/// The same for `sign`; what a portal added may have been signed or not (D-T5).
+fn match_sign(page: Page, query: &SignedQuery, customer: &Customer, sign: &str) -> Option<Plus> {
+    let mut matched = None;
+    for &plus in readings(query) {
+        for only_known in [false, true] {
+            for secret in secrets(customer) {
+                let pairs = query.pairs.iter().filter(|pair| !only_known || is_documented(page, pair));
+                let expected = link_signature(page, pairs.map(|pair| (pair.name.as_str(), pair.text(plus))), secret);
+                if bool::from(expected.as_bytes().ct_eq(sign.as_bytes())) && matched.is_none() {
+                    matched = Some(plus);
+                }
+            }
+        }
+    }
+    matched.filter(|_| !customer.secrets().is_empty())
+}
+
+/// Whether the interface has the parameter; our language is like a portal's own addition.
+fn is_documented(page: Page, pair: &Pair) -> bool {
+    pair.parameter.is_some_and(|parameter| page.knows(parameter) && parameter != Parameter::Language)
+}
+
 /// The sequences of values that may have been signed (D-T2, D-T5).
 fn candidates(page: Page, query: &SignedQuery, order: TokenOrder, plus: Plus) -> Vec<Vec<&str>> {
     let mut sequences = Vec::with_capacity(3);
-    let signed = || query.pairs.iter().filter(|pair| pair.parameter != Some(Parameter::Token));
+    let signed =
+        || query.pairs.iter().filter(|pair| !matches!(pair.parameter, Some(Parameter::Token | Parameter::Sign)));
     if order != TokenOrder::Table {
         sequences.push(signed().map(|pair| pair.text(plus)).collect());
-        let known = |pair: &&Pair| pair.parameter.is_some_and(|p| page.knows(p));
+        let known = |pair: &&Pair| is_documented(page, pair);
         sequences.push(signed().filter(known).map(|pair| pair.text(plus)).collect());
     }
     if order != TokenOrder::Url {
@@ -257,6 +326,16 @@ fn check_time(timestamp: Option<&str>, customer: &Customer, now_s: i64) -> Resul
 
 /// Makes the query string of a signed link; the values are signed in the order given, `Timestamp` among them.
 pub fn sign(params: &[(&str, &str)], secret: &str) -> String {
+    let token = digest(params.iter().map(|(_, value)| *value), secret);
+    format!("{}token={token}", encoded(params))
+}
+
+/// The same with `sign` (D-T11).
+pub fn sign_by_hmac(page: Page, params: &[(&str, &str)], secret: &str) -> String {
+    format!("{}sign={}", encoded(params), link_signature(page, params.iter().copied(), secret))
+}
+
+fn encoded(params: &[(&str, &str)]) -> String {
     let mut query = String::new();
     for (name, value) in params {
         query.push_str(name);
@@ -264,8 +343,6 @@ pub fn sign(params: &[(&str, &str)], secret: &str) -> String {
         query.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
         query.push('&');
     }
-    query.push_str("token=");
-    query.push_str(&digest(params.iter().map(|(_, value)| *value), secret));
     query
 }
 

@@ -1,7 +1,7 @@
 //! The vectors of D-T1 and every rule of D-T2 to D-T13 that the verifier keeps.
 
 use super::*;
-use crate::domain::customer::{Secret, TokenOptions};
+use crate::domain::customer::{Customers, Secret, TokenOptions};
 
 const GUID: &str = "11111111-2222-4333-8444-555555555555";
 const SECRET: &str = "unit-test-secret-1";
@@ -21,7 +21,8 @@ fn customer(token: TokenOptions) -> Customers {
 
 fn check(page: Page, raw: &str, token: TokenOptions) -> Result<BTreeMap<Parameter, String>, Refusal> {
     let customers = customer(token);
-    verify(page, &SignedQuery::parse(raw)?, &customers, NOW).map(|verified| verified.values)
+    let query = SignedQuery::parse(raw)?;
+    verify(page, &query, customers.get(query.guid()), NOW).map(|verified| verified.values)
 }
 
 fn by_default(page: Page, raw: &str) -> Result<BTreeMap<Parameter, String>, Refusal> {
@@ -45,7 +46,7 @@ fn with_token(params: &[(&str, &str)], token: &str) -> String {
 }
 
 #[test]
-fn v1_the_plain_link() {
+fn d_t1_v1_the_plain_link() {
     assert!(sign(&V1, SECRET).ends_with(V1_TOKEN));
     let values = by_default(Page::ClinicExamView, &sign(&V1, SECRET)).unwrap();
     assert_eq!(values[&Parameter::MedRecNo], "MR0001");
@@ -53,7 +54,7 @@ fn v1_the_plain_link() {
 }
 
 #[test]
-fn v2_names_are_not_signed() {
+fn d_t1_v2_names_are_not_signed() {
     let mut params = V1;
     params[0].0 = "UserUID";
     params[5].0 = "PlacerOrderNO";
@@ -63,7 +64,7 @@ fn v2_names_are_not_signed() {
 }
 
 #[test]
-fn v3_the_order_of_the_address_counts() {
+fn d_t2_v3_the_order_of_the_address_counts() {
     let mut params = V1;
     params[1..6].rotate_right(1);
     let own = sign(&params, SECRET);
@@ -79,7 +80,7 @@ fn v3_the_order_of_the_address_counts() {
 }
 
 #[test]
-fn v4_empty_values_count_as_nothing_and_blanks_stay() {
+fn d_t4_v4_empty_values_count_as_nothing_and_blanks_stay() {
     let raw = format!(
         "CustomerGuid={GUID}&UserID=u01&UserName=&UserOrganizationID=&UserOrganizationName=&MedRecNO=&IDCardNO=\
          &AccessionNumber=A%201%2BB%2F2&Timestamp=1700000000&token=729F76A219AE52715DD44803CFA67B04"
@@ -90,7 +91,7 @@ fn v4_empty_values_count_as_nothing_and_blanks_stay() {
 }
 
 #[test]
-fn v5_characters_beyond_the_basic_plane_are_surrogate_pairs() {
+fn d_t1_v5_characters_beyond_the_basic_plane_are_surrogate_pairs() {
     let params = [
         ("CustomerGuid", GUID),
         ("UserID", "u02"),
@@ -103,7 +104,7 @@ fn v5_characters_beyond_the_basic_plane_are_surrogate_pairs() {
 }
 
 #[test]
-fn v6_a_list_link_without_timestamp_needs_permission() {
+fn d_t9_v6_a_list_link_without_timestamp_needs_permission() {
     let params = [
         ("UserUID", GUID),
         ("UserID", "u01"),
@@ -120,7 +121,7 @@ fn v6_a_list_link_without_timestamp_needs_permission() {
 }
 
 #[test]
-fn v7_characters_can_be_moved_between_neighbours() {
+fn d_t11_v7_characters_can_be_moved_between_neighbours() {
     for (name, number) in [("a", "MR0001"), ("aM", "R0001")] {
         let params = [
             ("CustomerGuid", GUID),
@@ -134,7 +135,7 @@ fn v7_characters_can_be_moved_between_neighbours() {
 }
 
 #[test]
-fn n1_to_n4_other_encodings_are_refused() {
+fn d_t1_n1_to_n4_other_encodings_are_refused() {
     let text: String = V1.iter().map(|(_, value)| *value).chain([SECRET]).collect();
     let big_endian: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let marked: Vec<u8> = [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
@@ -153,13 +154,13 @@ fn n1_to_n4_other_encodings_are_refused() {
 }
 
 #[test]
-fn a_blank_before_a_name_is_not_part_of_it() {
+fn d_t3_a_blank_before_a_name_is_not_part_of_it() {
     let raw = sign(&V1, SECRET).replace("&MedRecNO", "&%20MedRecNO");
     assert_eq!(by_default(Page::ClinicExamView, &raw).unwrap()[&Parameter::MedRecNo], "MR0001");
 }
 
 #[test]
-fn a_literal_plus_is_tried_second() {
+fn d_t3_a_literal_plus_is_tried_second() {
     let mut params = V1;
     params[5].1 = "A+B";
     let raw = sign(&params, SECRET).replace("A%2BB", "A+B");
@@ -170,7 +171,7 @@ fn a_literal_plus_is_tried_second() {
 }
 
 #[test]
-fn values_in_gbk_are_read() {
+fn d_t3_values_in_gbk_are_read() {
     let mut gbk = String::new();
     for byte in GB18030.encode("测试医生甲").0.iter() {
         gbk.push_str(&format!("%{byte:02X}"));
@@ -181,7 +182,7 @@ fn values_in_gbk_are_read() {
 }
 
 #[test]
-fn unknown_parameters_may_be_signed_or_not_and_are_never_used() {
+fn d_t5_unknown_parameters_may_be_signed_or_not_and_are_never_used() {
     let unsigned = format!("_=123&{}", sign(&V1, SECRET));
     assert!(by_default(Page::ClinicExamView, &unsigned).is_ok());
     let mut params = V1.to_vec();
@@ -191,7 +192,7 @@ fn unknown_parameters_may_be_signed_or_not_and_are_never_used() {
 }
 
 #[test]
-fn a_name_that_stands_twice_is_malformed() {
+fn d_t6_a_name_that_stands_twice_is_malformed() {
     for raw in ["MedRecNO=1&MedRecNO=2", "MedRecNO=1&medrecno=1", "CustomerGuid=a&UserUID=b"] {
         assert!(matches!(SignedQuery::parse(raw), Err(Refusal::Malformed(_))), "{raw}");
     }
@@ -199,7 +200,7 @@ fn a_name_that_stands_twice_is_malformed() {
 }
 
 #[test]
-fn tokens_are_exactly_32_hex_digits_in_either_case() {
+fn d_t7_tokens_are_exactly_32_hex_digits_in_either_case() {
     assert!(by_default(Page::ClinicExamView, &with_token(&V1, &V1_TOKEN.to_lowercase())).is_ok());
     for token in ["", "EDC12F21", "EDC12F2114C9181950D3F51E3F216C520", "ZDC12F2114C9181950D3F51E3F216C52"] {
         assert!(by_default(Page::ClinicExamView, &with_token(&V1, token)).is_err(), "{token}");
@@ -207,7 +208,7 @@ fn tokens_are_exactly_32_hex_digits_in_either_case() {
 }
 
 #[test]
-fn the_secret_before_is_still_good() {
+fn d_t10_the_secret_before_is_still_good() {
     assert!(by_default(Page::ClinicExamView, &sign(&V1, "the-secret-before-1")).is_ok());
     assert!(by_default(Page::ClinicExamView, &sign(&V1, "some-other-secret-9")).is_err());
 }
@@ -219,7 +220,7 @@ fn at(timestamp: &str, options: TokenOptions) -> Result<BTreeMap<Parameter, Stri
 }
 
 #[test]
-fn links_are_fresh_for_ten_minutes_and_may_be_five_early() {
+fn d_t8_links_are_fresh_for_ten_minutes_and_may_be_five_early() {
     let plain = TokenOptions::default;
     assert!(at(&(NOW - 600).to_string(), plain()).is_ok());
     assert_eq!(at(&(NOW - 601).to_string(), plain()).unwrap_err(), Refusal::Denied("expired"));
@@ -232,7 +233,7 @@ fn links_are_fresh_for_ten_minutes_and_may_be_five_early() {
 }
 
 #[test]
-fn local_time_taken_for_utc_is_tolerated_only_on_request() {
+fn d_t8_local_time_taken_for_utc_is_tolerated_only_on_request() {
     let shifted = (NOW + 28_800).to_string();
     assert!(at(&shifted, TokenOptions::default()).is_err());
     let tolerant = TokenOptions { tolerate_beijing_offset: true, ..TokenOptions::default() };
@@ -241,12 +242,84 @@ fn local_time_taken_for_utc_is_tolerated_only_on_request() {
 }
 
 #[test]
-fn unknown_customers_and_wrong_tokens_are_the_same_kind_of_refusal() {
+fn d_t10_unknown_customers_and_wrong_tokens_are_the_same_kind_of_refusal() {
     let unknown = sign(&V1, SECRET).replace("11111111", "99999999");
     assert!(matches!(by_default(Page::ClinicExamView, &unknown), Err(Refusal::Denied(_))));
-    let nobody = Customers::default();
     let query = SignedQuery::parse("UserID=u&token=D41D8CD98F00B204E9800998ECF8427E").unwrap();
-    assert!(matches!(verify(Page::RelatedExamList, &query, &nobody, NOW), Err(Refusal::Denied(_))));
+    assert!(matches!(verify(Page::RelatedExamList, &query, None, NOW), Err(Refusal::Denied(_))));
+}
+
+fn signature(kind: Signature) -> TokenOptions {
+    TokenOptions { signature: kind, ..TokenOptions::default() }
+}
+
+/// Own vector, printed in the integrators' manual too.
+#[test]
+fn d_t11_the_second_signature_is_accepted_beside_the_first() {
+    let link = sign_by_hmac(Page::ClinicExamView, &V1, SECRET);
+    assert!(link.ends_with(V1_SIGN), "{link}");
+    assert_eq!(by_default(Page::ClinicExamView, &link).unwrap()[&Parameter::MedRecNo], "MR0001");
+    assert!(check(Page::ClinicExamView, &link, signature(Signature::Hmac)).is_ok());
+    assert!(check(Page::ClinicExamView, &link, signature(Signature::Md5)).is_err());
+    assert!(check(Page::ClinicExamView, &sign(&V1, SECRET), signature(Signature::Hmac)).is_err());
+    let before = sign_by_hmac(Page::ClinicExamView, &V1, "the-secret-before-1");
+    assert!(by_default(Page::ClinicExamView, &before).is_ok(), "while the secret is changed");
+}
+
+const V1_SIGN: &str = "724acc8b715865a865f0b39be3f43bd6abd3f74ba72b2a87563029b38bc06ea1";
+
+#[test]
+fn d_t11_the_second_signature_binds_names_values_and_page() {
+    let link = sign_by_hmac(
+        Page::ClinicExam,
+        &[
+            ("UserUID", GUID),
+            ("UserID", "u"),
+            ("PatientID", "P1"),
+            ("AccessionNumber", "A1"),
+            ("Timestamp", "1700000000"),
+        ],
+        SECRET,
+    );
+    assert!(by_default(Page::ClinicExam, &link).is_ok());
+    for (from, to) in [("PatientID", "MedRecNO"), ("P1&AccessionNumber=A1", "P&AccessionNumber=1A1"), ("=A1", "=A2")] {
+        let changed = link.replace(from, to);
+        assert!(changed != link && by_default(Page::ClinicExam, &changed).is_err(), "{changed}");
+    }
+    assert!(by_default(Page::RelatedExamList, &link).is_err(), "another page");
+    assert!(by_default(Page::ClinicExam, &format!("{link}&ShowClose=1")).is_err(), "what the page knows is signed");
+    assert!(by_default(Page::ClinicExam, &format!("{link}&_=17")).is_ok(), "what it does not know is never used");
+    let reordered: Vec<&str> = link.split('&').rev().collect();
+    assert!(by_default(Page::ClinicExam, &reordered.join("&")).is_ok(), "the order does not count");
+}
+
+#[test]
+fn d_t11_a_wrong_second_signature_is_not_mended_by_a_good_first_one() {
+    let link = sign(&V1, SECRET);
+    assert!(by_default(Page::ClinicExamView, &link).is_ok());
+    assert!(by_default(Page::ClinicExamView, &format!("{link}&sign={}", "0".repeat(64))).is_err());
+}
+
+#[test]
+fn d_t12_a_password_counts_only_where_nothing_is_signed() {
+    let of = |raw: &str| SignedQuery::parse(raw).unwrap().password().map(|(u, p)| (u.to_owned(), p.to_owned()));
+    let legacy = "UserID=his&UserPwd=123456&MedRecNO=MR0001";
+    assert_eq!(of(legacy), Some(("his".to_owned(), "123456".to_owned())));
+    assert_eq!(of(&format!("{legacy}&token=00")), None);
+    assert_eq!(of(&format!("{legacy}&sign=00")), None);
+    assert_eq!(of("UserID=his&UserName=123456&MedRecNO=MR0001"), None);
+    let query = SignedQuery::parse(legacy).unwrap();
+    let customer = Customer::default();
+    let verified = by_password(Page::ClinicExamList, &query, &customer);
+    assert!(!verified.values.values().any(|value| value.contains("123456")), "the password is kept nowhere");
+}
+
+#[test]
+fn a_language_may_be_added_to_a_signed_link() {
+    assert_eq!(
+        by_default(Page::ClinicExamView, &format!("{}&lang=en", sign(&V1, SECRET))).unwrap()[&Parameter::Language],
+        "en"
+    );
 }
 
 proptest::proptest! {
@@ -255,7 +328,7 @@ proptest::proptest! {
         if let Ok(query) = SignedQuery::parse(&raw) {
             let customers = customer(TokenOptions::default());
             for page in Page::ALL {
-                proptest::prop_assert!(verify(page, &query, &customers, NOW).is_err());
+                proptest::prop_assert!(verify(page, &query, customers.get(GUID), NOW).is_err());
             }
         }
     }

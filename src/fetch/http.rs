@@ -97,6 +97,16 @@ impl Fetcher {
         &self.inner.config.recheck_hours
     }
 
+    /// Whether PDFs inside DICOM objects become report files.
+    pub fn takes_encapsulated(&self) -> bool {
+        self.inner.config.encapsulated
+    }
+
+    /// Longest report file, in bytes.
+    pub fn max_bytes(&self) -> u64 {
+        self.inner.config.max_bytes as u64
+    }
+
     /// Fetches one report file of an organisation, within its hours and its number of places.
     pub async fn fetch_for(&self, org_code: &str, now_ms: i64, source: &str) -> Result<Fetched, Error> {
         let organization = self.inner.config.organization.iter().find(|organization| organization.code == org_code);

@@ -4,7 +4,7 @@
 //! than the hospital's report servers. So an address is fetched only when an entry of `reports.allow` names its
 //! scheme, host, port and path, names are resolved here, and the connection goes to an address that was checked;
 //! redirects go through the same gate. Shares are read where `reports.mount` maps them to a mounted folder, and nowhere else.
-//! What comes back must be a PDF, JPEG, PNG or TIFF by its first bytes.
+//! What comes back must be a PDF, JPEG, PNG, TIFF or DICOM object by its first bytes.
 
 mod address;
 mod allow;
@@ -62,6 +62,9 @@ pub struct ReportsConfig {
     /// Hours after fetching at which the same address is looked at again, since reports are changed under it without a
     /// new registration, e.g. `[24, 168]`. Default: none.
     pub recheck_hours: Vec<u32>,
+    /// Whether a PDF inside a DICOM object (Encapsulated PDF Storage) becomes the file of the exam report that the object's
+    /// study is linked to, where the registration names and brings no file. Default true.
+    pub encapsulated: bool,
 }
 
 impl Default for ReportsConfig {
@@ -81,6 +84,7 @@ impl Default for ReportsConfig {
             organization: Vec::new(),
             ca_file: None,
             recheck_hours: Vec::new(),
+            encapsulated: true,
         }
     }
 }
@@ -137,6 +141,8 @@ pub enum MediaType {
     Png,
     /// `image/tiff`.
     Tiff,
+    /// `application/dicom`, which may hold a PDF.
+    Dicom,
 }
 
 impl MediaType {
@@ -147,12 +153,13 @@ impl MediaType {
             MediaType::Jpeg => "image/jpeg",
             MediaType::Png => "image/png",
             MediaType::Tiff => "image/tiff",
+            MediaType::Dicom => "application/dicom",
         }
     }
 
     /// Reads the media type's name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Pdf, Self::Jpeg, Self::Png, Self::Tiff].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Pdf, Self::Jpeg, Self::Png, Self::Tiff, Self::Dicom].into_iter().find(|kind| kind.as_str() == text)
     }
 
     /// Recognises a report file; names and headers are not asked.
@@ -165,6 +172,9 @@ impl MediaType {
         }
         if [&b"II*\0"[..], b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|mark| bytes.starts_with(mark)) {
             return Some(MediaType::Tiff);
+        }
+        if bytes.get(128..132) == Some(b"DICM") {
+            return Some(MediaType::Dicom);
         }
         // Readers accept a header anywhere in the first kilobyte; a page that talks about PDF is none.
         let head = &bytes[..bytes.len().min(1024)];
@@ -208,8 +218,8 @@ pub enum Error {
     /// Nothing came.
     #[error("the report file of {0} is empty")]
     Empty(String),
-    /// What came is no PDF, JPEG, PNG or TIFF.
-    #[error("{host} sent {found}, not a PDF, JPEG, PNG or TIFF")]
+    /// What came is no PDF, JPEG, PNG, TIFF or DICOM object.
+    #[error("{host} sent {found}, not a PDF, JPEG, PNG, TIFF or DICOM object")]
     NotAReport {
         /// The host.
         host: String,
@@ -333,6 +343,7 @@ mod tests {
         assert_eq!(MediaType::sniff(&[0xFF, 0xD8, 0xFF, 0xE0]), Some(MediaType::Jpeg));
         assert_eq!(MediaType::sniff(b"\x89PNG\r\n\x1a\n...."), Some(MediaType::Png));
         assert_eq!(MediaType::sniff(b"<html>%PDF-1.4 not found</html>"), None);
+        assert_eq!(MediaType::sniff(&[&[0; 128][..], b"DICM"].concat()), Some(MediaType::Dicom));
         assert_eq!(MediaType::sniff(b""), None);
     }
 

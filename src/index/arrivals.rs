@@ -10,8 +10,9 @@ use std::sync::Arc;
 use sqlx::AssertSqlSafe;
 use tokio::sync::oneshot;
 
-use super::instances::NewInstance;
+use super::instances::{NewInstance, OWN_COLUMNS, own_values};
 use super::tx::Tx;
+use super::unsynced::Surety;
 use super::value::bind_postgres;
 use super::writer::Waiting;
 use super::{Engine, Error, Index, Select, Value};
@@ -20,59 +21,70 @@ use crate::params;
 /// Instances in one statement; the engine keeps a plan for each number of them.
 const AT_ONCE: usize = 32;
 
-/// What [`insert_sql`] binds for each instance, in this order.
-const COLUMNS: &str = "id, org_code, sop_instance_uid, sop_class_uid, transfer_syntax_uid, instance_number, \
-    number_of_frames, pixel_rows, pixel_columns, content_hash, object_key, object_offset, object_length, \
-    dataset_offset, pixel_data_offset, header_state, calling_ae_title, received_at, study_instance_uid, \
-    series_instance_uid, patient_id, issuer, patient_name, patient_sex, patient_birth_date";
-const COLUMN_COUNT: usize = 25;
+/// What of a patient an instance must not contradict.
+const PATIENT_COLUMNS: [&str; 5] = ["patient_id", "issuer", "patient_name", "patient_sex", "patient_birth_date"];
 
 /// An instance that waits for the writer, and who hears whether it was added.
 pub(super) struct Arrival {
     id: i64,
     values: Vec<Value>,
-    answer: oneshot::Sender<Result<bool, Error>>,
+    pub(super) surety: Option<Surety>,
+    answer: oneshot::Sender<Result<Arrived, Error>>,
 }
 
-/// Adds an instance to its series; durable when it returns `true`. `false` says that nothing was done, because it needs
-/// more than its own row.
-pub async fn add(index: &Index, id: i64, received_at: i64, new: &NewInstance) -> Result<bool, Error> {
+/// What became of an arrival.
+#[derive(Debug)]
+pub enum Arrived {
+    /// It has its row.
+    Added,
+    /// Nothing was done, because it needs more than its own row; who vouches for it comes back.
+    NeedsMore(Option<Surety>),
+}
+
+/// Adds an instance to its series. Durable when it returns, unless somebody vouches for its row.
+pub async fn add(
+    index: &Index,
+    id: i64,
+    received_at: i64,
+    new: &NewInstance,
+    surety: Option<Surety>,
+) -> Result<Arrived, Error> {
     let values = values(id, received_at, new);
     match &index.engine {
         Engine::Sqlite { write, .. } => {
             let (answer, answered) = oneshot::channel();
-            let arrival = Waiting::Arrival(Arrival { id, values, answer });
+            let arrival = Waiting::Arrival(Arrival { id, values, surety, answer });
             write.send(arrival).await.map_err(|_| Error::WriterStopped)?;
             answered.await.map_err(|_| Error::WriterStopped)?
         }
         Engine::Postgres(pool) => {
             let insert = bind_postgres(sqlx::query(AssertSqlSafe(insert_sql(1))), values);
-            Ok(insert.execute(pool).await?.rows_affected() == 1)
+            let added = match insert.execute(pool).await.map_err(Error::from) {
+                Ok(done) => done.rows_affected() == 1,
+                // Its series is being deleted in this very moment.
+                Err(error) if error.is_parent_gone() => false,
+                Err(error) => return Err(error),
+            };
+            if !added {
+                return Ok(Arrived::NeedsMore(surety));
+            }
+            if let Some(surety) = surety {
+                surety.release();
+            }
+            Ok(Arrived::Added)
         }
     }
 }
 
+/// What [`insert_sql`] binds for each instance, in this order.
+fn columns() -> impl Iterator<Item = &'static str> + Clone {
+    OWN_COLUMNS.into_iter().chain(["study_instance_uid", "series_instance_uid"]).chain(PATIENT_COLUMNS)
+}
+
 fn values(id: i64, received_at: i64, new: &NewInstance) -> Vec<Value> {
-    let (instance, patient) = (&new.instance, &new.patient);
-    params![
-        id,
-        &new.org_code,
-        &instance.sop_instance_uid,
-        &instance.sop_class_uid,
-        &instance.transfer_syntax_uid,
-        instance.instance_number,
-        instance.number_of_frames,
-        instance.rows,
-        instance.columns,
-        &instance.content_hash,
-        &instance.place.key,
-        instance.place.offset as i64,
-        instance.place.length as i64,
-        instance.dataset_offset,
-        instance.pixel_data_offset,
-        instance.header_state,
-        &instance.calling_ae_title,
-        received_at,
+    let mut values = own_values(id, received_at, new);
+    let patient = &new.patient;
+    values.extend(params![
         &new.study.study_instance_uid,
         &new.series.series_instance_uid,
         &patient.patient_id,
@@ -80,33 +92,31 @@ fn values(id: i64, received_at: i64, new: &NewInstance) -> Vec<Value> {
         &patient.name,
         &patient.sex,
         &patient.birth_date,
-    ]
+    ]);
+    values
 }
 
 /// The joins are in the order in which they are to be made: an arrival finds its study, and that its series.
 fn insert_sql(instances: usize) -> String {
-    let mut sql = format!("WITH arrival ({COLUMNS}) AS (VALUES ");
+    let columns: Vec<&str> = columns().collect();
+    let mut sql = format!("WITH arrival ({}) AS (VALUES ", columns.join(", "));
     for number in 0..instances {
         sql.push_str(if number == 0 { "(" } else { ", (" });
-        for column in 1..=COLUMN_COUNT {
+        for column in 1..=columns.len() {
             let comma = if column == 1 { "" } else { ", " };
-            sql.push_str(&format!("{comma}${}", number * COLUMN_COUNT + column));
+            sql.push_str(&format!("{comma}${}", number * columns.len() + column));
         }
         sql.push(')');
     }
-    sql.push_str(
-        ") INSERT INTO instance (id, series_pk, org_code, sop_instance_uid, sop_class_uid, transfer_syntax_uid, \
-         instance_number, number_of_frames, pixel_rows, pixel_columns, content_hash, object_key, object_offset, \
-         object_length, dataset_offset, pixel_data_offset, header_state, calling_ae_title, received_at) \
-         SELECT arrival.id, series.id, arrival.org_code, arrival.sop_instance_uid, arrival.sop_class_uid, \
-         arrival.transfer_syntax_uid, arrival.instance_number, arrival.number_of_frames, arrival.pixel_rows, \
-         arrival.pixel_columns, arrival.content_hash, arrival.object_key, arrival.object_offset, \
-         arrival.object_length, arrival.dataset_offset, arrival.pixel_data_offset, arrival.header_state, \
-         arrival.calling_ae_title, arrival.received_at FROM arrival CROSS JOIN study CROSS JOIN series \
-         WHERE study.org_code = arrival.org_code AND study.study_instance_uid = arrival.study_instance_uid \
+    sql.push_str(&format!(
+        ") INSERT INTO instance (series_pk, {}) SELECT series.id, arrival.{} FROM arrival CROSS JOIN study \
+         CROSS JOIN series WHERE study.org_code = arrival.org_code \
+         AND study.study_instance_uid = arrival.study_instance_uid \
          AND series.study_pk = study.id AND series.series_instance_uid = arrival.series_instance_uid",
-    );
-    for column in ["patient_id", "issuer", "patient_name", "patient_sex", "patient_birth_date"] {
+        OWN_COLUMNS.join(", "),
+        OWN_COLUMNS.join(", arrival."),
+    ));
+    for column in PATIENT_COLUMNS {
         sql.push_str(&format!(
             " AND (arrival.{column} = '' OR study.{column} = '' OR study.{column} = arrival.{column})"
         ));
@@ -122,7 +132,7 @@ pub(super) struct Inserter {
 }
 
 /// Arrivals whose fate is known as soon as the transaction is.
-pub(super) struct Added(Vec<(oneshot::Sender<Result<bool, Error>>, bool)>);
+pub(super) struct Added(Vec<(Arrival, bool)>);
 
 impl Inserter {
     pub(super) fn new() -> Self {
@@ -156,7 +166,7 @@ impl Inserter {
             };
             added.extend(now.into_iter().map(|arrival| {
                 let is_there = there.as_ref().is_none_or(|there| there.contains(&arrival.id));
-                (arrival.answer, is_there)
+                (arrival, is_there)
             }));
         }
     }
@@ -168,12 +178,21 @@ impl Inserter {
 }
 
 impl Added {
-    /// Tells those who wait.
-    pub(super) fn deliver(self, outcome: &Result<(), Error>) {
-        for (answer, is_there) in self.0 {
+    /// Tells those who wait. What is left are the sureties of those that have their rows, or have failed.
+    pub(super) fn deliver(self, outcome: &Result<(), Error>) -> Vec<Surety> {
+        let mut sureties = Vec::new();
+        for (Arrival { answer, surety, .. }, is_there) in self.0 {
+            let answered = match outcome {
+                Ok(()) if !is_there => Ok(Arrived::NeedsMore(surety)),
+                outcome => {
+                    sureties.extend(surety);
+                    outcome.clone().map(|()| Arrived::Added)
+                }
+            };
             // Who asked may have gone.
-            let _ = answer.send(outcome.clone().map(|()| is_there));
+            let _ = answer.send(answered);
         }
+        sureties
     }
 }
 

@@ -165,8 +165,24 @@ pub async fn unlinked(index: &Index, limit: u32) -> Result<Vec<UnlinkedAttachmen
         .collect()
 }
 
+/// Takes an attachment from an exam report because a person says so; no rule links them again. False when they were not
+/// linked.
+pub async fn take_apart(tx: &mut Tx, exam_report_pk: i64, pk: i64, now: i64) -> Result<bool, Error> {
+    let sql = "DELETE FROM exam_attachment WHERE exam_report_pk = $1 AND attachment_pk = $2";
+    if tx.execute(sql, params![exam_report_pk, pk]).await? == 0 {
+        return Ok(false);
+    }
+    let sql = "INSERT INTO exam_attachment_apart (exam_report_pk, attachment_pk, parted_at) VALUES ($1, $2, $3) \
+               ON CONFLICT (exam_report_pk, attachment_pk) DO NOTHING";
+    tx.execute(sql, params![exam_report_pk, pk, now]).await?;
+    note_state(tx, pk).await?;
+    Ok(true)
+}
+
 /// Links an attachment to an exam report because a person says so; no rule takes them apart.
 pub async fn link_by_hand(tx: &mut Tx, exam_report_pk: i64, pk: i64, now: i64) -> Result<(), Error> {
+    let sql = "DELETE FROM exam_attachment_apart WHERE exam_report_pk = $1 AND attachment_pk = $2";
+    tx.execute(sql, params![exam_report_pk, pk]).await?;
     let sql = "INSERT INTO exam_attachment (exam_report_pk, attachment_pk, rule, linked_at) VALUES ($1, $2, 'manual', $3) \
                ON CONFLICT (exam_report_pk, attachment_pk) DO UPDATE SET rule = excluded.rule, linked_at = excluded.linked_at";
     tx.execute(sql, params![exam_report_pk, pk, now]).await?;
@@ -187,8 +203,12 @@ pub async fn unlink_by_rule(tx: &mut Tx, pk: i64) -> Result<(), Error> {
     tx.execute(sql, params![pk]).await.map(|_| ())
 }
 
-/// Links an attachment to an exam report; linking again changes nothing.
+/// Links an attachment to an exam report by a rule, unless a person has taken them apart; linking again changes nothing.
 pub async fn link(tx: &mut Tx, exam_report_pk: i64, pk: i64, rule: &str, now: i64) -> Result<(), Error> {
+    let sql = "SELECT attachment_pk FROM exam_attachment_apart WHERE exam_report_pk = $1 AND attachment_pk = $2";
+    if tx.query_opt(sql, params![exam_report_pk, pk]).await?.is_some() {
+        return Ok(());
+    }
     let sql = "INSERT INTO exam_attachment (exam_report_pk, attachment_pk, rule, linked_at) VALUES ($1, $2, $3, $4) \
                ON CONFLICT (exam_report_pk, attachment_pk) DO NOTHING";
     tx.execute(sql, params![exam_report_pk, pk, rule, now]).await.map(|_| ())

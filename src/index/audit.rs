@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Error, Tx};
+use super::{Error, Index, Select, Tx};
 use crate::domain::Actor;
 use crate::params;
 
@@ -41,5 +41,105 @@ pub async fn record(tx: &mut Tx, id: i64, now: i64, entry: &AuditRecord) -> Resu
         entry.outcome,
         entry.detail.to_string(),
     ];
-    tx.execute(sql, values).await.map(|_| ())
+    tx.post(sql, values).await
+}
+
+/// Which entries are asked for; what is absent narrows nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditSearch {
+    /// At this time or later, milliseconds since 1970 UTC.
+    pub since: Option<i64>,
+    /// Before this time.
+    pub until: Option<i64>,
+    /// The use case.
+    pub action: Option<String>,
+    /// The name of who asked, or the user in whose name a customer did.
+    pub actor: Option<String>,
+    /// The organisation.
+    pub org_code: Option<String>,
+    /// What it was about.
+    pub target: Option<String>,
+    /// How it ended.
+    pub outcome: Option<String>,
+}
+
+/// An entry as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAudit {
+    /// Its id; ids grow with time.
+    pub id: i64,
+    /// When, milliseconds since 1970 UTC.
+    pub at: i64,
+    /// The use case.
+    pub action: String,
+    /// What kind of actor asked.
+    pub actor_kind: String,
+    /// Its name.
+    pub actor: String,
+    /// The user in whose name it asked.
+    pub user_id: String,
+    /// From where.
+    pub remote_addr: String,
+    /// The organisation.
+    pub org_code: String,
+    /// What it was about.
+    pub target: String,
+    /// How it ended.
+    pub outcome: String,
+    /// More, as JSON.
+    pub detail: String,
+}
+
+/// Entries, the newest first, after the one that was the last of the page before.
+pub async fn find(
+    index: &Index,
+    search: &AuditSearch,
+    after: Option<(i64, i64)>,
+    limit: u32,
+) -> Result<Vec<KeptAudit>, Error> {
+    let mut select = Select::new(
+        "SELECT id, at, action, actor_kind, actor, user_id, remote_addr, org_code, target, outcome, detail FROM audit \
+         WHERE 1 = 1",
+    );
+    if let Some(since) = search.since {
+        select.push(" AND at >= ?", params![since]);
+    }
+    if let Some(until) = search.until {
+        select.push(" AND at < ?", params![until]);
+    }
+    if let Some((at, id)) = after {
+        select.push(" AND at <= ? AND (at < ? OR id < ?)", params![at, at, id]);
+    }
+    for (piece, value) in [
+        (" AND action = ?", &search.action),
+        (" AND org_code = ?", &search.org_code),
+        (" AND target = ?", &search.target),
+        (" AND outcome = ?", &search.outcome),
+    ] {
+        if let Some(value) = value {
+            select.push(piece, params![value]);
+        }
+    }
+    if let Some(actor) = &search.actor {
+        select.push(" AND (actor = ? OR user_id = ?)", params![actor, actor]);
+    }
+    select.push(" ORDER BY at DESC, id DESC LIMIT ?", params![i64::from(limit)]);
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(KeptAudit {
+                id: row.int("id")?,
+                at: row.int("at")?,
+                action: row.text("action")?,
+                actor_kind: row.text("actor_kind")?,
+                actor: row.text("actor")?,
+                user_id: row.text("user_id")?,
+                remote_addr: row.text("remote_addr")?,
+                org_code: row.text("org_code")?,
+                target: row.text("target")?,
+                outcome: row.text("outcome")?,
+                detail: row.text("detail")?,
+            })
+        })
+        .collect()
 }

@@ -1,8 +1,14 @@
 //! What of a study can be retrieved here, for those that are notified of it.
 
-use super::{Error, Index};
+use super::{Error, Index, Tx};
 use crate::domain::availability::{InstanceAvailability, StudyAvailability};
 use crate::params;
+
+/// The organisation of a study.
+pub async fn organization_of(tx: &mut Tx, study_pk: i64) -> Result<String, Error> {
+    let row = tx.query_opt("SELECT org_code FROM study WHERE id = $1", params![study_pk]).await?;
+    row.ok_or(Error::Damaged("instance.study"))?.text("org_code")
+}
 
 /// A study with its instances, series by series, if it exists.
 pub async fn of_study(index: &Index, study_pk: i64) -> Result<Option<StudyAvailability>, Error> {

@@ -67,7 +67,7 @@ pub struct Content {
     pub place: Place,
     /// Where the data set begins in it.
     pub dataset_offset: u64,
-    /// SHA-256 of the data set, hex.
+    /// Hash of the data set, with its algorithm (`dicom/content_hash.rs`).
     pub content_hash: String,
 }
 

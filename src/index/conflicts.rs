@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Error, Ids, Index, Row, Select, Tx};
+use super::{Error, Ids, Index, Row, Select, Tx, Value};
 use crate::params;
 
 /// What kind of contradiction.
@@ -152,6 +152,32 @@ pub async fn close(tx: &mut Tx, id: i64, now: i64) -> Result<bool, Error> {
 pub async fn close_about(tx: &mut Tx, kind: ConflictKind, subject: &str, now: i64) -> Result<(), Error> {
     let sql = "UPDATE conflict SET state = 'closed', updated_at = $1 WHERE kind = $2 AND subject = $3";
     tx.execute(sql, params![now, kind.as_str(), subject]).await.map(|_| ())
+}
+
+/// The same for all conflicts that name a row which has been deleted, alone or behind another one (`exam:17 study:42`).
+pub async fn close_about_gone(tx: &mut Tx, word: &str, now: i64) -> Result<(), Error> {
+    let sql = "UPDATE conflict SET state = 'closed', updated_at = $1 WHERE state = 'open' \
+               AND (subject = $2 OR SUBSTR(subject, CAST(LENGTH(subject) - $3 AS INTEGER)) = $4)";
+    let behind = format!(" {word}");
+    tx.execute(sql, params![now, word, behind.len() as i64 - 1, &behind]).await.map(|_| ())
+}
+
+/// The same for one kind of conflict about rows that have been deleted.
+pub async fn close_all_about(tx: &mut Tx, kind: ConflictKind, subjects: &[String], now: i64) -> Result<(), Error> {
+    let mut update = Select::new("UPDATE conflict SET state = 'closed'");
+    update.push(", updated_at = ? WHERE kind = ?", params![now, kind.as_str()]);
+    update.push_in(" AND subject", subjects.iter().map(Value::from).collect());
+    tx.execute(update.sql(), update.values()).await.map(|_| ())
+}
+
+/// Closes the conflict about a Study Instance UID that only one organisation has any more.
+pub async fn close_about_single_uid(tx: &mut Tx, study_instance_uid: &str, now: i64) -> Result<(), Error> {
+    let rows = tx.query("SELECT id FROM study WHERE study_instance_uid = $1", params![study_instance_uid]).await?;
+    if let [only] = rows.as_slice() {
+        let subject = format!("study:{}", only.int("id")?);
+        close_about(tx, ConflictKind::UidInTwoOrganizations, &subject, now).await?;
+    }
+    Ok(())
 }
 
 fn conflict_from(row: &Row) -> Result<Conflict, Error> {

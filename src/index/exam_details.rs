@@ -8,6 +8,11 @@ use super::{Error, Index, Row, Select};
 use crate::domain::place::Place;
 use crate::params;
 
+/// Key Object Selection Document Storage.
+const KEY_OBJECT_SELECTION: &str = "1.2.840.10008.5.1.4.1.1.88.59";
+/// Last numbers of the transfer syntaxes of MPEG-2, H.264 and H.265, which end in .1 when they may be fragmented.
+const VIDEO_TRANSFER_SYNTAXES: [&str; 9] = ["100", "101", "102", "103", "104", "105", "106", "107", "108"];
+
 /// The texts of a report; absent ones are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields carry the names of the registration interface")]
@@ -37,6 +42,7 @@ pub struct ReportText {
     pub conclusion: String,
     pub specimen_name: String,
     pub recognition: String,
+    pub item_names: Vec<String>,
 }
 
 /// One series, with what its strip shows.
@@ -44,6 +50,10 @@ pub struct ReportText {
 pub struct SeriesRow {
     /// Its row.
     pub pk: i64,
+    /// (0020,000D) of its study.
+    pub study_instance_uid: String,
+    /// (0020,000E).
+    pub series_instance_uid: String,
     /// Series Number.
     pub number: Option<i64>,
     /// Modality.
@@ -100,6 +110,7 @@ pub struct LabItem {
     pub result_interpre_descr: String,
     pub examine_way: String,
     pub recognition: String,
+    pub names: Vec<String>,
 }
 
 /// The texts of an entry's report.
@@ -115,7 +126,12 @@ pub async fn report_text(index: &Index, entry: &Entry) -> Result<ReportText, Err
     };
     let Some(row) = index.query_opt(sql, params![entry.pk]).await? else { return Ok(ReportText::default()) };
     let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
+    let item_columns: &[&str] = match entry.kind {
+        EntryKind::Lab => &["class_code", "class_name", "class_local_name"],
+        EntryKind::Exam | EntryKind::Study => &["exam_item_code", "exam_item_name"],
+    };
     Ok(ReportText {
+        item_names: item_columns.iter().map(|column| text(column)).collect::<Result<_, _>>()?,
         report_form_no: text("report_form_no")?,
         apply_form_no: text("apply_form_no")?,
         order_id: text("order_id")?,
@@ -147,15 +163,15 @@ pub async fn report_text(index: &Index, entry: &Entry) -> Result<ReportText, Err
 /// The series of an entry's studies, in the order of their numbers.
 pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<SeriesRow>, Error> {
     let mut select = Select::new(
-        "SELECT r.id AS pk, r.series_number, r.modality, r.kind, \
+        "SELECT r.id AS pk, s.study_instance_uid, r.series_instance_uid, r.series_number, r.modality, r.kind, \
          CASE WHEN r.series_description = '' THEN r.protocol_name ELSE r.series_description END AS description, \
          COUNT(i.id) AS instances, COUNT(i.offline_at) AS offline, CAST(SUM(i.number_of_frames) AS BIGINT) AS frames, MIN(i.id) AS any_instance, \
          (SELECT f.id FROM instance f WHERE f.series_pk = r.id ORDER BY f.instance_number, f.id LIMIT 1) AS first_instance \
-         FROM series r JOIN instance i ON i.series_pk = r.id WHERE ",
+         FROM series r JOIN study s ON s.id = r.study_pk JOIN instance i ON i.series_pk = r.id WHERE ",
     );
     push_studies(&mut select, entry);
     select.push(
-        " GROUP BY r.id, r.series_number, r.modality, r.kind, r.series_description, r.protocol_name \
+        " GROUP BY r.id, s.study_instance_uid, r.series_instance_uid, r.series_number, r.modality, r.kind, r.series_description, r.protocol_name \
          ORDER BY COALESCE(r.series_number, 999999), r.id LIMIT ?",
         params![limit],
     );
@@ -164,6 +180,8 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
         .map(|row| {
             Ok(SeriesRow {
                 pk: row.int("pk")?,
+                study_instance_uid: row.text("study_instance_uid")?,
+                series_instance_uid: row.text("series_instance_uid")?,
                 number: row.get("series_number")?,
                 modality: row.text("modality")?,
                 kind: row.text("kind")?,
@@ -197,6 +215,92 @@ pub async fn instance_of(index: &Index, entry: &Entry, instance_pk: i64) -> Resu
     row.as_ref().map(instance_from).transpose()
 }
 
+/// One video of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoRow {
+    /// The instance's row.
+    pub pk: i64,
+    /// The series' row.
+    pub series_pk: i64,
+    /// Series Description, or the protocol's name.
+    pub description: String,
+    /// Number of frames.
+    pub frames: i64,
+    /// Whether only an upstream archive has its bytes.
+    pub offline: bool,
+}
+
+/// The videos of an entry's studies: by what they are, or by how their pixels are encoded.
+pub async fn videos_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<VideoRow>, Error> {
+    let mut select = Select::new(
+        "SELECT i.id, i.series_pk, i.number_of_frames, i.offline_at, \
+         CASE WHEN r.series_description = '' THEN r.protocol_name ELSE r.series_description END AS description \
+         FROM series r JOIN instance i ON i.series_pk = r.id WHERE ",
+    );
+    push_studies(&mut select, entry);
+    let syntaxes = VIDEO_TRANSFER_SYNTAXES.iter().flat_map(|number| {
+        let uid = format!("1.2.840.10008.1.2.4.{number}");
+        [crate::index::Value::from(format!("{uid}.1")), crate::index::Value::from(uid)]
+    });
+    select.push_in(" AND i.transfer_syntax_uid", syntaxes.collect());
+    select.push(
+        " ORDER BY COALESCE(r.series_number, 999999), r.id, COALESCE(i.instance_number, 2147483647), i.id LIMIT ?",
+        params![limit],
+    );
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(VideoRow {
+                pk: row.int("id")?,
+                series_pk: row.int("series_pk")?,
+                description: row.text("description")?,
+                frames: row.int("number_of_frames")?,
+                offline: row.get::<Option<i64>>("offline_at")?.is_some(),
+            })
+        })
+        .collect()
+}
+
+/// The instances of an entry's studies that have these SOP Instance UIDs.
+pub async fn instances_by_uid(index: &Index, entry: &Entry, uids: Vec<String>) -> Result<Vec<(String, i64)>, Error> {
+    if uids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut select =
+        Select::new("SELECT i.id, i.sop_instance_uid FROM instance i JOIN series r ON r.id = i.series_pk WHERE ");
+    push_studies(&mut select, entry);
+    select.push_in(" AND i.sop_instance_uid", uids.into_iter().map(crate::index::Value::from).collect());
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter().map(|row| Ok((row.text("sop_instance_uid")?, row.int("id")?))).collect()
+}
+
+/// SOP Instance UID and Series Instance UID of those instances of an entry's studies that have these SOP Instance UIDs.
+pub async fn series_by_instance(
+    index: &Index,
+    entry: &Entry,
+    uids: Vec<String>,
+) -> Result<Vec<(String, String)>, Error> {
+    if uids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut select = Select::new(
+        "SELECT i.sop_instance_uid, r.series_instance_uid FROM instance i JOIN series r ON r.id = i.series_pk WHERE ",
+    );
+    push_studies(&mut select, entry);
+    select.push_in(" AND i.sop_instance_uid", uids.into_iter().map(crate::index::Value::from).collect());
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter().map(|row| Ok((row.text("sop_instance_uid")?, row.text("series_instance_uid")?))).collect()
+}
+
+/// The key object selections of an entry's studies, the newest first.
+pub async fn key_objects_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<i64>, Error> {
+    let mut select = Select::new("SELECT i.id FROM instance i JOIN series r ON r.id = i.series_pk WHERE ");
+    push_studies(&mut select, entry);
+    select.push(" AND i.sop_class_uid = ? ORDER BY i.id DESC LIMIT ?", params![KEY_OBJECT_SELECTION, limit]);
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter().map(|row| row.int("id")).collect()
+}
+
 /// The results of a lab report in the order of their numbers.
 pub async fn lab_items(index: &Index, lab_report_pk: i64, limit: i64) -> Result<Vec<LabItem>, Error> {
     let sql = "SELECT * FROM lab_item WHERE lab_report_pk = $1 AND withdrawn = 0 \
@@ -205,9 +309,10 @@ pub async fn lab_items(index: &Index, lab_report_pk: i64, limit: i64) -> Result<
     rows.iter()
         .map(|row| {
             let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
-            let names = [text("class_local_name")?, text("class_name")?, text("class_code")?];
+            let names = vec![text("class_local_name")?, text("class_name")?, text("class_code")?];
             Ok(LabItem {
-                name: names.into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
+                name: names.iter().find(|name| !name.is_empty()).cloned().unwrap_or_default(),
+                names,
                 result_value: text("result_value")?,
                 result_unit: text("result_unit")?,
                 norm_lower_limit: text("norm_lower_limit")?,
@@ -223,15 +328,39 @@ pub async fn lab_items(index: &Index, lab_report_pk: i64, limit: i64) -> Result<
 }
 
 /// Pages' name of the report behind a printed code, and the patient's identity number; `None` when it is withdrawn.
-pub async fn report_of_link(index: &Index, report: LinkedReport) -> Result<Option<(String, String)>, Error> {
+pub async fn report_of_link(index: &Index, report: LinkedReport) -> Result<Option<LinkedIdentity>, Error> {
     let (sql, pk) = match report {
         LinkedReport::Exam(pk) => {
-            ("SELECT observation_uid, id_no FROM exam_report WHERE id = $1 AND withdrawn = 0", pk)
+            ("SELECT observation_uid, id_no, card_no, birth_date FROM exam_report WHERE id = $1 AND withdrawn = 0", pk)
         }
-        LinkedReport::Lab(pk) => ("SELECT observation_uid, id_no FROM lab_report WHERE id = $1 AND withdrawn = 0", pk),
+        LinkedReport::Lab(pk) => (
+            "SELECT l.observation_uid, l.id_no, l.card_no, p.birth_date FROM lab_report l \
+             LEFT JOIN patient_record p ON p.org_code = l.org_code AND p.patient_id = l.patient_id \
+             AND p.origin = 'report' AND p.issuer = '' WHERE l.id = $1 AND l.withdrawn = 0",
+            pk,
+        ),
     };
     let Some(row) = index.query_opt(sql, params![pk]).await? else { return Ok(None) };
-    Ok(Some((row.text("observation_uid")?, row.get::<Option<String>>("id_no")?.unwrap_or_default())))
+    let text = |column| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
+    Ok(Some(LinkedIdentity {
+        observation_uid: row.text("observation_uid")?,
+        id_no: text("id_no")?,
+        card_no: text("card_no")?,
+        birth_date: text("birth_date")?,
+    }))
+}
+
+/// What the report behind a printed code says of its patient's identity; empty where it says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedIdentity {
+    /// By which pages name the report.
+    pub observation_uid: String,
+    /// Identity number.
+    pub id_no: String,
+    /// Card number.
+    pub card_no: String,
+    /// Date of birth, as it is kept.
+    pub birth_date: String,
 }
 
 fn push_studies(select: &mut Select, entry: &Entry) {

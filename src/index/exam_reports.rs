@@ -128,7 +128,7 @@ pub async fn insert(tx: &mut Tx, id: i64, now: i64, facts: &ExamFacts, report: &
     let mut all = own_values(1, now, facts);
     all.extend(params![facts.identity_conflict, id, now]);
     all.extend(values(report));
-    tx.execute(INSERT.as_str(), all).await.map(|_| ())
+    tx.post(INSERT.as_str(), all).await
 }
 
 /// Replaces a report, keeps its content so far as a version, and gives that content.
@@ -174,7 +174,7 @@ pub async fn set_study_uids(tx: &mut Tx, id: i64, uids: &[String], replaced: boo
         let sql = "INSERT INTO exam_study_uid (exam_report_pk, study_instance_uid, origin) \
                    VALUES ($1, $2, 'registered') \
                    ON CONFLICT (exam_report_pk, study_instance_uid) DO UPDATE SET origin = excluded.origin";
-        tx.execute(sql, params![id, uid]).await?;
+        tx.post(sql, params![id, uid]).await?;
     }
     Ok(())
 }

@@ -107,6 +107,19 @@ pub async fn request(tx: &mut Tx, exam_report_pk: i64, org_code: &str, now: i64)
     tx.execute(sql, params![exam_report_pk, org_code, now, now, now]).await.map(|_| ())
 }
 
+/// Notes that a person has asked for an exam's images: what was deleted before may be fetched again.
+pub async fn asked_by_hand(tx: &mut Tx, exam_report_pk: i64, now: i64) -> Result<(), Error> {
+    let sql = "UPDATE exam_retrieve SET by_hand_at = $1 WHERE exam_report_pk = $2";
+    tx.execute(sql, params![now, exam_report_pk]).await.map(|_| ())
+}
+
+/// Notes that images of an exam have been deleted.
+pub async fn held_less(tx: &mut Tx, exam_report_pk: i64, instances: i64) -> Result<(), Error> {
+    let sql = "UPDATE exam_retrieve SET held_instances = CASE WHEN held_instances > $1 THEN held_instances - $1 \
+               ELSE 0 END WHERE exam_report_pk = $2";
+    tx.execute(sql, params![instances, exam_report_pk]).await.map(|_| ())
+}
+
 /// The row of an exam report.
 pub async fn get(tx: &mut Tx, exam_report_pk: i64) -> Result<Option<ExamRetrieve>, Error> {
     let mut select = Select::new(COLUMNS);

@@ -8,6 +8,7 @@
 mod columns;
 mod computed;
 mod plan;
+mod requests;
 mod statement;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -46,7 +47,8 @@ pub enum Confidentiality {
 pub struct Match {
     /// Whose it is.
     pub org_code: String,
-    /// Values by tag as UTF-8 text, of all tags that the query returns; none where there is no value. The value
+    /// Values by tag as UTF-8 text, of all tags that the query returns; none where there is no value. Of attributes in
+    /// the items of a sequence one for each item, empty where the item has none ([`Match::items`]). The value
     /// representation is that of [`Attribute::of`]. RetrieveAETitle is for the adapter to fill.
     pub values: BTreeMap<u32, Vec<String>>,
 }
@@ -55,6 +57,20 @@ impl Match {
     /// The first value of an attribute, empty when there is none.
     pub fn text(&self, tag: u32) -> &str {
         self.values.get(&tag).and_then(|values| values.first()).map(String::as_str).unwrap_or_default()
+    }
+
+    /// The items of a sequence: of each the values that the query returns, by tag.
+    pub fn items(&self, sequence: u32) -> Vec<BTreeMap<u32, &str>> {
+        let returned =
+            Attribute::all_in_sequence(sequence).filter_map(|attribute| self.values.get_key_value(&attribute.tag));
+        let mut items: Vec<BTreeMap<u32, &str>> = Vec::new();
+        for (tag, values) in returned {
+            items.resize_with(items.len().max(values.len()), BTreeMap::new);
+            for (item, value) in items.iter_mut().zip(values) {
+                item.insert(*tag, value.as_str());
+            }
+        }
+        items
     }
 }
 
@@ -124,8 +140,10 @@ impl Walk {
             // What is passed over is read in larger pages.
             let most = self.max_rows.saturating_sub(self.examined).min(MAX_PAGE_ROWS.into());
             let page_rows = self.page_rows.max(u32::try_from(self.skip.min(most)).unwrap_or(MAX_PAGE_ROWS));
-            let select =
-                statement::of("SELECT ", &self.query, &segment, &self.columns, self.last.as_deref(), page_rows);
+            // Of a page that is passed over whole nothing is told, so that only what decides is read.
+            let is_passed_over = self.skip >= u64::from(page_rows);
+            let columns = if is_passed_over { columns::of_conditions(&self.query) } else { self.columns.clone() };
+            let select = statement::of("SELECT ", &self.query, &segment, &columns, self.last.as_deref(), page_rows);
             let rows = index.query(select.sql(), select.values()).await?;
             self.examined += rows.len() as u64;
             self.last = match rows.last() {
@@ -139,15 +157,23 @@ impl Walk {
             };
             let mut candidates = Vec::new();
             for row in &rows {
-                let candidate = columns::read(row, &self.query, &self.columns)?;
+                let candidate = columns::read(row, &self.query, &columns)?;
                 if self.query.accepts(|tag| candidate.text(tag)) && is_first_of_keys(row, &candidate, &segment)? {
                     candidates.push(candidate);
                 }
             }
             let confidentiality = segment.readable.confidentiality;
-            let is_open = |tag| self.query.condition(tag).is_some_and(statement::leaves_open);
+            let asks_items = self.query.asks_items();
+            let is_open = |tag| {
+                let is_nested = Attribute::known(tag).is_some_and(|attribute| attribute.kind == Kind::Nested);
+                let is_asked = self.query.returned().contains(&tag) || self.query.condition(tag).is_some();
+                match is_nested {
+                    true => asks_items && is_asked,
+                    false => self.query.condition(tag).is_some_and(statement::leaves_open),
+                }
+            };
             computed::add(index, &self.query, confidentiality, &mut candidates, is_open).await?;
-            candidates.retain(|candidate| self.accepts_collected(candidate));
+            candidates.retain_mut(|candidate| self.accepts_collected(candidate) && self.keep_items(candidate));
             let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(candidates.len());
             self.skip -= passed as u64;
             candidates.drain(..passed);
@@ -161,19 +187,16 @@ impl Walk {
         Ok(None)
     }
 
-    /// How an embedded database would read the next page: the lines of EXPLAIN QUERY PLAN, those of computed values
-    /// included. For the test that no large table is read from end to end.
+    /// How the database would read the next page: the lines of its explanation, those of computed values included. For
+    /// the test that no large table is read from end to end.
     pub async fn explain(&self, index: &Index) -> Result<Vec<String>, Error> {
         let Some(segment) = self.segments.front() else { return Ok(Vec::new()) };
-        let start = "EXPLAIN QUERY PLAN SELECT ";
-        let page = statement::of(start, &self.query, segment, &self.columns, self.last.as_deref(), self.page_rows);
+        let page = statement::of("SELECT ", &self.query, segment, &self.columns, self.last.as_deref(), self.page_rows);
         let mut selects = vec![page];
         selects.extend(computed::explained(&self.query, segment.readable.confidentiality));
         let mut lines = Vec::new();
         for select in selects {
-            for row in index.query(select.sql(), select.values()).await? {
-                lines.push(row.text("detail")?);
-            }
+            lines.extend(index.explain(&select).await?);
         }
         Ok(lines)
     }
@@ -188,10 +211,33 @@ impl Walk {
         })
     }
 
+    /// Keeps the items of requests that fit (PS3.4 section C.2.2.2.6); whether any does, when that is asked.
+    fn keep_items(&self, candidate: &mut Candidate) -> bool {
+        if !self.query.asks_items() {
+            return true;
+        }
+        let known = Attribute::all_in_sequence(tag::REQUEST_ATTRIBUTES_SEQUENCE).map(|attribute| attribute.tag);
+        let tags: Vec<u32> = known.filter(|tag| candidate.values.contains_key(tag)).collect();
+        let items = tags.iter().map(|tag| candidate.values[tag].len()).max().unwrap_or(0);
+        let value = |tag: u32, item: usize| {
+            candidate.values.get(&tag).and_then(|values| values.get(item)).map(String::as_str).unwrap_or_default()
+        };
+        let fitting: Vec<bool> = (0..items).map(|item| self.query.accepts_item(|tag| value(tag, item))).collect();
+        for tag in tags {
+            let mut at = 0;
+            candidate.values.entry(tag).or_default().retain(|_| {
+                at += 1;
+                fitting.get(at - 1) == Some(&true)
+            });
+        }
+        fitting.contains(&true)
+    }
+
     fn to_match(&self, org_code: &str, mut candidate: Candidate) -> Match {
         let mut values = BTreeMap::new();
         for tag in self.query.returned() {
-            let found = match Attribute::of(*tag) {
+            let attribute = Attribute::known(*tag);
+            let found = match attribute {
                 _ if *tag == tag::INSTANCE_AVAILABILITY => {
                     let found = candidate.values.remove(tag).filter(|values| !values.is_empty());
                     found.unwrap_or_else(|| vec!["ONLINE".to_owned()])
@@ -199,7 +245,9 @@ impl Walk {
                 Some(_) => candidate.values.remove(tag).unwrap_or_default(),
                 None => Vec::new(),
             };
-            values.insert(*tag, found.into_iter().filter(|value| !value.is_empty()).collect());
+            // Values in items keep their places.
+            let is_nested = attribute.is_some_and(|attribute| attribute.kind == Kind::Nested);
+            values.insert(*tag, found.into_iter().filter(|value| is_nested || !value.is_empty()).collect());
         }
         Match { org_code: org_code.to_owned(), values }
     }

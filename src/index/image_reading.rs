@@ -57,7 +57,7 @@ pub struct StoredInstance {
     pub rows: Option<i64>,
     /// (0028,0011).
     pub columns: Option<i64>,
-    /// SHA-256 of the data set.
+    /// Hash of the data set, with its algorithm (`dicom/content_hash.rs`).
     pub content_hash: String,
     pub(crate) place: Place,
     pub(crate) dataset_offset: u64,

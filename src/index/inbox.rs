@@ -1,5 +1,7 @@
 //! Inbound messages as they came, with what was answered (D-X2).
 
+use bytes::Bytes;
+
 use super::{Error, Index, Row, Select, Tx};
 use crate::params;
 
@@ -57,7 +59,7 @@ pub struct InboxMessage {
     /// The business date as written (D-R27).
     pub business_date: String,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// Whether the body is not kept whole.
     pub is_cut: bool,
     /// SHA-256 of the body, hex.
@@ -134,7 +136,7 @@ pub async fn insert(
         org_codes,
         sent_at,
         message.business_date,
-        message.body,
+        message.body.to_vec(),
         length,
         message.is_cut,
         message.content_hash,
@@ -143,7 +145,7 @@ pub async fn insert(
         result,
         finished,
     ];
-    tx.execute(sql, values).await.map(|_| ())
+    tx.post(sql, values).await
 }
 
 /// Notes what became of a message.
@@ -196,11 +198,20 @@ pub struct InboxSearch {
     pub until: Option<i64>,
 }
 
+/// From which end messages are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InboxOrder {
+    /// The newest first.
+    NewestFirst,
+    /// In the order of their arrival, as they are taken up again.
+    OldestFirst,
+}
+
 /// A part of the messages after `after`, in the order of their arrival or against it.
 pub async fn find(
     index: &Index,
     search: &InboxSearch,
-    newest_first: bool,
+    inbox_order: InboxOrder,
     after: Option<(i64, i64)>,
     limit: u32,
 ) -> Result<Vec<KeptMessage>, Error> {
@@ -221,15 +232,15 @@ pub async fn find(
         select.push(" AND received_at < ?", params![until]);
     }
     if let Some((at, id)) = after {
-        let beyond = match newest_first {
-            true => " AND received_at <= ? AND (received_at < ? OR id < ?)",
-            false => " AND received_at >= ? AND (received_at > ? OR id > ?)",
+        let beyond = match inbox_order {
+            InboxOrder::NewestFirst => " AND received_at <= ? AND (received_at < ? OR id < ?)",
+            InboxOrder::OldestFirst => " AND received_at >= ? AND (received_at > ? OR id > ?)",
         };
         select.push(beyond, params![at, at, id]);
     }
-    let order = match newest_first {
-        true => " ORDER BY received_at DESC, id DESC LIMIT ?",
-        false => " ORDER BY received_at, id LIMIT ?",
+    let order = match inbox_order {
+        InboxOrder::NewestFirst => " ORDER BY received_at DESC, id DESC LIMIT ?",
+        InboxOrder::OldestFirst => " ORDER BY received_at, id LIMIT ?",
     };
     select.push(order, params![i64::from(limit)]);
     index.query(select.sql(), select.values()).await?.iter().map(message_from).collect()

@@ -20,7 +20,7 @@ pub struct Version {
     pub study_instance_uid: String,
     /// Where the Part 10 file is.
     pub place: Place,
-    /// SHA-256 of the data set's bytes, hex.
+    /// Hash of the data set's bytes, with its algorithm (`dicom/content_hash.rs`).
     pub content_hash: String,
     /// When it came.
     pub received_at: i64,
@@ -33,6 +33,15 @@ pub async fn get(index: &Index, id: i64) -> Result<Option<Version>, Error> {
                JOIN instance i ON i.id = v.instance_pk JOIN series r ON r.id = i.series_pk \
                JOIN study s ON s.id = r.study_pk WHERE v.id = $1";
     index.query_opt(sql, params![id]).await?.as_ref().map(version_from).transpose()
+}
+
+/// The hashes of all contents under a UID, the current one and versions.
+pub async fn hashes(index: &Index, org_code: &str, sop_instance_uid: &str) -> Result<Vec<String>, Error> {
+    let sql = "SELECT content_hash FROM instance WHERE org_code = $1 AND sop_instance_uid = $2 UNION ALL \
+               SELECT v.content_hash FROM instance_version v JOIN instance i ON i.id = v.instance_pk \
+               WHERE i.org_code = $3 AND i.sop_instance_uid = $4";
+    let rows = index.query(sql, params![org_code, sop_instance_uid, org_code, sop_instance_uid]).await?;
+    rows.iter().map(|row| row.text("content_hash")).collect()
 }
 
 /// Whether this content is kept as a version.

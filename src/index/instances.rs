@@ -3,7 +3,12 @@
 //! Text here is normalised; the bytes of the object stay as they came. The first values that arrive for a study are
 //! kept; later objects fill what was empty, and what contradicts becomes a conflict for a person to look at (RD-7).
 
-use super::{Error, Ids, Index, Row, Tx, search_keys};
+use std::sync::LazyLock;
+
+use sqlx::AssertSqlSafe;
+
+use super::series_requests::{self, SeriesRequest};
+use super::{Error, Ids, Index, Row, Tx, Value, search_keys};
 use crate::domain::place::Place;
 use crate::params;
 
@@ -76,6 +81,12 @@ pub struct SeriesRow {
     pub manufacturer: String,
     /// (0008,1090).
     pub model_name: String,
+    /// (0040,0244), yyyyMMdd.
+    pub performed_date: String,
+    /// (0040,0245).
+    pub performed_time: String,
+    /// The items of (0040,0275).
+    pub requests: Vec<SeriesRequest>,
 }
 
 /// What the index keeps of an instance, and where its bytes are.
@@ -95,7 +106,7 @@ pub struct InstanceRow {
     pub rows: Option<i64>,
     /// (0028,0011).
     pub columns: Option<i64>,
-    /// SHA-256 of the data set's bytes, hex.
+    /// Hash of the data set's bytes, with its algorithm (`dicom/content_hash.rs`).
     pub content_hash: String,
     /// Where the Part 10 file is.
     pub place: Place,
@@ -190,7 +201,7 @@ pub async fn ensure_parents(tx: &mut Tx, ids: &Ids, now: i64, new: &NewInstance)
         });
     }
     let (study_pk, study_is_new, contradictions) = ensure_study(tx, ids, now, new).await?;
-    let series_pk = ensure_series(tx, ids, now, study_pk, &new.series).await?;
+    let series_pk = ensure_series(tx, ids, now, study_pk, new).await?;
     Ok(Parents { study_pk, series_pk, study_is_new, contradictions })
 }
 
@@ -281,11 +292,12 @@ pub async fn ensure_patient(
     tx.query_opt(FIND, key()).await?.ok_or(Error::Damaged("patient"))?.int("id")
 }
 
-async fn ensure_series(tx: &mut Tx, ids: &Ids, now: i64, study_pk: i64, series: &SeriesRow) -> Result<i64, Error> {
+async fn ensure_series(tx: &mut Tx, ids: &Ids, now: i64, study_pk: i64, new: &NewInstance) -> Result<i64, Error> {
+    let series = &new.series;
     let sql = "INSERT INTO series (id, study_pk, series_instance_uid, modality, kind, series_number, \
                series_description, body_part_examined, laterality, protocol_name, series_date, series_time, \
-               station_name, manufacturer, model_name, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+               station_name, manufacturer, model_name, performed_date, performed_time, created_at, updated_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
                ON CONFLICT (study_pk, series_instance_uid) DO NOTHING";
     let id = ids.next();
     let values = params![
@@ -304,11 +316,14 @@ async fn ensure_series(tx: &mut Tx, ids: &Ids, now: i64, study_pk: i64, series: 
         &series.station_name,
         &series.manufacturer,
         &series.model_name,
+        &series.performed_date,
+        &series.performed_time,
         now,
         now,
     ];
     if tx.execute(sql, values).await? == 1 {
         search_keys::add_modality(tx, study_pk, &series.modality).await?;
+        series_requests::add(tx, &new.org_code, id, &series.requests).await?;
         return Ok(id);
     }
     let find = "SELECT id FROM series WHERE study_pk = $1 AND series_instance_uid = $2";
@@ -334,17 +349,33 @@ fn contradictions(row: &Row, patient: &PatientRow) -> Result<Vec<&'static str>, 
     Ok(differing)
 }
 
-/// Adds the instance; `false` when its UID is taken.
-pub async fn insert(tx: &mut Tx, id: i64, now: i64, series_pk: i64, new: &NewInstance) -> Result<bool, Error> {
-    let sql = "INSERT INTO instance (id, series_pk, org_code, sop_instance_uid, sop_class_uid, transfer_syntax_uid, \
-               instance_number, number_of_frames, pixel_rows, pixel_columns, content_hash, object_key, \
-               object_offset, object_length, dataset_offset, pixel_data_offset, header_state, calling_ae_title, \
-               received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-               $19) ON CONFLICT (org_code, sop_instance_uid) DO NOTHING";
+/// What an instance's row holds of the instance itself: all but its series.
+pub(super) const OWN_COLUMNS: [&str; 18] = [
+    "id",
+    "org_code",
+    "sop_instance_uid",
+    "sop_class_uid",
+    "transfer_syntax_uid",
+    "instance_number",
+    "number_of_frames",
+    "pixel_rows",
+    "pixel_columns",
+    "content_hash",
+    "object_key",
+    "object_offset",
+    "object_length",
+    "dataset_offset",
+    "pixel_data_offset",
+    "header_state",
+    "calling_ae_title",
+    "received_at",
+];
+
+/// The values of [`OWN_COLUMNS`].
+pub(super) fn own_values(id: i64, received_at: i64, new: &NewInstance) -> Vec<Value> {
     let instance = &new.instance;
-    let values = params![
+    params![
         id,
-        series_pk,
         &new.org_code,
         &instance.sop_instance_uid,
         &instance.sop_class_uid,
@@ -361,9 +392,24 @@ pub async fn insert(tx: &mut Tx, id: i64, now: i64, series_pk: i64, new: &NewIns
         instance.pixel_data_offset,
         instance.header_state,
         &instance.calling_ae_title,
-        now,
-    ];
-    Ok(tx.execute(sql, values).await? == 1)
+        received_at,
+    ]
+}
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let places: String = (1..=OWN_COLUMNS.len()).map(|column| format!("${column}, ")).collect();
+    let (columns, series) = (OWN_COLUMNS.join(", "), OWN_COLUMNS.len() + 1);
+    format!(
+        "INSERT INTO instance ({columns}, series_pk) VALUES ({places}${series}) \
+         ON CONFLICT (org_code, sop_instance_uid) DO NOTHING"
+    )
+});
+
+/// Adds the instance; `false` when its UID is taken.
+pub async fn insert(tx: &mut Tx, id: i64, now: i64, series_pk: i64, new: &NewInstance) -> Result<bool, Error> {
+    let mut values = own_values(id, now, new);
+    values.push(series_pk.into());
+    Ok(tx.execute(AssertSqlSafe(INSERT.as_str()), values).await? == 1)
 }
 
 /// Keeps other content under a taken UID; `false` when the same content is kept already.

@@ -30,11 +30,13 @@ pub enum JobKind {
     RestampReports,
     /// Tell a peer that a study is here; the key is the study's id and the peer's AE title.
     NotifyAvailability,
+    /// Look at the PDFs in DICOM objects that are linked to an exam report; the key is the exam report's id.
+    TakeEncapsulatedReport,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 10] = [
+    pub const ALL: [JobKind; 11] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
@@ -45,6 +47,7 @@ impl JobKind {
         JobKind::ComposeLabReport,
         JobKind::RestampReports,
         JobKind::NotifyAvailability,
+        JobKind::TakeEncapsulatedReport,
     ];
 
     /// The word kept in the table.
@@ -60,6 +63,7 @@ impl JobKind {
             JobKind::ComposeLabReport => "compose_lab_report",
             JobKind::RestampReports => "restamp_reports",
             JobKind::NotifyAvailability => "notify_availability",
+            JobKind::TakeEncapsulatedReport => "take_encapsulated_report",
         }
     }
 
@@ -153,7 +157,7 @@ pub async fn enqueue(tx: &mut Tx, ids: &Ids, now: i64, kind: JobKind, key: &str,
                attempts = CASE WHEN job.state = 'running' THEN job.attempts ELSE 0 END, \
                state = CASE WHEN job.state = 'running' THEN 'running' ELSE 'ready' END, \
                last_error = '', updated_at = excluded.updated_at";
-    tx.execute(sql, params![ids.next(), kind.as_str(), key, run_at, now, now]).await.map(|_| ())
+    tx.post(sql, params![ids.next(), kind.as_str(), key, run_at, now, now]).await
 }
 
 /// Takes up to `limit` jobs of a kind that are due, or whose worker let its lease run out, for `owner`.

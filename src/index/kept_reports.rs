@@ -5,11 +5,13 @@
 
 use std::collections::HashMap;
 
-use super::lab_reports::{NOT_OF_VIPS, by_number};
+use super::lab_reports::{NOT_OF_VIPS, by_number, vip_patient};
+use super::recognitions;
 use super::record_columns::record_of;
 use super::report_changes::Subject;
 use super::report_studies::{self, KeptStudy};
 use super::{Error, Index, Row, Select, Value};
+use crate::domain::dictionary::Entry;
 use crate::domain::exam_report::ExamReport;
 use crate::domain::lab_report::{LabItem, LabItemField, LabReport};
 use crate::domain::sharing::{Sharing, is_final};
@@ -19,9 +21,9 @@ use crate::params;
 macro_rules! labs {
     ($condition:literal) => {
         concat!(
-            "SELECT lab_report.*, CAST(CASE WHEN EXISTS (SELECT 1 FROM exam_report v \
-             WHERE v.org_code = lab_report.org_code AND v.patient_id = lab_report.patient_id AND v.vip = 1 \
-             AND v.withdrawn = 0) THEN 1 ELSE 0 END AS BIGINT) AS vip FROM lab_report WHERE ",
+            "SELECT lab_report.*, CAST(CASE WHEN ",
+            vip_patient!("lab_report"),
+            " THEN 1 ELSE 0 END AS BIGINT) AS vip FROM lab_report WHERE ",
             $condition
         )
     };
@@ -69,6 +71,12 @@ pub struct KeptReport {
     pub file: Option<KeptFile>,
     /// Studies that are linked to it.
     pub studies: Vec<KeptStudy>,
+    /// How often its images and data were recognised elsewhere, and were not (D-X10).
+    pub recognised: [i64; 2],
+    /// Its mark of mutual recognition in words; the archive puts it there, who knows the dictionaries.
+    pub mark: String,
+    /// What the class of a lab report is by the imported dictionary (D-R16); put there by the archive.
+    pub mapped: Option<Entry>,
 }
 
 /// What was registered.
@@ -87,9 +95,13 @@ pub struct KeptItem {
     pub pk: i64,
     /// What was registered.
     pub item: LabItem,
+    /// Its mark of mutual recognition in words, as of the report.
+    pub mark: String,
+    /// What the item is by the imported dictionary (D-R16), as of the report.
+    pub mapped: Option<Entry>,
 }
 
-/// The current file of an exam report.
+/// The current file of an exam report, or the composed document of a lab report that still says what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptFile {
     /// 1, 2, … one for each different content.
@@ -157,6 +169,8 @@ pub struct ReportFilter {
     pub card_no: String,
     /// The institution's patient number.
     pub patient_id: String,
+    /// Patients of institutions, of whom it is one: organisation and number; any when empty.
+    pub patients: Vec<(String, String)>,
     /// The report's number.
     pub report_form_no: String,
     /// AccessionNumber; no lab report has one.
@@ -216,6 +230,13 @@ pub async fn find(index: &Index, subject: Subject, filter: &ReportFilter) -> Res
     if !filter.observation_uids.is_empty() {
         select.push_in(" AND observation_uid", list(&filter.observation_uids));
     }
+    for (at, (org_code, patient_id)) in filter.patients.iter().enumerate() {
+        select.push(if at == 0 { " AND ((" } else { ") OR (" }, Vec::new());
+        select.push("org_code = ? AND patient_id = ?", params![org_code, patient_id]);
+    }
+    if !filter.patients.is_empty() {
+        select.push("))", Vec::new());
+    }
     match filter.having {
         Having::Anything => {}
         Having::Images => {
@@ -224,7 +245,10 @@ pub async fn find(index: &Index, subject: Subject, filter: &ReportFilter) -> Res
         }
         Having::File => {
             let file = " AND EXISTS (SELECT 1 FROM report_file f WHERE f.exam_report_pk = exam_report.id)";
-            select.push(if exam { file } else { " AND 1 = 0" }, Vec::new());
+            // A lab report is composed when it is asked for.
+            if exam {
+                select.push(file, Vec::new());
+            }
         }
     }
     for (text, piece) in [
@@ -316,7 +340,15 @@ async fn whole(index: &Index, subject: Subject, rows: &[Row]) -> Result<Vec<Kept
                     }
                 }
             }
-            Subject::Lab => add_items(index, pks(), &places, &mut reports).await?,
+            Subject::Lab => {
+                add_items(index, pks(), &places, &mut reports).await?;
+                add_documents(index, pks(), &places, &mut reports).await?;
+            }
+        }
+        for (report_pk, recognised, others) in recognitions::tally(index, subject, pks()).await? {
+            if let Some(report) = places.get(&report_pk).and_then(|at| reports.get_mut(*at)) {
+                report.recognised = [recognised, others];
+            }
         }
     }
     Ok(reports)
@@ -350,6 +382,9 @@ fn report_of(subject: Subject, row: &Row) -> Result<KeptReport, Error> {
         content,
         file: None,
         studies: Vec::new(),
+        recognised: [0, 0],
+        mark: String::new(),
+        mapped: None,
     })
 }
 
@@ -364,7 +399,8 @@ async fn add_items(
     for row in index.query(select.sql(), select.values()).await? {
         let report = places.get(&row.int("lab_report_pk")?).and_then(|at| reports.get_mut(*at));
         if let Some(Content::Lab(_, items)) = report.map(|report| &mut report.content) {
-            items.push(KeptItem { pk: row.int("id")?, item: record_of(&row)? });
+            let (pk, item) = (row.int("id")?, record_of(&row)?);
+            items.push(KeptItem { pk, item, mark: String::new(), mapped: None });
         }
     }
     for report in reports {
@@ -397,6 +433,35 @@ async fn add_files(
             sha256: row.text("original_hash")?,
             stamped: row.get::<Option<String>>("stamped_key")?.is_some(),
             fetched_at: row.int("fetched_at")?,
+        });
+    }
+    Ok(())
+}
+
+/// Compositions that are as new as their report and all its lines; others are made anew when somebody asks for them.
+async fn add_documents(
+    index: &Index,
+    pks: Vec<Value>,
+    places: &HashMap<i64, usize>,
+    reports: &mut [KeptReport],
+) -> Result<(), Error> {
+    let mut select = Select::new(
+        "SELECT d.lab_report_pk, d.revision, d.object_length, d.object_hash, d.stamped, d.composed_at \
+         FROM lab_document d JOIN lab_report l ON l.id = d.lab_report_pk WHERE d.composed_at >= l.updated_at \
+         AND NOT EXISTS (SELECT 1 FROM lab_item i WHERE i.lab_report_pk = l.id AND i.updated_at > d.composed_at)",
+    );
+    select.push_in(" AND d.lab_report_pk", pks);
+    for row in index.query(select.sql(), select.values()).await? {
+        let Some(report) = places.get(&row.int("lab_report_pk")?).and_then(|at| reports.get_mut(*at)) else {
+            continue;
+        };
+        report.file = Some(KeptFile {
+            revision: row.int("revision")?,
+            media_type: "application/pdf".to_owned(),
+            length: row.int("object_length")?,
+            sha256: row.text("object_hash")?,
+            stamped: row.flag("stamped")?,
+            fetched_at: row.int("composed_at")?,
         });
     }
     Ok(())

@@ -170,7 +170,7 @@ pub async fn insert(tx: &mut Tx, id: i64, now: i64, facts: &LabFacts, report: &L
     let mut all = own_values(1, now, facts);
     all.extend(params![facts.identity_conflict, id, now]);
     all.extend(values(report));
-    tx.execute(INSERT.as_str(), all).await.map(|_| ())
+    tx.post(INSERT.as_str(), all).await
 }
 
 /// Replaces a report, keeps its content so far as a version, and gives that content.
@@ -274,7 +274,7 @@ pub async fn insert_item(
     let mut all = item_values(1, now, facts);
     all.extend(params![place.report(), place.owner(), id, now]);
     all.extend(values(item));
-    tx.execute(INSERT_ITEM.as_str(), all).await.map(|_| ())
+    tx.post(INSERT_ITEM.as_str(), all).await
 }
 
 /// Replaces a line and keeps its content so far as a version.
@@ -332,10 +332,23 @@ pub struct FoundLab {
     pub items: Vec<LabItem>,
 }
 
-/// A lab report does not say whose it is: that the patient is a VIP is told by the exam reports of the same patient in the
-/// same organisation (D-R22).
-pub(super) const NOT_OF_VIPS: &str = " AND NOT EXISTS (SELECT 1 FROM exam_report v WHERE v.org_code = lab_report.org_code \
-                           AND v.patient_id = lab_report.patient_id AND v.vip = 1 AND v.withdrawn = 0)";
+/// The condition that the patient of a lab report is a VIP. The report itself does not say so: exam reports of the same
+/// patient in the same organisation do (D-R22). `$lab` is what the statement calls the table.
+macro_rules! vip_patient {
+    ($lab:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM exam_report v WHERE v.org_code = ",
+            $lab,
+            ".org_code AND v.patient_id = ",
+            $lab,
+            ".patient_id AND v.vip = 1 AND v.withdrawn = 0)"
+        )
+    };
+}
+pub(super) use vip_patient;
+
+/// Narrows a statement about `lab_report` to patients who are none.
+pub(super) const NOT_OF_VIPS: &str = concat!(" AND NOT ", vip_patient!("lab_report"));
 
 /// Finds reports that are not withdrawn, newest first.
 pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundLab>, Error> {

@@ -1,6 +1,6 @@
 //! Which exam report belongs to which study (D-I2, D-I3): the questions and the rows.
 
-use super::{Error, Index, Row, Tx, persons};
+use super::{Error, Index, Row, Select, Tx, Value, persons};
 use crate::params;
 
 /// What linking needs to know of an exam report.
@@ -65,6 +65,12 @@ pub async fn study(tx: &mut Tx, study_pk: i64) -> Result<Option<StudyKeys>, Erro
     row.map(|row| read_study(&row)).transpose()
 }
 
+/// Exam reports that a study is linked to.
+pub async fn exams_linked(tx: &mut Tx, study_pk: i64) -> Result<Vec<ExamKeys>, Error> {
+    let sql = select!(EXAM, "JOIN exam_study x ON x.exam_report_pk = e.id WHERE x.study_pk = $1 ORDER BY e.id");
+    read_exams(tx.query(sql, params![study_pk]).await?)
+}
+
 /// Exam reports of the organisation that name the study's UID.
 pub async fn exams_naming(tx: &mut Tx, study: &StudyKeys) -> Result<Vec<ExamKeys>, Error> {
     exams_naming_uid(tx, &study.org_code, &study.study_instance_uid).await
@@ -85,6 +91,12 @@ pub async fn exams_by_accession(tx: &mut Tx, org_code: &str, accession: &str) ->
     read_exams(tx.query(sql, params![org_code, accession]).await?)
 }
 
+/// UIDs of the studies that an exam report names.
+pub async fn uids_named(tx: &mut Tx, exam_report_pk: i64) -> Result<Vec<String>, Error> {
+    let sql = "SELECT study_instance_uid FROM exam_study_uid WHERE exam_report_pk = $1";
+    tx.query(sql, params![exam_report_pk]).await?.iter().map(|row| row.text("study_instance_uid")).collect()
+}
+
 /// Studies of the organisation that the exam report names by UID.
 pub async fn studies_named(tx: &mut Tx, exam: &ExamKeys) -> Result<Vec<StudyKeys>, Error> {
     let sql = select!(
@@ -101,6 +113,28 @@ pub async fn studies_by_accession(tx: &mut Tx, org_code: &str, accession: &str) 
     read_studies(tx.query(sql, params![org_code, accession]).await?)
 }
 
+/// Whether studies or attachments are there that a new exam report with these keys may be about.
+pub async fn is_awaited(
+    tx: &mut Tx,
+    org_code: &str,
+    accessions: &[String],
+    study_instance_uids: &[String],
+) -> Result<bool, Error> {
+    let mut select = Select::new("SELECT 1 AS one WHERE 1 = 0");
+    for (values, piece, column) in [
+        (accessions, " OR EXISTS (SELECT 1 FROM study WHERE org_code = ?", " AND accession_number"),
+        (study_instance_uids, " OR EXISTS (SELECT 1 FROM study WHERE org_code = ?", " AND study_instance_uid"),
+        (accessions, " OR EXISTS (SELECT 1 FROM attachment WHERE org_code = ?", " AND accession_number"),
+        (study_instance_uids, " OR EXISTS (SELECT 1 FROM attachment WHERE org_code = ?", " AND study_instance_uid"),
+    ] {
+        if !values.is_empty() {
+            select.push(piece, params![org_code]).push_in(column, values.iter().map(Value::from).collect());
+            select.push(")", Vec::new());
+        }
+    }
+    Ok(tx.query_opt(select.sql(), select.values()).await?.is_some())
+}
+
 /// Links the two; linking again changes nothing.
 pub async fn link(tx: &mut Tx, exam_report_pk: i64, study_pk: i64, rule: &str, now: i64) -> Result<(), Error> {
     let sql = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) VALUES ($1, $2, $3, $4) \
@@ -109,6 +143,18 @@ pub async fn link(tx: &mut Tx, exam_report_pk: i64, study_pk: i64, rule: &str, n
         persons::unsettle_image(tx, study_pk).await?;
     }
     Ok(())
+}
+
+/// Where the hospital does not say when an exam was done, its images do (D-P8).
+pub async fn observe_by_images(tx: &mut Tx, exam_report_pk: i64) -> Result<(), Error> {
+    let sql = "UPDATE exam_report SET observed_at = (SELECT MIN(SUBSTR(s.study_date, 1, 4) || '-' || \
+               SUBSTR(s.study_date, 5, 2) || '-' || SUBSTR(s.study_date, 7, 2) || CASE WHEN LENGTH(s.study_time) >= 6 \
+               THEN ' ' || SUBSTR(s.study_time, 1, 2) || ':' || SUBSTR(s.study_time, 3, 2) || ':' || \
+               SUBSTR(s.study_time, 5, 2) ELSE ' 00:00:00' END) FROM exam_study x JOIN study s ON s.id = x.study_pk \
+               WHERE x.exam_report_pk = exam_report.id AND LENGTH(s.study_date) = 8) \
+               WHERE id = $1 AND COALESCE(performer_dtime, '') = '' AND EXISTS (SELECT 1 FROM exam_study x \
+               JOIN study s ON s.id = x.study_pk WHERE x.exam_report_pk = $1 AND LENGTH(s.study_date) = 8)";
+    tx.execute(sql, params![exam_report_pk]).await.map(|_| ())
 }
 
 /// Links the two because a person says so; no rule takes it back.
@@ -134,6 +180,20 @@ pub async fn take_apart(tx: &mut Tx, exam_report_pk: i64, study_pk: i64, now: i6
                ON CONFLICT (exam_report_pk, study_pk) DO NOTHING";
     tx.execute(sql, params![exam_report_pk, study_pk, now]).await?;
     Ok(true)
+}
+
+/// Takes a study that is deleted from all exam reports; those that were registered with its UID go on naming it.
+pub async fn forget_study(tx: &mut Tx, study_pk: i64) -> Result<(), Error> {
+    for sql in [
+        "DELETE FROM exam_study_uid WHERE origin <> 'registered' AND study_instance_uid = \
+         (SELECT study_instance_uid FROM study WHERE id = $1) AND exam_report_pk IN \
+         (SELECT e.id FROM exam_report e JOIN study s ON s.org_code = e.org_code WHERE s.id = $1)",
+        "DELETE FROM exam_study WHERE study_pk = $1",
+        "DELETE FROM exam_study_apart WHERE study_pk = $1",
+    ] {
+        tx.execute(sql, params![study_pk]).await?;
+    }
+    Ok(())
 }
 
 /// Whether a person has decided about the two, for or against a link.

@@ -11,15 +11,20 @@ pub mod audit;
 pub mod availability;
 pub mod commitments;
 pub mod conflicts;
+pub mod customers;
 pub mod dead_objects;
+pub mod deletions;
 pub mod dictionaries;
+pub mod encapsulated_reports;
 pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;
 pub mod exam_retrieves;
+mod explain;
 pub mod find;
 pub mod forwards;
 pub mod image_reading;
+pub mod image_removal;
 pub mod inbox;
 pub mod instance_versions;
 pub mod instances;
@@ -34,23 +39,29 @@ pub mod page_sessions;
 pub mod patients;
 pub mod persons;
 pub mod places;
+mod posted;
 pub mod purged_objects;
 pub mod qr_links;
 pub mod quality;
+pub mod recognised_items;
+pub mod recognitions;
 mod record_columns;
 pub mod rejected_records;
 pub mod report_changes;
 pub mod report_files;
 pub mod report_studies;
+pub mod report_versions;
 pub mod restamps;
 pub mod retrieval;
 pub mod scrubs;
 pub mod search_keys;
 mod select;
+pub mod series_requests;
 pub mod study_texts;
 pub mod subjects;
 pub mod trends;
 mod tx;
+mod unsynced;
 mod value;
 pub mod work_leases;
 mod writer;
@@ -66,27 +77,34 @@ use serde::{Deserialize, Serialize};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
 
 pub use node::{Ids, LEASE, RENEW};
-pub use select::Select;
+pub use select::{Select, Sql, Statement};
 pub use tx::Tx;
+pub use unsynced::Surety;
 pub use value::{Row, Value};
 
+use unsynced::Limits;
 use value::{bind_postgres, bind_sqlite};
-use writer::{Done, Operation, Waiting};
+use writer::{Done, Operation, Waiting, WriterEnd};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Plans that the writer keeps.
 const WRITER_STATEMENTS: usize = 256;
+/// Plans that a connection to PostgreSQL keeps.
+const CONNECTION_STATEMENTS: usize = 512;
 /// Pages that the writer keeps: 16 MiB, as SQLite wants it said.
 const WRITER_CACHE: &str = "-16384";
 /// Pages in the log before they are written to where they belong, 16 MiB. The same few pages are written again and again
 /// while a series comes in, and each time this is done a sender waits for two more syncs.
 const WRITER_CHECKPOINT_PAGES: &str = "4000";
+
+/// How long a connection may have been idle and still count as there.
+const ASKED_AFTER: Duration = Duration::from_secs(1);
 
 /// Where the index is kept.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -102,6 +120,13 @@ pub struct DatabaseConfig {
     pub acquire_timeout_ms: u64,
     /// Write operations that may share one commit (SQLite).
     pub batch_limit: usize,
+    /// Rows of instances in segments that may wait for a sync of the database's log (SQLite): the instance itself is on the
+    /// disk, and after a loss of power the next start makes its rows again. 0: every commit is synced. Default 1000.
+    pub unsynced_instances: usize,
+    /// The same, counted by what has to be read to make the rows again, in bytes. Default 256 MiB.
+    pub unsynced_bytes: u64,
+    /// How long they may wait at most, in milliseconds. Default 1000.
+    pub unsynced_ms: u64,
 }
 
 impl Default for DatabaseConfig {
@@ -112,6 +137,9 @@ impl Default for DatabaseConfig {
             max_connections: 8,
             acquire_timeout_ms: 10_000,
             batch_limit: 200,
+            unsynced_instances: 1000,
+            unsynced_bytes: 256 * 1024 * 1024,
+            unsynced_ms: 1000,
         }
     }
 }
@@ -145,6 +173,9 @@ pub enum Error {
     /// All 1024 node numbers are held by other processes.
     #[error("no free node number: 1024 processes hold a lease on this database")]
     NoFreeNode,
+    /// A sync failed, and its log could not be emptied since.
+    #[error("the database's log is in doubt after a failed sync, and cannot be emptied yet")]
+    LogInDoubt,
     /// A stored value is not what the program wrote.
     #[error("stored value of {0} is damaged")]
     Damaged(&'static str),
@@ -159,6 +190,26 @@ impl Error {
             }
             _ => false,
         }
+    }
+
+    /// Whether the embedded engine could not sync (SQLITE_IOERR_FSYNC).
+    fn is_failed_sync(&self) -> bool {
+        let Error::Engine(error) = self else { return false };
+        error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "1034")
+    }
+
+    /// Whether another transaction came first: it has added the same key, or the engine (PostgreSQL: deadlock_detected) has
+    /// undone this one so that the other can go on. The same operation may well succeed after it.
+    pub fn is_lost_race(&self) -> bool {
+        let Error::Engine(error) = self else { return false };
+        let code = error.as_database_error().and_then(|e| e.code());
+        self.is_unique_violation() || code.is_some_and(|code| code == "40P01")
+    }
+
+    /// Whether a row names another one that has been deleted since it was looked up (PostgreSQL: foreign_key_violation).
+    pub fn is_parent_gone(&self) -> bool {
+        let Error::Engine(error) = self else { return false };
+        error.as_database_error().is_some_and(|e| e.is_foreign_key_violation())
     }
 
     /// Whether the statement failed because a row with the same key exists.
@@ -190,7 +241,7 @@ pub struct Index {
 
 #[derive(Debug, Clone)]
 enum Engine {
-    Sqlite { read: SqlitePool, write: mpsc::Sender<Waiting> },
+    Sqlite { read: SqlitePool, write: mpsc::Sender<Waiting>, end: WriterEnd },
     Postgres(PgPool),
 }
 
@@ -212,7 +263,7 @@ impl Index {
         let options = SqliteConnectOptions::from_str(&config.url)?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // FULL: a commit is on the disk when it returns, also after a loss of power.
+            // FULL: a commit is on the disk when it returns, also after a loss of power; `writer` knows the exception.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(timeout)
@@ -238,14 +289,17 @@ impl Index {
             .await?;
         let batch_limit = config.batch_limit.max(1);
         let (write, waiting) = mpsc::channel(batch_limit * 4);
-        tokio::spawn(writer::run(writer, waiting, batch_limit));
-        let index = Self { engine: Engine::Sqlite { read, write } };
+        let end = WriterEnd::default();
+        tokio::spawn(writer::run(writer, waiting, batch_limit, Limits::of(config), end.clone()));
+        let index = Self { engine: Engine::Sqlite { read, write, end } };
         search_keys::fill(&index).await?;
         Ok(index)
     }
 
     async fn open_postgres(config: &DatabaseConfig, timeout: Duration) -> Result<Self, Error> {
         let mut options = PgConnectOptions::from_str(&config.url)?.disable_statement_logging();
+        // More than the program has: a statement that is forgotten is read and planned anew.
+        options = options.statement_cache_capacity(CONNECTION_STATEMENTS);
         if let Some(file) = &config.password_file {
             let password = std::fs::read_to_string(file).map_err(|e| Error::PasswordFile(Arc::new(e)))?;
             options = options.password(password.trim_end());
@@ -254,6 +308,16 @@ impl Index {
             .max_connections(config.max_connections.max(2))
             .acquire_timeout(timeout)
             .after_connect(|connection, _| Box::pin(async move { settle(connection).await }))
+            // A connection that was used just now is there; asking each time costs as much as a statement.
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > ASKED_AFTER {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options)
             .await?;
         POSTGRES_MIGRATIONS.run(&pool).await?;
@@ -266,6 +330,17 @@ impl Index {
     ///
     /// The operation must do nothing but talk to the transaction: no network, no files.
     pub async fn write<T, E, F>(&self, operation: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.write_vouched(None, operation).await
+    }
+
+    /// The same for an operation that somebody vouches for, who can make its rows again: the commit need not be on the disk
+    /// when it returns. Whatever is written durably after it makes it durable too.
+    pub async fn write_vouched<T, E, F>(&self, surety: Option<Surety>, operation: F) -> Result<T, E>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
         T: Send + 'static,
@@ -288,15 +363,19 @@ impl Index {
                         }
                     })
                 });
-                write.send(Waiting::Operation(queued)).await.map_err(|_| E::from(Error::WriterStopped))?;
+                write.send(Waiting::Operation(queued, surety)).await.map_err(|_| E::from(Error::WriterStopped))?;
                 answered.await.map_err(|_| E::from(Error::WriterStopped))?
             }
             Engine::Postgres(pool) => {
                 let transaction = pool.begin().await.map_err(|e| E::from(e.into()))?;
-                let mut tx = Tx { engine: tx::TxEngine::Postgres(transaction) };
+                let mut tx = Tx::new(tx::TxEngine::Postgres(transaction));
                 let value = operation(&mut tx).await?;
+                tx.send().await.map_err(E::from)?;
                 if let tx::TxEngine::Postgres(transaction) = tx.engine {
                     transaction.commit().await.map_err(|e| E::from(e.into()))?;
+                }
+                if let Some(surety) = surety {
+                    surety.release();
                 }
                 Ok(value)
             }
@@ -304,27 +383,43 @@ impl Index {
     }
 
     /// Reads all rows of a statement.
-    pub async fn query(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Vec<Row>, Error> {
+    pub async fn query(&self, sql: impl Sql, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         Ok(match &self.engine {
-            Engine::Sqlite { read, .. } => {
-                bind_sqlite(sqlx::query(sql), values).fetch_all(read).await?.into_iter().map(Row::Sqlite).collect()
-            }
-            Engine::Postgres(pool) => {
-                bind_postgres(sqlx::query(sql), values).fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
-            }
+            Engine::Sqlite { read, .. } => bind_sqlite(sqlx::query(sql.into_sqlite()), values)
+                .fetch_all(read)
+                .await?
+                .into_iter()
+                .map(Row::Sqlite)
+                .collect(),
+            Engine::Postgres(pool) => bind_postgres(sqlx::query(sql.into_postgres()), values)
+                .fetch_all(pool)
+                .await?
+                .into_iter()
+                .map(Row::Postgres)
+                .collect(),
         })
     }
 
     /// Reads the first row of a statement, if any.
-    pub async fn query_opt(&self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<Option<Row>, Error> {
+    pub async fn query_opt(&self, sql: impl Sql, values: Vec<Value>) -> Result<Option<Row>, Error> {
         Ok(match &self.engine {
             Engine::Sqlite { read, .. } => {
-                bind_sqlite(sqlx::query(sql), values).fetch_optional(read).await?.map(Row::Sqlite)
+                bind_sqlite(sqlx::query(sql.into_sqlite()), values).fetch_optional(read).await?.map(Row::Sqlite)
             }
             Engine::Postgres(pool) => {
-                bind_postgres(sqlx::query(sql), values).fetch_optional(pool).await?.map(Row::Postgres)
+                bind_postgres(sqlx::query(sql.into_postgres()), values).fetch_optional(pool).await?.map(Row::Postgres)
             }
         })
+    }
+
+    /// Whether the database is a file of ours, with a log that we sync ourselves.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.engine, Engine::Sqlite { .. })
+    }
+
+    /// Takes all that has been committed to the disk, also by others and before this process began.
+    pub async fn sync(&self) -> Result<(), Error> {
+        self.write(|tx| Box::pin(async move { tx.pragma(writer::TOUCH).await })).await
     }
 
     /// Whether the database answers.
@@ -341,11 +436,11 @@ impl Index {
         }
     }
 
-    /// Waits for queued writes to finish and closes all connections.
+    /// Takes queued writes to the disk and closes all connections, also those of clones.
     pub async fn close(self) {
         match self.engine {
-            Engine::Sqlite { read, write } => {
-                drop(write);
+            Engine::Sqlite { read, end, .. } => {
+                end.reach().await;
                 read.close().await;
             }
             Engine::Postgres(pool) => pool.close().await,

@@ -3,7 +3,7 @@
 //! Reports make and enrich the rows in their own transaction; patients of images get theirs a moment later, and what was
 //! registered before these tables were there is filled in from the reports' rows. Whose they are is in `persons`.
 
-use super::{Error, Ids, Index, Row, Tx};
+use super::{Error, Ids, Index, Row, Tx, Value};
 use crate::domain::patient::{Addition, Age, PatientFacts};
 use crate::params;
 
@@ -38,19 +38,25 @@ pub async fn absorb(tx: &mut Tx, ids: &Ids, now: i64, said: &Said) -> Result<Abs
     let absorbed = absorb_patient(tx, ids, now, said).await?;
     let sql = "INSERT INTO visit (patient_record_pk, event_type, event_no, created_at) VALUES ($1, $2, $3, $4) \
                ON CONFLICT (patient_record_pk, event_type, event_no) DO NOTHING";
-    tx.execute(sql, params![absorbed.id, &said.visit[0], &said.visit[1], now]).await?;
+    tx.post(sql, params![absorbed.id, &said.visit[0], &said.visit[1], now]).await?;
     Ok(absorbed)
 }
 
 async fn absorb_patient(tx: &mut Tx, ids: &Ids, now: i64, said: &Said) -> Result<Absorbed, Error> {
     let Said { org_code, patient_id, facts, stamp, .. } = said;
-    let id = ids.next();
-    if insert(tx, id, now, org_code, Origin::Report, patient_id, "", facts, stamp).await? {
-        return Ok(Absorbed { id, contradictions: Vec::new() });
-    }
     let sql = "SELECT id, name, sex_code, birth_date, id_no, card_no, contradictions, stamp FROM patient_record \
                WHERE org_code = $1 AND patient_id = $2 AND origin = 'report' AND issuer = ''";
-    let row = tx.query_opt(sql, params![org_code, patient_id]).await?.ok_or(Error::Damaged("patient_record"))?;
+    let row = match tx.query_opt(sql, params![org_code, patient_id]).await? {
+        Some(row) => row,
+        None => {
+            let id = ids.next();
+            if insert(tx, id, now, org_code, Origin::Report, patient_id, "", facts, stamp).await? {
+                return Ok(Absorbed { id, contradictions: Vec::new() });
+            }
+            // Somebody else has added it since.
+            tx.query_opt(sql, params![org_code, patient_id]).await?.ok_or(Error::Damaged("patient_record"))?
+        }
+    };
     let id = row.int("id")?;
     let newer = *stamp >= row.text("stamp")?;
     let mut addition = facts_of(&row)?.absorb(facts, if newer { Age::Newer } else { Age::Older });
@@ -101,11 +107,36 @@ async fn insert(
     facts: &PatientFacts,
     stamp: &str,
 ) -> Result<bool, Error> {
-    let sql = "INSERT INTO patient_record (id, org_code, origin, patient_id, issuer, name, sex_code, birth_date, id_no, \
-               id_no_key, card_no, stamp, contradictions, revision, settled, by_hand, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', 1, 0, 0, $13, $14) \
-               ON CONFLICT (org_code, patient_id, origin, issuer) DO NOTHING";
-    let values = params![
+    let values = new_row(id, now, org_code, (origin, patient_id, issuer), facts, stamp);
+    Ok(tx.execute(INSERT, values).await? == 1)
+}
+
+/// The row of a patient of whom nothing else is known.
+macro_rules! insert_patient {
+    ($from:literal) => {
+        concat!(
+            "INSERT INTO patient_record (id, org_code, origin, patient_id, issuer, name, sex_code, birth_date, id_no, \
+             id_no_key, card_no, stamp, contradictions, revision, settled, by_hand, created_at, updated_at) \
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', 1, 0, 0, $13, $14 ",
+            $from,
+            " ON CONFLICT (org_code, patient_id, origin, issuer) DO NOTHING"
+        )
+    };
+}
+
+const INSERT: &str = insert_patient!("WHERE TRUE");
+/// The commit of this statement waits for no sync; the next one that does takes it to the disk too.
+const INSERT_AHEAD: &str = insert_patient!("FROM (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried");
+
+fn new_row(
+    id: i64,
+    now: i64,
+    org_code: &str,
+    (origin, patient_id, issuer): (Origin, &str, &str),
+    facts: &PatientFacts,
+    stamp: &str,
+) -> Vec<Value> {
+    params![
         id,
         org_code,
         origin.as_str(),
@@ -120,8 +151,14 @@ async fn insert(
         stamp,
         now,
         now,
-    ];
-    Ok(tx.execute(sql, values).await? == 1)
+    ]
+}
+
+/// Adds the patient of a report that is about to be registered, on PostgreSQL, unless there is a row.
+pub async fn add_ahead(index: &Index, id: i64, now: i64, said: &Said) -> Result<(), Error> {
+    let whose = (Origin::Report, said.patient_id.as_str(), "");
+    let values = new_row(id, now, &said.org_code, whose, &said.facts, &said.stamp);
+    index.query(INSERT_AHEAD, values).await.map(|_| ())
 }
 
 /// Writes field by field, so that two reports that come at the same time lose nothing of each other.

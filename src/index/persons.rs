@@ -3,8 +3,9 @@
 //! A patient's row belongs to one person at a time; every move is kept with its reason, so that it can be undone. A
 //! person that others were merged into answers for their numbers too.
 
-use super::patients::{Origin, facts_of};
-use super::{Error, Ids, Index, Row, Tx};
+pub use super::patients::Origin;
+use super::patients::facts_of;
+use super::{Error, Ids, Index, Row, Tx, report_changes};
 use crate::domain::patient::PatientFacts;
 use crate::domain::record::observation_uid;
 use crate::domain::scope::PatientKey;
@@ -166,7 +167,7 @@ pub async fn create(tx: &mut Tx, ids: &Ids, now: i64) -> Result<i64, Error> {
     Ok(id)
 }
 
-/// Moves a patient to a person.
+/// Moves a patient to a person, and tells followers of the change feed.
 pub async fn move_to(
     tx: &mut Tx,
     ids: &Ids,
@@ -180,7 +181,12 @@ pub async fn move_to(
     tx.execute(sql, params![to, by_hand, now, record.id]).await?;
     let sql = "INSERT INTO person_move (id, patient_record_pk, from_person, to_person, reason, actor, moved_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    tx.execute(sql, params![ids.next(), record.id, record.person, to, reason, actor, now]).await.map(|_| ())
+    tx.execute(sql, params![ids.next(), record.id, record.person, to, reason, actor, now]).await?;
+    // A person of nobody else is no news to who follows; whoever it is later, or is no more, is.
+    if record.origin == Origin::Report && (record.person.is_some() || reason != "new") {
+        report_changes::person_changed(tx, ids, now, &record.org_code, &record.patient_id).await?;
+    }
+    Ok(())
 }
 
 /// Says that a patient has been compared, unless it has changed in the meantime.
@@ -304,25 +310,47 @@ pub async fn known_as(index: &Index, id_nos: &[String], limit: i64) -> Result<Ve
         .collect()
 }
 
-/// Under which numbers the persons of these patients are known, by reports and by images, at most `limit`.
-pub async fn same_persons(index: &Index, patients: &[PatientKey], limit: i64) -> Result<Vec<PatientKey>, Error> {
-    let mut select = super::Select::new(
-        "SELECT DISTINCT k.org_code, k.origin, k.patient_id FROM patient_record r JOIN patient_record k \
-         ON k.person_pk = r.person_pk AND k.contradictions = '' WHERE (1 = 0",
+/// How the database would look that up: the lines of its explanation, for the test that it reads no table whole.
+pub async fn explain_same_persons(index: &Index, patients: &[PatientKey]) -> Result<Vec<String>, Error> {
+    let Some(select) = same(patients, 1) else { return Ok(Vec::new()) };
+    index.explain(&select).await
+}
+
+/// One look into an index for each number: SQLite would read the whole table for alternatives of which one has none.
+fn same(patients: &[PatientKey], limit: i64) -> Option<super::Select> {
+    let mut select = super::Select::new("");
+    select.push(
+        "SELECT DISTINCT k.org_code, k.origin, k.patient_id FROM patient_record k WHERE k.contradictions = '' \
+         AND k.person_pk IN (",
+        params![],
     );
+    let mut is_first = true;
     for patient in patients {
-        if !patient.patient_id.is_empty() {
-            let piece = " OR (r.org_code = ? AND r.patient_id = ? AND r.origin = 'report' AND r.issuer = '')";
-            select.push(piece, params![&patient.org_code, &patient.patient_id]);
-        }
         // A study without a report has the imaging system's number alone.
         let of_study = patient.patient_id.is_empty() || patient.patient_id == patient.patient_local_id;
-        if of_study && !patient.patient_local_id.is_empty() {
-            let piece = " OR (r.org_code = ? AND r.patient_id = ? AND r.origin = 'image')";
-            select.push(piece, params![&patient.org_code, &patient.patient_local_id]);
+        for (origin, number) in [
+            (" AND r.origin = 'report' AND r.issuer = ''", &patient.patient_id),
+            (" AND r.origin = 'image'", &patient.patient_local_id),
+        ] {
+            if number.is_empty() || (origin.contains("image") && !of_study) {
+                continue;
+            }
+            select.push(if is_first { "" } else { " UNION ALL " }, params![]);
+            select.push(
+                "SELECT r.person_pk FROM patient_record r WHERE r.org_code = ? AND r.patient_id = ?",
+                params![&patient.org_code, number],
+            );
+            select.push(origin, params![]);
+            is_first = false;
         }
     }
     select.push(") ORDER BY k.org_code, k.origin, k.patient_id LIMIT ?", params![limit]);
+    (!is_first).then_some(select)
+}
+
+/// Under which numbers the persons of these patients are known, by reports and by images, at most `limit`.
+pub async fn same_persons(index: &Index, patients: &[PatientKey], limit: i64) -> Result<Vec<PatientKey>, Error> {
+    let Some(select) = same(patients, limit) else { return Ok(Vec::new()) };
     let rows = index.query(select.sql(), select.values()).await?;
     rows.iter()
         .map(|row| {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Error, Index, Select};
+use super::{Error, Index, Select, Tx};
 use crate::domain::place::Place;
 use crate::params;
 
@@ -15,7 +15,7 @@ pub struct Promise {
     pub place: Place,
     /// First byte that the hash covers, counted from the place's first byte.
     pub hash_from: u64,
-    /// SHA-256 of those bytes, hex.
+    /// Hash of those bytes, with its algorithm (`dicom/content_hash.rs`).
     pub content_hash: String,
 }
 
@@ -149,6 +149,19 @@ pub async fn named_instances(index: &Index, keys: &[String]) -> Result<HashSet<(
         }
     }
     Ok(named)
+}
+
+/// Whether a row of an instance names a place.
+pub async fn is_named(tx: &mut Tx, place: &Place) -> Result<bool, Error> {
+    for sql in [
+        "SELECT id FROM instance WHERE object_key = $1 AND object_offset = $2",
+        "SELECT id FROM instance_version WHERE object_key = $1 AND object_offset = $2",
+    ] {
+        if tx.query_opt(sql, params![&place.key, place.offset as i64]).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A place in the order of storage, from which a walk goes on.

@@ -34,6 +34,8 @@ pub struct QrLink {
     pub expires_at: Option<i64>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<i64>,
+    /// Wrong factors since the last right one.
+    pub failed: u32,
 }
 
 /// Gives a report its link. One that is there stays as it is on paper, and lives at least until `expires_at`.
@@ -63,7 +65,7 @@ pub async fn keep(
 
 /// The link with this id.
 pub async fn get(index: &Index, id: &str) -> Result<Option<QrLink>, Error> {
-    let sql = "SELECT id, exam_report_pk, lab_report_pk, expires_at, revoked_at FROM qr_link WHERE id = $1";
+    let sql = "SELECT id, exam_report_pk, lab_report_pk, expires_at, revoked_at, failed FROM qr_link WHERE id = $1";
     index.query_opt(sql, params![id]).await?.as_ref().map(link_from).transpose()
 }
 
@@ -83,7 +85,7 @@ pub struct ListedLink {
 /// Links, the newest first: those that open at `open_at`, or all.
 pub async fn list(index: &Index, open_at: Option<i64>, limit: u32) -> Result<Vec<ListedLink>, Error> {
     let mut select = Select::new(
-        "SELECT q.id, q.exam_report_pk, q.lab_report_pk, q.created_at, q.expires_at, q.revoked_at, \
+        "SELECT q.id, q.exam_report_pk, q.lab_report_pk, q.created_at, q.expires_at, q.revoked_at, q.failed, \
          COALESCE(e.org_code, l.org_code) AS org_code, COALESCE(e.report_form_no, l.report_form_no) AS report_form_no \
          FROM qr_link q LEFT JOIN exam_report e ON e.id = q.exam_report_pk \
          LEFT JOIN lab_report l ON l.id = q.lab_report_pk WHERE 1 = 1",
@@ -122,11 +124,54 @@ pub async fn revoke(tx: &mut Tx, report: LinkedReport, now: i64) -> Result<bool,
     Ok(tx.execute(sql, params![now, pk]).await? == 1)
 }
 
+/// Counts a wrong factor; a right one takes back what was counted.
+pub async fn count_attempt(tx: &mut Tx, id: &str, right: bool) -> Result<(), Error> {
+    let sql = match right {
+        true => "UPDATE qr_link SET failed = 0 WHERE id = $1 AND failed > 0",
+        false => "UPDATE qr_link SET failed = failed + 1 WHERE id = $1",
+    };
+    tx.execute(sql, params![id]).await.map(|_| ())
+}
+
+/// Gives a report's link another id, so that what is on paper opens nothing any more, and has the copies on which it stands
+/// made again; false when the report has no link.
+pub async fn renew(
+    tx: &mut Tx,
+    report: LinkedReport,
+    fresh_id: &str,
+    now: i64,
+    expires_at: Option<i64>,
+) -> Result<bool, Error> {
+    let (link, copies, pk) = match report {
+        LinkedReport::Exam(pk) => (
+            "UPDATE qr_link SET id = $1, created_at = $2, expires_at = $3, revoked_at = NULL, failed = 0 \
+             WHERE exam_report_pk = $4",
+            "UPDATE report_file SET stamp_policy = '' WHERE exam_report_pk = $1 AND is_current = 1",
+            pk,
+        ),
+        LinkedReport::Lab(pk) => (
+            "UPDATE qr_link SET id = $1, created_at = $2, expires_at = $3, revoked_at = NULL, failed = 0 \
+             WHERE lab_report_pk = $4",
+            "UPDATE lab_document SET content_hash = '' WHERE lab_report_pk = $1",
+            pk,
+        ),
+    };
+    let renewed = tx.execute(link, params![fresh_id, now, expires_at, pk]).await? == 1;
+    tx.execute(copies, params![pk]).await?;
+    Ok(renewed)
+}
+
 fn link_from(row: &Row) -> Result<QrLink, Error> {
     let report = match (row.get::<Option<i64>>("exam_report_pk")?, row.get::<Option<i64>>("lab_report_pk")?) {
         (Some(pk), _) => LinkedReport::Exam(pk),
         (None, Some(pk)) => LinkedReport::Lab(pk),
         (None, None) => return Err(Error::Damaged("qr_link")),
     };
-    Ok(QrLink { id: row.text("id")?, report, expires_at: row.get("expires_at")?, revoked_at: row.get("revoked_at")? })
+    Ok(QrLink {
+        id: row.text("id")?,
+        report,
+        expires_at: row.get("expires_at")?,
+        revoked_at: row.get("revoked_at")?,
+        failed: u32::try_from(row.int("failed")?).unwrap_or(u32::MAX),
+    })
 }

@@ -53,5 +53,5 @@ pub(super) async fn keep_version<F: Field>(
     let sql = "INSERT INTO report_version (id, kind, report_pk, version, content, replaced_at) \
                VALUES ($1, $2, $3, $4, $5, $6)";
     let content = serde_json::Value::Object(content).to_string();
-    tx.execute(sql, params![id, kind, pk, row.int("version")?, content, now]).await.map(|_| ())
+    tx.post(sql, params![id, kind, pk, row.int("version")?, content, now]).await
 }

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use super::lab_reports::vip_patient;
 use super::{Error, Ids, Index, Row, Select, Tx, Value};
 use crate::domain::sharing::Sharing;
 use crate::params;
@@ -43,10 +44,14 @@ pub enum Aspect {
     File,
     /// Which images are linked to it.
     Images,
+    /// Whether others recognised its images and data.
+    Recognition,
+    /// Which person its patient is.
+    Person,
 }
 
 impl Aspect {
-    const ALL: [Aspect; 3] = [Aspect::Report, Aspect::File, Aspect::Images];
+    const ALL: [Aspect; 5] = [Aspect::Report, Aspect::File, Aspect::Images, Aspect::Recognition, Aspect::Person];
 
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
@@ -54,6 +59,8 @@ impl Aspect {
             Aspect::Report => "report",
             Aspect::File => "file",
             Aspect::Images => "images",
+            Aspect::Recognition => "recognition",
+            Aspect::Person => "person",
         }
     }
 }
@@ -79,24 +86,31 @@ pub async fn record(tx: &mut Tx, ids: &Ids, now: i64, change: Change<'_>) -> Res
                VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let Change { report_pk, subject, aspect, org_code, sharing } = change;
     let values = params![ids.next(), report_pk, subject.as_str(), aspect.as_str(), org_code, sharing.number(), now];
-    tx.execute(sql, values).await.map(|_| ())
+    tx.post(sql, values).await
 }
 
 /// Notes that a lab report or one of its lines has changed.
 pub async fn lab_changed(tx: &mut Tx, ids: &Ids, now: i64, lab_report_pk: i64) -> Result<(), Error> {
-    let sql = "INSERT INTO report_change_waiting (id, report_pk, subject, aspect, org_code, sharing, changed_at) \
-               SELECT $1, id, 'lab', 'report', org_code, CASE WHEN withdrawn = 1 THEN 0 \
-               WHEN EXISTS (SELECT 1 FROM exam_report v WHERE v.org_code = lab_report.org_code \
-               AND v.patient_id = lab_report.patient_id AND v.vip = 1 AND v.withdrawn = 0) THEN 1 ELSE 2 END, $2 \
-               FROM lab_report WHERE id = $3";
+    let sql = concat!(
+        "INSERT INTO report_change_waiting (id, report_pk, subject, aspect, org_code, sharing, changed_at) \
+         SELECT $1, id, 'lab', 'report', org_code, CASE WHEN withdrawn = 1 THEN 0 WHEN ",
+        vip_patient!("lab_report"),
+        " THEN 1 ELSE 2 END, $2 FROM lab_report WHERE id = $3"
+    );
     tx.execute(sql, params![ids.next(), now, lab_report_pk]).await.map(|_| ())
 }
 
 /// Notes that a patient has become a VIP or is none any more, which decides with whom the lab reports are shared (D-R22).
 pub async fn vip_changed(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, patient_id: &str) -> Result<(), Error> {
-    let sql = "SELECT id FROM lab_report WHERE org_code = $1 AND patient_id = $2 AND withdrawn = 0";
+    let sql = concat!(
+        "SELECT id, CAST(CASE WHEN ",
+        vip_patient!("lab_report"),
+        " THEN 1 ELSE 0 END AS BIGINT) AS vip FROM lab_report WHERE org_code = $1 AND patient_id = $2 AND withdrawn = 0"
+    );
     for row in tx.query(sql, params![org_code, patient_id]).await? {
-        lab_changed(tx, ids, now, row.int("id")?).await?;
+        let sharing = if row.flag("vip")? { Sharing::Privileged } else { Sharing::Everyone };
+        let (report_pk, subject, aspect) = (row.int("id")?, Subject::Lab, Aspect::Report);
+        record(tx, ids, now, Change { report_pk, subject, aspect, org_code, sharing }).await?;
     }
     Ok(())
 }
@@ -108,11 +122,32 @@ pub async fn images_linked(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, exa
     record(tx, ids, now, Change { report_pk: exam_report_pk, subject, aspect, org_code, sharing }).await
 }
 
-/// Notes that an exam report has another file.
-pub async fn file_stored(tx: &mut Tx, id: i64, now: i64, org_code: &str, exam_report_pk: i64) -> Result<(), Error> {
+/// Notes that a report has another file: an exam report's that was fetched or stamped anew, a lab report's that was composed.
+pub async fn file_stored(
+    tx: &mut Tx,
+    id: i64,
+    now: i64,
+    org_code: &str,
+    (subject, report_pk): (Subject, i64),
+) -> Result<(), Error> {
     let sql = "INSERT INTO report_change_waiting (id, report_pk, subject, aspect, org_code, sharing, changed_at) \
-               VALUES ($1, $2, 'exam', 'file', $3, 0, $4)";
-    tx.execute(sql, params![id, exam_report_pk, org_code, now]).await.map(|_| ())
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let values = params![id, report_pk, subject.as_str(), "file", org_code, 0, now];
+    tx.post(sql, values).await
+}
+
+/// Notes that an organisation's patient is another person now, for all reports of that patient.
+pub async fn person_changed(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, patient_id: &str) -> Result<(), Error> {
+    for (subject, sql) in [
+        (Subject::Exam, "SELECT id FROM exam_report WHERE org_code = $1 AND patient_id = $2 AND withdrawn = 0"),
+        (Subject::Lab, "SELECT id FROM lab_report WHERE org_code = $1 AND patient_id = $2 AND withdrawn = 0"),
+    ] {
+        for row in tx.query(sql, params![org_code, patient_id]).await? {
+            let (aspect, sharing) = (Aspect::Person, Sharing::Nobody);
+            record(tx, ids, now, Change { report_pk: row.int("id")?, subject, aspect, org_code, sharing }).await?;
+        }
+    }
+    Ok(())
 }
 
 /// One entry of the feed.

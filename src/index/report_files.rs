@@ -198,24 +198,31 @@ pub async fn current_after(
     org_code: &str,
     limit: u32,
 ) -> Result<Vec<StampedFile>, Error> {
-    let mut select = Select::new(
-        "SELECT f.id, f.exam_report_pk, f.revision, f.source, f.media_type, f.original_key, f.original_length, \
-         f.original_hash, f.stamp_state, f.stamp_reason, f.stamped_key, f.stamped_length, f.stamped_hash, f.page_count, \
-         f.fetched_at, f.stamp_policy, e.org_code, e.reportfilepath, e.class_code, e.class_name, e.modality \
-         FROM report_file f JOIN exam_report e ON e.id = f.exam_report_pk WHERE f.is_current = 1 AND e.withdrawn = 0",
-    );
+    let mut select = Select::new(STAMPED);
     select.push(" AND f.id > ?", params![after_id]);
     if !org_code.is_empty() {
         select.push(" AND e.org_code = ?", params![org_code]);
     }
     select.push(" ORDER BY f.id LIMIT ?", params![i64::from(limit)]);
     let rows = index.query(select.sql(), select.values()).await?;
-    rows.iter()
-        .map(|row| {
-            let source = ReportSource { org_code: row.text("org_code")?, address: None, classes: classes_of(row)? };
-            Ok(StampedFile { file: file_from(row)?, policy: row.text("stamp_policy")?, source })
-        })
-        .collect()
+    rows.iter().map(stamped_from).collect()
+}
+
+/// The current file of a report with its copy; `None` when it has none or is withdrawn.
+pub async fn current_stamped(index: &Index, exam_report_pk: i64) -> Result<Option<StampedFile>, Error> {
+    let mut select = Select::new(STAMPED);
+    select.push(" AND f.exam_report_pk = ?", params![exam_report_pk]);
+    index.query_opt(select.sql(), select.values()).await?.as_ref().map(stamped_from).transpose()
+}
+
+const STAMPED: &str = "SELECT f.id, f.exam_report_pk, f.revision, f.source, f.media_type, f.original_key, f.original_length, \
+     f.original_hash, f.stamp_state, f.stamp_reason, f.stamped_key, f.stamped_length, f.stamped_hash, f.page_count, \
+     f.fetched_at, f.stamp_policy, e.org_code, e.reportfilepath, e.class_code, e.class_name, e.modality \
+     FROM report_file f JOIN exam_report e ON e.id = f.exam_report_pk WHERE f.is_current = 1 AND e.withdrawn = 0";
+
+fn stamped_from(row: &Row) -> Result<StampedFile, Error> {
+    let source = ReportSource { org_code: row.text("org_code")?, address: None, classes: classes_of(row)? };
+    Ok(StampedFile { file: file_from(row)?, policy: row.text("stamp_policy")?, source })
 }
 
 /// Puts another stamped copy in the place of a current file's; `false` when the file is current no more.

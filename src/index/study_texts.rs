@@ -1,5 +1,7 @@
-//! The texts of patients, studies and series that depend on a character set, so that they can be read again (D-I17).
+//! The texts of patients, studies and series that depend on a character set, so that they can be read again (D-I17),
+//! and what rows of series from before lack.
 
+use super::series_requests::{self, SeriesRequest};
 use super::{Error, Ids, Index, Row, Tx, search_keys};
 use crate::domain::place::Place;
 use crate::params;
@@ -55,6 +57,14 @@ pub struct SeriesTexts {
     pub manufacturer: String,
     /// (0008,1090).
     pub model_name: String,
+    /// (0040,0244), yyyyMMdd.
+    pub performed_date: String,
+    /// (0040,0245).
+    pub performed_time: String,
+    /// The items of (0040,0275).
+    pub requests: Vec<SeriesRequest>,
+    /// image, film, waveform, …
+    pub kind: &'static str,
 }
 
 /// The next studies by their rows' ids, with their organisations.
@@ -195,7 +205,7 @@ async fn name_patient(tx: &mut Tx, now: i64, patient_pk: i64, name: &str) -> Res
 }
 
 /// Under a number that was misread nobody is left.
-async fn remove_patient_without_studies(tx: &mut Tx, patient_pk: i64) -> Result<(), Error> {
+pub(super) async fn remove_patient_without_studies(tx: &mut Tx, patient_pk: i64) -> Result<(), Error> {
     let left = tx.query_opt("SELECT id FROM study WHERE patient_pk = $1 LIMIT 1", params![patient_pk]).await?;
     if left.is_none() {
         search_keys::remove_patient(tx, patient_pk).await?;
@@ -205,18 +215,30 @@ async fn remove_patient_without_studies(tx: &mut Tx, patient_pk: i64) -> Result<
 }
 
 /// Gives a series its texts; whether any of them changed.
-pub async fn set_series(tx: &mut Tx, now: i64, series_pk: i64, texts: &SeriesTexts) -> Result<bool, Error> {
+pub async fn set_series(
+    tx: &mut Tx,
+    now: i64,
+    org_code: &str,
+    series_pk: i64,
+    texts: &SeriesTexts,
+) -> Result<bool, Error> {
     let sql = "UPDATE series SET series_description = $1, protocol_name = $2, station_name = $3, manufacturer = $4, \
-               model_name = $5, updated_at = $6 WHERE id = $7 AND NOT (series_description = $1 \
-               AND protocol_name = $2 AND station_name = $3 AND manufacturer = $4 AND model_name = $5)";
+               model_name = $5, performed_date = $6, performed_time = $7, kind = $8, updated_at = $9 WHERE id = $10 \
+               AND NOT (series_description = $1 AND protocol_name = $2 AND station_name = $3 AND manufacturer = $4 \
+               AND model_name = $5 AND performed_date = $6 AND performed_time = $7 \
+               AND kind = $8)";
     let values = params![
         &texts.series_description,
         &texts.protocol_name,
         &texts.station_name,
         &texts.manufacturer,
         &texts.model_name,
+        &texts.performed_date,
+        &texts.performed_time,
+        texts.kind,
         now,
         series_pk,
     ];
-    Ok(tx.execute(sql, values).await? > 0)
+    let texts_changed = tx.execute(sql, values).await? > 0;
+    Ok(series_requests::replace(tx, org_code, series_pk, &texts.requests).await? || texts_changed)
 }

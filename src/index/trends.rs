@@ -1,6 +1,6 @@
 //! Results of one laboratory item in several reports (RD-23, D-S11).
 
-use super::{Error, Index, Select, Value};
+use super::{Error, Index, Row, Select, Value};
 use crate::domain::trend::ResultText;
 use crate::params;
 
@@ -42,19 +42,40 @@ pub async fn results(index: &Index, reports: &[i64], item: &ItemKey, limit: i64)
         select.push(" AND i.class_code = ?", params![&item.code]);
     }
     select.push(" ORDER BY l.observed_at DESC, i.id LIMIT ?", params![limit]);
+    index.query(select.sql(), select.values()).await?.iter().map(result_from).collect()
+}
+
+/// Results of the item with this code, or this name where a line has no code, and what the newest of them calls it.
+pub async fn results_named(
+    index: &Index,
+    reports: &[i64],
+    item: &str,
+    limit: i64,
+) -> Result<(String, Vec<ResultText>), Error> {
+    let mut select = Select::new(
+        "SELECT l.observation_uid, l.observed_at, l.org_code, i.result_value, i.result_unit, i.norm_lower_limit, \
+         i.norm_upper_limit, COALESCE(i.class_local_name, i.class_name, i.class_code, '') AS name \
+         FROM lab_item i JOIN lab_report l ON l.id = i.lab_report_pk WHERE i.withdrawn = 0",
+    );
+    select.push_in(" AND i.lab_report_pk", reports.iter().map(|pk| Value::from(*pk)).collect());
+    let piece =
+        " AND (i.class_code = ? OR (COALESCE(i.class_code, '') = '' AND (i.class_local_name = ? OR i.class_name = ?)))";
+    select.push(piece, params![item, item, item]);
+    select.push(" ORDER BY l.observed_at DESC, i.id LIMIT ?", params![limit]);
     let rows = index.query(select.sql(), select.values()).await?;
-    rows.iter()
-        .map(|row| {
-            let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
-            Ok(ResultText {
-                observation_uid: row.text("observation_uid")?,
-                observed_at: row.text("observed_at")?,
-                org_code: row.text("org_code")?,
-                value: text("result_value")?,
-                unit: text("result_unit")?,
-                low: text("norm_lower_limit")?,
-                high: text("norm_upper_limit")?,
-            })
-        })
-        .collect()
+    let name = rows.first().map_or(Ok(item.to_owned()), |row| row.text("name"))?;
+    Ok((name, rows.iter().map(result_from).collect::<Result<_, _>>()?))
+}
+
+fn result_from(row: &Row) -> Result<ResultText, Error> {
+    let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
+    Ok(ResultText {
+        observation_uid: row.text("observation_uid")?,
+        observed_at: row.text("observed_at")?,
+        org_code: row.text("org_code")?,
+        value: text("result_value")?,
+        unit: text("result_unit")?,
+        low: text("norm_lower_limit")?,
+        high: text("norm_upper_limit")?,
+    })
 }

@@ -4,17 +4,20 @@
 //! all that wait are run in one transaction, each behind a savepoint of its own: an operation that fails is undone
 //! alone, the others are kept, and one sync serves them all. While it runs, the next ones gather (group commit
 //! without a timer). An operation's caller gets its result only after the commit. Instances that need no more than
-//! their own row (`arrivals`) are added together by one statement.
+//! their own row (`arrivals`) are added together by one statement. A group of operations that somebody vouches for
+//! (`unsynced`) is committed without a sync.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::SqliteConnection;
+use sqlx::{Connection, SqliteConnection};
 use std::panic::AssertUnwindSafe;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use super::arrivals::{Arrival, Inserter};
 use super::tx::{Tx, TxEngine};
+use super::unsynced::{self, Limits, Surety, Unsynced};
 
 /// Tells the waiting caller how its operation ended, once the fate of the transaction is known.
 pub(super) type Deliver = Box<dyn FnOnce(Result<(), Error>) + Send>;
@@ -30,68 +33,260 @@ pub(super) type Operation = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, 
 
 /// What waits for the writer.
 pub(super) enum Waiting {
-    /// Anything.
-    Operation(Operation),
+    /// Anything, and who vouches for it.
+    Operation(Operation, Option<Surety>),
     /// An instance that may need no more than its own row.
     Arrival(Arrival),
 }
 
-/// Runs operations until all senders are gone.
-pub(super) async fn run(connection: SqliteConnection, mut waiting: mpsc::Receiver<Waiting>, batch_limit: usize) {
-    let mut tx = Tx { engine: TxEngine::Sqlite(Box::new(connection)) };
-    let mut inserter = Inserter::new();
-    let mut batch = Vec::with_capacity(batch_limit);
-    while waiting.recv_many(&mut batch, batch_limit).await > 0 {
-        metrics::histogram!("yingku_index_batch_operations").record(batch.len() as f64);
-        let (mut operations, mut arrivals) = (Vec::new(), Vec::new());
-        for waiting in batch.drain(..) {
-            match waiting {
-                Waiting::Operation(operation) => operations.push(operation),
-                Waiting::Arrival(arrival) => arrivals.push(arrival),
-            }
-        }
-        if operations.is_empty() && Inserter::fits(arrivals.len()) {
-            inserter.add(&mut tx, arrivals).await.deliver(&Ok(()));
-            continue;
-        }
-        let (mut added, mut done) = (None, Vec::with_capacity(operations.len()));
-        let outcome = async {
-            tx.execute("BEGIN IMMEDIATE", Vec::new()).await?;
-            added = Some(inserter.add(&mut tx, arrivals).await);
-            run_batch(&mut tx, operations, &mut done).await
-        };
-        let outcome = outcome.await;
-        if outcome.is_err() {
-            // The transaction may be open or already rolled back by the engine; either way it must be gone.
-            let _ = tx.execute("ROLLBACK", Vec::new()).await;
-        }
-        if let Some(added) = added {
-            added.deliver(&outcome);
-        }
-        for Done { deliver, .. } in done {
-            deliver(outcome.clone());
+impl Waiting {
+    fn surety(&self) -> Option<&Surety> {
+        match self {
+            Waiting::Operation(_, surety) => surety.as_ref(),
+            Waiting::Arrival(arrival) => arrival.surety.as_ref(),
         }
     }
 }
 
-async fn run_batch(tx: &mut Tx, operations: Vec<Operation>, done: &mut Vec<Done>) -> Result<(), Error> {
-    for operation in operations {
-        tx.execute("SAVEPOINT operation", Vec::new()).await?;
-        match AssertUnwindSafe(operation(tx)).catch_unwind().await {
-            Ok(result) => {
-                let keep = result.keep;
-                done.push(result);
-                if !keep {
-                    tx.execute("ROLLBACK TO operation", Vec::new()).await?;
-                }
+/// When a commit returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sync {
+    /// When it is on the disk, and with it everything before it.
+    Full,
+    /// When it is in the log; a later sync takes it to the disk.
+    Normal,
+}
+
+impl Sync {
+    fn pragma(self) -> &'static str {
+        match self {
+            Sync::Full => "PRAGMA synchronous = FULL",
+            Sync::Normal => "PRAGMA synchronous = NORMAL",
+        }
+    }
+}
+
+/// A commit that changes nothing writes nothing and syncs nothing. This changes something.
+pub(super) const TOUCH: &str = "PRAGMA user_version = 1";
+
+/// The end of the writer: asked for by the first who closes the index, waited for by all who do.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WriterEnd {
+    asked: CancellationToken,
+    reached: CancellationToken,
+}
+
+impl WriterEnd {
+    /// Returns when all that was queued is on the disk, or never will be there.
+    pub(super) async fn reach(&self) {
+        self.asked.cancel();
+        self.reached.cancelled().await;
+    }
+}
+
+/// Runs operations until all senders are gone or its end is asked for; what waits then is still run and synced.
+pub(super) async fn run(
+    connection: SqliteConnection,
+    mut waiting: mpsc::Receiver<Waiting>,
+    batch_limit: usize,
+    limits: Limits,
+    end: WriterEnd,
+) {
+    let _reached = end.reached.clone().drop_guard();
+    let mut writer = Writer {
+        tx: Tx::new(TxEngine::Sqlite(Box::new(connection))),
+        inserter: Inserter::new(),
+        // As the connection was opened.
+        sync: Sync::Full,
+        unsynced: Unsynced::new(limits),
+        log_is_in_doubt: false,
+    };
+    let mut batch = Vec::with_capacity(batch_limit);
+    loop {
+        let is_closed = waiting.is_closed();
+        let next = async {
+            tokio::select! {
+                biased;
+                count = waiting.recv_many(&mut batch, batch_limit) => Some(count),
+                () = end.asked.cancelled(), if !is_closed => None,
             }
-            // Its caller sees its channel closed; the panic itself has been reported by the hook.
-            Err(_panic) => {
-                tx.execute("ROLLBACK TO operation", Vec::new()).await?;
+        };
+        let next = match writer.unsynced.patience() {
+            None => next.await,
+            Some(patience) => match tokio::time::timeout(patience, next).await {
+                Ok(next) => next,
+                Err(_) => {
+                    writer.sync_waiting().await;
+                    continue;
+                }
+            },
+        };
+        let Some(count) = next else {
+            waiting.close();
+            continue;
+        };
+        if count == 0 {
+            break;
+        }
+        metrics::histogram!("yingku_index_batch_operations").record(batch.len() as f64);
+        writer.run_group(batch.drain(..)).await;
+    }
+    if !writer.unsynced.is_empty() {
+        writer.sync_waiting().await;
+    }
+    if let TxEngine::Sqlite(connection) = writer.tx.engine
+        && let Err(error) = connection.close().await
+    {
+        tracing::warn!(%error, "the database's log stays, for the next start");
+    }
+}
+
+struct Writer {
+    tx: Tx,
+    inserter: Inserter,
+    sync: Sync,
+    unsynced: Unsynced,
+    /// A sync failed while commits waited for it: the disk may lack what is in their middle.
+    log_is_in_doubt: bool,
+}
+
+impl Writer {
+    async fn run_group(&mut self, batch: impl ExactSizeIterator<Item = Waiting>) {
+        let (count, batch) = (batch.len(), batch.collect::<Vec<_>>());
+        let vouched = unsynced::bytes_of(batch.iter().map(Waiting::surety));
+        let may_wait = vouched.is_some_and(|bytes| self.unsynced.has_room(count, bytes));
+        let sync = if may_wait { Sync::Normal } else { Sync::Full };
+        let (mut operations, mut arrivals) = (Vec::new(), Vec::new());
+        for waiting in batch {
+            match waiting {
+                Waiting::Operation(operation, surety) => operations.push((operation, surety)),
+                Waiting::Arrival(arrival) => arrivals.push(arrival),
             }
         }
-        tx.execute("RELEASE operation", Vec::new()).await?;
+        // One that has to sync what waits does so in a transaction that is sure to write.
+        let at_once = operations.is_empty()
+            && Inserter::fits(arrivals.len())
+            && (sync == Sync::Normal || self.unsynced.is_empty());
+        let (mut added, mut done, mut sureties) = (None, Vec::with_capacity(operations.len()), Vec::new());
+        let outcome = async {
+            self.prepare(sync).await?;
+            if at_once {
+                added = Some(self.inserter.add(&mut self.tx, arrivals).await);
+                return Ok(());
+            }
+            if arrivals.is_empty() {
+                self.tx.execute("BEGIN IMMEDIATE; SAVEPOINT operation", Vec::new()).await?;
+            } else {
+                self.tx.execute("BEGIN IMMEDIATE", Vec::new()).await?;
+                added = Some(self.inserter.add(&mut self.tx, arrivals).await);
+                self.tx.execute("SAVEPOINT operation", Vec::new()).await?;
+            }
+            run_operations(&mut self.tx, operations, &mut done, &mut sureties).await?;
+            if sync == Sync::Full && !self.unsynced.is_empty() {
+                self.tx.pragma(TOUCH).await?;
+            }
+            self.tx.execute("COMMIT", Vec::new()).await.map(|_| ())
+        };
+        let outcome: Result<(), Error> = outcome.await;
+        if let Err(error) = &outcome {
+            // The transaction may be open or already rolled back by the engine; either way it must be gone.
+            self.tx.forget_posted();
+            let _ = self.tx.execute("ROLLBACK", Vec::new()).await;
+            self.doubt(error);
+        }
+        if let Some(added) = added {
+            sureties.extend(added.deliver(&outcome));
+        }
+        // Of a failure those who wait are told, so that nothing has to be made again. But what was in the log when a sync
+        // failed stays in force: it may be there or not.
+        match (&outcome, sync) {
+            (Ok(()), Sync::Normal) => self.unsynced.add(sureties),
+            (Ok(()), Sync::Full) => {
+                self.unsynced.release();
+                sureties.into_iter().for_each(Surety::release);
+            }
+            (Err(_), _) if self.log_is_in_doubt => {}
+            (Err(_), _) => sureties.into_iter().for_each(Surety::release),
+        }
+        for (Done { deliver, .. }, sent) in done {
+            deliver(sent.and_then(|()| outcome.clone()));
+        }
     }
-    tx.execute("COMMIT", Vec::new()).await?;
+
+    /// Has the next commit return when it should.
+    async fn prepare(&mut self, sync: Sync) -> Result<(), Error> {
+        if self.log_is_in_doubt {
+            self.empty_log().await?;
+        }
+        if self.sync != sync {
+            self.tx.pragma(sync.pragma()).await?;
+            self.sync = sync;
+        }
+        Ok(())
+    }
+
+    /// Takes to the disk what waits for it.
+    async fn sync_waiting(&mut self) {
+        let synced = async {
+            self.prepare(Sync::Full).await?;
+            self.tx.execute("BEGIN IMMEDIATE", Vec::new()).await?;
+            self.tx.pragma(TOUCH).await?;
+            self.tx.execute("COMMIT", Vec::new()).await.map(|_| ())
+        };
+        match synced.await {
+            Ok(()) => self.unsynced.release(),
+            Err(error) => {
+                let _ = self.tx.execute("ROLLBACK", Vec::new()).await;
+                tracing::warn!(%error, "the database's log could not be synced; segments bring back what it lacks");
+                self.doubt(&error);
+                self.unsynced.put_off();
+            }
+        }
+    }
+
+    /// After a failed sync a system may take pages for written that never were, and a later sync says nothing of them.
+    fn doubt(&mut self, error: &Error) {
+        if error.is_failed_sync() && !self.unsynced.is_empty() {
+            self.unsynced.abandon();
+            self.log_is_in_doubt = true;
+        }
+    }
+
+    /// Writes all that is in the log to where it belongs, so that nothing more depends on what the disk has of the log.
+    async fn empty_log(&mut self) -> Result<(), Error> {
+        let rows = self.tx.query("PRAGMA wal_checkpoint(TRUNCATE)", Vec::new()).await?;
+        let is_empty = rows.first().is_some_and(|row| row.int("busy").is_ok_and(|busy| busy == 0));
+        if !is_empty {
+            return Err(Error::LogInDoubt);
+        }
+        self.log_is_in_doubt = false;
+        Ok(())
+    }
+}
+
+/// Runs operations, each behind the savepoint that stands already; the commit releases the last one.
+async fn run_operations(
+    tx: &mut Tx,
+    operations: Vec<(Operation, Option<Surety>)>,
+    done: &mut Vec<(Done, Result<(), Error>)>,
+    sureties: &mut Vec<Surety>,
+) -> Result<(), Error> {
+    let mut left = operations.len();
+    for (operation, surety) in operations {
+        left -= 1;
+        sureties.extend(surety);
+        // What was posted, the end of this operation and the beginning of the next are one round trip to the engine.
+        let next = if left > 0 { "RELEASE operation; SAVEPOINT operation" } else { "" };
+        let result = AssertUnwindSafe(operation(tx)).catch_unwind().await;
+        let keep = result.as_ref().is_ok_and(|result| result.keep);
+        let sent = if keep { tx.send_and(next).await } else { Ok(()) };
+        if !keep || sent.is_err() {
+            tx.forget_posted();
+            tx.execute("ROLLBACK TO operation", Vec::new()).await?;
+            tx.send_and(next).await?;
+        }
+        // Of a panic its caller sees its channel closed; the panic itself has been reported by the hook.
+        done.extend(result.ok().map(|result| (result, sent)));
+    }
     Ok(())
 }

@@ -104,7 +104,7 @@ impl Folder {
     }
 
     /// Creates a subfolder and makes each new level durable in the level above it.
-    fn ensure(&self, folder: &Path) -> io::Result<()> {
+    pub(super) fn ensure(&self, folder: &Path) -> io::Result<()> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.iter().any(|k| k == folder) && folder.is_dir() {
             return Ok(());

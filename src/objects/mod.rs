@@ -6,6 +6,7 @@
 //! acknowledged). It knows nothing of what the bytes mean.
 
 mod config;
+mod error;
 mod folder;
 mod journal;
 mod pieces;
@@ -14,9 +15,7 @@ mod segment;
 mod writer;
 
 use std::collections::HashSet;
-use std::io::ErrorKind;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,8 +26,9 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 pub use config::{ObjectsConfig, StorageEngine};
+pub use error::Error;
 pub use journal::Shipped;
-pub use segment::{Contents, Record, RecordKind};
+pub use segment::{Contents, Record, RecordKind, RowsPending, scan_segment};
 pub use writer::ObjectWriter;
 
 use crate::domain::place::Place;
@@ -36,7 +36,10 @@ use folder::Folder;
 use journal::Journal;
 use pieces::PiecePool;
 use remote::RemoteFile;
-use segment::{Depth, Outcome, Segments};
+use segment::{Depth, Outcome, Rows, Segments};
+
+/// The offset by which a record of a deletion means a whole segment: no record begins there.
+pub const WHOLE_SEGMENT: u64 = 0;
 
 /// What an object is; the first part of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,70 +66,6 @@ impl Kind {
             Kind::Attachment => "attachment",
             Kind::LabDocument => "lab-document",
         }
-    }
-}
-
-/// What can go wrong with objects.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The URL names no store that we know.
-    #[error("objects.url must begin with file:// or s3://")]
-    UnknownStore,
-    /// The file with the secret could not be read.
-    #[error("objects.secret_access_key_file: {0}")]
-    SecretFile(std::io::Error),
-    /// The folder cannot be used at all.
-    #[error("objects.url: the folder {} cannot be written to: {error}", path.display())]
-    Unusable {
-        /// Which folder.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The folder refused or failed.
-    #[error("object folder: {0}")]
-    Folder(#[from] std::io::Error),
-    /// The store refused or failed.
-    #[error("object store: {0}")]
-    Store(#[from] object_store::Error),
-    /// The object is not there.
-    #[error("object is missing from the store")]
-    Missing,
-    /// The bucket says that an upload is complete, and has another length of it.
-    #[error("{key} was uploaded, but the bucket holds {there} of {length} bytes")]
-    ShortUpload {
-        /// The segment.
-        key: String,
-        /// Its length.
-        length: u64,
-        /// What the bucket says.
-        there: u64,
-    },
-    /// A task of ours ended early.
-    #[error("object writer has stopped")]
-    Stopped,
-}
-
-impl Error {
-    /// Whether it failed because there is no more room, on a disk or within a quota.
-    pub fn is_out_of_space(&self) -> bool {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            if let Some(io) = error.downcast_ref::<std::io::Error>() {
-                let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
-                if full.contains(&io.kind()) {
-                    return true;
-                }
-                // What an error was made from is not always its source.
-                cause = io
-                    .get_ref()
-                    .map(|inner| inner as &(dyn std::error::Error + 'static))
-                    .or_else(|| std::error::Error::source(io));
-                continue;
-            }
-            cause = error.source();
-        }
-        false
     }
 }
 
@@ -160,7 +99,10 @@ impl Objects {
         if let Some(path) = config.url.strip_prefix("file://") {
             let (folder, store) = open_folder(std::path::Path::new(path))?;
             let segments = match config.engine {
-                StorageEngine::File => None,
+                StorageEngine::File => {
+                    segment::recover(&folder)?;
+                    None
+                }
                 StorageEngine::Segment => {
                     Some(Segments::open(folder.clone(), config.segments(u64::MAX), pool.clone())?)
                 }
@@ -202,8 +144,8 @@ impl Objects {
         let length = bytes.len() as u64;
         let mut pieces = vec![bytes];
         if let Some(segments) = self.segments.as_ref().filter(|s| kind == Kind::Instance && s.take(length)) {
-            match segments.append(RecordKind::Object, pieces).await? {
-                Outcome::At(place) => return Ok(place),
+            match segments.append(RecordKind::Object, Rows::Unclaimed, pieces).await? {
+                Outcome::At(place, _) => return Ok(place),
                 Outcome::NoRoom(back) => pieces = back,
             }
         }
@@ -286,19 +228,57 @@ impl Objects {
         // Without a writer of segments only a rebuilt index would meet the object again.
         let Some(segments) = &self.segments else { return Ok(()) };
         let gone = format!("{} {} {}\n", place.key, place.offset, place.length);
-        segments.append(RecordKind::Deleted, vec![gone.into()]).await.map(|_| ())
+        segments.append(RecordKind::Deleted, Rows::Unclaimed, vec![gone.into()]).await.map(|_| ())
     }
 
-    /// What a record of a deletion says.
+    /// Says that everything in a segment lies elsewhere or is dead; it can still be read.
+    pub async fn forget_segment(&self, key: &str) -> Result<(), Error> {
+        self.forget(&Place { key: key.to_owned(), offset: WHOLE_SEGMENT, length: 0 }).await
+    }
+
+    /// What a record of a deletion says; [`WHOLE_SEGMENT`] as its offset means everything under the key.
     pub fn deleted_place(record: &[u8]) -> Option<Place> {
         let mut words = std::str::from_utf8(record).ok()?.split_whitespace();
         let (key, offset, length) = (words.next()?, words.next()?, words.next()?);
         Some(Place { key: key.to_owned(), offset: offset.parse().ok()?, length: length.parse().ok()? })
     }
 
+    /// When the segment or object with a key was begun, by the clock of the process that made the key.
+    pub fn begun_at(key: &str) -> Option<i64> {
+        begun_at(key)
+    }
+
     /// Whether a segment still takes records, or was left open by a crash.
     pub fn is_open(&self, key: &str) -> bool {
         self.segment_folder().is_some_and(|folder| segment::is_open(folder, key))
+    }
+
+    /// From now on rows of small objects may wait for a sync, because they can be made again from their segment: see
+    /// [`ObjectWriter::finish_claiming_rows`]. Whoever calls this sees to [`Objects::segments_without_rows`] at the start.
+    pub fn let_rows_wait(&self) {
+        if let Some(segments) = &self.segments {
+            segments.let_rows_wait();
+        }
+    }
+
+    /// Finished segments whose objects may lack their rows, the oldest first.
+    pub async fn segments_without_rows(&self) -> Result<Vec<String>, Error> {
+        let Some(folder) = self.segment_folder().cloned() else { return Ok(Vec::new()) };
+        let found = tokio::task::spawn_blocking(move || segment::marked(&folder));
+        Ok(found.await.map_err(|_| Error::Stopped)??)
+    }
+
+    /// Whether a finished segment is one of them.
+    pub fn may_lack_rows(&self, key: &str) -> bool {
+        self.segment_folder().is_some_and(|folder| segment::is_marked(folder, key))
+    }
+
+    /// All rows of a segment's objects are on the disk.
+    pub async fn has_its_rows(&self, key: &str) -> Result<(), Error> {
+        let Some(folder) = self.segment_folder().cloned() else { return Ok(()) };
+        let key = key.to_owned();
+        let unmarked = tokio::task::spawn_blocking(move || segment::unmark(&folder, &key));
+        Ok(unmarked.await.map_err(|_| Error::Stopped)??)
     }
 
     /// Whether a key is that of a segment, which holds many objects.
@@ -412,7 +392,7 @@ fn open_folder(root: &std::path::Path) -> Result<(Folder, LocalFileSystem), Erro
 fn listing(store: &dyn ObjectStore) -> BoxStream<'static, Result<Listed, Error>> {
     store
         .list(None)
-        .try_filter(|meta| std::future::ready(!meta.location.as_ref().starts_with(segment::MARKS)))
+        .try_filter(|meta| std::future::ready(!segment::is_mark(meta.location.as_ref())))
         .map_ok(|meta| Listed {
             key: meta.location.to_string(),
             length: meta.size,

@@ -10,7 +10,7 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOpt
 
 use super::folder::Folder;
 use super::pieces::{PiecePool, Pieces};
-use super::segment::{Outcome, Segments};
+use super::segment::{Outcome, Rows, RowsPending, Segments};
 use super::{Error, Place, RecordKind};
 
 /// An object that is being written. Dropping it without [`ObjectWriter::finish`] leaves nothing that counts.
@@ -69,11 +69,21 @@ impl ObjectWriter {
     }
 
     /// Makes the object durable and tells where it is.
-    pub async fn finish(mut self) -> Result<Place, Error> {
+    pub async fn finish(self) -> Result<Place, Error> {
+        Ok(self.finish_as(Rows::Unclaimed).await?.0)
+    }
+
+    /// The same for an object whose rows can be made again from it: with a claim that is to be settled when they are on the
+    /// disk. There is none where that cannot be (see [`super::Objects::let_rows_wait`]).
+    pub async fn finish_claiming_rows(self) -> Result<(Place, Option<RowsPending>), Error> {
+        self.finish_as(Rows::Claimed).await
+    }
+
+    async fn finish_as(mut self, rows: Rows) -> Result<(Place, Option<RowsPending>), Error> {
         let mut rest = self.buffer.take();
         if let (Sink::Memory, Some(segments)) = (&self.sink, self.segments.as_ref().filter(|s| s.take(self.length))) {
-            match segments.append(RecordKind::Object, rest).await? {
-                Outcome::At(place) => return Ok(place),
+            match segments.append(RecordKind::Object, rows, rest).await? {
+                Outcome::At(place, pending) => return Ok((place, pending)),
                 Outcome::NoRoom(back) => rest = back,
             }
         }
@@ -87,27 +97,29 @@ impl ObjectWriter {
                 }
             },
             Sink::File(file) => {
-                let file = append(file, rest).await?;
-                if let Some(folder) = &self.folder {
-                    folder.close(&self.key, file).await?;
+                let file = self.append(file, rest).await?;
+                if let Some(folder) = self.folder.clone()
+                    && let Err(error) = folder.close(&self.key, file).await
+                {
+                    self.remove().await;
+                    return Err(error);
                 }
             }
             Sink::Multipart(mut upload) => {
                 if !rest.is_empty() {
-                    upload.put_part(PutPayload::from_iter(rest)).await?;
+                    upload = put_part(upload, rest).await?;
                 }
                 upload.complete().await?;
             }
         }
-        Ok(Place { key: self.key, offset: 0, length: self.length })
+        Ok((Place { key: self.key, offset: 0, length: self.length }, None))
     }
 
     /// Gives up: what has been written is removed.
     pub async fn abort(mut self) {
         match std::mem::replace(&mut self.sink, Sink::Memory) {
             Sink::Memory => {}
-            // An error is no harm: start-up removes what nobody names.
-            Sink::File(_) => drop(self.store.delete(&Path::from(self.key.as_str())).await),
+            Sink::File(_) => self.remove().await,
             Sink::Multipart(mut upload) => drop(upload.abort().await),
         }
     }
@@ -117,7 +129,13 @@ impl ObjectWriter {
     pub async fn amend(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
         match std::mem::replace(&mut self.sink, Sink::Memory) {
             Sink::Memory => self.buffer.write_over(at as usize, bytes),
-            Sink::File(file) => self.sink = Sink::File(write_over(file, at, bytes.to_vec()).await?),
+            Sink::File(file) => match write_over(file, at, bytes.to_vec()).await {
+                Ok(file) => self.sink = Sink::File(file),
+                Err(error) => {
+                    self.remove().await;
+                    return Err(error);
+                }
+            },
             multipart @ Sink::Multipart(_) => self.sink = multipart,
         }
         Ok(())
@@ -125,20 +143,44 @@ impl ObjectWriter {
 
     async fn spill(&mut self) -> Result<(), Error> {
         let full = self.buffer.take();
-        self.sink = match (std::mem::replace(&mut self.sink, Sink::Memory), &self.folder) {
-            (Sink::Memory, Some(folder)) => Sink::File(append(folder.open(&self.key).await?, full).await?),
+        self.sink = match (std::mem::replace(&mut self.sink, Sink::Memory), self.folder.clone()) {
+            (Sink::Memory, Some(folder)) => {
+                let file = folder.open(&self.key).await?;
+                Sink::File(self.append(file, full).await?)
+            }
             (Sink::Memory, None) => {
-                let mut upload = self.store.put_multipart(&Path::from(self.key.as_str())).await?;
-                upload.put_part(PutPayload::from_iter(full)).await?;
-                Sink::Multipart(upload)
+                let upload = self.store.put_multipart(&Path::from(self.key.as_str())).await?;
+                Sink::Multipart(put_part(upload, full).await?)
             }
-            (Sink::File(file), _) => Sink::File(append(file, full).await?),
-            (Sink::Multipart(mut upload), _) => {
-                upload.put_part(PutPayload::from_iter(full)).await?;
-                Sink::Multipart(upload)
-            }
+            (Sink::File(file), _) => Sink::File(self.append(file, full).await?),
+            (Sink::Multipart(upload), _) => Sink::Multipart(put_part(upload, full).await?),
         };
         Ok(())
+    }
+
+    /// Writes to the file. What cannot be written is removed at once: the disk may be full, and others need the room.
+    async fn append(&mut self, file: File, pieces: Vec<Bytes>) -> Result<File, Error> {
+        let written = append(file, pieces).await;
+        if written.is_err() {
+            self.remove().await;
+        }
+        written
+    }
+
+    /// An error is no harm: start-up removes what nobody names.
+    async fn remove(&mut self) {
+        drop(self.store.delete(&Path::from(self.key.as_str())).await);
+    }
+}
+
+/// Sends a part; an upload that fails is given up, so that the bucket keeps nothing of it.
+async fn put_part(mut upload: Box<dyn MultipartUpload>, pieces: Vec<Bytes>) -> Result<Box<dyn MultipartUpload>, Error> {
+    match upload.put_part(PutPayload::from_iter(pieces)).await {
+        Ok(()) => Ok(upload),
+        Err(error) => {
+            let _ = upload.abort().await;
+            Err(error.into())
+        }
     }
 }
 

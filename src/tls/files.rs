@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
@@ -31,6 +32,20 @@ impl OwnCertificate {
             (None, None) => Ok(None),
             _ => Err(TlsError::Incomplete("certificate_file and key_file belong together")),
         }
+    }
+}
+
+/// When each of some files was written last, and how long it is; `None` for one that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileStamps(Vec<Option<(SystemTime, u64)>>);
+
+impl FileStamps {
+    pub(super) fn of<const N: usize>(files: [&Option<PathBuf>; N]) -> Self {
+        let stamp = |path: &PathBuf| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        Self(files.into_iter().map(|file| file.as_ref().and_then(stamp)).collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! TLS for the two listeners and for peers that we call (PS3.15 annexes B.9 to B.12, BCP 195; D-R28).
+//! TLS for the two listeners and for peers and upstreams that we call (PS3.15 annexes B.9 to B.12, BCP 195; D-R28).
 //!
 //! rustls offers TLS 1.2 and 1.3 with forward secrecy and authenticated encryption only, which is what BCP 195 asks
 //! for; nothing weaker can be configured. A renewed certificate is taken without a restart. Revocation lists are not
@@ -13,6 +13,7 @@ mod signatures;
 
 pub use certificate::{CertificateMatch, PeerCertificate};
 pub use client::{ClientTls, PeerTlsConfig};
+pub use files::FileStamps;
 pub use renewal::ServerTls;
 pub use server::{ClientCertificate, ListenerKind, TlsConfig, TlsVersion};
 

@@ -6,13 +6,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::files::FileStamps;
 use super::server::{ListenerKind, TlsConfig, server_config};
 use super::{CertificateMatch, TlsError};
 
@@ -39,12 +40,9 @@ struct Renewed {
 
 struct Current {
     acceptor: TlsAcceptor,
-    stamps: Stamps,
+    stamps: FileStamps,
     looked_at: Instant,
 }
-
-/// When each file was written last, and how long it is; `None` for one that is not there.
-type Stamps = Vec<Option<(SystemTime, u64)>>;
 
 impl ServerTls {
     /// Reads the files; `None` when there is no listener with TLS. `pinned` are the certificates that callers are known by.
@@ -116,11 +114,6 @@ impl Renewed {
     }
 }
 
-fn stamps(config: &TlsConfig) -> Stamps {
-    let files = [&config.certificate_file, &config.key_file, &config.client_ca_file];
-    let stamp = |path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    };
-    files.into_iter().map(|file| file.as_ref().and_then(stamp)).collect()
+fn stamps(config: &TlsConfig) -> FileStamps {
+    FileStamps::of([&config.certificate_file, &config.key_file, &config.client_ca_file])
 }

@@ -6,6 +6,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::assets;
+use super::words::english;
+
+/// Of a page without data, forms and scripts.
+const MESSAGE_POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors *";
 
 /// What a person is told.
 #[derive(Debug, Clone, Template)]
@@ -24,8 +29,21 @@ impl MessagePage {
         Self { base: base.to_owned(), css, title, text: text.into(), details: Vec::new() }
     }
 
+    /// Title and text in the second language, when both have it.
+    fn english(&self) -> Option<String> {
+        let (title, text) = (english(self.title)?, english(&self.text)?);
+        Some(format!("{title}. {text}"))
+    }
+
+    /// The page. One that says nothing but its own words may stand in any site's frame: a user in a hospital system would
+    /// otherwise see the browser's error in the place of ours. What was asked for is shown to nobody else (D-P21).
     pub(super) fn response(&self, status: StatusCode) -> Response {
-        html(status, self)
+        let mut response = html(status, self);
+        if self.details.is_empty() {
+            let policy = HeaderValue::from_static(MESSAGE_POLICY);
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        response
     }
 }
 

@@ -13,7 +13,7 @@ use axum::response::Response;
 use futures_util::FutureExt;
 
 use super::error_page::plain_error;
-use super::{HttpConfig, assets, dicomweb};
+use super::{HttpConfig, assets, dicomweb, viewer_files};
 use crate::tls::PeerCertificate;
 
 /// For requests whose own service limits them: longer than any limit, a year.
@@ -30,7 +30,9 @@ const STRICT_CSP: &str = "default-src 'none'; img-src 'self'; style-src 'self'; 
 pub fn app(config: &HttpConfig, routers: impl IntoIterator<Item = Router>) -> Router {
     let config = Arc::new(config.clone());
     let base = config.base_path();
-    let assets = Router::new().route("/static/{name}", axum::routing::get(assets::serve));
+    let assets = Router::new()
+        .route("/static/{name}", axum::routing::get(assets::serve))
+        .route("/static/viewer/{name}", axum::routing::get(viewer_files::serve));
     routers
         .into_iter()
         .fold(assets, Router::merge)

@@ -16,7 +16,11 @@ pub mod operations;
 pub mod pages;
 mod send_limit;
 mod serve;
+mod viewer_files;
+mod words;
+mod zip;
 
 pub use http::HttpConfig;
 pub use layers::app;
 pub use serve::{BindError, HttpListener, serve};
+pub use viewer_files::viewer_is_embedded;

@@ -21,3 +21,4 @@ mod pacs;
 mod pages;
 mod registry;
 mod server;
+mod viewer;

@@ -1,4 +1,4 @@
-// Comfort on top of pages that work without it: frame slider, wheel, arrow keys, the close button.
+// Comfort on top of pages that work without it: frame slider, wheel, arrow keys, the close and print buttons.
 (function () {
   'use strict';
   var close = document.querySelector('[data-close]');
@@ -9,6 +9,16 @@
       window.close();
     });
   }
+
+  var print = document.querySelector('[data-print]');
+  if (print && typeof window.print === 'function') {
+    print.hidden = false;
+    print.addEventListener('click', function () { window.print(); });
+  }
+
+  // On a phone the row of tabs is longer than the screen.
+  var tab = document.querySelector('.tabs .current');
+  if (tab && tab.parentNode.scrollWidth > tab.parentNode.clientWidth) { tab.parentNode.scrollLeft = tab.offsetLeft - 40; }
 
   var image = document.querySelector('[data-frames]');
   if (!image || !image.getAttribute('data-frames')) { return; }
@@ -32,7 +42,7 @@
   slider.min = '1';
   slider.max = String(frames.length);
   slider.value = String(shown);
-  slider.setAttribute('aria-label', '图像位置');
+  slider.setAttribute('aria-label', document.documentElement.lang === 'en' ? 'Image' : '图像位置');
   image.parentNode.parentNode.insertBefore(slider, image.parentNode);
 
   function load() {
@@ -42,7 +52,7 @@
     var next = new Image();
     next.onload = next.onerror = function () {
       image.src = next.src;
-      image.alt = '第 ' + target + ' 幅，共 ' + frames.length + ' 幅';
+      image.alt = image.alt.replace(/\d+ \/ \d+$/, target + ' / ' + frames.length);
       shown = target;
       loading = false;
       load();

@@ -19,7 +19,7 @@ use crate::archive::{Archive, Error};
 use crate::dicom::model::DataSet;
 use crate::dicom::text::Charset;
 use crate::domain::query::attribute::tag;
-use crate::domain::scope::{Filter, Order, Paging};
+use crate::domain::scope::{Filter, Order, Paging, SortBy};
 use crate::domain::{Actor, ActorKind};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::exam_pages::{self, EntryKind};
@@ -143,6 +143,9 @@ impl Archive {
             return Err(Error::NotFound);
         }
         self.note_reading(access, reader, &found, what).await?;
+        if let ImageReader::System { actor, .. } = reader {
+            self.note_success("WADO", &actor.name);
+        }
         Ok(found)
     }
 
@@ -251,7 +254,12 @@ impl Archive {
         access: &ImageAccess,
         session: &Session,
     ) -> Result<Vec<image_reading::StudyRow>, Error> {
-        let paging = Paging { order: Order::Newest, after: None, limit: i64::from(access.limits.session_exams) };
+        let paging = Paging {
+            by: SortBy::Observed,
+            order: Order::Newest,
+            after: None,
+            limit: i64::from(access.limits.session_exams),
+        };
         let entries = exam_pages::find(&self.index, &session.scope.scope, &Filter::default(), &paging).await?;
         let of = |kind| entries.iter().filter(move |e| e.kind == kind).map(|e| e.pk).collect::<Vec<_>>();
         Ok(image_reading::studies_of(&self.index, &of(EntryKind::Exam), &of(EntryKind::Study)).await?)

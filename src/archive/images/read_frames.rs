@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::image_access::{ImageAccess, StoredInstance};
 use super::read_object::StoredBytes;
 use crate::archive::{Archive, Error};
+use crate::dicom::elements::Part10;
 use crate::dicom::frames::{self, FragmentWalk, FrameMap};
 use crate::dicom::render::{self, ImageHeader};
 
@@ -33,10 +34,8 @@ impl Archive {
             return Ok(source);
         }
         let header = self.image_header(access, instance).await?;
-        if header.is_deflated() {
-            return Err(Error::Invalid("frames of a deflated data set cannot be read one by one".to_owned()));
-        }
         let map = match FrameMap::native(&header) {
+            None if header.is_deflated() => FrameMap::inflated(&header),
             Some(map) => map,
             None => self.walk(instance, FragmentWalk::new(&header, instance.length())).await?,
         };
@@ -53,14 +52,14 @@ impl Archive {
         frame: u32,
     ) -> Result<Bytes, Error> {
         let source = self.frame_source(access, instance).await?;
-        match self.frame_by(access, instance, &source.map, frame).await {
+        match self.frame_by(access, instance, &source, frame).await {
             // The offset table leads elsewhere than to items.
             Err(Error::Invalid(_)) if matches!(source.map, FrameMap::Table(..)) => {
                 let walk = FragmentWalk::new(&source.header, instance.length()).without_tables();
                 let map = self.walk(instance, walk).await?;
                 let source = Arc::new(FrameSource { header: source.header.clone(), map });
                 access.frames.insert(instance.pk, Arc::clone(&source)).await;
-                self.frame_by(access, instance, &source.map, frame).await
+                self.frame_by(access, instance, &source, frame).await
             }
             other => other,
         }
@@ -91,16 +90,43 @@ impl Archive {
         &self,
         access: &ImageAccess,
         instance: &StoredInstance,
-        map: &FrameMap,
+        source: &FrameSource,
         frame: u32,
     ) -> Result<Bytes, Error> {
+        let map = &source.map;
         let range = map.range(frame).ok_or(Error::NotFound)?;
         let limit = access.viewer.config().max_object_bytes;
         if range.end - range.start > limit {
             return Err(Error::TooLarge { what: "the frame", limit: format!("{limit} bytes") });
         }
-        let bytes = self.read_stored(&StoredBytes::part(instance, range)).await?;
+        let bytes = if source.header.is_deflated() {
+            self.inflated_part(access, instance, range).await?
+        } else {
+            self.read_stored(&StoredBytes::part(instance, range)).await?
+        };
         map.frame(frame, bytes).map_err(misplaced)
+    }
+
+    /// A part of the file that a deflated one would be without deflation; everything in front of it is inflated too.
+    async fn inflated_part(
+        &self,
+        access: &ImageAccess,
+        instance: &StoredInstance,
+        range: std::ops::Range<u64>,
+    ) -> Result<Bytes, Error> {
+        let limit = access.viewer.config().max_object_bytes;
+        if instance.length().max(range.end) > limit {
+            return Err(Error::TooLarge { what: "the object", limit: format!("{limit} bytes") });
+        }
+        let file = self.read_stored(&StoredBytes::part(instance, 0..instance.length())).await?;
+        let inflate = move || {
+            let start = Part10::read(&file).dataset_offset;
+            let inflated = render::inflate(file.get(start..)?, range.end.checked_sub(start as u64)?);
+            let part = usize::try_from(range.start).ok()?.checked_sub(start)?..inflated.len();
+            Some(Bytes::from(inflated).slice(part))
+        };
+        let part = access.viewer.run(inflate).await?;
+        part.ok_or_else(|| misplaced(frames::Error::Truncated))
     }
 
     async fn walk(&self, instance: &StoredInstance, mut walk: FragmentWalk) -> Result<FrameMap, Error> {

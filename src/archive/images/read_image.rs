@@ -10,12 +10,13 @@ use bytes::Bytes;
 use moka::future::Cache;
 use tokio::sync::Semaphore;
 
+use super::read_video::Video;
 use crate::archive::pages::open_link::Session;
 use crate::archive::{Archive, Error};
 use crate::dicom::render::{
     self, FrameBytes, ImageHeader, PictureFormat, RenderConfig, RenderOptions, Rotation, Window,
 };
-use crate::dicom::waveform::{EcgOptions, ecg_svg};
+use crate::dicom::waveform::{self, EcgOptions, Outline, ecg_svg};
 use crate::index::exam_details::{self, InstanceBytes};
 use crate::objects;
 
@@ -23,6 +24,8 @@ use crate::objects;
 const BEYOND_PIXEL_DATA: u64 = 64;
 /// Views remembered at most, so that each is recorded once.
 const MOST_VIEWS: u64 = 100_000;
+/// Videos whose fragments are remembered.
+const MOST_VIDEOS: u64 = 256;
 
 /// How a frame is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,6 +60,7 @@ pub struct Viewer {
     turns: Arc<Semaphore>,
     pictures: Cache<PictureKey, Picture>,
     views: Cache<(String, String), ()>,
+    videos: Cache<(i64, String), Arc<Video>>,
 }
 
 impl Viewer {
@@ -68,7 +72,8 @@ impl Viewer {
             .build();
         let views = Cache::builder().max_capacity(MOST_VIEWS).time_to_live(remember).build();
         let turns = Arc::new(Semaphore::new(config.concurrency.max(1)));
-        Self { config: Arc::new(config), turns, pictures, views }
+        let videos = Cache::new(MOST_VIDEOS);
+        Self { config: Arc::new(config), turns, pictures, views, videos }
     }
 
     pub(in crate::archive) async fn looks_first(&self, session: &str, exam: &str) -> bool {
@@ -83,12 +88,22 @@ impl Viewer {
         &self.config
     }
 
-    pub(super) async fn kept(&self, key: &PictureKey) -> Option<Picture> {
-        self.pictures.get(key).await
+    /// The picture under a key, drawn when it is not kept; who asks for it meanwhile waits for the same drawing.
+    pub(super) async fn once(
+        &self,
+        key: PictureKey,
+        draw: impl Future<Output = Result<Picture, Error>>,
+    ) -> Result<Picture, Error> {
+        self.pictures.try_get_with(key, draw).await.map_err(shared)
     }
 
-    pub(super) async fn keep(&self, key: PictureKey, picture: Picture) {
-        self.pictures.insert(key, picture).await;
+    /// Where a video's bit stream lies, found once.
+    pub(super) async fn video(
+        &self,
+        key: (i64, String),
+        find: impl Future<Output = Result<Arc<Video>, Error>>,
+    ) -> Result<Arc<Video>, Error> {
+        self.videos.try_get_with(key, find).await.map_err(shared)
     }
 
     /// Runs work on a blocking thread when it is its turn; the turn lasts until the work ends.
@@ -116,12 +131,7 @@ impl Archive {
     ) -> Result<Picture, Error> {
         let instance = self.viewed_instance(viewer, session, remote_addr, observation_uid, instance_pk).await?;
         let key = (instance.pk, format!("{}:{look:?}", instance.content_hash));
-        if let Some(picture) = viewer.pictures.get(&key).await {
-            return Ok(picture);
-        }
-        let picture = self.draw(viewer, &instance, look).await?;
-        viewer.pictures.insert(key, picture.clone()).await;
-        Ok(picture)
+        viewer.once(key, self.draw(viewer, &instance, look)).await
     }
 
     /// An electrocardiogram of an exam that the session may see, as SVG.
@@ -131,14 +141,27 @@ impl Archive {
         session: &Session,
         remote_addr: &str,
         (observation_uid, instance_pk): (&str, i64),
-        (speed_mm_per_s, gain_mm_per_mv): (f64, f64),
+        options: EcgOptions,
     ) -> Result<Picture, Error> {
         let instance = self.viewed_instance(viewer, session, remote_addr, observation_uid, instance_pk).await?;
         let bytes = self.whole_file(viewer, &instance).await?;
-        let options = EcgOptions { speed_mm_per_s, gain_mm_per_mv, ..EcgOptions::default() };
         let svg = viewer.run(move || ecg_svg(&bytes, &options)).await?;
         let svg = svg.map_err(|error| Error::Invalid(error.to_string()))?;
         Ok(Picture { bytes: Bytes::from(svg), media_type: "image/svg+xml" })
+    }
+
+    /// What a waveform object of an exam holds that the session may see.
+    pub async fn waveform_outline(
+        &self,
+        viewer: &Viewer,
+        session: &Session,
+        remote_addr: &str,
+        (observation_uid, instance_pk): (&str, i64),
+    ) -> Result<Outline, Error> {
+        let instance = self.viewed_instance(viewer, session, remote_addr, observation_uid, instance_pk).await?;
+        let bytes = self.whole_file(viewer, &instance).await?;
+        let outline = viewer.run(move || waveform::outline(&bytes)).await?;
+        outline.map_err(|error| Error::Invalid(error.to_string()))
     }
 
     async fn viewed_instance(
@@ -192,7 +215,7 @@ impl Archive {
         Ok(Picture { bytes: Bytes::from(drawn.bytes), media_type: drawn.media_type })
     }
 
-    async fn whole_file(&self, viewer: &Viewer, instance: &InstanceBytes) -> Result<Bytes, Error> {
+    pub(super) async fn whole_file(&self, viewer: &Viewer, instance: &InstanceBytes) -> Result<Bytes, Error> {
         let limit = viewer.config.max_object_bytes;
         if instance.place.length > limit {
             return Err(Error::TooLarge { what: "the object", limit: format!("{limit} bytes") });
@@ -201,10 +224,60 @@ impl Archive {
     }
 }
 
+/// The error of a drawing that several waited for.
+fn shared(error: Arc<Error>) -> Error {
+    Arc::try_unwrap(error).unwrap_or_else(|error| match &*error {
+        Error::NotFound => Error::NotFound,
+        Error::Denied => Error::Denied,
+        Error::Invalid(reason) => Error::Invalid(reason.clone()),
+        Error::Mismatch(reason) => Error::Mismatch(reason.clone()),
+        Error::TooLarge { what, limit } => Error::TooLarge { what, limit: limit.clone() },
+        Error::Index(_) | Error::Objects(_) => Error::Objects(objects::Error::Stopped),
+    })
+}
+
 fn undrawn(error: render::Error) -> Error {
     match error {
         render::Error::NoFrame { .. } => Error::NotFound,
         render::Error::TooLarge { what, limit } => Error::TooLarge { what, limit: limit.to_string() },
         other => Error::Invalid(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn viewer() -> Viewer {
+        Viewer::new(RenderConfig::default(), 1 << 20, Duration::from_secs(60))
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_the_same_picture_at_the_same_time_waits_for_one_drawing() {
+        let (viewer, drawn) = (viewer(), AtomicUsize::new(0));
+        let ask = || async {
+            let draw = async {
+                drawn.fetch_add(1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+                Ok(Picture { bytes: Bytes::from_static(b"p"), media_type: "image/png" })
+            };
+            viewer.once((7, "look".to_owned()), draw).await
+        };
+        let all = futures_util::future::join_all((0..20).map(|_| ask())).await;
+        assert!(all.iter().all(|picture| picture.as_ref().is_ok_and(|picture| &picture.bytes[..] == b"p")));
+        assert_eq!(drawn.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn what_failed_is_told_to_all_and_tried_again_by_the_next() {
+        let viewer = viewer();
+        let fail = || viewer.once((7, "look".to_owned()), async { Err(Error::NotFound) });
+        let both = futures_util::future::join(fail(), fail()).await;
+        assert!(matches!(both, (Err(Error::NotFound), Err(Error::NotFound))));
+        let picture = Picture { bytes: Bytes::new(), media_type: "image/png" };
+        let found = viewer.once((7, "look".to_owned()), async { Ok(picture.clone()) }).await;
+        assert_eq!(found.unwrap(), picture);
     }
 }

@@ -19,51 +19,48 @@ impl Archive {
         frame: u32,
         options: RenderOptions,
     ) -> Result<Picture, Error> {
-        let viewer = &access.viewer;
         let key = (instance.pk, format!("{}:{frame}:{options:?}", instance.content_hash));
-        if let Some(picture) = viewer.kept(&key).await {
-            return Ok(picture);
-        }
+        access.viewer.once(key, self.draw_instance(access, instance, frame, options)).await
+    }
+
+    async fn draw_instance(
+        &self,
+        access: &ImageAccess,
+        instance: &StoredInstance,
+        frame: u32,
+        options: RenderOptions,
+    ) -> Result<Picture, Error> {
+        let viewer = &access.viewer;
         let config = Arc::clone(viewer.config());
         let drawn = match self.frame_source(access, instance).await {
-            Ok(source) => {
+            Ok(source) if !source.header.is_deflated() => {
                 let bytes = self.frame_for_drawing(access, instance, &source, frame).await?;
-                viewer.run(move || {
+                let draw = move || {
                     let bytes = if source.map.is_native() {
                         FrameBytes::Native(&bytes)
                     } else {
                         FrameBytes::Compressed(&bytes)
                     };
                     render::render_frame(&source.header, bytes, frame, &options, &config)
-                })
+                };
+                viewer.run(draw).await?
             }
             // Deflated, or frames that cannot be told apart: the drawer looks at the whole file.
-            Err(Error::Invalid(_)) => {
+            Ok(_) | Err(Error::Invalid(_)) => {
                 let header = self.image_header(access, instance).await?;
                 if instance.length() > config.max_object_bytes {
                     let limit = format!("{} bytes", config.max_object_bytes);
                     return Err(Error::TooLarge { what: "the object", limit });
                 }
                 let file = self.objects.read(&instance.place).await?;
-                let drawn = viewer
-                    .run(move || render::render_frame(&header, FrameBytes::WholeFile(&file), frame, &options, &config));
-                return self.keep_picture(access, key, drawn.await?).await;
+                let draw =
+                    move || render::render_frame(&header, FrameBytes::WholeFile(&file), frame, &options, &config);
+                viewer.run(draw).await?
             }
             Err(error) => return Err(error),
         };
-        self.keep_picture(access, key, drawn.await?).await
-    }
-
-    async fn keep_picture(
-        &self,
-        access: &ImageAccess,
-        key: (i64, String),
-        drawn: Result<render::RenderedFrame, render::Error>,
-    ) -> Result<Picture, Error> {
         let drawn = drawn.map_err(unreadable)?;
-        let picture = Picture { bytes: Bytes::from(drawn.bytes), media_type: drawn.media_type };
-        access.viewer.keep(key, picture.clone()).await;
-        Ok(picture)
+        Ok(Picture { bytes: Bytes::from(drawn.bytes), media_type: drawn.media_type })
     }
 
     /// Native frames in the file's own order of bytes, because the drawer puts them in order itself.

@@ -1,34 +1,26 @@
 //! Takes a DICOM object in: RAD-8 by C-STORE, and `yingku import`.
 //!
 //! The data set streams into the object store while its header is read on the way, so memory does not grow with the
-//! object. [`InstanceWriter::commit`] returns after the object is durable and its rows are committed; until then
-//! nothing has been promised. The same content again changes nothing, other content under the same SOP Instance UID
+//! object. [`InstanceWriter::commit`] returns after the object is durable and its rows are committed (durable too, or to be
+//! made again from the object after a loss of power: `upkeep/replay_segments.rs`); until then nothing has been promised. The same content again changes nothing, other content under the same SOP Instance UID
 //! is kept as a version and flagged (D-I15), unless it makes good what was cut off before: then the whole object becomes
 //! the current one. Bytes of the data set are never changed (D-I16).
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::archive::images::growing_series::SeriesMark;
-use crate::archive::links::link;
-use crate::archive::peers::forward::ForwardRule;
-use crate::archive::peers::notify_availability::{NotifyRule, study_grows};
-use crate::archive::{Archive, Error, LinkRules};
+use crate::archive::images::instance_rows::{check_uids, new_instance, put_rows};
+use crate::archive::{Archive, Error};
 use crate::dicom::attributes::InstanceAttributes;
+use crate::dicom::content_hash::{ContentHasher, HashAlgorithm};
 use crate::dicom::header::{HeaderScanner, HeaderState};
-use crate::dicom::part10::Receipt;
+use crate::dicom::part10::{self, Receipt};
 use crate::dicom::text::Charset;
-use crate::dicom::{part10, sop_class};
 use crate::domain::place::Place;
 use crate::domain::{Actor, ActorKind, Uid};
-use crate::index::audit::{self, AuditRecord};
-use crate::index::conflicts::{self, ConflictKind};
-use crate::index::forwards;
-use crate::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
-use crate::index::{self, Ids, Tx, arrivals, instance_versions, places};
+use crate::index::arrivals::{self, Arrived};
+use crate::index::instances::{self, InstanceRow, NewInstance};
+use crate::index::{Surety, instance_versions, places};
 use crate::objects::{Kind, ObjectWriter};
 
 /// An object that is about to arrive.
@@ -85,13 +77,24 @@ pub struct Committed {
     pub is_cut_off: bool,
 }
 
+/// Whether something is there under the UID of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LookedUp {
+    /// It was not, a moment ago.
+    Absent,
+    /// It was, with another hash.
+    OtherHash,
+    /// Nobody looked.
+    No,
+}
+
 /// An object on its way in. Dropping it keeps nothing.
 pub struct InstanceWriter {
     archive: Archive,
     command: ReceiveInstance,
     object: ObjectWriter,
     scanner: HeaderScanner,
-    hash: Sha256,
+    hash: ContentHasher,
     dataset_offset: u64,
     expected_study: Option<String>,
 }
@@ -117,7 +120,7 @@ impl Archive {
             archive: self.clone(),
             scanner: HeaderScanner::new(&command.transfer_syntax_uid, self.header_limits.clone()),
             dataset_offset: meta.len() as u64,
-            hash: Sha256::new(),
+            hash: ContentHasher::new(HashAlgorithm::Blake3),
             expected_study: None,
             object,
             command,
@@ -189,19 +192,24 @@ impl InstanceWriter {
             series_instance_uid: series_uid,
             is_cut_off: cut_off,
         };
-        let content_hash = hex::encode(hash.finalize());
+        let content_hash = hash.finish();
         let sop_instance_uid = &attributes.sop_instance_uid;
         let series = SeriesMark::of(&command.org_code, &attributes.study_instance_uid, &attributes.series_instance_uid);
-        let looked_up = match object.is_small() && archive.growing.contains(series) {
-            true => Ok(None),
+        let mut looked_up = LookedUp::Absent;
+        let found = match object.is_small() && archive.growing.contains(series) {
+            true => {
+                looked_up = LookedUp::No;
+                Ok(None)
+            }
             false => instances::find_existing(&archive.index, &command.org_code, sop_instance_uid).await,
         };
-        match looked_up {
+        match found {
             Ok(Some(existing)) if existing.content_hash == content_hash => {
                 object.abort().await;
                 return Ok(committed(StoreOutcome::Duplicate));
             }
-            Ok(_) => {}
+            Ok(Some(_)) => looked_up = LookedUp::OtherHash,
+            Ok(None) => {}
             Err(error) => {
                 object.abort().await;
                 return Err(error.into());
@@ -209,7 +217,11 @@ impl InstanceWriter {
         }
         let note = part10::content_note(object.length() - dataset_offset, &content_hash);
         object.amend(dataset_offset - note.len() as u64, note.as_bytes()).await?;
-        let place = object.finish().await?;
+        let (place, pending) = match archive.makes_rows_again(&command.calling_ae_title, &command.default_charset) {
+            true => object.finish_claiming_rows().await?,
+            false => (object.finish().await?, None),
+        };
+        let surety = pending.map(|pending| Surety::new(place.length, move || pending.settle()));
         let kept_at = place.clone();
         let instance = InstanceRow {
             sop_instance_uid: attributes.sop_instance_uid.clone(),
@@ -226,8 +238,8 @@ impl InstanceWriter {
             header_state: if cut_off { HeaderState::Truncated } else { header.state }.as_str(),
             calling_ae_title: command.calling_ae_title.clone(),
         };
-        let new = new_instance(&command.org_code, attributes, instance);
-        let outcome = archive.index_instance(new, command.actor).await;
+        let new = new_instance(&archive.film_rules, &command.org_code, attributes, instance);
+        let outcome = archive.index_instance(new, command.actor, surety, looked_up).await;
         archive.growing.note(series, matches!(outcome, Ok(StoreOutcome::Stored)));
         if matches!(outcome, Ok(StoreOutcome::Duplicate)) {
             // No row names it: give the space back now. After an error the object stays, because a commit whose answer
@@ -241,9 +253,15 @@ impl InstanceWriter {
 }
 
 impl Archive {
-    async fn index_instance(&self, new: NewInstance, actor: Actor) -> Result<StoreOutcome, Error> {
+    async fn index_instance(
+        &self,
+        new: NewInstance,
+        actor: Actor,
+        surety: Option<Surety>,
+        looked_up: LookedUp,
+    ) -> Result<StoreOutcome, Error> {
         let (kind, neighbour) = (actor.kind, actor.name.clone());
-        let written = self.put_instance(new, actor).await;
+        let written = self.put_instance(new, actor, surety, looked_up).await;
         match kind {
             ActorKind::Peer if written.is_ok() => self.note_success("C-STORE", &neighbour),
             ActorKind::Client if written.is_ok() => self.note_success("STOW-RS", &neighbour),
@@ -252,21 +270,51 @@ impl Archive {
         written
     }
 
-    async fn put_instance(&self, new: NewInstance, actor: Actor) -> Result<StoreOutcome, Error> {
+    async fn put_instance(
+        &self,
+        new: NewInstance,
+        actor: Actor,
+        mut surety: Option<Surety>,
+        looked_up: LookedUp,
+    ) -> Result<StoreOutcome, Error> {
         let (ids, rules, now) = (self.ids.clone(), self.row_rules(), self.clock.now_ms());
         // Of what `put_rows` does, an instance of a known series needs only its row, unless somebody waits for it.
-        if !rules.is_awaited(&new.org_code) && arrivals::add(&self.index, ids.next(), now, &new).await? {
-            return Ok(StoreOutcome::Stored);
+        if !rules.is_awaited(&new) {
+            match arrivals::add(&self.index, ids.next(), now, &new, surety).await? {
+                Arrived::Added => return Ok(StoreOutcome::Stored),
+                Arrived::NeedsMore(back) => surety = back,
+            }
         }
-        self.index
-            .write(move |tx| Box::pin(async move { Ok(put_rows(tx, &ids, &rules, now, now, &new, actor).await?) }))
-            .await
+        if looked_up != LookedUp::Absent && self.is_there_by_another_hash(&new).await? {
+            surety.into_iter().for_each(Surety::release);
+            return Ok(StoreOutcome::Duplicate);
+        }
+        let again = (self.ids.clone(), self.row_rules(), new.clone(), actor.clone());
+        let written = self.index.write_vouched(surety, move |tx| {
+            Box::pin(async move { put_rows(tx, &ids, &rules, now, now, &new, actor).await })
+        });
+        match written.await {
+            // Its study or series is being deleted in this very moment; it makes new ones.
+            Err(error) if error.is_parent_gone() => {
+                let (ids, rules, new, actor) = again;
+                let write = self
+                    .index
+                    .write(move |tx| Box::pin(async move { put_rows(tx, &ids, &rules, now, now, &new, actor).await }));
+                Ok(write.await?)
+            }
+            other => Ok(other?),
+        }
     }
-}
 
-impl Archive {
-    pub(in crate::archive) fn row_rules(&self) -> RowRules {
-        RowRules { link: self.link_rules, forward: self.forward_rules.clone(), notify: self.notify_rules.clone() }
+    /// Whether the same content is there under the UID, known by the hash of an earlier version of the program.
+    async fn is_there_by_another_hash(&self, new: &NewInstance) -> Result<bool, Error> {
+        let instance = &new.instance;
+        let kept = instance_versions::hashes(&self.index, &new.org_code, &instance.sop_instance_uid).await?;
+        let own = HashAlgorithm::of(&instance.content_hash);
+        let others: Vec<String> = kept.into_iter().filter(|hash| HashAlgorithm::of(hash) != own).collect();
+        let Some(algorithm) = others.first().map(|hash| HashAlgorithm::of(hash)) else { return Ok(false) };
+        let hash = self.hash_of(&instance.place, instance.dataset_offset as u64, algorithm).await?;
+        Ok(others.contains(&hash))
     }
 
     /// Gives an object up, unless a row names it after all (a reindex may have met it first).
@@ -279,121 +327,6 @@ impl Archive {
     }
 }
 
-/// What a new instance is held against.
-pub(in crate::archive) struct RowRules {
-    link: LinkRules,
-    forward: Arc<[ForwardRule]>,
-    notify: Arc<[NotifyRule]>,
-}
-
-impl RowRules {
-    /// Whether an upstream archive or a peer is to hear of each instance of the organisation.
-    fn is_awaited(&self, org_code: &str) -> bool {
-        self.forward.iter().any(|rule| rule.takes(org_code)) || self.notify.iter().any(|rule| rule.org_code == org_code)
-    }
-}
-
-/// Writes everything that an object brings: its rows and its parents', places in the queues of upstream archives, links,
-/// conflicts and the audit record. What is to be written for *every* instance, not only for new studies, versions and
-/// conflicts, must stand in `put_instance` too, which adds most instances by their row alone.
-pub(in crate::archive) async fn put_rows(
-    tx: &mut Tx,
-    ids: &Ids,
-    rules: &RowRules,
-    now: i64,
-    received_at: i64,
-    new: &NewInstance,
-    actor: Actor,
-) -> Result<StoreOutcome, index::Error> {
-    let parents = instances::ensure_parents(tx, ids, received_at, new).await?;
-    let org_code = &new.org_code;
-    let instance_pk = ids.next();
-    let outcome = if instances::insert(tx, instance_pk, received_at, parents.series_pk, new).await? {
-        StoreOutcome::Stored
-    } else {
-        keep_version(tx, ids, received_at, parents.series_pk, new).await?
-    };
-    if outcome == StoreOutcome::Duplicate {
-        return Ok(outcome);
-    }
-    if outcome == StoreOutcome::Stored {
-        for rule in rules.forward.iter().filter(|rule| rule.takes(org_code)) {
-            forwards::enqueue(tx, &rule.upstream, instance_pk, parents.study_pk, now, rule.due_at(now)).await?;
-        }
-        study_grows(tx, ids, now, &rules.notify, org_code, parents.study_pk).await?;
-    }
-    if !parents.contradictions.is_empty() {
-        let subject = format!("study:{}", parents.study_pk);
-        let detail = json!({ "fields": parents.contradictions });
-        let kind = ConflictKind::Demographics;
-        conflicts::open(tx, ids, now, kind, org_code, &subject, &detail).await?;
-    }
-    if parents.study_is_new {
-        link::study_arrived(tx, ids, now, rules.link, parents.study_pk).await?;
-        flag_uid_of_others(tx, ids, now, new, parents.study_pk).await?;
-    }
-    if parents.study_is_new || outcome == StoreOutcome::NewVersion {
-        // One entry a study, not one an image: the instance's row itself says who sent it and when.
-        let entry = AuditRecord {
-            action: "store_instance",
-            actor,
-            org_code: org_code.clone(),
-            target: format!("study:{}", parents.study_pk),
-            outcome: if outcome == StoreOutcome::Stored { "ok" } else { "version" },
-            detail: json!({}),
-        };
-        audit::record(tx, ids.next(), now, &entry).await?;
-    }
-    Ok(outcome)
-}
-
-async fn keep_version(
-    tx: &mut Tx,
-    ids: &Ids,
-    now: i64,
-    series_pk: i64,
-    new: &NewInstance,
-) -> Result<StoreOutcome, index::Error> {
-    let existing = instances::existing(tx, &new.org_code, &new.instance.sop_instance_uid).await?;
-    let existing = existing.ok_or(index::Error::Damaged("instance"))?;
-    let content_hash = &new.instance.content_hash;
-    if existing.content_hash == *content_hash
-        || instance_versions::is_kept(tx, existing.instance_pk, content_hash).await?
-    {
-        return Ok(StoreOutcome::Duplicate);
-    }
-    let truncated = HeaderState::Truncated.as_str();
-    let is_completed = existing.header_state == truncated && new.instance.header_state != truncated;
-    if is_completed && existing.series_pk == series_pk {
-        instance_versions::make_current(tx, ids.next(), existing.instance_pk, &new.instance, now).await?;
-        return Ok(StoreOutcome::NewVersion);
-    }
-    let version_pk = ids.next();
-    if !instances::insert_version(tx, version_pk, now, existing.instance_pk, &new.instance).await? {
-        return Ok(StoreOutcome::Duplicate);
-    }
-    let subject = format!("instance:{}", existing.instance_pk);
-    let detail = json!({ "calling_ae_title": new.instance.calling_ae_title, "version": version_pk });
-    conflicts::open(tx, ids, now, ConflictKind::DuplicateUid, &new.org_code, &subject, &detail).await?;
-    Ok(StoreOutcome::NewVersion)
-}
-
-async fn flag_uid_of_others(
-    tx: &mut Tx,
-    ids: &Ids,
-    now: i64,
-    new: &NewInstance,
-    study_pk: i64,
-) -> Result<(), index::Error> {
-    let others = instances::other_organizations(tx, &new.org_code, &new.study.study_instance_uid).await?;
-    if others.is_empty() {
-        return Ok(());
-    }
-    let subject = format!("study:{study_pk}");
-    let detail = json!({ "organizations": others });
-    conflicts::open(tx, ids, now, ConflictKind::UidInTwoOrganizations, &new.org_code, &subject, &detail).await
-}
-
 /// An object without the identifiers that place it cannot be kept; anything else can.
 fn check(command: &ReceiveInstance, attributes: &InstanceAttributes) -> Result<(), Error> {
     check_uids(attributes)?;
@@ -404,66 +337,4 @@ fn check(command: &ReceiveInstance, attributes: &InstanceAttributes) -> Result<(
         return Err(Error::Mismatch("SOP Class UID of the data set is not the announced one".to_owned()));
     }
     Ok(())
-}
-
-/// Whether a data set has the identifiers that place it.
-pub(in crate::archive) fn check_uids(attributes: &InstanceAttributes) -> Result<(), Error> {
-    let required = [
-        ("SOP Instance UID", &attributes.sop_instance_uid),
-        ("SOP Class UID", &attributes.sop_class_uid),
-        ("Study Instance UID", &attributes.study_instance_uid),
-        ("Series Instance UID", &attributes.series_instance_uid),
-    ];
-    for (what, text) in required {
-        Uid::parse(text).map_err(|e| Error::Mismatch(format!("{what} of the data set: {e}")))?;
-    }
-    Ok(())
-}
-
-/// Puts together what an object says of itself and its parents.
-pub(in crate::archive) fn new_instance(org_code: &str, a: InstanceAttributes, instance: InstanceRow) -> NewInstance {
-    NewInstance {
-        org_code: org_code.to_owned(),
-        patient: PatientRow {
-            patient_id: a.patient_id,
-            issuer: a.issuer_of_patient_id,
-            name: a.patient_name,
-            sex: a.patient_sex,
-            birth_date: a.patient_birth_date,
-        },
-        study: StudyRow {
-            observation_uid: study_observation_uid(org_code, &a.study_instance_uid),
-            study_instance_uid: a.study_instance_uid,
-            study_id: a.study_id,
-            accession_number: a.accession_number,
-            study_date: a.study_date,
-            study_time: a.study_time,
-            study_description: a.study_description,
-            referring_physician: a.referring_physician,
-            institution_name: a.institution_name,
-            patient_age: a.patient_age,
-        },
-        series: SeriesRow {
-            kind: sop_class::kind(&instance.sop_class_uid, &a.modality).as_str(),
-            series_instance_uid: a.series_instance_uid,
-            modality: a.modality,
-            series_number: a.series_number,
-            series_description: a.series_description,
-            body_part_examined: a.body_part_examined,
-            laterality: a.laterality,
-            protocol_name: a.protocol_name,
-            series_date: a.series_date,
-            series_time: a.series_time,
-            station_name: a.station_name,
-            manufacturer: a.manufacturer,
-            model_name: a.model_name,
-        },
-        instance,
-    }
-}
-
-/// UUIDv5 over organisation and StudyInstanceUID (D-P20).
-fn study_observation_uid(org_code: &str, study_instance_uid: &str) -> String {
-    let name = format!("study\n{org_code}\n{study_instance_uid}");
-    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
 }

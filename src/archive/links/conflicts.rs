@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::archive::upkeep::reindex::ReindexRules;
 use crate::archive::{Archive, Error};
+use crate::dicom::content_hash::HashAlgorithm;
 use crate::dicom::text::Charset;
 use crate::domain::Actor;
 use crate::index::audit::{self, AuditRecord};
@@ -105,7 +106,12 @@ impl Archive {
             charsets: HashMap::new(),
         };
         let read = self.read_back(version.place.clone(), version.received_at, &rules).await?;
-        let new = read.map_err(|why| invalid(&format!("cannot be read back: {why:?}")))?.new;
+        let mut new = read.map_err(|why| invalid(&format!("cannot be read back: {why:?}")))?.new;
+        let known_by = HashAlgorithm::of(&version.content_hash);
+        if HashAlgorithm::of(&new.instance.content_hash) != known_by {
+            let dataset_offset = new.instance.dataset_offset as u64;
+            new.instance.content_hash = self.hash_of(&version.place, dataset_offset, known_by).await?;
+        }
         if new.instance.content_hash != version.content_hash {
             return Err(invalid("is damaged"));
         }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::index::attachments::{self, AttachmentKeys};
 use crate::index::conflicts::{self, ConflictKind};
+use crate::index::encapsulated_reports;
 use crate::index::links::{self, ExamKeys, StudyKeys, UidOrigin};
 use crate::index::{self, Ids, Tx, report_changes};
 
@@ -62,6 +63,35 @@ impl LinkRules {
     }
 }
 
+/// The names by which reports, studies and attachments of an organisation find each other.
+struct Names<'a> {
+    org_code: &'a str,
+    keys: Vec<String>,
+}
+
+impl<'a> Names<'a> {
+    fn of(org_code: &'a str, accession_number: &str, study_instance_uids: &[String]) -> Self {
+        let mut names = Self { org_code, keys: Vec::new() };
+        names.add(accession_number, study_instance_uids);
+        names
+    }
+
+    fn add(&mut self, accession_number: &str, study_instance_uids: &[String]) {
+        let org_code = self.org_code;
+        // All spellings of a number are one name (D-R25).
+        let accession = accession_number.trim_start_matches('0');
+        self.keys.extend((!accession.is_empty()).then(|| format!("accession {org_code} {accession}")));
+        let named = study_instance_uids.iter().filter(|uid| !uid.is_empty());
+        self.keys.extend(named.map(|uid| format!("study {org_code} {uid}")));
+    }
+
+    /// Has all others wait who link by the same names: of a report and a study that come at the same moment to two servers,
+    /// the second must see the first. So this stands before whatever is looked up for linking.
+    async fn hold(self, tx: &mut Tx) -> Result<(), index::Error> {
+        tx.hold(&self.keys).await
+    }
+}
+
 /// Links a study that has just become known.
 pub(crate) async fn study_arrived(
     tx: &mut Tx,
@@ -71,6 +101,8 @@ pub(crate) async fn study_arrived(
     study_pk: i64,
 ) -> Result<(), index::Error> {
     let Some(study) = links::study(tx, study_pk).await? else { return Ok(()) };
+    let uid = std::slice::from_ref(&study.study_instance_uid);
+    Names::of(&study.org_code, &study.accession_number, uid).hold(tx).await?;
     link_exams(tx, ids, now, rules, &study).await?;
     // An exam report may have learned the study's UID just now.
     for attachment_pk in attachments::naming_study(tx, &study.org_code, &study.study_instance_uid).await? {
@@ -102,6 +134,28 @@ async fn link_exams(tx: &mut Tx, ids: &Ids, now: i64, rules: LinkRules, study: &
     Ok(())
 }
 
+/// Whether there may be something to link to an exam report with these keys that is about to be written: images or
+/// attachments that wait for a new one, or whatever an earlier registration of it (`stored`) has been linked to. What comes
+/// from now on waits for the end of the transaction.
+pub(crate) async fn is_awaited(
+    tx: &mut Tx,
+    rules: LinkRules,
+    stored: Option<i64>,
+    (org_code, pacs_id, study_instance_uids): (&str, &str, &[String]),
+) -> Result<bool, index::Error> {
+    let mut names = Names::of(org_code, pacs_id, study_instance_uids);
+    if let Some(stored) = stored {
+        if let Some(former) = links::exam(tx, stored).await? {
+            names.add(&former.pacs_id, &links::uids_named(tx, stored).await?);
+        }
+        names.hold(tx).await?;
+        return Ok(true);
+    }
+    names.hold(tx).await?;
+    let accessions = if pacs_id.is_empty() { Vec::new() } else { rules.spellings(pacs_id) };
+    links::is_awaited(tx, org_code, &accessions, study_instance_uids).await
+}
+
 /// Links an exam report that has just been registered or changed.
 pub(crate) async fn exam_registered(
     tx: &mut Tx,
@@ -113,6 +167,8 @@ pub(crate) async fn exam_registered(
     links::unlink_by_rule(tx, exam_report_pk).await?;
     let Some(exam) = links::exam(tx, exam_report_pk).await? else { return Ok(()) };
     link_studies(tx, ids, now, rules, &exam).await?;
+    encapsulated_reports::exam_has_changed(tx, ids, now, exam_report_pk).await?;
+    links::observe_by_images(tx, exam_report_pk).await?;
     attachments_of_exam_changed(tx, now, &exam).await
 }
 
@@ -130,6 +186,8 @@ pub(crate) async fn attachments_of_exam_changed(tx: &mut Tx, now: i64, exam: &Ex
 /// must mean one patient: which of two people a paper belongs to is for a person to say.
 pub(crate) async fn attachment_arrived(tx: &mut Tx, now: i64, attachment_pk: i64) -> Result<(), index::Error> {
     let Some(keys) = attachments::keys(tx, attachment_pk).await? else { return Ok(()) };
+    let uid = std::slice::from_ref(&keys.study_instance_uid);
+    Names::of(&keys.org_code, &keys.accession_number, uid).hold(tx).await?;
     attachments::unlink_by_rule(tx, attachment_pk).await?;
     let (exams, rule) = exams_of(tx, &keys).await?;
     for exam in &exams {
@@ -204,7 +262,9 @@ async fn join(
         return conflicts::open(tx, ids, now, ConflictKind::Demographics, &exam.org_code, &subject, &detail).await;
     }
     links::link(tx, exam.exam_report_pk, study.study_pk, rule, now).await?;
+    links::observe_by_images(tx, exam.exam_report_pk).await?;
     report_changes::images_linked(tx, ids, now, &exam.org_code, exam.exam_report_pk).await?;
+    encapsulated_reports::link_has_changed(tx, ids, now, exam.exam_report_pk, study.study_pk).await?;
     links::add_uid(tx, exam.exam_report_pk, &study.study_instance_uid, UidOrigin::Dicom).await
 }
 

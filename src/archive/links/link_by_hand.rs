@@ -1,4 +1,4 @@
-//! A person links a study or an attachment to an exam report, or takes a study and a report apart (RD-7). Rules respect
+//! A person links a study or an attachment to an exam report, or takes them apart (RD-7). Rules respect
 //! that ever after. Attachments that name the study follow it.
 
 use serde_json::json;
@@ -9,6 +9,7 @@ use crate::domain::{Actor, criteria};
 use crate::index::attachments;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::conflicts::{self, ConflictKind};
+use crate::index::encapsulated_reports;
 use crate::index::links::{self, UidOrigin};
 use crate::index::report_changes;
 
@@ -61,9 +62,11 @@ impl Archive {
                         return Err(Error::Invalid(format!("the exam report is of {a}, the study of {b}")));
                     }
                     links::link_by_hand(tx, exam_report_pk, study_pk, now).await?;
+                    links::observe_by_images(tx, exam_report_pk).await?;
                     links::add_uid(tx, exam_report_pk, &study.study_instance_uid, UidOrigin::Manual).await?;
                     link::attachments_of_exam_changed(tx, now, &exam).await?;
                     report_changes::images_linked(tx, &ids, now, &exam.org_code, exam_report_pk).await?;
+                    encapsulated_reports::link_has_changed(tx, &ids, now, exam_report_pk, study_pk).await?;
                     let target = target(pair);
                     conflicts::close_about(tx, ConflictKind::Demographics, &target, now).await?;
                     let entry = entry("link_study", actor, exam.org_code, target);
@@ -86,6 +89,7 @@ impl Archive {
                     }
                     link::attachments_of_exam_changed(tx, now, &exam).await?;
                     report_changes::images_linked(tx, &ids, now, &exam.org_code, exam_report_pk).await?;
+                    encapsulated_reports::link_has_changed(tx, &ids, now, exam_report_pk, study_pk).await?;
                     let entry = entry("unlink_study", actor, exam.org_code, target(pair));
                     Ok(audit::record(tx, audit_id, now, &entry).await?)
                 })
@@ -133,6 +137,32 @@ impl Archive {
                     attachments::link_by_hand(tx, exam_report_pk, attachment_pk, now).await?;
                     let target = format!("exam:{exam_report_pk} attachment:{attachment_pk}");
                     let entry = entry("link_attachment", actor, exam.org_code, target);
+                    Ok(audit::record(tx, audit_id, now, &entry).await?)
+                })
+            })
+            .await
+    }
+}
+
+impl Archive {
+    /// Takes an attachment and an exam report apart, whoever or whatever has linked them; [`Error::NotFound`] when they
+    /// are not linked.
+    pub async fn unlink_attachment_by_hand(
+        &self,
+        actor: Actor,
+        exam_report_pk: i64,
+        attachment_pk: i64,
+    ) -> Result<(), Error> {
+        let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
+        self.index
+            .write(move |tx| {
+                Box::pin(async move {
+                    let exam = links::exam(tx, exam_report_pk).await?.ok_or(Error::NotFound)?;
+                    if !attachments::take_apart(tx, exam_report_pk, attachment_pk, now).await? {
+                        return Err(Error::NotFound);
+                    }
+                    let target = format!("exam:{exam_report_pk} attachment:{attachment_pk}");
+                    let entry = entry("unlink_attachment", actor, exam.org_code, target);
                     Ok(audit::record(tx, audit_id, now, &entry).await?)
                 })
             })

@@ -1,45 +1,29 @@
-//! Somebody opens a signed link, or a printed code: from address to session (D-T8, D-T10, D-T11, D-I10, RD-18, RD-21).
+//! Somebody opens a signed link: from address to session (D-T8, D-T10, D-T11, RD-18, RD-21).
 //!
-//! The session's id is 128 random bits that only the browser learns; what it may see is resolved once, here.
-//! Every attempt leaves an audit record, the refused ones too.
+//! What the session may see is resolved once, here. Every attempt leaves an audit record, the refused ones too.
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-use crate::archive::reports::qr_link::QrLinkState;
+use super::session::{hash, new_session_id};
 use crate::archive::{Archive, Error};
 use crate::domain::criteria::{Criteria, CriteriaError, Key, ShowType};
 use crate::domain::customer::{Customer, Customers, Unreviewed};
 use crate::domain::page::{Page, Parameter};
-use crate::domain::scope::{Filter, Order, Paging, PatientKey, Scope, Search, SessionScope};
-use crate::domain::token::{Refusal, SignedQuery, Verified, verify};
+use crate::domain::scope::{Filter, Order, Paging, PatientKey, Scope, SessionScope, SortBy};
+use crate::domain::search_rules::SearchRules;
+use crate::domain::token::{Proof, Refusal, SignedQuery, Verified, by_password, verify};
 use crate::domain::{Actor, ActorKind};
+use crate::index;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::exam_pages::{self, Entry};
 use crate::index::page_sessions::{self, PageSession};
-use crate::index::{self, exam_details};
+
+pub use super::session::{Session, SessionPolicy};
 
 /// Entries of step one that are looked at for related exams (D-P16).
 const RELATED_STEP_ONE: i64 = 200;
-/// How far behind [`PageSession::last_seen_at`] may be, so that pictures cost no writes.
-const TOUCH_MS: i64 = 60_000;
-/// Characters of the id number that a visitor has to know.
-const FACTOR_CHARS: usize = 4;
-
-/// How long sessions live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionPolicy {
-    /// Without use, in milliseconds.
-    pub idle_ms: i64,
-    /// At all, in milliseconds.
-    pub absolute_ms: i64,
-    /// Most patients that a link for related exams may lead to (D-P16).
-    pub related_patients: usize,
-}
 
 /// A signed link as it came.
-#[derive(Debug)]
 pub struct OpenLink<'a> {
     /// The page.
     pub page: Page,
@@ -47,10 +31,15 @@ pub struct OpenLink<'a> {
     pub raw_query: &'a str,
     /// Who asks.
     pub remote_addr: String,
-    /// All customers.
+    /// The configured customers, and how to read the kept ones.
     pub customers: &'a Customers,
+    /// How the words of links are understood.
+    pub rules: &'a SearchRules,
     /// How long sessions live.
     pub policy: SessionPolicy,
+    /// Whether the customer with this GUID may open one more; asked of links that are in order, so that nobody uses up
+    /// what belongs to a customer by knowing its GUID.
+    pub allows: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
 /// What became of a link.
@@ -67,11 +56,15 @@ pub enum Opened {
     Nothing {
         /// What was asked for.
         criteria: Vec<(&'static str, String)>,
+        /// Sites that may frame the answer.
+        frame_ancestors: Vec<String>,
     },
     /// The link can be read in more than one way, or asks for nothing that may be asked.
     Malformed(String),
     /// The link is not accepted; why is for the operator only.
     Denied,
+    /// The customer opens more than it may.
+    TooMany,
 }
 
 /// The first page of a session.
@@ -86,48 +79,6 @@ pub enum Start {
     },
 }
 
-/// A session that is alive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// SHA-256 of the session's id, hex.
-    pub id_hash: String,
-    /// The customer, `""` for a visitor.
-    pub customer_guid: String,
-    /// Who it is, for audit records.
-    pub user_id: String,
-    /// The user's name, for display.
-    pub user_name: String,
-    /// What may be seen.
-    pub scope: SessionScope,
-    /// What the query form asks for.
-    pub search: Search,
-}
-
-impl Session {
-    /// Whoever uses the session now.
-    pub fn actor(&self, remote_addr: &str) -> Actor {
-        let kind = if self.scope.visitor { ActorKind::Visitor } else { ActorKind::Customer };
-        let (name, user_id) = (self.customer_guid.clone(), self.user_id.clone());
-        Actor { kind, name, user_id, remote_addr: remote_addr.to_owned() }
-    }
-}
-
-/// What becomes of the last characters that a visitor typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Visit {
-    /// They were right: the session and the exam.
-    Session {
-        /// The session's id.
-        session: String,
-        /// The exam's id in addresses.
-        observation_uid: String,
-    },
-    /// They were wrong.
-    WrongFactor,
-    /// There is no such link, it has ended, or the report cannot be shown: all the same to a visitor.
-    Unavailable,
-}
-
 impl Archive {
     /// Checks a signed link and begins a session.
     pub async fn open_link(&self, link: OpenLink<'_>) -> Result<Opened, Error> {
@@ -138,22 +89,39 @@ impl Archive {
             user_id: String::new(),
             remote_addr: link.remote_addr.clone(),
         };
-        let query = SignedQuery::parse(link.raw_query);
-        let verified =
-            match query.as_ref().map_err(|e| *e).and_then(|q| verify(link.page, q, link.customers, now / 1000)) {
-                Ok(verified) => verified,
-                Err(refusal) => return self.refuse(nobody, link.page, refusal).await,
-            };
+        let query = match SignedQuery::parse(link.raw_query) {
+            Ok(query) => query,
+            Err(refusal) => return self.refuse(nobody, link.page, refusal).await,
+        };
+        let without_signature = match query.password() {
+            Some(password) => self.customer_by_password(&link, &query, password).await?,
+            None => None,
+        };
+        let customer = match (query.guid(), link.page) {
+            ("", Page::RelatedExamList) => self.customer(link.customers, link.customers.default_guid()).await?,
+            (guid, _) => self.customer(link.customers, guid).await?,
+        };
+        let verified = match &without_signature {
+            Some(customer) => Ok(by_password(link.page, &query, customer)),
+            None => verify(link.page, &query, customer.as_deref(), now / 1000),
+        };
+        let verified = match verified {
+            Ok(verified) => verified,
+            Err(refusal) => return self.refuse(nobody, link.page, refusal).await,
+        };
         let actor = Actor {
             name: verified.customer.guid.to_ascii_lowercase(),
             user_id: verified.get(Parameter::UserId).to_owned(),
             ..nobody
         };
-        let criteria = match Criteria::from_link(link.page, &verified) {
+        if !(link.allows)(&actor.name) {
+            return Ok(Opened::TooMany);
+        }
+        let criteria = match Criteria::from_link(link.page, &verified, link.rules) {
             Ok(criteria) => criteria,
             Err(error) => return self.refuse_criteria(actor, link.page, error).await,
         };
-        let mut scope = resolve(&verified, criteria);
+        let mut scope = resolve(link.page, &verified, criteria);
         for (key, value) in scope.criteria.any_of.iter_mut().chain(&mut scope.criteria.all_of) {
             if *key == Key::PatientMaster {
                 *value = self.current_master_id(value).await?;
@@ -168,14 +136,23 @@ impl Archive {
             (Page::ClinicExam, [only]) => Some(Start::Exam { observation_uid: only.observation_uid.clone() }),
             _ => Some(Start::List),
         };
+        if let ([only], Page::ClinicExam, true) = (found.as_slice(), link.page, verified.customer.prior_exams)
+            && !(only.patient_id.is_empty() && only.patient_local_id.is_empty())
+        {
+            scope.patients = Some(self.with_same_persons(vec![patient_of(only)]).await?);
+        }
         let masked = scope.criteria.masked();
+        let frame_ancestors = verified.customer.frame_ancestors.clone();
         let session = SessionScope {
             page: link.page,
             scope,
             show_type: ShowType::parse(verified.get(Parameter::ShowType)),
             show_close: verified.get(Parameter::ShowClose) == "1",
-            frame_ancestors: verified.customer.frame_ancestors.clone(),
+            frame_ancestors: frame_ancestors.clone(),
             visitor: false,
+            restricted_count: verified.customer.restricted_count,
+            download: verified.customer.download,
+            print: verified.customer.print,
         };
         let id = new_session_id();
         let row = page_session(&id, &actor, &verified, &session, now, link.policy);
@@ -183,6 +160,11 @@ impl Archive {
         let detail = json!({
             "page": link.page.name(),
             "parameters": verified.values.keys().map(|p| p.name()).collect::<Vec<_>>(),
+            "proof": match verified.proof {
+                Proof::Md5 => "token",
+                Proof::Hmac => "sign",
+                Proof::Password => "password",
+            },
             "notes": verified.notes,
             "found": found.len(),
         });
@@ -221,153 +203,21 @@ impl Archive {
         }
         Ok(match start {
             Some(start) => Opened::Session { session: id, start },
-            None => Opened::Nothing { criteria: masked },
+            None => Opened::Nothing { criteria: masked, frame_ancestors },
         })
     }
 
-    /// The session with this id, when it is alive and its customer still is one.
-    pub async fn session(&self, id: &str, customers: &Customers, idle_ms: i64) -> Result<Option<Session>, Error> {
-        if id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Ok(None);
-        }
-        let Some(row) = page_sessions::get(&self.index, &hash(id)).await? else { return Ok(None) };
-        let now = self.clock.now_ms();
-        if row.expires_at <= now || row.last_seen_at + idle_ms <= now {
-            return Ok(None);
-        }
-        let Ok(scope) = serde_json::from_str::<SessionScope>(&row.scope) else { return Ok(None) };
-        if !scope.visitor && customers.get(&row.customer_guid).is_none() {
-            return Ok(None);
-        }
-        if row.last_seen_at + TOUCH_MS <= now {
-            let id_hash = row.id_hash.clone();
-            self.index.write(move |tx| Box::pin(async move { page_sessions::touch(tx, &id_hash, now).await })).await?;
-        }
-        Ok(Some(Session {
-            id_hash: row.id_hash,
-            customer_guid: row.customer_guid,
-            user_id: row.user_id,
-            user_name: row.user_name,
-            scope,
-            // What cannot be read narrows nothing; the scope alone decides what may be seen.
-            search: serde_json::from_str(&row.search).unwrap_or_default(),
-        }))
-    }
-
-    /// Keeps with the session what its query form asks for; an empty search forgets it.
-    pub async fn keep_search(&self, session: &Session, search: &Search) -> Result<(), Error> {
-        let id_hash = session.id_hash.clone();
-        let text = if *search == Search::default() { Ok(String::new()) } else { serde_json::to_string(search) };
-        let text = text.map_err(|_| Error::Invalid("search".to_owned()))?;
-        let written =
-            self.index.write(move |tx| Box::pin(async move { page_sessions::set_search(tx, &id_hash, &text).await }));
-        Ok(written.await?)
-    }
-
-    /// Begins a visitor's session for the one exam behind a printed code, when the factor is right (D-I10).
-    pub async fn visit_qr_link(
-        &self,
-        link_id: &str,
-        factor: &str,
-        remote_addr: String,
-        policy: SessionPolicy,
-    ) -> Result<Visit, Error> {
-        let QrLinkState::Open { report } = self.qr_link_state(link_id).await? else {
-            return Ok(Visit::Unavailable);
-        };
-        let Some((observation_uid, id_no)) = exam_details::report_of_link(&self.index, report).await? else {
-            return Ok(Visit::Unavailable);
-        };
-        let scope = Scope { criteria: Criteria::exam(&observation_uid), vip: true, ..Scope::default() };
-        let visible = exam_pages::get(&self.index, &scope, &observation_uid).await?.is_some();
-        if !visible || id_no.chars().count() < FACTOR_CHARS {
-            return Ok(Visit::Unavailable);
-        }
-        let actor = Actor { kind: ActorKind::Visitor, name: "qr".to_owned(), user_id: String::new(), remote_addr };
-        let right = last_characters(&id_no);
-        let matches = bool::from(right.as_bytes().ct_eq(factor.trim().to_ascii_uppercase().as_bytes()));
-        let (now, id, audit_id) = (self.clock.now_ms(), new_session_id(), self.ids.next());
-        let session = SessionScope {
-            page: Page::ClinicExam,
-            scope,
-            show_type: ShowType::Report,
-            show_close: false,
-            frame_ancestors: Vec::new(),
-            visitor: true,
-        };
-        let row = PageSession {
-            id_hash: hash(&id),
-            customer_guid: String::new(),
-            user_id: String::new(),
-            user_name: String::new(),
-            user_organization_id: String::new(),
-            user_organization_name: String::new(),
-            scope: serde_json::to_string(&session).map_err(|_| Error::Invalid("session scope".to_owned()))?,
-            search: String::new(),
-            created_at: now,
-            last_seen_at: now,
-            expires_at: now + policy.absolute_ms,
-        };
-        let record = AuditRecord {
-            action: "open_qr_link",
-            actor,
-            org_code: String::new(),
-            target: report.to_string(),
-            outcome: if matches { "ok" } else { "denied" },
-            detail: json!({}),
-        };
-        self.index
-            .write(move |tx| {
-                Box::pin(async move {
-                    if matches {
-                        page_sessions::insert(tx, &row).await?;
-                    }
-                    audit::record(tx, audit_id, now, &record).await
-                })
-            })
-            .await?;
-        Ok(if matches { Visit::Session { session: id, observation_uid } } else { Visit::WrongFactor })
-    }
-
-    /// Opens the exam behind a printed code in a session that a hospital's user has already: the session is the second
-    /// factor, and its scope decides (D-I10). `None` when there is no such link or the session may not see the exam.
-    pub async fn scan_qr_link(
-        &self,
-        session: &Session,
-        link_id: &str,
-        remote_addr: String,
-    ) -> Result<Option<String>, Error> {
-        let state = self.qr_link_state(link_id).await?;
-        let QrLinkState::Open { report } = state else { return Ok(None) };
-        let Some((observation_uid, _)) = exam_details::report_of_link(&self.index, report).await? else {
-            return Ok(None);
-        };
-        let visible = exam_pages::get(&self.index, &session.scope.scope, &observation_uid).await?.is_some();
-        let record = AuditRecord {
-            action: "open_qr_link",
-            actor: session.actor(&remote_addr),
-            org_code: String::new(),
-            target: report.to_string(),
-            outcome: if visible { "ok" } else { "denied" },
-            detail: json!({}),
-        };
-        let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
-        self.index.write(move |tx| Box::pin(async move { audit::record(tx, audit_id, now, &record).await })).await?;
-        Ok(visible.then_some(observation_uid))
-    }
-
     async fn first_entries(&self, scope: &Scope) -> Result<Vec<Entry>, Error> {
-        let paging = Paging { order: Order::Newest, after: None, limit: 2 };
-        Ok(exam_pages::find(&self.index, scope, &Filter::default(), &paging).await?)
+        let paging = Paging { by: SortBy::Observed, order: Order::Newest, after: None, limit: 2 };
+        Ok(exam_pages::find(&self.index, &scope.of_link(), &Filter::default(), &paging).await?)
     }
 
     /// Step one and two of related exams: the patients of the exams that match, no more than `most` (D-P16).
     async fn related_patients(&self, scope: &Scope, most: usize) -> Result<Vec<PatientKey>, Error> {
-        let paging = Paging { order: Order::Newest, after: None, limit: RELATED_STEP_ONE };
+        let paging = Paging { by: SortBy::Observed, order: Order::Newest, after: None, limit: RELATED_STEP_ONE };
         let mut patients: Vec<PatientKey> = Vec::new();
         for entry in exam_pages::find(&self.index, scope, &Filter::default(), &paging).await? {
-            let (org_code, patient_id) = (entry.org_code, entry.patient_id);
-            let patient = PatientKey { org_code, patient_id, patient_local_id: entry.patient_local_id };
+            let patient = patient_of(&entry);
             if !patients.contains(&patient) && patients.len() < most {
                 patients.push(patient);
             }
@@ -414,7 +264,8 @@ impl SingleUse {
     fn of(verified: &Verified<'_>, now: i64) -> Option<Self> {
         let customer = verified.customer;
         let options = &customer.token;
-        options.single_use.then(|| SingleUse {
+        let is_signed = verified.proof != Proof::Password;
+        (options.single_use && is_signed).then(|| SingleUse {
             guid: customer.guid.to_ascii_lowercase(),
             hash: hash(&verified.token),
             // A token that has expired need not be remembered; one that never expires must be for ever.
@@ -428,17 +279,16 @@ impl SingleUse {
 }
 
 /// What the customer's configuration lets this link see; the link itself can only narrow it (D-T11).
-fn resolve(verified: &Verified<'_>, criteria: Criteria) -> Scope {
+fn resolve(page: Page, verified: &Verified<'_>, criteria: Criteria) -> Scope {
     let customer = verified.customer;
-    // Without a time a link is a permanent credential: the own organisation only (D-T9).
-    let organizations = if verified.values.contains_key(&Parameter::Timestamp) {
-        customer.visible_organizations()
-    } else {
-        Some(vec![customer.organization.clone()])
-    };
+    // Without a time a link is a permanent credential, and so is a password: the own organisation only (D-T9, D-T12).
+    let is_timed = verified.values.contains_key(&Parameter::Timestamp) && verified.proof != Proof::Password;
+    let organizations =
+        if is_timed { customer.visible_organizations() } else { Some(vec![customer.organization.clone()]) };
     Scope {
         criteria,
-        free_search: customer.free_search,
+        // Only a form can ask for something else than the link; whatever has none is about what the link says (D-P22).
+        free_search: customer.free_search && page == Page::ClinicExamView,
         home: home(customer, verified.get(Parameter::UserOrganizationId), organizations.as_deref()),
         organizations,
         unreviewed: customer.unreviewed == Unreviewed::Own,
@@ -473,21 +323,22 @@ fn page_session(
         user_organization_name: verified.get(Parameter::UserOrganizationName).to_owned(),
         scope: serde_json::to_string(session).ok()?,
         search: String::new(),
+        language: match verified.get(Parameter::Language).to_ascii_lowercase() {
+            word if word.starts_with("en") => "en".to_owned(),
+            word if word.starts_with("zh") => "zh".to_owned(),
+            _ => String::new(),
+        },
         created_at: now,
         last_seen_at: now,
         expires_at: now + policy.absolute_ms,
     })
 }
 
-fn new_session_id() -> String {
-    hex::encode(rand::random::<[u8; 16]>())
-}
-
-fn hash(text: &str) -> String {
-    hex::encode(Sha256::digest(text.as_bytes()))
-}
-
-fn last_characters(id_no: &str) -> String {
-    let chars: Vec<char> = id_no.trim().to_ascii_uppercase().chars().collect();
-    chars[chars.len().saturating_sub(FACTOR_CHARS)..].iter().collect()
+/// The patient of an entry, as its organisation knows the patient.
+pub(super) fn patient_of(entry: &Entry) -> PatientKey {
+    PatientKey {
+        org_code: entry.org_code.clone(),
+        patient_id: entry.patient_id.clone(),
+        patient_local_id: entry.patient_local_id.clone(),
+    }
 }

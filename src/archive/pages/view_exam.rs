@@ -9,7 +9,7 @@ use crate::archive::images::read_image::Viewer;
 use crate::archive::reports::compose_lab_report::MOST_OF_A_VISIT;
 use crate::archive::{Archive, Error};
 use crate::archive::{ReportCopy, ReportFileState};
-use crate::domain::dictionary::RECOGNITION;
+use crate::domain::recognition::{Examined, ItemKind};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::exam_details;
 use crate::index::exam_pages::{self, Entry, EntryKind};
@@ -54,7 +54,8 @@ impl Archive {
     ) -> Result<ExamView, Error> {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
         let mut text = exam_details::report_text(&self.index, &entry).await?;
-        self.say_recognition(&mut text.recognition);
+        let kind = if entry.kind == EntryKind::Lab { ItemKind::Lab } else { ItemKind::Exam };
+        text.recognition = self.mark_of(&entry, kind, &text.item_names, &text.recognition);
         let series = exam_details::series_of(&self.index, &entry, MOST_SERIES).await?;
         let file = match entry.kind {
             EntryKind::Exam => self.report_file_state(entry.pk).await?,
@@ -66,17 +67,18 @@ impl Archive {
             EntryKind::Exam | EntryKind::Study => Vec::new(),
         };
         for item in &mut items {
-            self.say_recognition(&mut item.recognition);
+            item.recognition = self.mark_of(&entry, ItemKind::Lab, &item.names, &item.recognition);
         }
         let attachments = self.attachments_of(session, &entry).await?;
         Ok(ExamView { entry, text, series, file, items, attachments })
     }
 
-    /// Puts the dictionary's word in the place of the number; nothing when it has none (D-R17, D-R34).
-    fn say_recognition(&self, mark: &mut String) {
-        let dictionaries = self.dictionaries();
-        let entry = if mark.is_empty() { None } else { dictionaries.find(RECOGNITION, mark) };
-        *mark = entry.map(|entry| entry.meaning.clone()).unwrap_or_default();
+    /// The mark of mutual recognition in words; nothing when it has none (D-R17, D-R34, D-X10).
+    fn mark_of(&self, entry: &Entry, kind: ItemKind, names: &[String], registered: &str) -> String {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (org_code, observed_at) = (entry.org_code.as_str(), entry.observed_at.as_str());
+        let examined = Examined { kind, org_code, items: &names, observed_at, registered };
+        self.recognised_items().mark(&self.dictionaries(), &examined)
     }
 
     /// The instances of a series of an exam that [`Archive::view_exam`] gave.

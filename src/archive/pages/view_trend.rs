@@ -6,7 +6,7 @@
 use super::open_link::Session;
 use crate::archive::images::read_image::Viewer;
 use crate::archive::{Archive, Error};
-use crate::domain::scope::{Filter, Order, Paging, PatientKey, Scope};
+use crate::domain::scope::{Filter, Order, Paging, PatientKey, Scope, SortBy};
 use crate::domain::trend::{Trend, trend};
 use crate::index::exam_pages::{self, EntryKind};
 use crate::index::trends;
@@ -34,13 +34,12 @@ impl Archive {
             patient_local_id: String::new(),
         };
         let persons = self.with_same_persons(vec![own]).await?;
-        let filter = Filter { types: vec!["LAB".to_owned()], ..Filter::default() };
-        let paging = Paging { order: Order::Newest, after: None, limit: MOST };
+        let filter = Filter { types: vec!["LAB".to_owned()], patients: persons, ..Filter::default() };
+        let paging = Paging { by: SortBy::Observed, order: Order::Newest, after: None, limit: MOST };
         let scope: &Scope = &session.scope.scope;
         let mut reports: Vec<i64> = vec![entry.pk];
         for other in exam_pages::find(&self.index, scope, &filter, &paging).await? {
-            let is_same = |key: &PatientKey| key.org_code == other.org_code && key.patient_id == other.patient_id;
-            if other.kind == EntryKind::Lab && other.pk != entry.pk && persons.iter().any(is_same) {
+            if other.kind == EntryKind::Lab && other.pk != entry.pk {
                 reports.push(other.pk);
             }
         }

@@ -3,21 +3,29 @@
 //! How an instance travels is the adapter's business. Bytes are removed only after every upstream that the instance was
 //! meant for has confirmed that it keeps it, and after the time of retention; the row stays and says so.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use serde_json::json;
 
+use super::notify_availability::study_changes;
+use super::send_data_set::{DataSet, Sending};
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::domain::place::Place;
 use crate::index::audit::{self, AuditRecord};
-use crate::index::{dead_objects, forwards, purged_objects};
+use crate::index::{availability, dead_objects, forwards, purged_objects};
 use crate::objects::{self, Objects};
 
 pub use crate::index::forwards::{ForwardBatch, ForwardInstance, ForwardResult, ForwardState, Parked, Step};
 
 /// Purged objects that are removed between two transactions.
 const FORGOTTEN_AT_ONCE: u32 = 500;
+
+/// Purged objects that are removed at the same time.
+const FORGOTTEN_TOGETHER: usize = 32;
 
 /// Whose instances go to an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +80,10 @@ impl Archive {
         if results.is_empty() {
             return Ok(());
         }
+        let has_gone = |result: &ForwardResult| matches!(result.state, ForwardState::Sent | ForwardState::Confirmed);
+        if results.iter().any(has_gone) {
+            self.note_success("forward", upstream);
+        }
         let (upstream, now) = (upstream.to_owned(), self.clock.now_ms());
         let settled =
             self.index.write(move |tx| Box::pin(async move { forwards::settle(tx, &upstream, now, &results).await }));
@@ -94,6 +106,20 @@ impl Archive {
             Err(objects::Error::Missing) => Err(Error::NotFound),
             other => Ok(other?),
         }
+    }
+
+    /// The data set of an instance in another transfer syntax, for an upstream that does not take the stored one.
+    /// [`Error::Invalid`] when it cannot be converted, not found when its object is gone.
+    pub async fn forward_converted(
+        &self,
+        instance: &ForwardInstance,
+        transfer_syntax_uid: &str,
+        sending: &Sending,
+    ) -> Result<DataSet, Error> {
+        // It may lie elsewhere since the batch was put together, and a conversion cannot begin again.
+        let place = forwards::place(&self.index, instance.instance_pk).await?.ok_or(Error::NotFound)?;
+        let data_set = rest_of(&place, instance.dataset_offset);
+        self.converted(&instance.transfer_syntax_uid, data_set, transfer_syntax_uid, sending).await
     }
 
     /// How many instances of an upstream are in each state.
@@ -157,7 +183,7 @@ impl Archive {
         if found.is_empty() {
             return Ok(purged);
         }
-        let ids = self.ids.clone();
+        let (ids, notify) = (self.ids.clone(), Arc::clone(&self.notify_rules));
         let gone = self
             .index
             .write(move |tx| {
@@ -178,10 +204,12 @@ impl Archive {
                         }
                     }
                     for (study_pk, count) in studies {
+                        let org_code = availability::organization_of(tx, study_pk).await?;
+                        study_changes(tx, &ids, now, &notify, &org_code, study_pk).await?;
                         let entry = AuditRecord {
                             action: "purge_forwarded",
                             actor: Actor::system("front"),
-                            org_code: String::new(),
+                            org_code,
                             target: format!("study:{study_pk}"),
                             outcome: "ok",
                             detail: json!({ "instances": count }),
@@ -209,9 +237,15 @@ impl Archive {
             if last.is_none() {
                 return Ok(());
             }
-            let mut gone = Vec::with_capacity(found.len());
-            for place in found {
-                match self.objects.forget(&place).await {
+            // Together, because records of deletions in a segment share a sync.
+            let forgotten = futures_util::stream::iter(found.into_iter().map(|place| async move {
+                let forgotten = self.objects.forget(&place).await;
+                (place, forgotten)
+            }));
+            let mut forgotten = forgotten.buffer_unordered(FORGOTTEN_TOGETHER);
+            let mut gone = Vec::new();
+            while let Some((place, forgotten)) = forgotten.next().await {
+                match forgotten {
                     Ok(()) => gone.push(place),
                     Err(error) => {
                         tracing::warn!(object.key = %place.key, %error, "an object that is needed no more could not be removed");

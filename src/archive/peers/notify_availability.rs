@@ -1,8 +1,8 @@
 //! Peers that are told when a study is here (Instance Availability Notification, PS3.4 annex R).
 //!
 //! A study counts as complete when nothing has come for a while: each new instance puts the notification off, in the
-//! transaction that stores it. What comes later is told by another notification about the whole study. Who is told is
-//! recorded in the audit trail.
+//! transaction that stores it. What comes later, or is removed because an upstream keeps it, is told by another notification
+//! about the whole study. Who is told is recorded in the audit trail.
 
 use std::sync::Arc;
 
@@ -38,8 +38,8 @@ pub fn parse_key(key: &str) -> Option<(i64, &str)> {
     Some((study_pk.parse().ok()?, ae_title))
 }
 
-/// Puts the notifications of a study off, in the transaction that adds to it.
-pub(in crate::archive) async fn study_grows(
+/// Puts the notifications of a study off, in the transaction that adds to it or makes some of it unavailable.
+pub(in crate::archive) async fn study_changes(
     tx: &mut Tx,
     ids: &Ids,
     now: i64,

@@ -70,6 +70,8 @@ pub struct RetrieveCheck {
     pub expected: Option<u64>,
     /// Instances of these studies that are here now.
     pub held: u64,
+    /// Studies that the nodes have and that are not fetched, because a person has had their images deleted here.
+    pub deleted: u64,
     /// Instances that came by this check.
     pub fetched: u64,
     /// Instances that a node has and we have not; `None` when that is not known.
@@ -215,7 +217,8 @@ impl Archive {
         self.index.write(move |tx| Box::pin(async move { give_up(tx, &ids, now, exam_report_pk, reason).await })).await
     }
 
-    /// Fetches the images of the exams with this id or AccessionNumber (again), and gives their ids.
+    /// Fetches the images of the exams with this id or AccessionNumber (again), those that were deleted here too, and gives
+    /// the exams' ids.
     pub async fn request_retrieve(&self, exam_or_accession: &str, actor: Actor) -> Result<Vec<i64>, Error> {
         let exams = exam_retrieves::exams_called(&self.index, exam_or_accession, 100).await?;
         if exams.is_empty() {
@@ -228,6 +231,7 @@ impl Archive {
                 Box::pin(async move {
                     for (id, org_code) in &exams {
                         request(tx, &ids, now, *id, org_code).await?;
+                        exam_retrieves::asked_by_hand(tx, *id, now).await?;
                         record(tx, &ids, now, actor.clone(), org_code, *id, "requested", json!({})).await?;
                     }
                     Ok::<_, Error>(())
@@ -274,7 +278,7 @@ fn decide(
     row.last_error.clone_from(&check.error);
     row.detail = check.detail.to_string();
 
-    let all_here = check.error.is_empty() && check.held > 0 && check.missing == Some(0);
+    let all_here = check.error.is_empty() && (check.held > 0 || check.deleted > 0) && check.missing == Some(0);
     let quiet_for = now.saturating_sub(row.changed_at);
     let stable_ms = i64::try_from(rules.stable_ms).unwrap_or(i64::MAX);
     let old = now.saturating_sub(row.requested_at) >= i64::try_from(rules.give_up_after_ms).unwrap_or(i64::MAX);

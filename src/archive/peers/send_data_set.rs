@@ -87,17 +87,18 @@ impl Archive {
         if transfer_syntax_uid == instance.transfer_syntax_uid {
             return stored(&self.objects, place, sending.config.piece_bytes.max(4096)).await;
         }
-        self.converted(instance, place, transfer_syntax_uid, sending).await
+        self.converted(&instance.transfer_syntax_uid, place, transfer_syntax_uid, sending).await
     }
 
-    async fn converted(
+    /// The data set at a place, which is encoded in the transfer syntax `from`, in another one.
+    pub(super) async fn converted(
         &self,
-        instance: &StoredInstance,
+        from: &str,
         place: Place,
         to: &str,
         sending: &Sending,
     ) -> Result<DataSet, Error> {
-        let from = instance.transfer_syntax_uid.clone();
+        let from = from.to_owned();
         if !convert::is_convertible(&from, to) {
             return Err(Error::Invalid(format!("transfer syntax {from} cannot be converted to {to}")));
         }

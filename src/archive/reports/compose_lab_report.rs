@@ -21,6 +21,7 @@ use crate::index::lab_documents::{self, LabDocument};
 use crate::index::lab_reports::FoundLab;
 use crate::index::purged_objects;
 use crate::index::qr_links::LinkedReport;
+use crate::index::report_changes::{self, Subject};
 use crate::index::report_files::{ReportFile, StampState, StampedCopy};
 use crate::objects::Kind;
 
@@ -31,6 +32,8 @@ impl Archive {
     /// The document of a lab report, composed now unless that has been done since it last changed; `None` when the report is
     /// withdrawn or gone. Whether somebody may see it is decided by the caller.
     pub async fn lab_document(&self, lab_report_pk: i64) -> Result<Option<LabDocument>, Error> {
+        // Of the time before it was read: what changes from now on is newer than the document.
+        let composed_at = self.clock.now_ms();
         let Some(found) = lab_documents::report(&self.index, lab_report_pk).await? else { return Ok(None) };
         let class = class_of(&found.report);
         let document = self.document_of(std::slice::from_ref(&found));
@@ -40,20 +43,8 @@ impl Archive {
         if let Some(known) = known.filter(|known| known.content_hash == content_hash) {
             return Ok(Some(known));
         }
-        let policy = match self.stamp.stamps(&class) {
-            true => self.stamp.policy(&class, &self.keep_qr_link(LinkedReport::Lab(lab_report_pk)).await?),
-            false => None,
-        };
-        let (reserved, limits, is_stamped) =
-            (self.stamp.reserved(&class), self.documents.config().clone(), policy.is_some());
-        let work = move || -> Result<Composed, Error> {
-            let composed = lab_sheet::compose(&document, reserved, limits.max_pages).map_err(uncomposed)?;
-            let Some(policy) = policy else { return Ok(composed) };
-            let stamped = stamp_pdf(&composed.bytes, &policy, &limits);
-            let stamped = stamped.map_err(|refusal| Error::Invalid(refusal.to_string()))?;
-            Ok(Composed { bytes: stamped.bytes, page_count: stamped.page_count })
-        };
-        let composed = self.documents.run(work).await??;
+        let is_stamped = self.stamp.stamps(&class);
+        let composed = self.composed(document, &class, lab_report_pk).await?;
         let hash = hex::encode(Sha256::digest(&composed.bytes));
         let place = self.objects.put(Kind::LabDocument, Bytes::from(composed.bytes)).await?;
         let mut document = LabDocument {
@@ -65,14 +56,16 @@ impl Archive {
             hash,
             page_count: i64::try_from(composed.page_count).unwrap_or(i64::MAX),
             stamped: is_stamped,
-            composed_at: self.clock.now_ms(),
+            composed_at,
         };
-        let (audit_id, org_code) = (self.ids.next(), class.org_code);
+        let (audit_id, change_id, org_code) = (self.ids.next(), self.ids.next(), class.org_code);
         let written = self.index.write(move |tx| {
             Box::pin(async move {
                 if let Some(former) = lab_documents::put(tx, &mut document).await? {
                     purged_objects::add(tx, document.composed_at, &former.place).await?;
                 }
+                let subject = (Subject::Lab, lab_report_pk);
+                report_changes::file_stored(tx, change_id, document.composed_at, &org_code, subject).await?;
                 let entry = AuditRecord {
                     action: "compose_lab_report",
                     actor: Actor::system("compose_lab_report"),
@@ -90,26 +83,48 @@ impl Archive {
         Ok(Some(document))
     }
 
-    /// Lab reports of one visit, merged and flowed onto common A4 pages without a code (D-S8). The caller has checked that
-    /// each of them may be seen; withdrawn ones are left out.
+    /// Composes and stamps; the code leads to the lab report of this row.
+    async fn composed(
+        &self,
+        document: lab_sheet::LabDocument,
+        class: &ReportClass,
+        lab_report_pk: i64,
+    ) -> Result<Composed, Error> {
+        let policy = match self.stamp.stamps(class) {
+            true => self.stamp.policy(class, &self.keep_qr_link(LinkedReport::Lab(lab_report_pk)).await?),
+            false => None,
+        };
+        let (reserved, limits) = (self.stamp.reserved(class), self.documents.config().clone());
+        let work = move || -> Result<Composed, Error> {
+            let composed = lab_sheet::compose(&document, reserved, limits.max_pages).map_err(uncomposed)?;
+            let Some(policy) = policy else { return Ok(composed) };
+            let stamped = stamp_pdf(&composed.bytes, &policy, &limits);
+            let stamped = stamped.map_err(|refusal| Error::Invalid(refusal.to_string()))?;
+            Ok(Composed { bytes: stamped.bytes, page_count: stamped.page_count })
+        };
+        self.documents.run(work).await?
+    }
+
+    /// Lab reports of one visit, merged and flowed onto common A4 pages (D-S8), with the code of the first of them (D-I10). The
+    /// caller has checked that each of them may be seen; withdrawn ones are left out.
     pub async fn visit_document(&self, lab_report_pks: &[i64]) -> Result<Bytes, Error> {
-        let mut found = Vec::new();
+        let (mut found, mut first) = (Vec::new(), None);
         for pk in lab_report_pks.iter().take(MOST_OF_A_VISIT as usize) {
-            found.extend(lab_documents::report(&self.index, *pk).await?);
+            if let Some(report) = lab_documents::report(&self.index, *pk).await? {
+                first.get_or_insert((*pk, class_of(&report.report)));
+                found.push(report);
+            }
         }
-        if found.is_empty() {
-            return Err(Error::NotFound);
-        }
-        let (document, max_pages) = (self.document_of(&found), self.documents.config().max_pages);
-        let composed = self.documents.run(move || lab_sheet::compose(&document, None, max_pages)).await?;
-        Ok(Bytes::from(composed.map_err(uncomposed)?.bytes))
+        let Some((lab_report_pk, class)) = first else { return Err(Error::NotFound) };
+        let composed = self.composed(self.document_of(&found), &class, lab_report_pk).await?;
+        Ok(Bytes::from(composed.bytes))
     }
 
     fn document_of(&self, found: &[FoundLab]) -> lab_sheet::LabDocument {
         let Some(first) = found.first() else { return lab_sheet::LabDocument::default() };
         let code = first.report.text(LabField::OrgCode);
         lab_sheet::LabDocument {
-            organization: self.organization_names.get(code).map_or(code, String::as_str).to_owned(),
+            organization: self.organization_name(code),
             patient: patient(&first.report),
             reports: found.iter().map(|lab| sheet(&lab.report, &lab.items)).collect(),
         }

@@ -6,12 +6,15 @@
 use serde_json::json;
 
 use super::stamp_rules::ReportClass;
+use super::take_encapsulated_report::EncapsulatedFailure;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::domain::place::Place;
 use crate::fetch::{self, Fetched};
 use crate::index::audit::{self, AuditRecord};
+use crate::index::encapsulated_reports;
 use crate::index::jobs::{self, JobKind};
+use crate::index::purged_objects;
 use crate::index::qr_links::LinkedReport;
 use crate::index::report_changes;
 use crate::index::report_files::{self, ReportFile, ReportSource, StampState};
@@ -44,6 +47,18 @@ pub enum FetchFailure {
     /// The archive itself failed.
     #[error(transparent)]
     Archive(#[from] Error),
+    /// A DICOM object came, and yields no report; the words hold no patient data.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+impl From<EncapsulatedFailure> for FetchFailure {
+    fn from(failure: EncapsulatedFailure) -> Self {
+        match failure {
+            EncapsulatedFailure::Unfit(_) => FetchFailure::Unfit(failure.to_string()),
+            EncapsulatedFailure::Archive(error) => FetchFailure::Archive(error),
+        }
+    }
 }
 
 impl FetchFailure {
@@ -52,6 +67,7 @@ impl FetchFailure {
         match self {
             FetchFailure::Fetch(error) => error.is_retryable(),
             FetchFailure::Archive(_) => true,
+            FetchFailure::Unfit(_) => false,
         }
     }
 }
@@ -64,7 +80,9 @@ impl Archive {
             return Ok(FetchOutcome::NoFile);
         };
         let fetched = self.fetcher.fetch_for(&source.org_code, self.clock.now_ms(), &address).await?;
+        self.note_success("fetch", &source.org_code);
         let by = ("fetch_report_file", Actor::system("fetch_report_file"));
+        let fetched = self.opened(&source.org_code, fetched, by.1.clone()).await?;
         Ok(self.take_report_file(exam_report_pk, source, fetch::without_user_info(&address), fetched, by).await?)
     }
 
@@ -133,16 +151,30 @@ impl Archive {
             .index
             .write(move |tx| {
                 Box::pin(async move {
-                    let revision = report_files::add(tx, &file, &copies.policy).await?;
                     let (at, exam) = (file.fetched_at, file.exam_report_pk);
-                    report_changes::file_stored(tx, change_id, at, &org_code, exam).await?;
+                    if !encapsulated_reports::may_be_current(tx, exam, &file.source).await? {
+                        let stamped = file.stamped.map(|copy| copy.place);
+                        for place in std::iter::once(file.original).chain(stamped) {
+                            purged_objects::add(tx, at, &place).await?;
+                        }
+                        return Ok(None);
+                    }
+                    let revision = report_files::add(tx, &file, &copies.policy).await?;
+                    report_changes::file_stored(tx, change_id, at, &org_code, (report_changes::Subject::Exam, exam))
+                        .await?;
                     let entry = record_of(&file, org_code, revision, by);
                     audit::record(tx, audit_id, file.fetched_at, &entry).await?;
-                    Ok::<_, Error>(revision)
+                    Ok::<_, Error>(Some(revision))
                 })
             })
             .await?;
-        Ok(FetchOutcome::Stored { revision, stamp_state })
+        match revision {
+            Some(revision) => Ok(FetchOutcome::Stored { revision, stamp_state }),
+            None => {
+                self.forget_purged().await?;
+                Ok(FetchOutcome::Unchanged)
+            }
+        }
     }
 
     /// Milliseconds until a report file is looked at again (D-I13); `None` when it is not.

@@ -52,6 +52,10 @@ pub enum ChangeKind {
     File,
     /// The images that are linked to a report.
     Images,
+    /// Records of mutual recognition of a report.
+    Recognition,
+    /// The person that a report's patient is.
+    Person,
     /// The removal of a report of either kind.
     Withdrawal,
 }
@@ -182,7 +186,8 @@ impl Archive {
             let mut pks: Vec<i64> = entries.iter().filter(|e| e.subject == subject).map(|e| e.report_pk).collect();
             pks.sort_unstable();
             pks.dedup();
-            let found = kept_reports::by_pks(&self.index, subject, &pks).await?;
+            let mut found = kept_reports::by_pks(&self.index, subject, &pks).await?;
+            self.mark_reports(&mut found);
             reports.extend(found.into_iter().map(|report| (report.pk, report)));
         }
         let change_of = |entry: Entry| {
@@ -221,6 +226,8 @@ fn is_of(kind: ChangeKind, entry: &Entry, removed: Option<Removal>) -> bool {
         ChangeKind::Lab => report && entry.subject == Subject::Lab,
         ChangeKind::File => entry.aspect == Aspect::File,
         ChangeKind::Images => entry.aspect == Aspect::Images,
+        ChangeKind::Recognition => entry.aspect == Aspect::Recognition,
+        ChangeKind::Person => entry.aspect == Aspect::Person,
         ChangeKind::Withdrawal => report && removed.is_some(),
     }
 }

@@ -10,17 +10,10 @@ use crate::domain::Actor;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::inbox;
 
+pub use crate::index::inbox::InboxOrder;
+
 /// Messages that are read from the index at a time.
 const PAGE: u32 = 500;
-
-/// From which end messages are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InboxOrder {
-    /// The newest first.
-    NewestFirst,
-    /// In the order of their arrival, as they are taken up again.
-    OldestFirst,
-}
 
 impl Archive {
     /// Lists kept messages without their bodies, at most `limit`.
@@ -30,11 +23,10 @@ impl Archive {
         order: InboxOrder,
         limit: usize,
     ) -> Result<Vec<KeptMessage>, Error> {
-        let newest_first = order == InboxOrder::NewestFirst;
         let mut found = Vec::new();
         let mut after = None;
         loop {
-            let page = inbox::find(&self.index, search, newest_first, after, PAGE).await?;
+            let page = inbox::find(&self.index, search, order, after, PAGE).await?;
             after = page.last().map(|message| (message.received_at, message.id));
             let is_last = page.len() < PAGE as usize;
             // A message may be about several organisations, which SQL alone does not compare on both engines.

@@ -1,4 +1,7 @@
-//! Keeps every inbound message raw before anything is done with it (D-X2), and later what was answered.
+//! Keeps every inbound message raw (D-X2), with what was answered.
+//!
+//! Before anything is done with it; only the message of one report is kept with the report, in one transaction
+//! (`register_reports`), and by itself when that fails. Either way it is durable before it is answered.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -14,7 +17,7 @@ pub use crate::index::inbox::{InboxSearch, KeptMessage, MessageState};
 const LARGE: usize = 256 * 1024;
 
 /// A message as it came.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InboundMessage {
     /// Service and method, e.g. `IAutoReport/ArchiveAutoReport`.
     pub channel: String,
@@ -63,7 +66,7 @@ impl InboundMessage {
             org_codes: org_codes.join(","),
             sent_at: short(self.sent_at),
             business_date: short(self.business_date),
-            body: self.body.into(),
+            body: self.body,
             is_cut: self.is_cut,
             content_hash,
         }

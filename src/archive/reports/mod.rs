@@ -1,5 +1,6 @@
 //! Exam and lab reports: registered, found again, their files fetched, stamped and handed out, lab reports composed.
 
+pub mod batch_outcome;
 pub mod compose_lab_report;
 pub mod fetch_report_file;
 pub mod find_reports;
@@ -9,10 +10,13 @@ pub mod keep_message;
 pub mod measure_quality;
 mod plan_batch;
 pub mod prepare_report;
+pub mod pull_person;
 pub mod pull_reports;
 pub mod push_report_file;
 pub mod qr_link;
 pub mod read_report_file;
+pub mod recognitions;
+pub mod record_recognition;
 mod register_exam;
 mod register_lab;
 pub mod register_reports;
@@ -21,3 +25,4 @@ pub mod restamp_reports;
 pub mod stamp_rules;
 mod stamped_copy;
 mod standing;
+pub mod take_encapsulated_report;

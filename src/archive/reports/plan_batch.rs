@@ -1,22 +1,45 @@
 //! Puts the records of a batch into transactions: each exam report alone, each lab report with its lines.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 
+use super::batch_outcome::{RecordKind, RecordOutcome, Status, outcome_of};
 use super::prepare_report::{self, Prepared, Rejected, Submitted};
 use super::register_lab::LabUnit;
-use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of};
+use super::register_reports::Context;
 use super::report_codes::Code;
+use crate::archive::patients::absorb_patient::Said;
 use crate::domain::date_time::local_text;
 use crate::domain::dictionary::{EVENT_TYPE, SEX};
 use crate::domain::exam_report::ExamField;
 use crate::domain::lab_report::{LabField, LabItemField, LabReport};
 use crate::domain::record::Field;
 
+/// Records of a batch up to which it is prepared where it came; more of them take over a millisecond.
+const AT_ONCE: usize = 32;
+
 /// One transaction's worth.
 #[derive(Debug, Clone)]
 pub(super) enum Unit {
     Exam(Box<Prepared<ExamField>>),
     Lab(LabUnit),
+}
+
+impl Unit {
+    /// What it says about its patient, when it brings the head of a report.
+    pub(super) fn said(&self) -> Option<Said> {
+        use prepare_report::is_withdrawn;
+        match self {
+            Unit::Exam(exam) => {
+                let withdrawn = is_withdrawn(exam.record.get(ExamField::DataStatus));
+                Some(Said::by_exam(&exam.record, None, withdrawn))
+            }
+            Unit::Lab(lab) => lab.head.as_ref().map(|head| {
+                let withdrawn = is_withdrawn(head.record.get(LabField::DataStatus));
+                Said::by_lab(&head.record, None, withdrawn)
+            }),
+        }
+    }
 }
 
 /// A batch, put into transactions.
@@ -27,20 +50,34 @@ pub(super) struct Plan {
     pub(super) repeats: bool,
 }
 
+/// Puts the batch into transactions; nothing when the program is at fault, which its hook has reported.
+pub(super) async fn prepare(
+    context: &Context,
+    exams: Vec<Submitted<ExamField>>,
+    labs: Vec<Submitted<LabField>>,
+    items: Vec<Submitted<LabItemField>>,
+) -> Option<Plan> {
+    if exams.len() + labs.len() + items.len() <= AT_ONCE {
+        return std::panic::catch_unwind(AssertUnwindSafe(|| plan(context, exams, labs, items))).ok();
+    }
+    let context = context.clone();
+    tokio::task::spawn_blocking(move || plan(&context, exams, labs, items)).await.ok()
+}
+
 /// Prepares all records and puts those that belong together into one unit.
-pub(super) fn plan(
+fn plan(
     context: &Context,
     exams: Vec<Submitted<ExamField>>,
     labs: Vec<Submitted<LabField>>,
     items: Vec<Submitted<LabItemField>>,
 ) -> Plan {
-    let (rules, now) = (context.rules.as_ref(), local_text(context.received_at));
+    let (by, now) = (context.by(), local_text(context.received_at));
     let mut plan = Plan { units: Vec::new(), rejected: Vec::new(), repeats: false };
     let mut seen = HashSet::new();
     for mut exam in exams {
         let said = [(ExamField::EventType, EVENT_TYPE), (ExamField::SexCode, SEX)];
         context.dictionaries.translate(&mut exam.record, &said);
-        match prepare_report::exam(exam, rules, &now) {
+        match prepare_report::exam(exam, by, &now) {
             Ok(exam) => {
                 let number = [ExamField::OrgCode, ExamField::ReportFormNo].map(|f| exam.record.text(f).to_owned());
                 plan.repeats |= !seen.insert(("exam", number));
@@ -54,7 +91,7 @@ pub(super) fn plan(
     for (place, mut lab) in labs.into_iter().enumerate() {
         let said = [(LabField::EventType, EVENT_TYPE), (LabField::SexCode, SEX)];
         context.dictionaries.translate(&mut lab.record, &said);
-        match prepare_report::lab(lab, rules, &now) {
+        match prepare_report::lab(lab, by, &now) {
             Ok(lab) => {
                 let number = [LabField::OrgCode, LabField::ReportFormNo].map(|f| lab.record.text(f).to_owned());
                 plan.repeats |= !seen.insert(("lab", number));
@@ -83,7 +120,7 @@ pub(super) fn plan(
             }
             _ => 0,
         };
-        match prepare_report::item(item, order, rules, &now) {
+        match prepare_report::item(item, order, by, &now) {
             Ok(item) => {
                 let head_rejected = head == Head::Rejected;
                 let unit = match head {

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::report_codes::{Code, Note};
 use crate::domain::date_time;
+use crate::domain::dictionary::{Dictionaries, ORGANIZATION};
 use crate::domain::exam_report::{self, ExamField, ExamReport, ExamState};
 use crate::domain::identity::{IdNo, Sex};
 use crate::domain::lab_report::{LabField, LabItem, LabItemField, LabReport};
@@ -30,7 +31,7 @@ pub enum Validation {
 pub struct RegistrationRules {
     /// What happens to a record that is not quite right.
     pub validation: Validation,
-    /// Codes of the organisations that the archive knows.
+    /// Codes of the organisations that the configuration names; operators import others.
     pub organizations: BTreeSet<String>,
     /// Accept organisations that it does not know (D-R29).
     pub auto_org: bool,
@@ -42,6 +43,22 @@ pub struct RegistrationRules {
     pub modalities: BTreeMap<String, String>,
     /// A newer full set withdraws the lines that it no longer has (D-R11).
     pub replace_items: bool,
+}
+
+/// By what records are judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct By<'r> {
+    /// The configuration.
+    pub(super) rules: &'r RegistrationRules,
+    /// What operators have imported, organisations among it.
+    pub(super) dictionaries: &'r Dictionaries,
+}
+
+impl By<'_> {
+    /// Whether the archive knows the organisation, by its configuration or by an import (RD-24).
+    pub(super) fn knows(self, org_code: &str) -> bool {
+        self.rules.organizations.contains(org_code) || self.dictionaries.meaning(ORGANIZATION, org_code).is_some()
+    }
 }
 
 /// A record as it was read, with what the reader noticed.
@@ -83,7 +100,7 @@ pub(super) struct Rejected<F: Field> {
 type Judged<F> = Result<Prepared<F>, Box<Rejected<F>>>;
 
 /// Prepares an exam report; `now` is the receipt time in the kept form.
-pub(super) fn exam(submitted: Submitted<ExamField>, rules: &RegistrationRules, now: &str) -> Judged<ExamField> {
+pub(super) fn exam(submitted: Submitted<ExamField>, by: By<'_>, now: &str) -> Judged<ExamField> {
     use ExamField as F;
     let Submitted { mut record, mut notes, .. } = submitted;
     normalise(&mut record, &mut notes);
@@ -120,11 +137,11 @@ pub(super) fn exam(submitted: Submitted<ExamField>, rules: &RegistrationRules, n
     };
     person.check(&mut record, &mut notes);
     let defaults = [F::LastUpdateDateTime, F::CreateTime, F::UploadStatus, F::DataStatus, F::IsCorrect];
-    judge(record, notes, rules, now, F::OrgCode, defaults)
+    judge(record, notes, by, now, F::OrgCode, defaults)
 }
 
 /// Prepares the head of a lab report.
-pub(super) fn lab(submitted: Submitted<LabField>, rules: &RegistrationRules, now: &str) -> Judged<LabField> {
+pub(super) fn lab(submitted: Submitted<LabField>, by: By<'_>, now: &str) -> Judged<LabField> {
     use LabField as F;
     let Submitted { mut record, mut notes, .. } = submitted;
     normalise(&mut record, &mut notes);
@@ -138,17 +155,12 @@ pub(super) fn lab(submitted: Submitted<LabField>, rules: &RegistrationRules, now
     };
     person.check(&mut record, &mut notes);
     let defaults = [F::LastUpdateDateTime, F::CreateTime, F::UploadStatus, F::DataStatus, F::IsCorrect];
-    judge(record, notes, rules, now, F::OrgCode, defaults)
+    judge(record, notes, by, now, F::OrgCode, defaults)
 }
 
 /// Prepares a line of a lab report; `order` is its place among the lines of its report and class
 /// that have no number either, from 1: other lines may be missing or elsewhere when it is sent again (D-R11).
-pub(super) fn item(
-    submitted: Submitted<LabItemField>,
-    order: usize,
-    rules: &RegistrationRules,
-    now: &str,
-) -> Judged<LabItemField> {
+pub(super) fn item(submitted: Submitted<LabItemField>, order: usize, by: By<'_>, now: &str) -> Judged<LabItemField> {
     use LabItemField as F;
     let Submitted { mut record, mut notes, .. } = submitted;
     normalise(&mut record, &mut notes);
@@ -157,7 +169,7 @@ pub(super) fn item(
         notes.push(Note::on(Code::SerialNoMade, F::SerialNo.spec().wire));
     }
     let defaults = [F::LastUpdateDateTime, F::CreateTime, F::UploadStatus, F::DataStatus, F::IsCorrect];
-    judge(record, notes, rules, now, F::OrgCode, defaults)
+    judge(record, notes, by, now, F::OrgCode, defaults)
 }
 
 /// Trims, brings dates and numbers into their kept forms, and notes what the specification would not have.
@@ -259,7 +271,7 @@ impl<F: Field> Person<F> {
 fn judge<F: Field>(
     mut record: Record<F>,
     mut notes: Vec<Note>,
-    rules: &RegistrationRules,
+    by: By<'_>,
     now: &str,
     org_code: F,
     [stamp, create_time, upload_status, data_status, is_correct]: [F; 5],
@@ -274,10 +286,10 @@ fn judge<F: Field>(
         return reject(record, Code::MissingKey, missing);
     }
     let org = record.text(org_code);
-    if rules.allowed.as_ref().is_some_and(|allowed| !allowed.contains(org)) {
+    if by.rules.allowed.as_ref().is_some_and(|allowed| !allowed.contains(org)) {
         return reject(record, Code::ForeignOrganization, notes);
     }
-    if !rules.auto_org && !rules.organizations.contains(org) {
+    if !by.rules.auto_org && !by.knows(org) {
         return reject(record, Code::UnknownOrganization, notes);
     }
     if !matches!(record.get(data_status), None | Some("0" | "1")) {
@@ -298,7 +310,7 @@ fn judge<F: Field>(
         Code::BadState,
         Code::BadStudyUid,
     ];
-    if rules.validation == Validation::Strict && notes.iter().any(|note| STRICT.contains(&note.code)) {
+    if by.rules.validation == Validation::Strict && notes.iter().any(|note| STRICT.contains(&note.code)) {
         return reject(record, Code::Strict, notes);
     }
     for (field, default) in [(create_time, now), (upload_status, "0"), (data_status, "1"), (is_correct, "0")] {

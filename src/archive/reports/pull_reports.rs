@@ -7,6 +7,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::compose_lab_report::as_report_file;
 use super::find_reports::hashed;
 use super::read_report_file::ReportCopy;
 use crate::archive::images::read_attachment::ByteStream;
@@ -81,6 +82,8 @@ pub struct ReportQuery {
     pub card_no: String,
     /// Either of the two.
     pub identity: String,
+    /// Patients of institutions, of whom it is one; any when empty.
+    pub patients: Vec<(String, String)>,
     /// A patient number of the institution; it means nothing without the organisation (D-P16).
     pub patient_id: String,
     /// A report's number.
@@ -117,7 +120,7 @@ impl ReportQuery {
             &self.accession_number,
             &self.event_no,
         ];
-        texts.iter().any(|text| !text.is_empty()) || !self.observation_uids.is_empty()
+        texts.iter().any(|text| !text.is_empty()) || !self.observation_uids.is_empty() || !self.patients.is_empty()
     }
 
     /// A hash over everything asked, so that a cursor is used with its own question only.
@@ -192,7 +195,7 @@ impl Archive {
         Ok(page)
     }
 
-    async fn reports_of(
+    pub(super) async fn reports_of(
         &self,
         reader: &ReportReader,
         query: &ReportQuery,
@@ -208,6 +211,7 @@ impl Archive {
             identities: spellings(&query.identity),
             card_no: query.card_no.trim().to_owned(),
             patient_id: query.patient_id.clone(),
+            patients: query.patients.clone(),
             report_form_no: query.report_form_no.clone(),
             accession_number: query.accession_number.clone(),
             event_no: query.event_no.clone(),
@@ -234,6 +238,7 @@ impl Archive {
         }
         let more = reports.len() > limit as usize;
         reports.truncate(limit as usize);
+        self.mark_reports(&mut reports);
         let next = reports.last().filter(|_| more).map(|last| (last.retrieve_at.clone(), last.pk));
         Ok(ReportPage { reports, next })
     }
@@ -251,10 +256,13 @@ impl Archive {
     async fn known_report(&self, reader: &ReportReader, observation_uid: &str) -> Result<KeptReport, Error> {
         let uid = criteria::observation_uid(observation_uid).ok_or(Error::NotFound)?;
         let report = kept_reports::by_uid(&self.index, &uid).await?;
-        report.filter(|report| reader.may_know(report)).ok_or(Error::NotFound)
+        let mut report = report.filter(|report| reader.may_know(report)).ok_or(Error::NotFound)?;
+        self.mark_report(&mut report);
+        Ok(report)
     }
 
-    /// The current file of a report; the original where there is no stamped copy. `None` when the report is withdrawn.
+    /// The current file of a report; the original where there is no stamped copy. A lab report's is composed when that has
+    /// not been done since it changed. `None` when the report is withdrawn.
     pub async fn pull_report_file(
         &self,
         reader: &ReportReader,
@@ -267,7 +275,7 @@ impl Archive {
         }
         let file = match report.subject() {
             Subject::Exam => report_files::current(&self.index, report.pk).await?,
-            Subject::Lab => None,
+            Subject::Lab => self.lab_document(report.pk).await?.map(as_report_file),
         };
         let file = file.ok_or(Error::NotFound)?;
         // The stamped copy of a picture is a PDF.
@@ -282,7 +290,8 @@ impl Archive {
             fetched_at: file.fetched_at,
         };
         let detail = json!({ "organization": report.org_code, "revision": pulled.revision, "stamped": pulled.stamped });
-        self.note_pull(reader, "pull_report_file", format!("exam:{}", report.pk), detail).await?;
+        let target = format!("{}:{}", report.subject().as_str(), report.pk);
+        self.note_pull(reader, "pull_report_file", target, detail).await?;
         Ok(Some(pulled))
     }
 
@@ -309,7 +318,8 @@ impl Archive {
 
     async fn seen_report(&self, reader: &ReportReader, subject: Subject, pks: &[i64]) -> Result<KeptReport, Error> {
         let found = kept_reports::by_pks(&self.index, subject, pks).await?;
-        let report = found.into_iter().find(|report| reader.sees(report)).ok_or(Error::NotFound)?;
+        let mut report = found.into_iter().find(|report| reader.sees(report)).ok_or(Error::NotFound)?;
+        self.mark_report(&mut report);
         let target = format!("{}:{}", subject.as_str(), report.pk);
         self.note_pull(reader, "pull_report", target, json!({ "organization": report.org_code })).await?;
         Ok(report)

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use super::fetch_report_file::FetchOutcome;
+use super::take_encapsulated_report::EncapsulatedFailure;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::fetch::{self, Fetched};
@@ -36,6 +37,18 @@ pub enum PushFailure {
     /// The archive itself failed, or there is no such exam report.
     #[error(transparent)]
     Archive(#[from] Error),
+    /// It is a DICOM object that yields no PDF; the words hold no patient data.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+impl From<EncapsulatedFailure> for PushFailure {
+    fn from(failure: EncapsulatedFailure) -> Self {
+        match failure {
+            EncapsulatedFailure::Unfit(_) => PushFailure::Unfit(failure.to_string()),
+            EncapsulatedFailure::Archive(error) => PushFailure::Archive(error),
+        }
+    }
 }
 
 /// Whether a registered text is an address that a file can be fetched from, as far as its form goes.
@@ -51,6 +64,7 @@ impl Archive {
         let exam = report_files::exam_with(&self.index, &org_code, &report_form_no, &identity).await;
         let exam = exam.map_err(Error::from)?.ok_or(Error::NotFound)?;
         let source = report_files::source(&self.index, exam).await.map_err(Error::from)?.ok_or(Error::NotFound)?;
+        let fetched = self.opened(&source.org_code, fetched, actor.clone()).await?;
         Ok(self.take_report_file(exam, source, ORIGIN.to_owned(), fetched, ("push_report_file", actor)).await?)
     }
 }

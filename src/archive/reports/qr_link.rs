@@ -27,9 +27,14 @@ pub enum QrLinkState {
     Open {
         /// The report.
         report: LinkedReport,
+        /// Wrong factors since the last right one.
+        failed: u32,
     },
     /// It was valid once.
-    Ended,
+    Ended {
+        /// The report.
+        report: LinkedReport,
+    },
     /// There never was such a link.
     Unknown,
 }
@@ -38,12 +43,16 @@ impl Archive {
     /// The link of a report; made when it has none, the same ever after.
     pub(crate) async fn keep_qr_link(&self, report: LinkedReport) -> Result<String, Error> {
         let now = self.clock.now_ms();
-        let days = i64::from(self.stamp.qr.link_valid_days);
-        let expires_at = (days > 0).then_some(now + days * DAY_MS);
-        let fresh = base32(rand::random::<u128>());
+        let (fresh, expires_at) = (base32(rand::random::<u128>()), self.end_of_link(now));
         self.index
             .write(move |tx| Box::pin(async move { Ok(qr_links::keep(tx, &fresh, report, now, expires_at).await?) }))
             .await
+    }
+
+    /// When a link that is made now ends; never when absent.
+    fn end_of_link(&self, now: i64) -> Option<i64> {
+        let days = i64::from(self.stamp.qr.link_valid_days);
+        (days > 0).then_some(now + days * DAY_MS)
     }
 
     /// Looks up a link that somebody scanned.
@@ -53,9 +62,9 @@ impl Archive {
         };
         let expired = link.expires_at.is_some_and(|end| end <= self.clock.now_ms());
         if expired || link.revoked_at.is_some() {
-            return Ok(QrLinkState::Ended);
+            return Ok(QrLinkState::Ended { report: link.report });
         }
-        Ok(QrLinkState::Open { report: link.report })
+        Ok(QrLinkState::Open { report: link.report, failed: link.failed })
     }
 
     /// Links, the newest first: those that still open, or all.
@@ -69,12 +78,57 @@ impl Archive {
 
     /// Ends a link for good, by its id or by the address that is printed.
     pub async fn revoke_printed_link(&self, actor: Actor, printed: &str) -> Result<(), Error> {
-        let id = printed.trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-        let link = qr_links::get(&self.index, &id).await?.ok_or(Error::NotFound)?;
+        let link = self.printed_link(printed).await?;
         if link.revoked_at.is_some() {
             return Err(Error::Invalid("the link is revoked already".to_owned()));
         }
         self.revoke_qr_link(actor, link.report).await
+    }
+
+    /// Takes back the wrong factors that were counted, so that visitors may try again.
+    pub async fn unlock_printed_link(&self, actor: Actor, printed: &str) -> Result<(), Error> {
+        let link = self.printed_link(printed).await?;
+        let (now, audit_id, entry) = (self.clock.now_ms(), self.ids.next(), done("unlock_qr_link", actor, link.report));
+        self.index
+            .write(move |tx| {
+                Box::pin(async move {
+                    qr_links::count_attempt(tx, &link.id, true).await?;
+                    Ok(audit::record(tx, audit_id, now, &entry).await?)
+                })
+            })
+            .await
+    }
+
+    /// Gives a report another link, in the place of one that was revoked or has ended, and stamps the report with it. The
+    /// former one opens nothing from then on. If stamping does not work, the next stamping anew or asking for the document
+    /// does it.
+    pub async fn renew_printed_link(&self, actor: Actor, printed: &str) -> Result<String, Error> {
+        let report = self.printed_link(printed).await?.report;
+        let (now, fresh) = (self.clock.now_ms(), base32(rand::random::<u128>()));
+        let (expires_at, audit_id, entry) =
+            (self.end_of_link(now), self.ids.next(), done("renew_qr_link", actor, report));
+        let id = fresh.clone();
+        let renewed = self.index.write(move |tx| {
+            Box::pin(async move {
+                if !qr_links::renew(tx, report, &fresh, now, expires_at).await? {
+                    return Err(Error::NotFound);
+                }
+                Ok(audit::record(tx, audit_id, now, &entry).await?)
+            })
+        });
+        renewed.await?;
+        match report {
+            LinkedReport::Exam(pk) => self.restamp_exam(pk).await?,
+            LinkedReport::Lab(pk) => {
+                self.lab_document(pk).await?;
+            }
+        }
+        Ok(id)
+    }
+
+    async fn printed_link(&self, printed: &str) -> Result<QrLink, Error> {
+        let id = printed.trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        qr_links::get(&self.index, &id).await?.ok_or(Error::NotFound)
     }
 
     /// Ends the link of a report for good.
@@ -86,19 +140,18 @@ impl Archive {
                     if !qr_links::revoke(tx, report, now).await? {
                         return Err(Error::NotFound);
                     }
-                    let entry = AuditRecord {
-                        action: "revoke_qr_link",
-                        actor,
-                        org_code: String::new(),
-                        target: report.to_string(),
-                        outcome: "ok",
-                        detail: json!({}),
-                    };
+                    let entry = done("revoke_qr_link", actor, report);
                     Ok(audit::record(tx, audit_id, now, &entry).await?)
                 })
             })
             .await
     }
+}
+
+/// What an operator did with the link of a report.
+fn done(action: &'static str, actor: Actor, report: LinkedReport) -> AuditRecord {
+    let (org_code, target, detail) = (String::new(), report.to_string(), json!({}));
+    AuditRecord { action, actor, org_code, target, outcome: "ok", detail }
 }
 
 /// RFC 4648 base32 in lower case, without padding: 26 characters that survive being read aloud.

@@ -148,14 +148,26 @@ impl Archive {
                 _ => Err(Error::NotFound),
             };
         }
-        let width = width.clamp(WIDTH_STEP, WIDEST).div_ceil(WIDTH_STEP) * WIDTH_STEP;
         // A copy that is made anew has another hash under the same row.
         let hash = file.stamped.as_ref().map_or(String::new(), |copy| copy.hash.clone());
-        let key = (file.id, hash, page, width);
+        self.pdf_page_picture((file.id, hash), page, width, self.read_report_file(file, ReportCopy::Stamped)).await
+    }
+
+    /// A picture of one page of a PDF, whose bytes are read only when the picture is not kept. The key is a row's id, which
+    /// no other row has, and a hash of the bytes.
+    pub(in crate::archive) async fn pdf_page_picture(
+        &self,
+        (id, hash): (i64, String),
+        page: usize,
+        width: u32,
+        bytes: impl Future<Output = Result<Bytes, Error>>,
+    ) -> Result<Bytes, Error> {
+        let width = width.clamp(WIDTH_STEP, WIDEST).div_ceil(WIDTH_STEP) * WIDTH_STEP;
+        let key = (id, hash, page, width);
         if let Some(picture) = self.documents.pictures.get(&key).await {
             return Ok(picture);
         }
-        let bytes = self.read_report_file(file, ReportCopy::Stamped).await?;
+        let bytes = bytes.await?;
         let limits = self.documents.config().clone();
         let wait = Duration::from_millis(limits.render_timeout_ms);
         let drawing = self.documents.run(move || raster::render_page(&bytes, page, width, &limits));

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use super::batch_outcome::{RecordKind, RecordOutcome, Status, outcome_of};
 use super::prepare_report::{self, Prepared};
-use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of, record_audit};
+use super::register_reports::{Context, record_audit};
 use super::report_codes::{Code, Note, kept_notes};
 use super::standing::{Incoming, Standing, Stored, standing};
 use crate::archive::links::link::{self, LinkRules};
@@ -36,6 +37,10 @@ pub(super) async fn write(
     let known = exam_reports::with_number(tx, &org, &number).await?;
     let stored = known.iter().find(|report| report.identity == identity);
     let mut facts = facts_of(context, &record, content_hash);
+    let (uids, _) = exam_report::study_instance_uids(record.text(ExamField::StudyInstanceUid));
+    // Asked before the report is written, so that what is written can go together.
+    let keys = (org.as_str(), record.text(ExamField::PacsId), uids.as_slice());
+    let links = link::is_awaited(tx, rules, stored.map(|stored| stored.id), keys).await?;
     let (id, status, fetch, former) = match stored {
         None => {
             let id = ids.next();
@@ -44,6 +49,8 @@ pub(super) async fn write(
                 notes.push(Note::of(Code::IdentityConflict));
             }
             facts.notes = kept_notes(&notes);
+            let said = Said::by_exam(&record, None, facts.withdrawn);
+            absorb_patient::absorb(tx, ids, now, &said, FillKind::Exam, id).await?;
             exam_reports::insert(tx, id, now, &facts, &record).await?;
             if facts.identity_conflict {
                 for other in &known {
@@ -68,6 +75,8 @@ pub(super) async fn write(
             }
             facts.notes = kept_notes(&notes);
             let former = exam_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
+            let said = Said::by_exam(&record, Some(&former), facts.withdrawn);
+            absorb_patient::absorb(tx, ids, now, &said, FillKind::Exam, stored.id).await?;
             let moved = former.get(ExamField::ReportFilePath) != record.get(ExamField::ReportFilePath);
             let revised = record.get(ExamField::State) == Some(ExamState::Revised.digit());
             let is_back = prepare_report::is_withdrawn(former.get(ExamField::DataStatus));
@@ -75,11 +84,10 @@ pub(super) async fn write(
             (stored.id, Status::Updated, fetch, Some(former))
         }
     };
-    let (uids, _) = exam_report::study_instance_uids(record.text(ExamField::StudyInstanceUid));
     exam_reports::set_study_uids(tx, id, &uids, status == Status::Updated).await?;
-    let said = Said::by_exam(&record, former.as_ref(), facts.withdrawn);
-    absorb_patient::absorb(tx, ids, now, &said, FillKind::Exam, id).await?;
-    link::exam_registered(tx, ids, now, rules, id).await?;
+    if links {
+        link::exam_registered(tx, ids, now, rules, id).await?;
+    }
     let (confidential, withdrawn) = (facts.vip || facts.restricted, facts.withdrawn);
     let sharing = Sharing::of(sharing::is_final(facts.reviewed, &record), confidential, withdrawn);
     let (subject, aspect) = (Subject::Exam, Aspect::Report);

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use super::batch_outcome::{RecordKind, RecordOutcome, Status, outcome_of};
 use super::prepare_report::{self, Prepared};
 use super::register_exam::open_conflict;
-use super::register_reports::{Context, RecordKind, RecordOutcome, Status, outcome_of, record_audit};
+use super::register_reports::{Context, record_audit};
 use super::report_codes::{Code, Note, kept_notes};
 use super::standing::{Incoming, Standing, Stored, standing};
 use crate::archive::patients::absorb_patient::{self, Said};
@@ -29,6 +30,15 @@ pub(super) struct LabUnit {
     pub(super) lacks_lines: bool,
 }
 
+/// What becomes of withdrawn lines that are sent again with their old content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WithdrawnLines {
+    /// They are back.
+    ComeBack,
+    /// A full set has withdrawn lines that an older message still has: with its head it does not bring them back.
+    Stay,
+}
+
 pub(super) async fn write(
     tx: &mut Tx,
     ids: &Ids,
@@ -43,19 +53,31 @@ pub(super) async fn write(
     };
     let mut records = Vec::with_capacity(items.len() + 1);
     let mut full_set = false;
-    // A full set has withdrawn lines that an older message still has: with its head it does not bring them back.
-    let mut revives = true;
+    let mut withdrawn = WithdrawnLines::ComeBack;
     // Reports of which followers of the change feed are told.
     let mut touched = BTreeSet::new();
+    // Read before anything is written, so that what is written can go together.
+    let mut known = match items.is_empty() {
+        true => Vec::new(),
+        false => lab_reports::items(tx, &owner[0], &owner[1], &owner[2]).await?,
+    };
     let place = match head {
         Some(head) => {
             let (id, standing, outcome) = write_head(tx, ids, context, *head).await?;
-            revives = standing != Some(Standing::Stale);
+            if standing == Some(Standing::Stale) {
+                withdrawn = WithdrawnLines::Stay;
+            }
             let is_newer = standing == Some(Standing::Newer);
             full_set = context.rules.replace_items && is_newer && !items.is_empty() && !lacks_lines;
-            let adopted = lab_reports::adopt_orphans(tx, id, &owner[0], &owner[1], &owner[2]).await?;
+            let mut adopted = 0;
+            if items.is_empty() || known.iter().any(|line| line.place == ItemPlace::Waiting) {
+                adopted = lab_reports::adopt_orphans(tx, id, &owner[0], &owner[1], &owner[2]).await?;
+            }
             if adopted > 0 || is_change(outcome.status) {
                 touched.insert(id);
+            }
+            if adopted > 0 && !items.is_empty() {
+                known = lab_reports::items(tx, &owner[0], &owner[1], &owner[2]).await?;
             }
             records.push(outcome);
             ItemPlace::Certain(id)
@@ -63,12 +85,8 @@ pub(super) async fn write(
         None if head_rejected => ItemPlace::Aside,
         None => lab_reports::place_of_items(tx, &owner[0], &owner[1], &owner[2]).await?,
     };
-    let mut known = match items.is_empty() {
-        true => Vec::new(),
-        false => lab_reports::items(tx, &owner[0], &owner[1], &owner[2]).await?,
-    };
     for item in items {
-        let outcome = write_item(tx, ids, context, place, revives, (&mut known, &mut touched), item).await?;
+        let outcome = write_item(tx, ids, context, place, withdrawn, (&mut known, &mut touched), item).await?;
         records.push(outcome);
     }
     if full_set {
@@ -77,9 +95,6 @@ pub(super) async fn write(
             lab_reports::withdraw_item(tx, ids, item.id, context.now, context.message_pk).await?;
             touched.extend(item.place.report());
         }
-    }
-    for report in touched {
-        report_changes::lab_changed(tx, ids, context.now, report).await?;
     }
     let (action, target) = match place.report() {
         Some(id) => ("register_lab", format!("lab:{id}")),
@@ -90,6 +105,9 @@ pub(super) async fn write(
         jobs::enqueue(tx, ids, context.now, JobKind::ComposeLabReport, &id.to_string(), context.now).await?;
     }
     record_audit(tx, ids, context, action, target, &records).await?;
+    for report in touched {
+        report_changes::lab_changed(tx, ids, context.now, report).await?;
+    }
     Ok(records)
 }
 
@@ -117,6 +135,8 @@ async fn write_head(
             notes.push(Note::of(Code::IdentityConflict));
         }
         facts.notes = kept_notes(&notes);
+        let said = Said::by_lab(&record, None, facts.withdrawn);
+        absorb_patient::absorb(tx, ids, now, &said, FillKind::Lab, id).await?;
         lab_reports::insert(tx, id, now, &facts, &record).await?;
         if facts.identity_conflict {
             for other in &known {
@@ -125,8 +145,6 @@ async fn write_head(
                 open_conflict(tx, ids, now, "lab", &org, id, &identity, other, Some(lines)).await?;
             }
         }
-        let said = Said::by_lab(&record, None, facts.withdrawn);
-        absorb_patient::absorb(tx, ids, now, &said, FillKind::Lab, id).await?;
         return Ok((id, None, outcome_of(RecordKind::Lab, &record, Status::Stored, None, notes)));
     };
     let incoming = Incoming {
@@ -150,7 +168,7 @@ async fn write_item(
     ids: &Ids,
     context: &Context,
     place: ItemPlace,
-    revives: bool,
+    withdrawn: WithdrawnLines,
     (known, touched): (&mut Vec<KnownItem>, &mut BTreeSet<i64>),
     item: Prepared<LabItemField>,
 ) -> Result<RecordOutcome, index::Error> {
@@ -185,7 +203,11 @@ async fn write_item(
     let mut stand = standing(incoming, Stored::of_line(stored));
     // A line withdrawn by a full set has its old content; sent again, it is back.
     let overtaken = context.replayed.zip(stored.message_pk).is_some_and(|(replayed, stored)| stored > replayed);
-    if stand == Standing::Duplicate && stored.withdrawn != facts.withdrawn && revives && !overtaken {
+    if stand == Standing::Duplicate
+        && stored.withdrawn != facts.withdrawn
+        && withdrawn == WithdrawnLines::ComeBack
+        && !overtaken
+    {
         stand = Standing::Changed;
     }
     let replaces = matches!(stand, Standing::Newer | Standing::Changed);

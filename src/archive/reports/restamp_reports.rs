@@ -13,6 +13,7 @@ use crate::index::audit::{self, AuditRecord};
 use crate::index::jobs::{self, JobKind};
 use crate::index::purged_objects;
 use crate::index::qr_links::LinkedReport;
+use crate::index::report_changes::{self, Subject};
 use crate::index::report_files::{self, ReportFile, StampedFile};
 use crate::index::restamps;
 
@@ -111,9 +112,18 @@ impl Archive {
         }
     }
 
+    /// Stamps one exam report anew when its copy is not as it should be.
+    pub(super) async fn restamp_exam(&self, exam_report_pk: i64) -> Result<(), Error> {
+        if let Some(file) = report_files::current_stamped(&self.index, exam_report_pk).await? {
+            self.restamp(file).await?;
+        }
+        Ok(())
+    }
+
     async fn restamp(&self, stamped: StampedFile) -> Result<Restamped, Error> {
         let StampedFile { mut file, policy, source } = stamped;
-        let class = ReportClass { org_code: source.org_code, classes: source.classes };
+        let (class, org_code) =
+            (ReportClass { org_code: source.org_code.clone(), classes: source.classes }, source.org_code);
         if self.stamp.digest(&class) == policy {
             return Ok(Restamped::Right);
         }
@@ -129,13 +139,17 @@ impl Archive {
         file.stamp_reason = copies.reason.to_owned();
         file.page_count = copies.page_count.or(file.page_count);
         file.stamped = copies.stamped;
-        let (digest, now) = (copies.policy, self.clock.now_ms());
+        let (digest, now, change_id) = (copies.policy, self.clock.now_ms(), self.ids.next());
         // What no row names any more is noted in the same transaction, so that a crash does not leave it behind: the former
         // copy, or this one if a newer file came meanwhile.
         let written = self.index.write(move |tx| {
             Box::pin(async move {
                 let unnamed = match report_files::set_stamped(tx, &file, &digest).await? {
-                    true => former,
+                    true => {
+                        let subject = (Subject::Exam, file.exam_report_pk);
+                        report_changes::file_stored(tx, change_id, now, &org_code, subject).await?;
+                        former
+                    }
                     false => file.stamped,
                 };
                 if let Some(copy) = unnamed {

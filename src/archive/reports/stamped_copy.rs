@@ -49,6 +49,8 @@ impl Archive {
             MediaType::Jpeg => PictureFormat::Jpeg,
             MediaType::Png => PictureFormat::Png,
             MediaType::Tiff => PictureFormat::Tiff,
+            // The PDF in an object is taken out before it comes here.
+            MediaType::Dicom => return Err(Error::Invalid("a DICOM object is no report file".to_owned())),
         };
         let plain =
             |state, reason| Copies { state, reason, stamped: None, page_count: Some(1), policy: digest.clone() };

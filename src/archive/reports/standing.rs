@@ -1,6 +1,6 @@
 //! How an incoming record stands to the stored one with the same key (D-R8).
 
-use super::register_reports::Status;
+use super::batch_outcome::Status;
 use crate::index::exam_reports::KnownReport;
 use crate::index::lab_reports::KnownItem;
 

@@ -89,6 +89,9 @@ impl Archive {
 
     /// Removes what was left behind long enough ago, and rewrites what is mostly dead.
     pub async fn compact(&self, config: &CompactionConfig) -> Result<Compacted, Error> {
+        // What a crash has cut off is dead only when it is done.
+        self.finish_deletions().await?;
+        self.forget_purged().await?;
         let mut done = Compacted::default();
         let before = self.clock.now_ms() - (config.grace_minutes * MINUTE_MS) as i64;
         for key in dead_objects::retired(&self.index, before).await? {
@@ -106,7 +109,9 @@ impl Archive {
         }
         for (key, dead) in dead_objects::dead_bytes(&self.index).await? {
             let Some(length) = self.objects.length(&key).await? else { continue };
+            // A replay would not know where the objects of a segment have gone, should they die there.
             if self.objects.is_open(&key)
+                || self.objects.may_lack_rows(&key)
                 || self.objects.is_waiting(&key)
                 || dead * 100 < length * u64::from(config.dead_percent)
             {
@@ -162,9 +167,11 @@ impl Archive {
             tracing::warn!(object.key = key, "a segment stays until what was copied from it is in the bucket");
             return Ok(None);
         }
-        let (now, key) = (self.clock.now_ms(), key.to_owned());
+        let (now, key, retired) = (self.clock.now_ms(), key.to_owned(), key.to_owned());
         let retire = self.index.write(move |tx| Box::pin(async move { dead_objects::retire(tx, now, &key).await }));
         retire.await.map_err(|error: index::Error| Error::from(error))?;
+        // Until it is removed, a rebuilt index would take from it what may have been deleted since where it lies now.
+        self.objects.forget_segment(&retired).await?;
         Ok(Some(moved))
     }
 

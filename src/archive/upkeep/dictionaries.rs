@@ -7,34 +7,44 @@ use serde_json::json;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::domain::dictionary::{Dictionaries, Entry};
+use crate::domain::recognition::RecognisedItems;
 use crate::index::audit::{self, AuditRecord};
-use crate::index::dictionaries;
+use crate::index::{dictionaries, recognised_items};
 
-/// The dictionaries as this process knows them, with the version that they are of.
+/// The dictionaries and the list of recognised items as this process knows them.
 #[derive(Debug, Clone)]
-pub(in crate::archive) struct Live(Arc<RwLock<(i64, Arc<Dictionaries>)>>);
+pub(in crate::archive) struct Live(pub(super) Arc<RwLock<Known>>);
+
+#[derive(Debug)]
+pub(super) struct Known {
+    version: i64,
+    dictionaries: Arc<Dictionaries>,
+    pub(super) items: Arc<RecognisedItems>,
+}
 
 impl Default for Live {
     fn default() -> Self {
-        Self(Arc::new(RwLock::new((0, Arc::new(Dictionaries::built_in())))))
+        let dictionaries = Arc::new(Dictionaries::built_in());
+        Self(Arc::new(RwLock::new(Known { version: 0, dictionaries, items: Arc::default() })))
     }
 }
 
 impl Archive {
     /// The dictionaries as they are now.
     pub fn dictionaries(&self) -> Arc<Dictionaries> {
-        Arc::clone(&self.dictionaries.0.read().unwrap_or_else(PoisonError::into_inner).1)
+        Arc::clone(&self.dictionaries.0.read().unwrap_or_else(PoisonError::into_inner).dictionaries)
     }
 
     /// Reads the dictionaries anew when somebody has changed them; whether that was so.
     pub async fn refresh_dictionaries(&self) -> Result<bool, Error> {
         let version = dictionaries::version(&self.index).await?;
-        if version == self.dictionaries.0.read().unwrap_or_else(PoisonError::into_inner).0 {
+        if version == self.dictionaries.0.read().unwrap_or_else(PoisonError::into_inner).version {
             return Ok(false);
         }
         // Read after its version: what changes in between is read again the next time.
-        let read = Dictionaries::with(dictionaries::all(&self.index).await?);
-        *self.dictionaries.0.write().unwrap_or_else(PoisonError::into_inner) = (version, Arc::new(read));
+        let dictionaries = Arc::new(Dictionaries::with(dictionaries::all(&self.index).await?));
+        let items = Arc::new(RecognisedItems::new(recognised_items::all(&self.index).await?));
+        *self.dictionaries.0.write().unwrap_or_else(PoisonError::into_inner) = Known { version, dictionaries, items };
         Ok(true)
     }
 

@@ -1,14 +1,19 @@
-//! What keeps the archive sound: health, the queue, verification, scrub, sweep, compaction, reindex.
+//! What keeps the archive sound: health, the queue, verification, scrub, sweep, deletion, compaction, reindex.
 
 pub mod check_health;
 pub mod compact;
+pub mod delete_images;
 pub mod dictionaries;
 pub mod hold_lease;
 pub mod note_success;
+mod organizations;
 pub mod purge_inbox;
 pub mod queue;
+pub mod read_audit;
+pub mod recognised_items;
 pub mod reindex;
 pub mod reindex_text;
+pub mod replay_segments;
 pub mod scrub;
 mod ship_segments;
 mod show_backlog;

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::archive::peers::retrieve_exam;
 use crate::archive::reports::fetch_report_file::FetchFailure;
+use crate::archive::reports::take_encapsulated_report::EncapsulatedFailure;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::fetch;
@@ -35,8 +36,13 @@ pub enum Finished {
 
 impl Archive {
     /// The kinds of jobs that [`Archive::run_job`] does; the others need a neighbour and belong to its adapter.
-    pub const OWN_JOBS: [JobKind; 4] =
-        [JobKind::FetchReportFile, JobKind::RecheckReportFile, JobKind::ComposeLabReport, JobKind::RestampReports];
+    pub const OWN_JOBS: [JobKind; 5] = [
+        JobKind::FetchReportFile,
+        JobKind::RecheckReportFile,
+        JobKind::ComposeLabReport,
+        JobKind::RestampReports,
+        JobKind::TakeEncapsulatedReport,
+    ];
 
     /// Does what a job of [`Archive::OWN_JOBS`] says.
     pub async fn run_job(&self, job: &Job) -> Result<Finished, JobFailure> {
@@ -65,7 +71,7 @@ impl Archive {
                         return Ok(Finished::Again { delay_ms: opens_in_ms });
                     }
                     // There is a file; that the hospital has taken its own away is no reason to worry anybody.
-                    Err(FetchFailure::Fetch(error)) => {
+                    Err(error @ (FetchFailure::Fetch(_) | FetchFailure::Unfit(_))) => {
                         tracing::debug!(exam.id = exam_report_pk, error = %error, "report file not looked at again");
                     }
                     Err(FetchFailure::Archive(error)) => return Err(failed(error)),
@@ -79,6 +85,16 @@ impl Archive {
             JobKind::ComposeLabReport => {
                 let lab_report_pk = job.key.parse().map_err(unreadable)?;
                 self.lab_document(lab_report_pk).await.map_err(failed)?;
+                Ok(Finished::Done)
+            }
+            JobKind::TakeEncapsulatedReport => {
+                let exam_report_pk = job.key.parse().map_err(unreadable)?;
+                let outcome = self.take_encapsulated_report(exam_report_pk).await;
+                let outcome = outcome.map_err(|error| JobFailure {
+                    reason: error.to_string(),
+                    retryable: matches!(error, EncapsulatedFailure::Archive(_)),
+                })?;
+                tracing::info!(exam.id = exam_report_pk, outcome = ?outcome, "PDFs in DICOM objects looked at");
                 Ok(Finished::Done)
             }
             JobKind::RestampReports => {

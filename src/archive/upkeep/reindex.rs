@@ -10,11 +10,12 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::BytesMut;
-use futures_util::{StreamExt, TryStreamExt};
-use sha2::{Digest, Sha256};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 
-use crate::archive::images::store_instance::{StoreOutcome, check_uids, new_instance, put_rows};
+use crate::archive::images::instance_rows::{check_uids, new_instance, put_rows};
+use crate::archive::images::store_instance::StoreOutcome;
 use crate::archive::{Archive, Error};
+use crate::dicom::content_hash::{ContentHasher, HashAlgorithm};
 use crate::dicom::header::{HeaderScanner, HeaderState};
 use crate::dicom::part10::{self, FileMeta, FileMetaError};
 use crate::dicom::text::Charset;
@@ -22,14 +23,14 @@ use crate::domain::Actor;
 use crate::domain::place::Place;
 use crate::index::instances::{InstanceRow, NewInstance};
 use crate::index::{self, dead_objects, places};
-use crate::objects::{self, Kind, Listed, Objects, RecordKind};
+use crate::objects::{self, Kind, Listed, Objects, RecordKind, WHOLE_SEGMENT};
 
 /// Files whose rows are looked up together.
 const FILES_AT_ONCE: usize = 200;
 /// Objects that are read at the same time.
 const READ_AT_ONCE: usize = 4;
 /// Objects in one transaction.
-const ROWS_AT_ONCE: usize = 64;
+pub(super) const ROWS_AT_ONCE: usize = 64;
 /// Meta information is looked for in so many bytes before more are asked for.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Objects told one by one; more are only counted.
@@ -82,9 +83,16 @@ pub struct Reindexed {
     pub told: Vec<(Place, LeftOut)>,
 }
 
+impl ReindexRules {
+    /// Charset of data sets of this AE title that declare none, or a wrong one.
+    pub(super) fn charset_of(&self, calling_ae_title: &str) -> &Charset {
+        self.charsets.get(calling_ae_title).unwrap_or(&self.default_charset)
+    }
+}
+
 pub(in crate::archive) struct Found {
     pub(in crate::archive) new: NewInstance,
-    received_at: i64,
+    pub(super) received_at: i64,
 }
 
 impl Archive {
@@ -94,12 +102,20 @@ impl Archive {
             let text = "another process uses this database; stop it first (after a crash its lease ends in 5 minutes)";
             return Err(Error::Invalid(text.to_owned()));
         }
+        // Of what was deleted the index may know more than storage: what a crash has cut off is done first.
+        self.finish_deletions().await?;
+        self.forget_purged().await?;
         let kind = format!("{}/", Kind::Instance.folder());
         let is_image = |listed: &Listed| listed.key.starts_with(&kind) || Objects::is_segment(&listed.key);
         let mut listed: Vec<Listed> =
             self.objects.list().try_filter(|listed| std::future::ready(is_image(listed))).try_collect().await?;
         listed.sort_by(|a, b| (a.written_at, &a.key).cmp(&(b.written_at, &b.key)));
-        let deleted = self.deleted_places(&listed).await?;
+        let mut deleted = HashSet::new();
+        for segment in listed.iter().filter(|listed| Objects::is_segment(&listed.key)) {
+            deleted.extend(self.deleted_places(&segment.key).await?);
+            let dead = dead_objects::dead_in(&self.index, &segment.key).await?;
+            deleted.extend(dead.into_iter().map(|offset| (segment.key.clone(), offset)));
+        }
         let mut done = Reindexed::default();
         let mut rest = listed.as_slice();
         while let Some(first) = rest.first() {
@@ -115,7 +131,7 @@ impl Archive {
                 let at = (place.key.clone(), place.offset);
                 if named.contains(&at) {
                     done.known += 1;
-                } else if deleted.contains(&at) {
+                } else if deleted.contains(&at) || deleted.contains(&(place.key.clone(), WHOLE_SEGMENT)) {
                     done.deleted += 1;
                     dead.push(place);
                 } else {
@@ -136,22 +152,11 @@ impl Archive {
         done: &mut Reindexed,
         progress: &impl Fn(&Reindexed),
     ) -> Result<(), Error> {
-        let reads = places.into_iter().map(|(place, begun_at)| {
-            let (archive, rules) = (self.clone(), rules.clone());
-            async move {
-                let read = tokio::spawn({
-                    let place = place.clone();
-                    async move { archive.read_back(place, begun_at, &rules).await }
-                });
-                (place, read.await)
-            }
-        });
-        // In order: which of two contents under a UID is the current one depends on it.
-        let mut reads = futures_util::stream::iter(reads).buffered(READ_AT_ONCE);
+        let mut reads = self.read_all_back(places, rules);
         let mut batch = Vec::new();
         while let Some((place, read)) = reads.next().await {
             done.bytes += place.length;
-            match read.map_err(|_| objects::Error::Stopped)?? {
+            match read? {
                 Ok(found) => batch.push(found),
                 Err(why) => {
                     done.left_out += 1;
@@ -166,6 +171,24 @@ impl Archive {
             }
         }
         self.put_found(batch, done).await
+    }
+
+    /// Reads objects, some at the same time. In order: which of two contents under a UID is the current one depends on it.
+    pub(super) fn read_all_back(
+        &self,
+        places: Vec<(Place, i64)>,
+        rules: &ReindexRules,
+    ) -> impl Stream<Item = (Place, Result<Result<Found, LeftOut>, Error>)> + Unpin + use<> {
+        let (archive, rules) = (self.clone(), rules.clone());
+        let reads = places.into_iter().map(move |(place, begun_at)| {
+            let (archive, rules, at) = (archive.clone(), rules.clone(), place.clone());
+            let read = async move { archive.read_back(at, begun_at, &rules).await };
+            async move {
+                let read = tokio::spawn(read).await;
+                (place, read.unwrap_or_else(|_| Err(objects::Error::Stopped.into())))
+            }
+        });
+        Box::pin(futures_util::stream::iter(reads).buffered(READ_AT_ONCE))
     }
 
     async fn put_found(&self, batch: Vec<Found>, done: &mut Reindexed) -> Result<(), Error> {
@@ -204,18 +227,16 @@ impl Archive {
         Ok(write.await?)
     }
 
-    /// Places that records in segments call deleted.
-    async fn deleted_places(&self, listed: &[Listed]) -> Result<HashSet<(String, u64)>, Error> {
+    /// Places that records in a segment call deleted.
+    pub(super) async fn deleted_places(&self, segment: &str) -> Result<HashSet<(String, u64)>, Error> {
         let mut deleted = HashSet::new();
-        for listed in listed.iter().filter(|listed| Objects::is_segment(&listed.key)) {
-            for record in self.objects.segment_outline(&listed.key).await?.records {
-                if record.kind != RecordKind::Deleted {
-                    continue;
-                }
-                let place = Place { key: listed.key.clone(), offset: record.offset, length: record.length };
-                if let Some(dead) = Objects::deleted_place(&self.objects.read(&place).await?) {
-                    deleted.insert((dead.key, dead.offset));
-                }
+        for record in self.objects.segment_outline(segment).await?.records {
+            if record.kind != RecordKind::Deleted {
+                continue;
+            }
+            let place = Place { key: segment.to_owned(), offset: record.offset, length: record.length };
+            if let Some(dead) = Objects::deleted_place(&self.objects.read(&place).await?) {
+                deleted.insert((dead.key, dead.offset));
             }
         }
         Ok(deleted)
@@ -274,7 +295,7 @@ impl Archive {
                 Err(error) => return Ok(Err(LeftOut::Unplaceable(error.to_string()))),
             },
         };
-        Ok(reading.found(place, begun_at, rules, self.objects.writes_in_place()))
+        Ok(reading.found(place, begun_at, rules, self))
     }
 }
 
@@ -286,14 +307,16 @@ fn whole(listed: &Listed) -> (Place, i64) {
 struct Reading {
     meta: FileMeta,
     scanner: HeaderScanner,
-    hash: Sha256,
+    hash: ContentHasher,
     length: u64,
 }
 
 impl Reading {
     fn begin(meta: FileMeta, head: &[u8], archive: &Archive) -> Self {
         let scanner = HeaderScanner::new(&meta.transfer_syntax_uid, archive.header_limits.clone());
-        let mut reading = Self { scanner, hash: Sha256::new(), length: 0, meta };
+        let promised = meta.receipt.as_ref().and_then(|receipt| receipt.content.as_ref());
+        let algorithm = promised.map_or(HashAlgorithm::Blake3, |(_, hash)| HashAlgorithm::of(hash));
+        let mut reading = Self { scanner, hash: ContentHasher::new(algorithm), length: 0, meta };
         let data_set = head.get(reading.meta.dataset_offset as usize..).unwrap_or_default();
         reading.push(data_set);
         reading
@@ -305,10 +328,11 @@ impl Reading {
         self.length += bytes.len() as u64;
     }
 
-    fn found(self, place: Place, begun_at: i64, rules: &ReindexRules, in_place: bool) -> Result<Found, LeftOut> {
+    fn found(self, place: Place, begun_at: i64, rules: &ReindexRules, archive: &Archive) -> Result<Found, LeftOut> {
+        let in_place = archive.objects.writes_in_place();
         let Self { meta, scanner, hash, length } = self;
         let header = scanner.finish();
-        let content_hash = hex::encode(hash.finalize());
+        let content_hash = hash.finish();
         let cut_off = header.declared_end.is_some_and(|end| end > length);
         match &meta.receipt {
             Some(receipt) => match &receipt.content {
@@ -325,8 +349,7 @@ impl Reading {
         let owner = meta.receipt.as_ref().map(|receipt| receipt.org_code.clone());
         let org_code = owner.or_else(|| rules.organization.clone()).ok_or(LeftOut::NoOrganization)?;
         let calling_ae_title = meta.source_application_entity_title;
-        let charset = rules.charsets.get(&calling_ae_title).unwrap_or(&rules.default_charset);
-        let attributes = header.instance_attributes(charset);
+        let attributes = header.instance_attributes(rules.charset_of(&calling_ae_title));
         check_uids(&attributes).map_err(|error| LeftOut::Unplaceable(error.to_string()))?;
         let instance = InstanceRow {
             sop_instance_uid: attributes.sop_instance_uid.clone(),
@@ -344,6 +367,6 @@ impl Reading {
             calling_ae_title,
         };
         let received_at = meta.receipt.map_or(begun_at, |receipt| receipt.received_at);
-        Ok(Found { new: new_instance(&org_code, attributes, instance), received_at })
+        Ok(Found { new: new_instance(&archive.film_rules, &org_code, attributes, instance), received_at })
     }
 }

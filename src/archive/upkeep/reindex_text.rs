@@ -1,4 +1,5 @@
-//! Reads the texts of existing rows again, after the character set of a peer, or the default, was put right (D-I17).
+//! Reads the texts of existing rows again, after the character set of a peer, or the default, was put right (D-I17), or the
+//! rules of films were changed (D-I5).
 //!
 //! Objects stay as they are, and only their headers are read. A study's texts come from its oldest object, a series'
 //! from its own oldest, as when they arrived; what an upstream archive alone has keeps its texts. The archive may be in
@@ -8,9 +9,11 @@ use futures_util::StreamExt;
 use serde_json::json;
 
 use super::reindex::ReindexRules;
+use crate::archive::images::instance_rows::requests;
 use crate::archive::links::link;
 use crate::archive::{Archive, Error};
 use crate::dicom::attributes::InstanceAttributes;
+use crate::dicom::film::kind_of_series;
 use crate::dicom::header::HeaderScanner;
 use crate::domain::Actor;
 use crate::index::audit::{self, AuditRecord};
@@ -79,7 +82,7 @@ impl Archive {
         let mut texts: Option<Texts> = None;
         for source in study_texts::sources(&self.index, study_pk).await? {
             let Some(read) = self.read_attributes(&source, rules).await? else { continue };
-            let (study, series) = split(read);
+            let (study, series) = self.split(&org_code, read);
             let texts = texts.get_or_insert_with(|| Texts { study, series: Vec::new() });
             texts.series.push((source.series_pk, series));
         }
@@ -93,7 +96,9 @@ impl Archive {
                     link::study_arrived(tx, &ids, now, links, study_pk).await?;
                 }
                 for (series_pk, texts) in &texts.series {
-                    if study_texts::set_series(tx, now, *series_pk, texts).await? && !changed.contains(&"series") {
+                    if study_texts::set_series(tx, now, &org_code, *series_pk, texts).await?
+                        && !changed.contains(&"series")
+                    {
                         changed.push("series");
                     }
                 }
@@ -133,30 +138,34 @@ impl Archive {
             before -= skipped;
             scanner.push(&bytes[skipped as usize..]);
         }
-        let charset = rules.charsets.get(&source.calling_ae_title).unwrap_or(&rules.default_charset);
-        let attributes = scanner.finish().instance_attributes(charset);
+        let attributes = scanner.finish().instance_attributes(rules.charset_of(&source.calling_ae_title));
         Ok(Some(attributes).filter(|attributes| !attributes.study_instance_uid.is_empty()))
     }
-}
 
-fn split(a: InstanceAttributes) -> (StudyTexts, SeriesTexts) {
-    let study = StudyTexts {
-        study_instance_uid: a.study_instance_uid,
-        study_id: a.study_id,
-        accession_number: a.accession_number,
-        study_description: a.study_description,
-        referring_physician: a.referring_physician,
-        institution_name: a.institution_name,
-        patient_id: a.patient_id,
-        issuer: a.issuer_of_patient_id,
-        patient_name: a.patient_name,
-    };
-    let series = SeriesTexts {
-        series_description: a.series_description,
-        protocol_name: a.protocol_name,
-        station_name: a.station_name,
-        manufacturer: a.manufacturer,
-        model_name: a.model_name,
-    };
-    (study, series)
+    fn split(&self, org_code: &str, a: InstanceAttributes) -> (StudyTexts, SeriesTexts) {
+        let kind = kind_of_series(&self.film_rules, org_code, &a.sop_class_uid, &a.modality, &a.series_description);
+        let study = StudyTexts {
+            study_instance_uid: a.study_instance_uid,
+            study_id: a.study_id,
+            accession_number: a.accession_number,
+            study_description: a.study_description,
+            referring_physician: a.referring_physician,
+            institution_name: a.institution_name,
+            patient_id: a.patient_id,
+            issuer: a.issuer_of_patient_id,
+            patient_name: a.patient_name,
+        };
+        let series = SeriesTexts {
+            series_description: a.series_description,
+            protocol_name: a.protocol_name,
+            station_name: a.station_name,
+            manufacturer: a.manufacturer,
+            model_name: a.model_name,
+            performed_date: a.performed_date,
+            performed_time: a.performed_time,
+            requests: requests(a.requests),
+            kind: kind.as_str(),
+        };
+        (study, series)
+    }
 }

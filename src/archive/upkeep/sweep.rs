@@ -64,10 +64,10 @@ impl Archive {
         Ok(swept)
     }
 
-    /// Whether a segment that no row names counts all the same: it takes records, or says of an object elsewhere that it has
+    /// Whether a segment that no row names counts all the same: it takes records, waits for a replay, or says of an object elsewhere that it has
     /// been deleted, which an index rebuilt from storage would not know otherwise.
     pub(super) async fn is_needed(&self, segment: &str) -> Result<bool, Error> {
-        if self.objects.is_open(segment) {
+        if self.objects.is_open(segment) || self.objects.may_lack_rows(segment) {
             return Ok(true);
         }
         for record in self.objects.segment_outline(segment).await?.records {

@@ -1,9 +1,9 @@
 //! Holds objects and index against each other, both ways (RD-31).
 
 use futures_util::StreamExt;
-use sha2::{Digest, Sha256};
 
 use crate::archive::{Archive, Error};
+use crate::dicom::content_hash::{ContentHasher, HashAlgorithm};
 use crate::domain::place::Place;
 use crate::index::places::{self, Promise, PromiseKind};
 use crate::objects::{self, Objects};
@@ -111,19 +111,27 @@ impl Archive {
         if depth == Depth::Lengths {
             return Ok(None);
         }
-        let hashed = Place {
-            key: place.key.clone(),
-            offset: place.offset + promise.hash_from,
-            length: place.length.saturating_sub(promise.hash_from),
-        };
-        let mut hash = Sha256::new();
-        let mut stream = match self.objects.stream(&hashed).await {
-            Err(objects::Error::Missing) => return Ok(Some(Fault::Missing)),
-            other => other?,
-        };
+        match self.hash_of(place, promise.hash_from, HashAlgorithm::of(&promise.content_hash)).await {
+            Ok(hash) => Ok((hash != promise.content_hash).then_some(Fault::Changed)),
+            Err(Error::Objects(objects::Error::Missing)) => Ok(Some(Fault::Missing)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The hash of a place's bytes from one of them on.
+    pub(in crate::archive) async fn hash_of(
+        &self,
+        place: &Place,
+        from: u64,
+        algorithm: HashAlgorithm,
+    ) -> Result<String, Error> {
+        let rest =
+            Place { key: place.key.clone(), offset: place.offset + from, length: place.length.saturating_sub(from) };
+        let mut hash = ContentHasher::new(algorithm);
+        let mut stream = self.objects.stream(&rest).await?;
         while let Some(bytes) = stream.next().await {
             hash.update(&bytes?);
         }
-        Ok((hex::encode(hash.finalize()) != promise.content_hash).then_some(Fault::Changed))
+        Ok(hash.finish())
     }
 }

@@ -22,8 +22,14 @@ const EXTENDED_OFFSETS: [u32; 3] = [0x7FE0_0001, 0x7FE0_0002, 0x7FE0_0003];
 const PIXEL_DATA: u32 = 0x7FE0_0010;
 
 /// Transfer syntaxes in which each fragment is a frame, whatever it begins with.
-const FRAGMENT_IS_FRAME: [&str; 3] =
-    [super::RLE_LOSSLESS, super::ENCAPSULATED_UNCOMPRESSED, super::DEFLATED_IMAGE_FRAME];
+const FRAGMENT_IS_FRAME: [&str; 6] = [
+    super::RLE_LOSSLESS,
+    super::ENCAPSULATED_UNCOMPRESSED,
+    super::DEFLATED_IMAGE_FRAME,
+    "1.2.840.10008.1.2.4.110",
+    "1.2.840.10008.1.2.4.111",
+    "1.2.840.10008.1.2.4.112",
+];
 
 /// Writes the header `explicit` (Explicit VR Little Endian), changed to fit, and all frames.
 pub(super) fn frames<R: Read, W: Write>(conversion: &mut Conversion<'_, R, W>, explicit: &[u8]) -> Result<(), Error> {

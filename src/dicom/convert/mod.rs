@@ -12,8 +12,6 @@ mod source;
 
 use std::io::{Read, Write};
 
-use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
-use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
@@ -101,7 +99,7 @@ pub enum Error {
 
 /// Whether there is a way from one transfer syntax to another (not whether an object will make it).
 pub fn is_convertible(from: &str, to: &str) -> bool {
-    is_uncompressed(to) && (is_uncompressed(from) || is_decodable(from))
+    is_uncompressed(to) && (is_uncompressed(from) || render::is_decodable(from))
 }
 
 fn is_uncompressed(uid: &str) -> bool {
@@ -112,11 +110,6 @@ fn is_uncompressed(uid: &str) -> bool {
             | EXPLICIT_VR_BIG_ENDIAN
             | DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
     )
-}
-
-fn is_decodable(uid: &str) -> bool {
-    matches!(uid, RLE_LOSSLESS | ENCAPSULATED_UNCOMPRESSED | DEFLATED_IMAGE_FRAME)
-        || TransferSyntaxRegistry.get(uid).is_some_and(|syntax| syntax.pixel_data_reader().is_some())
 }
 
 /// Reads a data set in one transfer syntax and writes it in another.

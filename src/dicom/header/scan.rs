@@ -1,7 +1,10 @@
 //! The state machine of the scan: element header, kept value, skipped value.
 
+use std::collections::BTreeMap;
+
 use super::{Header, HeaderLimits, HeaderState, RawAttributes};
-use crate::dicom::attributes::is_wanted;
+use crate::dicom::attributes::{is_wanted, is_wanted_in_items, is_wanted_sequence};
+use crate::dicom::elements::{Element as Sequence, Elements};
 use crate::dicom::transfer_syntax::ElementEncoding;
 
 const ITEM: u32 = 0xFFFE_E000;
@@ -50,6 +53,10 @@ pub(super) struct Scan {
     value_start: u64,
     kept_bytes: u32,
     past_wanted: bool,
+    /// The wanted sequence and how its items are encoded.
+    sequence: Option<(u32, ElementEncoding)>,
+    /// Its bytes, while it is walked because its length is undefined.
+    walked: Option<Vec<u8>>,
     attributes: RawAttributes,
     state: HeaderState,
     pixel_data_offset: Option<u64>,
@@ -69,6 +76,8 @@ impl Scan {
             value_start: 0,
             kept_bytes: 0,
             past_wanted: false,
+            sequence: None,
+            walked: None,
             attributes: RawAttributes { big_endian: encoding.big_endian, ..RawAttributes::default() },
             state: HeaderState::Complete,
             pixel_data_offset: None,
@@ -82,6 +91,7 @@ impl Scan {
 
     pub(super) fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
+            let is_walked = self.walked.is_some();
             let taken = match &mut self.step {
                 Step::Done => return,
                 Step::Skip { remaining } => {
@@ -105,6 +115,9 @@ impl Scan {
                 }
                 Step::Header { .. } => self.take_header(bytes),
             };
+            if is_walked {
+                self.keep_walked(&bytes[..taken]);
+            }
             self.position += taken as u64;
             bytes = &bytes[taken..];
         }
@@ -112,6 +125,7 @@ impl Scan {
 
     pub(super) fn finish(mut self) -> Header {
         let between_elements = matches!(self.step, Step::Header { have: 0, .. }) && self.stack.is_empty();
+        self.attributes.items = self.read_items();
         if !self.is_done() && !between_elements && !self.past_wanted && self.state == HeaderState::Complete {
             self.state = HeaderState::Truncated;
         }
@@ -226,6 +240,8 @@ impl Scan {
             self.step = Step::Done;
         } else if element.length != UNDEFINED_LENGTH && is_wanted(element.tag) {
             self.keep(element.tag, element.length);
+        } else if is_wanted_sequence(element.tag) && self.sequence.is_none() {
+            self.enter_wanted_sequence(element);
         } else {
             self.enter_unwanted(element);
         }
@@ -239,6 +255,44 @@ impl Scan {
         self.descend(Frame::Sequence(contents));
     }
 
+    fn enter_wanted_sequence(&mut self, element: &Element) {
+        let contents = if element.unknown { ElementEncoding::IMPLICIT_LITTLE } else { self.encoding };
+        self.sequence = Some((element.tag, contents));
+        if element.length != UNDEFINED_LENGTH {
+            return self.keep(element.tag, element.length);
+        }
+        self.walked = Some(Vec::new());
+        self.descend(Frame::Sequence(contents));
+    }
+
+    /// The next bytes of the wanted sequence, its closing delimiter included.
+    fn keep_walked(&mut self, bytes: &[u8]) {
+        let (Some((tag, _)), Some(mut value)) = (self.sequence, self.walked.take()) else { return };
+        let length = u32::try_from(value.len() + bytes.len()).unwrap_or(u32::MAX);
+        if !self.fits(length) {
+            return;
+        }
+        value.extend_from_slice(bytes);
+        if self.stack.is_empty() {
+            self.kept_bytes += length;
+            self.attributes.values.insert(tag, value);
+        } else {
+            self.walked = Some(value);
+        }
+    }
+
+    fn read_items(&mut self) -> Vec<BTreeMap<u32, Vec<u8>>> {
+        let Some((tag, encoding)) = self.sequence else { return Vec::new() };
+        let Some(value) = self.attributes.values.remove(&tag) else { return Vec::new() };
+        let items = Sequence::of_items(tag, &value, encoding.into()).items();
+        let wanted = |item: Elements<'_>| {
+            let number = |element: &Sequence<'_>| u32::from(element.tag.0) << 16 | u32::from(element.tag.1);
+            let wanted = item.iter().filter(|element| is_wanted_in_items(number(element)));
+            wanted.map(|element| (number(element), element.value.to_vec())).collect()
+        };
+        items.take(self.limits.max_request_items.into()).map(wanted).collect()
+    }
+
     fn descend(&mut self, frame: Frame) {
         if self.stack.len() >= usize::from(self.limits.max_depth) {
             return self.fail_limit("limit: depth");
@@ -247,12 +301,7 @@ impl Scan {
     }
 
     fn keep(&mut self, tag: u32, length: u32) {
-        let fits = length <= self.limits.max_value_bytes
-            && self.kept_bytes.saturating_add(length) <= self.limits.max_total_value_bytes;
-        if !fits {
-            if self.state == HeaderState::Complete {
-                self.state = HeaderState::LimitReached("limit: value bytes");
-            }
+        if !self.fits(length) {
             return self.skip(length);
         }
         if length == 0 {
@@ -261,6 +310,16 @@ impl Scan {
         }
         self.kept_bytes += length;
         self.step = Step::Keep { tag, remaining: length, value: Vec::new() };
+    }
+
+    /// Whether a value of this length may be kept; notes it when not.
+    fn fits(&mut self, length: u32) -> bool {
+        let fits = length <= self.limits.max_value_bytes
+            && self.kept_bytes.saturating_add(length) <= self.limits.max_total_value_bytes;
+        if !fits && self.state == HeaderState::Complete {
+            self.state = HeaderState::LimitReached("limit: value bytes");
+        }
+        fits
     }
 
     fn skip(&mut self, length: u32) {

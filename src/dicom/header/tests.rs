@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::*;
+use crate::dicom::attributes::RequestAttributes;
 use crate::dicom::text::Charset;
 use crate::dicom::transfer_syntax::{
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN,
@@ -78,6 +79,73 @@ fn image(transfer_syntax_uid: &str) -> Builder {
         .text(0x0020_0013, "IS", "7")
         .short(0x0028_0010, 512)
         .short(0x0028_0011, 256)
+        .text(0x0040_0244, "DA", "2024.03.22")
+        .head(0x0040_0275, "SQ", UNDEFINED)
+        .head(0xFFFE_E000, "", UNDEFINED)
+        .head(0x0040_0008, "SQ", UNDEFINED)
+        .head(0xFFFE_E000, "", UNDEFINED)
+        .text(0x0040_0009, "SH", "NOT THIS")
+        .head(0xFFFE_E00D, "", 0)
+        .head(0xFFFE_E0DD, "", 0)
+        .text(0x0040_0009, "SH", "步骤1")
+        .text(0x0040_1001, "SH", "P1")
+        .head(0xFFFE_E00D, "", 0)
+        .head(0xFFFE_E000, "", 0)
+        .head(0xFFFE_E0DD, "", 0)
+}
+
+/// A sequence of this length, none for an undefined one, with an item of defined length.
+fn request(transfer_syntax_uid: &str, vr: &str, is_defined: bool) -> Builder {
+    let item = Builder::new(if vr == "UN" { IMPLICIT_VR_LITTLE_ENDIAN } else { transfer_syntax_uid });
+    let item = item.text(0x0040_0009, "SH", "S1").text(0x0040_1001, "SH", "P12");
+    let head = Builder::new(if vr == "UN" { IMPLICIT_VR_LITTLE_ENDIAN } else { transfer_syntax_uid });
+    let item = head.head(0xFFFE_E000, "", item.bytes.len() as u32).raw(&item.bytes);
+    let length = if is_defined { item.bytes.len() as u32 } else { UNDEFINED };
+    let file =
+        Builder::new(transfer_syntax_uid).text(0x0008_0060, "CS", "CT").head(0x0040_0275, vr, length).raw(&item.bytes);
+    match (is_defined, vr) {
+        (true, _) => file,
+        (false, "UN") => file.raw(&Builder::new(IMPLICIT_VR_LITTLE_ENDIAN).head(0xFFFE_E0DD, "", 0).bytes),
+        (false, _) => file.head(0xFFFE_E0DD, "", 0),
+    }
+}
+
+#[test]
+fn the_items_of_the_request_are_kept_however_they_are_encoded() {
+    for uid in [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN] {
+        for (vr, is_defined) in [("SQ", true), ("SQ", false), ("UN", true), ("UN", false)] {
+            if vr == "UN" && uid == IMPLICIT_VR_LITTLE_ENDIAN {
+                continue;
+            }
+            let header = scan(uid, &request(uid, vr, is_defined).text(0x0040_0280, "ST", "after").bytes);
+            let attributes = header.instance_attributes(&Charset::gb18030());
+            let expected = [RequestAttributes { step_id: "S1".to_owned(), procedure_id: "P12".to_owned() }];
+            assert_eq!(attributes.requests, expected, "{uid} {vr} {is_defined}");
+            assert_eq!((header.state, attributes.modality.as_str()), (HeaderState::Complete, "CT"));
+        }
+    }
+}
+
+#[test]
+fn no_sequence_makes_the_header_large() {
+    let uid = EXPLICIT_VR_LITTLE_ENDIAN;
+    let mut many = Builder::new(uid).head(0x0040_0275, "SQ", UNDEFINED);
+    for number in 0..100 {
+        let item = Builder::new(uid).text(0x0040_0009, "SH", &format!("{number:04}"));
+        many = many.head(0xFFFE_E000, "", item.bytes.len() as u32).raw(&item.bytes);
+    }
+    let many = many.head(0xFFFE_E0DD, "", 0);
+    let requests = scan(uid, &many.bytes).instance_attributes(&Charset::gb18030()).requests;
+    assert_eq!(requests.len(), usize::from(HeaderLimits::default().max_request_items));
+    assert_eq!(requests[15].step_id, "0015");
+
+    let mut scanner = HeaderScanner::new(uid, HeaderLimits { max_value_bytes: 500, ..HeaderLimits::default() });
+    scanner.push(&many.text(0x0040_0280, "ST", "after").bytes);
+    let header = scanner.finish();
+    assert_eq!(header.state.as_str(), "limit: value bytes");
+    assert!(header.instance_attributes(&Charset::gb18030()).requests.is_empty());
+    let open = Builder::new(uid).head(0x0040_0275, "SQ", UNDEFINED).head(0xFFFE_E000, "", UNDEFINED);
+    assert_eq!(scan(uid, &open.bytes).state, HeaderState::Truncated);
 }
 
 fn scan(transfer_syntax_uid: &str, bytes: &[u8]) -> Header {
@@ -95,6 +163,9 @@ fn check_image(header: &Header) {
     assert_eq!((attributes.rows, attributes.columns), (Some(512), Some(256)));
     assert_eq!(attributes.number_of_frames, 1);
     assert_eq!(attributes.sop_class_uid, "1.2.840.10008.5.1.4.1.1.2");
+    assert_eq!(attributes.performed_date, "20240322");
+    let request = RequestAttributes { step_id: "步骤1".to_owned(), procedure_id: "P1".to_owned() };
+    assert_eq!(attributes.requests, [request]);
 }
 
 #[test]

@@ -13,11 +13,13 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use super::codestream::{Codestream, Kind};
 use super::header::{ImageHeader, inflate};
 use super::raster::{ColorSpace, Raster};
-use super::{Error, RenderConfig, extended_jpeg};
+use super::{Error, RenderConfig, extended_jpeg, jpeg_xl};
 
 const RLE_LOSSLESS: &str = "1.2.840.10008.1.2.5";
 const ENCAPSULATED_UNCOMPRESSED: &str = "1.2.840.10008.1.2.1.98";
 const DEFLATED_IMAGE_FRAME: &str = "1.2.840.10008.1.2.8.1";
+const SPECTRAL_SELECTION: &str = "1.2.840.10008.1.2.4.53";
+const FULL_PROGRESSION: &str = "1.2.840.10008.1.2.4.55";
 
 /// Most tiles, precincts and code-blocks of a JPEG 2000 frame: its decoder allocates for each of them.
 const MOST_PARTS: u64 = 1 << 20;
@@ -25,8 +27,18 @@ const MOST_PARTS: u64 = 1 << 20;
 const MOST_RLE_GAIN: usize = 64;
 /// Pixels that one byte of a JPEG with losses can stand for: a bit for each block of 64, in its scan of averages.
 const MOST_DCT_GAIN: u64 = 512;
+/// Bytes behind the end of a frame, as fragments are padded.
+const MOST_PADDING: usize = 64;
 /// Samples that one byte of JPEG Lossless can stand for: a bit for each.
 const MOST_LOSSLESS_GAIN: u64 = 8;
+
+/// Whether there is a decoder for frames of this transfer syntax; not all kinds of its frames need be known to it.
+pub fn is_decodable(uid: &str) -> bool {
+    let own = [RLE_LOSSLESS, ENCAPSULATED_UNCOMPRESSED, DEFLATED_IMAGE_FRAME, SPECTRAL_SELECTION, FULL_PROGRESSION];
+    own.contains(&uid)
+        || jpeg_xl::is_transfer_syntax(uid)
+        || TransferSyntaxRegistry.get(uid).is_some_and(|syntax| syntax.pixel_data_reader().is_some())
+}
 
 /// Decodes the bytes of one frame.
 pub(super) fn decode(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<Raster<'static>, Error> {
@@ -34,6 +46,7 @@ pub(super) fn decode(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig
         RLE_LOSSLESS => run_lengths(header, &frame)?,
         ENCAPSULATED_UNCOMPRESSED => frame,
         DEFLATED_IMAGE_FRAME => inflate(&frame, header.native_frame_bits().div_ceil(8)),
+        uid if jpeg_xl::is_transfer_syntax(uid) => return jpeg_xl::decode(header, &frame, config),
         _ => return by_codec(header, frame, config),
     };
     let mut plain = header.clone();
@@ -51,6 +64,8 @@ pub(super) fn decode(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig
 fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<Raster<'static>, Error> {
     let stream = Codestream::read(&frame);
     let uid = match (header.transfer_syntax.as_str(), stream) {
+        // Retired processes of JPEG, of which 8 bits are read.
+        (SPECTRAL_SELECTION | FULL_PROGRESSION, Some(stream)) => stream.kind.transfer_syntax(),
         // Fragments under a transfer syntax without compression: some converters forget to change it.
         ("1.2.840.10008.1.2" | "1.2.840.10008.1.2.1", Some(stream)) => stream.kind.transfer_syntax(),
         (uid, _) => uid,
@@ -85,7 +100,11 @@ fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Resu
         None => header.photometric == "RGB",
     };
     let recolored = stream.kind == Kind::JpegDct && stream.components == 3;
-    let frame = if recolored { stream.with_color_names(&frame, rgb) } else { frame };
+    let frame = match stream.kind {
+        _ if recolored => stream.with_color_names(&frame, rgb),
+        Kind::JpegLs { .. } => with_end(frame),
+        _ => frame,
+    };
     // The decoder of JPEG Lossless gives bytes for exactly 8 bits, words for fewer as for more.
     let wide = stream.precision > 8 || (stream.kind == Kind::JpegLossless && stream.precision != 8);
     let source = OneFrame { header, stream, wide, frame };
@@ -115,6 +134,17 @@ fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Resu
         bytes: Cow::Owned(bytes),
         first_bit: 0,
     })
+}
+
+/// A frame of JPEG-LS that was cut off gets its end back: the decoder stops there and says so. Without one it goes on for
+/// thousands of times as long as a whole frame takes.
+fn with_end(mut frame: Vec<u8>) -> Vec<u8> {
+    const END: [u8; 2] = [0xFF, 0xD9];
+    let tail = &frame[frame.len().saturating_sub(MOST_PADDING)..];
+    if !tail.windows(2).any(|pair| pair == END) {
+        frame.extend(END);
+    }
+    frame
 }
 
 /// JPEG with losses and 12 bits.

@@ -3,7 +3,7 @@
 
 use super::header::ImageHeader;
 use super::raster::ColorSpace;
-use super::{Error, RenderConfig, compressed};
+use super::{Error, RenderConfig, color, compressed};
 
 /// An uncompressed frame: little endian, samples of a pixel side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,31 +29,36 @@ pub struct DecodedFrame {
 impl DecodedFrame {
     /// The pixels as the header says of them, for a reader that has the header beside them (PS3.18 section 8.7.3.3.2).
     ///
-    /// Colour whose photometric interpretation would have to change is [`Error::Unsupported`]; that JPEG 2000 gives RGB
-    /// where YBR_RCT or YBR_ICT is declared is what readers expect.
+    /// Decoders of JPEG give RGB: it becomes what is declared again. That JPEG 2000 gives RGB where YBR_RCT or YBR_ICT
+    /// is declared is what readers expect. Any other change of colours is [`Error::Unsupported`].
     pub fn as_described(self, header: &ImageHeader) -> Result<Vec<u8>, Error> {
-        let declared = header.photometric.as_str();
-        let same_color = match self.photometric {
-            None => true,
-            Some("RGB") => matches!(declared, "RGB" | "YBR_RCT" | "YBR_ICT"),
-            Some(other) => other == "YBR_FULL" && declared == other,
-        };
-        if !same_color {
-            return Err(Error::Unsupported("Photometric Interpretation"));
-        }
         if self.bits_allocated != header.bits_allocated {
             return Err(Error::Unsupported("Bits Allocated"));
         }
-        if !header.planar || self.samples < 2 {
-            return Ok(self.bytes);
-        }
+        let declared = header.photometric.as_str();
         let (samples, unit) = (usize::from(self.samples), usize::from(self.bits_allocated / 8));
+        let in_bytes = self.bits_allocated == 8 && samples == 3;
+        let bytes = match (self.photometric, declared) {
+            (None, _) | (Some("RGB"), "RGB" | "YBR_RCT" | "YBR_ICT") => self.bytes,
+            (Some(now), declared) if now == declared => self.bytes,
+            (Some("RGB"), "YBR_FULL") if in_bytes => color::ybr_full(self.bytes),
+            (Some("RGB"), "YBR_FULL_422") if in_bytes && self.width.is_multiple_of(2) => {
+                return Ok(color::halved(&color::ybr_full(self.bytes)));
+            }
+            (Some("YBR_FULL"), "YBR_FULL_422") if in_bytes && self.width.is_multiple_of(2) => {
+                return Ok(color::halved(&self.bytes));
+            }
+            _ => return Err(Error::Unsupported("Photometric Interpretation")),
+        };
+        if !header.planar || samples < 2 || declared == "YBR_FULL_422" {
+            return Ok(bytes);
+        }
         let pixels = self.width as usize * self.height as usize;
-        let mut planes = Vec::with_capacity(self.bytes.len());
+        let mut planes = Vec::with_capacity(bytes.len());
         for sample in 0..samples {
             for pixel in 0..pixels {
                 let at = (pixel * samples + sample) * unit;
-                planes.extend_from_slice(&self.bytes[at..at + unit]);
+                planes.extend_from_slice(&bytes[at..at + unit]);
             }
         }
         Ok(planes)

@@ -8,6 +8,7 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
 use super::lut::{Palette, Table, VoiFunction};
 use super::overlay::Overlay;
+use super::shutter::Shutter;
 use super::{Error, Window};
 use crate::dicom::elements::{Elements, Encoding, Part10, PixelStart, Tag};
 
@@ -59,6 +60,7 @@ pub struct ImageHeader {
     pub(super) inverse_presentation: bool,
     pub(super) palette: Option<Palette>,
     pub(super) overlays: Vec<Overlay>,
+    pub(super) shutter: Option<Shutter>,
     pub(super) pixels: PixelStart,
     pub(super) dataset_offset: usize,
     /// Where the offsets of frames are kept when the basic offset table is too small (PS3.3 C.7.6.3.1.8).
@@ -193,6 +195,7 @@ impl ImageHeader {
             inverse_presentation: elements.text((0x2050, 0x0020)) == Some("INVERSE"),
             palette: Palette::read(&elements)?,
             overlays: Overlay::read_all(&elements),
+            shutter: Shutter::read(&elements),
             pixels,
             dataset_offset: part10.dataset_offset,
             extended_offsets: extended_offsets(&elements),

@@ -14,16 +14,19 @@ mod fragments;
 mod geometry;
 mod gray;
 mod header;
+mod jpeg_xl;
 mod lut;
 mod overlay;
 mod presets;
 mod raster;
+mod shutter;
 #[cfg(test)]
 mod tests;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use compressed::is_decodable;
 pub use decoded::{DecodedFrame, uncompressed_frame};
 pub use geometry::Region;
 pub use header::{ImageHeader, inflate};
@@ -273,6 +276,9 @@ fn finish(
         (Some(palette), _) => (color::draw_palette(raster, palette), None),
         (None, _) => gray::draw(header, raster, &group, (options.window, options.function)),
     };
+    if let Some(shutter) = &header.shutter {
+        shutter.draw(&mut picture);
+    }
     for overlay in &header.overlays {
         overlay.draw(raster, &mut picture);
     }

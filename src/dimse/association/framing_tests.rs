@@ -121,6 +121,7 @@ proptest::proptest! {
             max_presentation_contexts: 4,
             private_classes: crate::dicom::sop_class::PrivateClasses::Accepted,
             services: crate::dimse::services::Services::ALL,
+            transfer_syntaxes: &[],
         };
         let read = block_on(Framing::new(std::io::Cursor::new(wire), LIMITS).read_association_pdu());
         if let Ok(Pdu::AssociationRQ(request)) = read

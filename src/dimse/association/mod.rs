@@ -77,6 +77,8 @@ pub(crate) struct Caller {
     pub(crate) readable: Vec<Readable>,
     /// What it may ask for.
     pub(crate) services: Services,
+    /// In which it may send objects, the best first; none is any.
+    pub(crate) transfer_syntaxes: Vec<String>,
 }
 
 impl Caller {

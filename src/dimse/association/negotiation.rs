@@ -1,7 +1,7 @@
 //! What an A-ASSOCIATE-RQ gets (PS3.7 annex D, PS3.8 sections 7.1 and 9.3): pure, one function.
 //!
-//! Every Storage SOP class is accepted with the transfer syntax that the caller lists first, whatever it is: data sets
-//! are kept as received (D-I16). Who may call is decided by the caller of [`negotiate`], which knows addresses.
+//! Every Storage SOP class is accepted with the transfer syntax that the caller lists first, whatever it is, unless the
+//! caller's configuration names those that are taken: data sets are kept as received (D-I16). Who may call is decided by the caller of [`negotiate`], which knows addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,12 +94,14 @@ pub(crate) struct Agreement {
 
 /// What the acceptor offers.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Offer {
+pub(crate) struct Offer<'a> {
     pub(crate) max_pdu_length: u32,
     pub(crate) max_presentation_contexts: usize,
     pub(crate) private_classes: PrivateClasses,
     /// What the caller may ask for.
     pub(crate) services: Services,
+    /// In which the caller may send objects, the best first; none is any.
+    pub(crate) transfer_syntaxes: &'a [String],
 }
 
 /// Padding of AE titles and UIDs on the wire.
@@ -119,7 +121,7 @@ pub(crate) fn check_protocol(request: &AssociationRQ) -> Result<(), Rejection> {
 }
 
 /// Answers the request. `None` when its presentation context ids cannot be (PS3.8 section 9.3.2.2: odd, unique).
-pub(crate) fn negotiate(request: &AssociationRQ, offer: Offer) -> Option<Agreement> {
+pub(crate) fn negotiate(request: &AssociationRQ, offer: Offer<'_>) -> Option<Agreement> {
     let roles = Roles::proposed(request);
     let mut seen = BTreeSet::new();
     let mut contexts = BTreeMap::new();
@@ -162,7 +164,7 @@ pub(crate) fn negotiate(request: &AssociationRQ, offer: Offer) -> Option<Agreeme
 
 fn choose(
     proposed: &PresentationContextProposed,
-    offer: Offer,
+    offer: Offer<'_>,
     roles: &Roles,
 ) -> Result<Context, PresentationContextResultReason> {
     let abstract_syntax = unpadded(&proposed.abstract_syntax);
@@ -177,8 +179,12 @@ fn choose(
         return Err(PresentationContextResultReason::AbstractSyntaxNotSupported);
     } else if roles.is_provider(abstract_syntax) {
         roles::transfer_syntax_to_send(abstract_syntax, offered)
-    } else {
+    } else if abstract_syntax == VERIFICATION || offer.transfer_syntaxes.is_empty() {
         offered.next()
+    } else {
+        let offered: Vec<&str> = offered.collect();
+        let wanted = offer.transfer_syntaxes.iter().find(|wanted| offered.contains(&wanted.as_str()));
+        wanted.map(String::as_str)
     };
     let transfer_syntax = chosen.ok_or(PresentationContextResultReason::TransferSyntaxesNotSupported)?;
     Ok(Context { abstract_syntax: abstract_syntax.to_owned(), transfer_syntax: transfer_syntax.to_owned() })
@@ -211,7 +217,7 @@ fn is_retrieve_or_commitment(abstract_syntax: &str) -> bool {
 fn user_information(
     request: &AssociationRQ,
     contexts: &BTreeMap<u8, Context>,
-    offer: Offer,
+    offer: Offer<'_>,
     roles: &Roles,
 ) -> Vec<UserVariableItem> {
     let accepted = |uid: &str| contexts.values().any(|context| context.abstract_syntax == uid);

@@ -5,11 +5,12 @@ use dicom_ul::pdu::{Pdu, UserIdentity, UserIdentityType};
 use super::*;
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-const OFFER: Offer = Offer {
+const OFFER: Offer<'_> = Offer {
     max_pdu_length: 131_072,
     max_presentation_contexts: 128,
     private_classes: PrivateClasses::Accepted,
     services: Services::ALL,
+    transfer_syntaxes: &[],
 };
 
 fn request(contexts: &[(u8, &str, &[&str])], user_variables: Vec<UserVariableItem>) -> AssociationRQ {
@@ -52,6 +53,27 @@ fn storage_is_accepted_with_the_first_transfer_syntax_known_or_not() {
     let reasons: Vec<_> = agreement.answer.presentation_contexts.iter().map(|r| r.reason.clone() as u8).collect();
     assert_eq!(reasons, [0, 0, 0, 0, 4, 3, 4]);
     assert_eq!(agreement.peer_max_pdu, 16384);
+}
+
+#[test]
+fn of_the_transfer_syntaxes_of_a_caller_the_best_is_taken_for_its_objects() {
+    let (implicit, explicit, lossless) = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.70");
+    let request = request(
+        &[
+            (1, CT, &[implicit, explicit]),
+            (3, CT, &[lossless]),
+            (5, CT, &[implicit]),
+            (7, VERIFICATION, &[implicit]),
+            (9, "1.2.840.10008.5.1.4.1.2.2.1", &[implicit]),
+        ],
+        vec![],
+    );
+    let wanted = [lossless.to_owned(), explicit.to_owned()];
+    let agreement = negotiate(&request, Offer { transfer_syntaxes: &wanted, ..OFFER }).unwrap();
+    let chosen: Vec<_> = agreement.contexts.iter().map(|(id, c)| (*id, c.transfer_syntax.as_str())).collect();
+    assert_eq!(chosen, [(1, explicit), (3, lossless), (7, implicit), (9, implicit)]);
+    let refused = &agreement.answer.presentation_contexts[2].reason;
+    assert_eq!(*refused, PresentationContextResultReason::TransferSyntaxesNotSupported);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::dimse::association::Association;
 use crate::dimse::message::Command;
 use crate::dimse::status::Status;
 use crate::domain::query::attribute::tag;
-use crate::domain::query::{DateTimeMatching, KeySupport, Level, Matching, NameMatching, Query, QueryError};
+use crate::domain::query::{Attribute, DateTimeMatching, KeySupport, Level, Matching, NameMatching, Query, QueryError};
 
 /// Query/Retrieve View (0008,0053); only the classic view is there.
 const QUERY_RETRIEVE_VIEW: u32 = 0x0008_0053;
@@ -45,11 +45,27 @@ impl Refusal {
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) query: Query,
-    /// Attributes of the answers: tag and VR as asked.
-    pub(super) attributes: Vec<(u32, [u8; 2])>,
+    /// Attributes of the answers, by tag.
+    pub(super) attributes: Vec<Answered>,
     /// The values of the request's Specific Character Set.
     pub(super) character_set: Vec<String>,
     pub(super) has_unsupported_keys: bool,
+}
+
+/// An attribute of the answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) tag: u32,
+    /// As asked.
+    pub(super) vr: [u8; 2],
+    /// The attributes of its items, when it is a sequence that queries know.
+    pub(super) in_items: Option<Vec<(u32, [u8; 2])>>,
+}
+
+impl Answered {
+    fn plain(tag: u32, vr: [u8; 2]) -> Self {
+        Self { tag, vr, in_items: None }
+    }
 }
 
 /// Reads an identifier that came over this context.
@@ -87,24 +103,56 @@ fn of_identifier(
     let mut attributes = Vec::new();
     let mut has_unsupported_keys = false;
     for key in identifier.keys().iter().filter(|key| is_attribute(key)) {
-        let support = query.add_key(key.tag, &key.text).map_err(|error| match error {
-            QueryError::InvalidValue(tag) => Refusal::mismatch(tag, "value does not fit the attribute"),
-            QueryError::TooLong(_) => Refusal::new(Status::CANNOT_UNDERSTAND, "value is too long"),
-        })?;
+        if Attribute::all_in_sequence(key.tag).any(|attribute| attribute.level <= level) {
+            let (answered, is_supported) = add_sequence(&mut query, key)?;
+            has_unsupported_keys |= !is_supported;
+            attributes.push(answered);
+            continue;
+        }
+        let support = query.add_key(key.tag, &key.text).map_err(refusal_of)?;
         has_unsupported_keys |= support == KeySupport::Unsupported;
-        attributes.push((key.tag, key.vr));
+        attributes.push(Answered::plain(key.tag, key.vr));
     }
     if !is_relational {
         check_hierarchy(class, level, &query)?;
     }
     query.add_return(tag::RETRIEVE_AE_TITLE);
     for (tag, vr) in [(level.unique_key(), b"UI"), (tag::RETRIEVE_AE_TITLE, b"AE")] {
-        if attributes.iter().all(|(known, _)| *known != tag) {
-            attributes.push((tag, *vr));
+        if attributes.iter().all(|known| known.tag != tag) {
+            attributes.push(Answered::plain(tag, *vr));
         }
     }
-    attributes.sort_by_key(|(tag, _)| *tag);
+    attributes.sort_by_key(|answered| answered.tag);
     Ok(Asked { query, attributes, character_set: identifier.character_set().to_vec(), has_unsupported_keys })
+}
+
+/// Adds the keys in the one item of a sequence; without an item, or with an empty one, all that is known in it is asked
+/// for (C.2.2.2.6). The second is whether all of them are known.
+fn add_sequence(query: &mut Query, key: &Key) -> Result<(Answered, bool), Refusal> {
+    if key.items.len() > 1 {
+        return Err(Refusal::mismatch(key.tag, "key is a sequence of more than one item"));
+    }
+    let mut in_items = Vec::new();
+    let mut is_supported = true;
+    for nested in key.items.iter().flatten().filter(|nested| nested.tag & 0xFFFF != 0) {
+        let support = query.add_nested_key(key.tag, nested.tag, &nested.text).map_err(refusal_of)?;
+        is_supported &= support != KeySupport::Unsupported;
+        in_items.push((nested.tag, nested.vr));
+    }
+    if in_items.is_empty() {
+        query.add_return(key.tag);
+        let all = Attribute::all_in_sequence(key.tag);
+        in_items.extend(all.map(|attribute| (attribute.tag, *b"SH")));
+    }
+    in_items.sort_unstable();
+    Ok((Answered { tag: key.tag, vr: *b"SQ", in_items: Some(in_items) }, is_supported))
+}
+
+fn refusal_of(error: QueryError) -> Refusal {
+    match error {
+        QueryError::InvalidValue(tag) => Refusal::mismatch(tag, "value does not fit the attribute"),
+        QueryError::TooLong(_) => Refusal::new(Status::CANNOT_UNDERSTAND, "value is too long"),
+    }
 }
 
 /// Group lengths, level, view and character set say how to read the others.
@@ -169,6 +217,45 @@ mod tests {
             let asked = read(class, relational, &keys);
             assert_eq!(asked.is_ok(), accepted, "{class} {keys:?} {asked:?}");
         }
+    }
+
+    #[test]
+    fn keys_in_the_item_of_a_sequence_are_read() {
+        let sequence = tag::REQUEST_ATTRIBUTES_SEQUENCE;
+        let ask = |level: &str, items: &[&[(u32, &str)]]| {
+            let mut writer = IdentifierWriter::new(SYNTAX);
+            writer.put_text(tag::QUERY_RETRIEVE_LEVEL, *b"CS", level.as_bytes());
+            let mut written = Vec::new();
+            for item in items {
+                let mut of_item = writer.item();
+                item.iter().for_each(|(tag, value)| of_item.put_text(*tag, *b"SH", value.as_bytes()));
+                written.push(of_item);
+            }
+            writer.put_sequence(sequence, written);
+            let identifier = Identifier::parse(&writer.finish(), SYNTAX, &Charset::gb18030()).unwrap();
+            let class = sop_class::find_class("1.2.840.10008.5.1.4.1.2.2.1").unwrap();
+            of_identifier(class, &identifier, true, DateTimeMatching::Separate, NameMatching::Literal)
+        };
+        let (step, procedure) = (tag::SCHEDULED_PROCEDURE_STEP_ID, tag::REQUESTED_PROCEDURE_ID);
+        let in_items = |asked: &Asked| {
+            let found = asked.attributes.iter().find(|answered| answered.tag == sequence).unwrap();
+            found.in_items.clone().map(|items| items.into_iter().map(|(tag, _)| tag).collect::<Vec<u32>>())
+        };
+
+        let asked = ask("SERIES", &[&[(step, "S1"), (procedure, "")]]).unwrap();
+        assert_eq!(asked.query.condition(step), Some(&Matching::Exactly("S1".to_owned())));
+        assert_eq!((in_items(&asked), asked.has_unsupported_keys), (Some(vec![step, procedure]), false));
+        let no_keys: &[(u32, &str)] = &[];
+        for universal in [&[][..], &[no_keys]] {
+            let asked = ask("SERIES", universal).unwrap();
+            assert_eq!(in_items(&asked), Some(vec![step, procedure]));
+            assert!(asked.query.conditions().is_empty() && asked.query.returned().contains(&step));
+        }
+        assert!(ask("SERIES", &[&[(0x0040_0007, "x")]]).unwrap().has_unsupported_keys);
+        let refusal = ask("SERIES", &[&[(step, "S1")], &[(step, "S2")]]).unwrap_err();
+        assert_eq!((refusal.status, refusal.offending), (Status(0xA900), Some(sequence)));
+        let asked = ask("STUDY", &[&[(step, "S1")]]).unwrap();
+        assert_eq!((in_items(&asked), asked.has_unsupported_keys), (None, true), "a study has no requests of its own");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod user_identity;
 use std::time::Duration;
 
 use super::status::Status;
+use crate::dicom::convert::is_convertible;
 use crate::dicom::part10::FileMetaError;
 use crate::dicom::sop_class::VERIFICATION;
 use crate::dicom::transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
@@ -31,6 +32,7 @@ pub use super::association::abort::AbortReason;
 pub use super::association::framing::FramingError;
 pub use super::config::{DicomConfig, PeerConfig};
 pub use super::message::SubOperationCounts;
+pub(crate) use super::sub_operations::AcceptedContexts;
 pub use association::Association;
 pub use c_find::FindLimits;
 pub use c_get::{GetDestination, Got};
@@ -144,6 +146,16 @@ impl Proposal {
     /// One SOP class in one transfer syntax.
     pub fn storage(sop_class_uid: &str, transfer_syntax_uid: &str) -> Self {
         Self { abstract_syntax: sop_class_uid.to_owned(), transfer_syntaxes: vec![transfer_syntax_uid.to_owned()] }
+    }
+
+    /// One SOP class in what an object can be converted to when it is not taken as it is stored; nothing for what cannot
+    /// be converted.
+    pub(crate) fn converted(sop_class_uid: &str, stored_transfer_syntax_uid: &str) -> Option<Self> {
+        let syntaxes = [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN];
+        syntaxes.iter().all(|to| is_convertible(stored_transfer_syntax_uid, to)).then(|| Self {
+            abstract_syntax: sop_class_uid.to_owned(),
+            transfer_syntaxes: syntaxes.map(str::to_owned).to_vec(),
+        })
     }
 
     /// A class of queries or retrievals in the two uncompressed little endian syntaxes.

@@ -29,7 +29,11 @@ impl AcceptedContexts {
 
     /// The context and transfer syntax for an instance.
     pub(crate) fn choose(&self, instance: &StoredInstance) -> Option<(u8, String)> {
-        let stored = instance.transfer_syntax_uid.as_str();
+        self.choose_for(&instance.sop_class_uid, &instance.transfer_syntax_uid)
+    }
+
+    /// The context and transfer syntax for an object of a class that is stored in a transfer syntax.
+    pub(crate) fn choose_for(&self, sop_class_uid: &str, stored: &str) -> Option<(u8, String)> {
         let candidates = [
             stored,
             EXPLICIT_VR_LITTLE_ENDIAN,
@@ -38,7 +42,7 @@ impl AcceptedContexts {
             EXPLICIT_VR_BIG_ENDIAN,
         ];
         candidates.into_iter().filter(|to| *to == stored || is_convertible(stored, to)).find_map(|to| {
-            let id = self.by_syntax.get(&(instance.sop_class_uid.clone(), to.to_owned()))?;
+            let id = self.by_syntax.get(&(sop_class_uid.to_owned(), to.to_owned()))?;
             Some((*id, to.to_owned()))
         })
     }

@@ -14,7 +14,8 @@ use crate::dicom::data_set_writer::DataSetWriter;
 use crate::dicom::transfer_syntax::ElementEncoding;
 
 pub use config::SubOperationConfig;
-pub(super) use contexts::{AcceptedContexts, proposals};
+pub(crate) use contexts::AcceptedContexts;
+pub(super) use contexts::proposals;
 pub(super) use plan::plan;
 pub(super) use send::{SendError, send_store};
 

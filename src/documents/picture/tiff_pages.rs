@@ -8,6 +8,7 @@ use tiff::tags::Tag;
 
 use super::decode::{check_size, damaged, packed};
 use super::{Colors, Picture};
+use super::{fax, palette};
 use crate::documents::DocumentsConfig;
 use crate::documents::stamp::StampRefusal;
 
@@ -41,11 +42,13 @@ pub(super) fn each(
     limits: &DocumentsConfig,
     mut take: impl FnMut(Picture) -> Result<(), StampRefusal>,
 ) -> Result<(), StampRefusal> {
-    let mut pages = open(bytes, limits)?;
-    let mut pixels = 0;
+    let readable = palette::readable(bytes, limits.max_pages);
+    let mut pages = open(&readable.bytes, limits)?;
+    let (mut pixels, mut number) = (0, 0);
     loop {
-        let page = page(&mut pages, limits, &mut pixels)?;
-        take(page)?;
+        let has_palette = readable.palettes.get(number).copied().unwrap_or(false);
+        take(page(&readable.bytes, &mut pages, limits, &mut pixels, has_palette)?)?;
+        number += 1;
         if !pages.more_images() {
             return Ok(());
         }
@@ -53,21 +56,34 @@ pub(super) fn each(
     }
 }
 
-fn page(pages: &mut Pages<'_>, limits: &DocumentsConfig, pixels: &mut u64) -> Result<Picture, StampRefusal> {
+fn page(
+    bytes: &[u8],
+    pages: &mut Pages<'_>,
+    limits: &DocumentsConfig,
+    pixels: &mut u64,
+    has_palette: bool,
+) -> Result<Picture, StampRefusal> {
     let (width, height) = pages.dimensions().map_err(damaged)?;
     check_size(width, height, limits)?;
     *pixels += u64::from(width) * u64::from(height);
     if *pixels > limits.max_total_pixels {
         return Err(StampRefusal::TooLarge("documents.max_total_pixels"));
     }
-    let colors = pages.colortype().map_err(damaged)?;
     let orientation = pages.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten().unwrap_or(1).clamp(1, 8);
+    let compression = pages.find_tag_unsigned::<u16>(Tag::Compression).map_err(damaged)?.unwrap_or(1);
+    if fax::is_fax(compression) {
+        return fax::page(bytes, pages, compression, (width, height), orientation);
+    }
+    let colors = pages.colortype().map_err(damaged)?;
     let samples = match pages.read_image().map_err(damaged)? {
         DecodingResult::U8(samples) => samples,
         DecodingResult::U16(samples) => samples.into_iter().map(|sample| (sample >> 8) as u8).collect(),
         _ => return Err(damaged("samples that are no whole numbers")),
     };
     let (kind, bits, rows) = match colors {
+        ColorType::Gray(bits @ (1 | 2 | 4 | 8)) if has_palette => {
+            (Colors::Palette(palette::colors(pages, bits)?), bits, samples)
+        }
         ColorType::Gray(bits @ (1 | 2 | 4 | 8)) => (Colors::Gray, bits, samples),
         ColorType::Gray(16) => (Colors::Gray, 8, samples),
         ColorType::GrayA(8 | 16) => {
@@ -85,7 +101,7 @@ fn page(pages: &mut Pages<'_>, limits: &DocumentsConfig, pixels: &mut u64) -> Re
         other => return Err(damaged(format!("{other:?} is not read"))),
     };
     let channels = match kind {
-        Colors::Gray => 1,
+        Colors::Gray | Colors::Palette(_) => 1,
         Colors::Rgb => 3,
         Colors::Cmyk | Colors::CmykInverted => 4,
     };

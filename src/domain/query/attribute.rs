@@ -48,6 +48,11 @@ pub mod tag {
     pub const NUMBER_OF_FRAMES: u32 = 0x0028_0008;
     pub const ROWS: u32 = 0x0028_0010;
     pub const COLUMNS: u32 = 0x0028_0011;
+    pub const SCHEDULED_PROCEDURE_STEP_ID: u32 = 0x0040_0009;
+    pub const PERFORMED_PROCEDURE_STEP_START_DATE: u32 = 0x0040_0244;
+    pub const PERFORMED_PROCEDURE_STEP_START_TIME: u32 = 0x0040_0245;
+    pub const REQUEST_ATTRIBUTES_SEQUENCE: u32 = 0x0040_0275;
+    pub const REQUESTED_PROCEDURE_ID: u32 = 0x0040_1001;
 }
 
 /// A level of the information models.
@@ -107,6 +112,8 @@ pub enum Kind {
     Counted,
     /// The same for everything in the archive.
     Constant,
+    /// Inside the items of a sequence: matched item by item and returned, one value for each item.
+    Nested,
 }
 
 /// An attribute that queries know.
@@ -122,11 +129,28 @@ pub struct Attribute {
     pub level: Level,
     /// Where its value comes from.
     pub kind: Kind,
+    /// The sequence in whose items it is.
+    pub sequence: Option<u32>,
 }
 
 impl Attribute {
-    /// The attribute with this tag, if queries know it.
+    /// The attribute of the data set itself with this tag, if queries know it.
     pub fn of(tag: u32) -> Option<&'static Attribute> {
+        Self::known(tag).filter(|attribute| attribute.sequence.is_none())
+    }
+
+    /// The attribute with this tag in the items of a sequence, if queries know it.
+    pub fn in_sequence(sequence: u32, tag: u32) -> Option<&'static Attribute> {
+        Self::known(tag).filter(|attribute| attribute.sequence == Some(sequence))
+    }
+
+    /// The attributes that queries know in the items of a sequence; none when they do not know the sequence.
+    pub fn all_in_sequence(sequence: u32) -> impl Iterator<Item = &'static Attribute> {
+        ATTRIBUTES.iter().filter(move |attribute| attribute.sequence == Some(sequence))
+    }
+
+    /// The attribute with this tag, wherever it is: no tag is known in two places.
+    pub fn known(tag: u32) -> Option<&'static Attribute> {
         ATTRIBUTES.binary_search_by_key(&tag, |attribute| attribute.tag).ok().map(|at| &ATTRIBUTES[at])
     }
 
@@ -137,7 +161,7 @@ impl Attribute {
 
     /// Whether a value of it in a query is a condition.
     pub fn is_matched(&self) -> bool {
-        matches!(self.kind, Kind::Stored | Kind::Collected)
+        matches!(self.kind, Kind::Stored | Kind::Collected | Kind::Nested)
     }
 
     /// Whether its value is not a column but found from other rows.
@@ -147,7 +171,12 @@ impl Attribute {
 }
 
 const fn attribute(tag: u32, vr: &'static str, keyword: &'static str, level: Level, kind: Kind) -> Attribute {
-    Attribute { tag, vr, keyword, level, kind }
+    Attribute { tag, vr, keyword, level, kind, sequence: None }
+}
+
+const fn of_request(tag: u32, vr: &'static str, keyword: &'static str) -> Attribute {
+    let sequence = Some(tag::REQUEST_ATTRIBUTES_SEQUENCE);
+    Attribute { tag, vr, keyword, level: Level::Series, kind: Kind::Nested, sequence }
 }
 
 use Kind::{Collected, Constant, Counted, Stored};
@@ -197,4 +226,8 @@ const ATTRIBUTES: &[Attribute] = &[
     attribute(tag::NUMBER_OF_FRAMES, "IS", "NumberOfFrames", Instance, Stored),
     attribute(tag::ROWS, "US", "Rows", Instance, Stored),
     attribute(tag::COLUMNS, "US", "Columns", Instance, Stored),
+    of_request(tag::SCHEDULED_PROCEDURE_STEP_ID, "SH", "ScheduledProcedureStepID"),
+    attribute(tag::PERFORMED_PROCEDURE_STEP_START_DATE, "DA", "PerformedProcedureStepStartDate", Series, Stored),
+    attribute(tag::PERFORMED_PROCEDURE_STEP_START_TIME, "TM", "PerformedProcedureStepStartTime", Series, Stored),
+    of_request(tag::REQUESTED_PROCEDURE_ID, "SH", "RequestedProcedureID"),
 ];

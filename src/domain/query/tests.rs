@@ -105,6 +105,21 @@ fn values_that_do_not_fit_are_errors_and_unknown_keys_are_not() {
 }
 
 #[test]
+fn keys_in_a_sequence_must_fit_one_item_together() {
+    let (step, procedure) = (tag::SCHEDULED_PROCEDURE_STEP_ID, tag::REQUESTED_PROCEDURE_ID);
+    let mut query = Query::new(Level::Series);
+    assert_eq!(query.add_key(step, "S1"), Ok(KeySupport::Unsupported), "it is known in the sequence only");
+    let sequence = tag::REQUEST_ATTRIBUTES_SEQUENCE;
+    assert_eq!(query.add_nested_key(sequence, step, "S?"), Ok(KeySupport::Matched));
+    assert_eq!(query.add_nested_key(sequence, procedure, "P1"), Ok(KeySupport::Matched));
+    assert_eq!(query.add_nested_key(sequence, tag::MODALITY, "CT"), Ok(KeySupport::Unsupported));
+    let fits = |item: [&'static str; 2]| query.accepts_item(move |tag| if tag == step { item[0] } else { item[1] });
+    assert!(fits(["S1", "P1"]) && fits(["S2", "P1"]));
+    assert!(!fits(["S1", "P2"]) && !fits(["S11", "P1"]) && !fits(["", "P1"]));
+    assert!(query.accepts(|_| None), "items are not the row's own values");
+}
+
+#[test]
 fn a_wildcard_is_matched_without_trying_everything() {
     let pattern = Pattern::new(&"a*".repeat(400));
     assert!(!pattern.matches(&"b".repeat(100_000)));

@@ -11,7 +11,14 @@ pub(super) const NEVER: Piece = ("1 = 0", 0);
 pub(super) fn exam_key(key: Key) -> Piece {
     match key {
         Key::IdCard => ("e.id_no = ?", 1),
-        Key::HealthCard | Key::Insurance | Key::Card => ("e.card_no = ?", 1),
+        Key::HealthCard | Key::Insurance => ("e.card_no = ?", 1),
+        // A card of the person, under whatever number another organisation knows the same person (D-P7).
+        Key::Card => (
+            "e.id IN (SELECT a.id FROM exam_report a WHERE a.card_no = ? UNION ALL SELECT y.id FROM patient_record c \
+             JOIN patient_record p ON p.person_pk = c.person_pk AND p.origin = 'report' \
+             JOIN exam_report y ON y.org_code = p.org_code AND y.patient_id = p.patient_id WHERE c.card_no = ?)",
+            2,
+        ),
         Key::MedicalRecord => ("(e.event_no = ? OR e.patient_id = ?)", 2),
         Key::Visit => ("e.event_no = ?", 1),
         Key::OutPatient => ("(e.event_no = ? AND e.event_type IN ('1', '3'))", 1),
@@ -24,7 +31,12 @@ pub(super) fn exam_key(key: Key) -> Piece {
              FROM exam_study x JOIN study t ON t.id = x.study_pk WHERE t.accession_number = ?)",
             2,
         ),
-        Key::PatientId => ("(e.patient_local_id = ? OR e.patient_id = ?)", 2),
+        Key::PatientId => (
+            "e.id IN (SELECT a.id FROM exam_report a WHERE a.patient_local_id = ? UNION ALL SELECT a.id \
+             FROM exam_report a WHERE a.patient_id = ? UNION ALL SELECT x.exam_report_pk FROM study t \
+             JOIN exam_study x ON x.study_pk = t.id WHERE t.patient_id = ?)",
+            3,
+        ),
         Key::PatientMaster => (
             "e.id IN (SELECT y.id FROM person m JOIN patient_record p ON p.person_pk = m.id AND p.origin = 'report' \
              JOIN exam_report y ON y.org_code = p.org_code AND y.patient_id = p.patient_id WHERE m.master_id = ?)",
@@ -42,7 +54,13 @@ pub(super) fn exam_key(key: Key) -> Piece {
 pub(super) fn lab_key(key: Key) -> Piece {
     match key {
         Key::IdCard => ("l.id_no = ?", 1),
-        Key::HealthCard | Key::Insurance | Key::Card => ("l.card_no = ?", 1),
+        Key::HealthCard | Key::Insurance => ("l.card_no = ?", 1),
+        Key::Card => (
+            "l.id IN (SELECT a.id FROM lab_report a WHERE a.card_no = ? UNION ALL SELECT y.id FROM patient_record c \
+             JOIN patient_record p ON p.person_pk = c.person_pk AND p.origin = 'report' \
+             JOIN lab_report y ON y.org_code = p.org_code AND y.patient_id = p.patient_id WHERE c.card_no = ?)",
+            2,
+        ),
         Key::MedicalRecord => ("(l.event_no = ? OR l.patient_id = ?)", 2),
         Key::Visit => ("l.event_no = ?", 1),
         Key::OutPatient => ("(l.event_no = ? AND l.event_type IN ('1', '3'))", 1),

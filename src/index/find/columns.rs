@@ -48,6 +48,11 @@ pub(super) fn of(query: &Query) -> Vec<&'static Column> {
     COLUMNS.iter().filter(|column| asked(column.tag)).collect()
 }
 
+/// The columns that decide whether a row fits.
+pub(super) fn of_conditions(query: &Query) -> Vec<&'static Column> {
+    COLUMNS.iter().filter(|column| query.condition(column.tag).is_some()).collect()
+}
+
 /// Reads a row.
 pub(super) fn read(row: &Row, query: &Query, columns: &[&'static Column]) -> Result<Candidate, Error> {
     let level = query.level();
@@ -105,6 +110,8 @@ static COLUMNS: &[Column] = &[
     text(tag::PROTOCOL_NAME, "series.protocol_name"),
     text(tag::SERIES_DATE, "series.series_date"),
     text(tag::SERIES_TIME, "series.series_time"),
+    text(tag::PERFORMED_PROCEDURE_STEP_START_DATE, "series.performed_date"),
+    text(tag::PERFORMED_PROCEDURE_STEP_START_TIME, "series.performed_time"),
     text(tag::STATION_NAME, "series.station_name"),
     text(tag::MANUFACTURER, "series.manufacturer"),
     text(tag::MANUFACTURER_MODEL_NAME, "series.model_name"),

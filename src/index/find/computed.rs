@@ -1,4 +1,4 @@
-//! Values that are found from the rows below: counts, and the modalities and SOP classes of a study.
+//! Values that are found from other rows: counts, the modalities and SOP classes of a study, the requests of a series.
 
 use std::collections::BTreeMap;
 
@@ -80,6 +80,21 @@ const COMPUTED: &[Computed] = &[
               AND study.patient_pk",
         end: " GROUP BY study.patient_pk",
     },
+    // One value for each item, in the same order for both.
+    Computed {
+        tag: tag::SCHEDULED_PROCEDURE_STEP_ID,
+        owner: Owner::Series,
+        sql: "SELECT series_request.series_pk AS owner, series_request.step_id AS value FROM series_request \
+              WHERE series_request.series_pk",
+        end: " ORDER BY series_request.series_pk, series_request.item",
+    },
+    Computed {
+        tag: tag::REQUESTED_PROCEDURE_ID,
+        owner: Owner::Series,
+        sql: "SELECT series_request.series_pk AS owner, series_request.procedure_id AS value FROM series_request \
+              WHERE series_request.series_pk",
+        end: " ORDER BY series_request.series_pk, series_request.item",
+    },
     // Bytes that only an upstream archive has (RD-8); what has none of these is online.
     Computed {
         tag: tag::INSTANCE_AVAILABILITY,
@@ -136,10 +151,10 @@ fn statement(start: &'static str, computed: &Computed, confidentiality: Confiden
     select
 }
 
-/// The explanations of all statements that the query needs.
+/// All statements that the query needs, for an explanation.
 pub(super) fn explained(query: &Query, confidentiality: Confidentiality) -> Vec<Select> {
     let asked = |computed: &&Computed| query.returned().contains(&computed.tag) && is_of(query.level(), computed);
-    let explain = |computed: &Computed| statement("EXPLAIN QUERY PLAN ", computed, confidentiality, vec![1, 2]);
+    let explain = |computed: &Computed| statement("", computed, confidentiality, vec![1, 2]);
     COMPUTED.iter().filter(asked).map(explain).collect()
 }
 

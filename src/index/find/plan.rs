@@ -32,10 +32,22 @@ pub(super) enum Driver {
     Key { lookup: Lookup, earlier: Vec<Lookup> },
     /// Studies with this modality, by date.
     Modality(String),
+    /// Series that answer a request, by the condition on this attribute, which names it exactly.
+    Request(u32, String),
     /// Studies by date.
     Date,
     /// Patients by PatientID.
     Patients,
+}
+
+impl Driver {
+    /// How many characters name what is walked; longer numbers are rarer.
+    fn length(&self) -> usize {
+        match self {
+            Driver::Request(_, number) => number.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// A range of search keys.
@@ -107,9 +119,20 @@ fn drivers(query: &Query) -> Vec<Driver> {
             return uids.chunks(CHUNK).map(|chunk| by_uids(of, chunk.to_vec())).collect();
         }
     }
+    let request = [tag::SCHEDULED_PROCEDURE_STEP_ID, tag::REQUESTED_PROCEDURE_ID].into_iter();
+    let request = request.filter_map(|tag| match query.condition(tag) {
+        Some(Matching::Exactly(text)) => Some(Driver::Request(tag, text.clone())),
+        _ => None,
+    });
+    let request = request.max_by_key(Driver::length);
+    if [tag::ACCESSION_NUMBER, tag::PATIENT_ID].into_iter().any(|tag| is_few(query, tag)) {
+        return vec![Driver::StudyNumber];
+    }
+    if let Some(request) = request {
+        return vec![request];
+    }
     // Many devices call every study 1; dates are narrower then.
-    let own_number = [tag::STUDY_ID].into_iter().filter(|_| query.condition(tag::STUDY_DATE).is_none());
-    if [tag::ACCESSION_NUMBER, tag::PATIENT_ID].into_iter().chain(own_number).any(|tag| is_few(query, tag)) {
+    if query.condition(tag::STUDY_DATE).is_none() && is_few(query, tag::STUDY_ID) {
         return vec![Driver::StudyNumber];
     }
     by_range(query)

@@ -2,6 +2,7 @@
 
 use super::columns::{self, Column, Holds};
 use super::plan::{Driver, Segment};
+use super::requests;
 use super::{Confidentiality, Error, has_study};
 use crate::domain::query::attribute::{Kind, Level, tag};
 use crate::domain::query::{Matching, Pattern, Query};
@@ -18,7 +19,7 @@ const SHARED: &str = " AND NOT EXISTS (SELECT 1 FROM exam_study CROSS JOIN exam_
      WHERE exam_study.study_pk = study.id AND exam_report.id = exam_study.exam_report_pk \
      AND (exam_report.restricted = 1 OR exam_report.vip = 1 OR exam_report.withdrawn = 1))";
 
-/// Builds the statement of the page behind `last`; `start` is `SELECT ` or an explanation of it.
+/// Builds the statement of the page behind `last`; `start` is `SELECT `.
 pub(super) fn of(
     start: &'static str,
     query: &Query,
@@ -93,6 +94,9 @@ fn push_tables(select: &mut Select, level: Level, segment: &Segment) {
             let joined = " AND study.id = study_key.study_pk AND study_key.org_code = ? AND study_key.kind = ?";
             select.push(joined, params![&segment.readable.org_code, lookup.kind]);
         }
+        Driver::Request(tag, number) => {
+            requests::push_tables(select, level, &segment.readable.org_code, *tag, number);
+        }
         Driver::Modality(modality) => {
             select.push(" FROM study_modality CROSS JOIN study", vec![]);
             push_tables_below(select, level);
@@ -148,6 +152,7 @@ fn push_conditions(select: &mut Select, query: &Query, segment: &Segment, is_lat
         match condition.attribute.kind {
             Kind::Collected => push_collected(select, tag, &condition.matching, &segment.driver),
             Kind::Counted | Kind::Constant => {}
+            Kind::Nested => requests::push_condition(select, tag, &condition.matching, &segment.driver),
             // The modality's table is walked by its own copy.
             Kind::Stored if tag == tag::STUDY_DATE && matches!(segment.driver, Driver::Modality(_)) => {}
             Kind::Stored => {
@@ -270,10 +275,12 @@ fn order(level: Level, driver: &Driver) -> (Vec<(&'static str, &'static str)>, b
         Driver::Modality(_) => {
             (vec![("study_modality.study_date", "date_of_row"), ("study_modality.study_pk", "study_id_of_row")], true)
         }
+        // The order of its index; a series belongs to one study only.
+        Driver::Request(..) => (vec![("series_request.series_pk", "series_id_of_row")], false),
         Driver::Date => (vec![("study.study_date", "date_of_row"), ("study.id", "study_id_of_row")], true),
         _ => (vec![("study.id", "study_id_of_row")], false),
     };
-    if level >= Level::Series {
+    if level >= Level::Series && !matches!(driver, Driver::Request(..)) {
         columns.push(("series.id", "series_id_of_row"));
     }
     if level == Level::Instance {
@@ -286,7 +293,7 @@ fn push_order(select: &mut Select, level: Level, segment: &Segment, last: Option
     let (columns, goes_down) = order(level, &segment.driver);
     if let Some(last) = last {
         if level >= Level::Series
-            && columns.len() > 2
+            && (columns.len() > 2 || matches!(segment.driver, Driver::Request(..)))
             && let Some(first) = last.first()
         {
             // A row of several tables is no range of an index; its first column is.
@@ -327,7 +334,7 @@ pub(super) fn position(row: &Row, segment: &Segment, level: Level) -> Result<Vec
 }
 
 /// A pattern for LIKE that fits whatever the pattern fits, and perhaps more: without escapes, with few wildcards.
-fn like_text(pattern: &Pattern) -> String {
+pub(super) fn like_text(pattern: &Pattern) -> String {
     let mut like = String::with_capacity(pattern.as_str().len());
     let mut stars = 0;
     for c in pattern.as_str().chars() {
@@ -373,6 +380,6 @@ pub(super) fn fits_like(key: &[u8], like: &[u8]) -> bool {
     Pattern::new(&pattern).matches(&String::from_utf8_lossy(key))
 }
 
-fn texts(list: &[String]) -> Vec<Value> {
+pub(super) fn texts(list: &[String]) -> Vec<Value> {
     list.iter().map(Value::from).collect()
 }

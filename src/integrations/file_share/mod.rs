@@ -11,6 +11,7 @@ mod disposal;
 mod place_name;
 mod scan;
 mod sidecar;
+mod store;
 mod take;
 mod watcher;
 

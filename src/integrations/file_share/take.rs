@@ -1,7 +1,6 @@
-//! Takes one file: looks at it, finds out what it belongs to, stores it, puts it away.
+//! Takes one file: looks at it, finds out what it belongs to, has it stored, puts it away.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,15 +15,13 @@ use super::disposal::{self, Stamp, with_ending};
 use super::place_name;
 use super::scan::{Ready, markers_of};
 use super::sidecar::{self, Sidecar};
-use crate::archive::images::store_attachment::{AttachmentOutcome, ReceiveAttachment};
-use crate::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
+use super::store::{PIECE, Source, store_attachment, store_instance};
+use crate::archive::images::store_attachment::ReceiveAttachment;
+use crate::archive::images::store_instance::{Completeness, ReceiveInstance};
 use crate::archive::{self, Archive};
 use crate::dicom::text::Charset;
 use crate::domain::Actor;
 use crate::domain::attachment::AttachmentType;
-
-/// Bytes read at a time; also what is looked at to say what a file is.
-const PIECE: usize = 1024 * 1024;
 
 /// A share that is being watched.
 #[derive(Debug)]
@@ -55,7 +52,7 @@ pub(super) enum Taken {
 }
 
 /// Why a file is not stored.
-enum Trouble {
+pub(super) enum Trouble {
     /// For good; the words are for the reason file.
     Unfit(String),
     Waits,
@@ -269,102 +266,6 @@ fn attachment(
         source_name: place_name::text_of(relative.file_name().unwrap_or_default()),
         actor: actor(share),
     })
-}
-
-async fn store_instance(
-    archive: &Archive,
-    command: ReceiveInstance,
-    mut source: Source,
-    mut piece: BytesMut,
-    dataset_offset: usize,
-) -> Result<&'static str, Trouble> {
-    let mut writer = archive.receive_instance(command).await?;
-    let mut from = dataset_offset.min(piece.len());
-    loop {
-        if let Err(error) = writer.write(&piece[from..]).await {
-            writer.abort().await;
-            return Err(error.into());
-        }
-        from = 0;
-        piece.clear();
-        match source.fill(&mut piece).await {
-            Ok(()) if piece.is_empty() => break,
-            Ok(()) => {}
-            Err(error) => {
-                writer.abort().await;
-                return Err(error.into());
-            }
-        }
-    }
-    if !source.is_unchanged().await? {
-        writer.abort().await;
-        return Err(Trouble::Waits);
-    }
-    Ok(match writer.commit().await? {
-        StoreOutcome::Stored => "stored",
-        StoreOutcome::Duplicate => "duplicate",
-        StoreOutcome::NewVersion => "version",
-    })
-}
-
-async fn store_attachment(
-    archive: &Archive,
-    command: ReceiveAttachment,
-    mut source: Source,
-    mut piece: BytesMut,
-) -> Result<&'static str, Trouble> {
-    let mut writer = archive.receive_attachment(command)?;
-    while !piece.is_empty() {
-        if let Err(error) = writer.write(&piece).await {
-            writer.abort().await;
-            return Err(error.into());
-        }
-        piece.clear();
-        if let Err(error) = source.fill(&mut piece).await {
-            writer.abort().await;
-            return Err(error.into());
-        }
-    }
-    if !source.is_unchanged().await? {
-        writer.abort().await;
-        return Err(Trouble::Waits);
-    }
-    Ok(match writer.commit().await? {
-        AttachmentOutcome::Stored => "stored",
-        AttachmentOutcome::Duplicate => "duplicate",
-    })
-}
-
-/// A file that is being read; it may grow or shrink meanwhile.
-struct Source {
-    file: tokio::fs::File,
-    stamp: Stamp,
-    read: u64,
-}
-
-impl Source {
-    fn new(file: File, stamp: Stamp) -> Self {
-        Self { file: tokio::fs::File::from_std(file), stamp, read: 0 }
-    }
-
-    /// Reads up to [`PIECE`] bytes; nothing at the end.
-    async fn fill(&mut self, piece: &mut BytesMut) -> io::Result<()> {
-        while piece.len() < PIECE {
-            let room = (PIECE - piece.len()) as u64;
-            let read = (&mut self.file).take(room).read_buf(piece).await?;
-            self.read += read as u64;
-            // What grows without end is not read without end.
-            if read == 0 || self.read > self.stamp.length {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    async fn is_unchanged(&self) -> io::Result<bool> {
-        let now = Stamp::of(&self.file.metadata().await?);
-        Ok(now == self.stamp && self.read == self.stamp.length)
-    }
 }
 
 /// Moves the file, then its sidecar; an orphaned sidecar does no harm, a file without its sidecar would.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive::peers::forward::ForwardRule;
 use crate::domain::customer::Secret;
 use crate::domain::day_window::Window;
+use crate::tls::PeerTlsConfig;
 
 /// How instances travel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,10 +49,17 @@ pub struct UpstreamConfig {
     pub token: Secret,
     /// File that holds the bearer token.
     pub token_file: Option<PathBuf>,
+    /// For `stow-rs`: our end of TLS towards an `https` address, with a private authority or a certificate that we show.
+    /// Default: the authorities that the system trusts, and no certificate. For `c-store` see `[peer.tls]` of its peer.
+    pub tls: Option<PeerTlsConfig>,
     /// Codes of the organisations whose instances go there. Default all.
     pub organizations: Vec<String>,
     /// `commitment` (default for `c-store`), `query` (default for `stow-rs`) or `none`.
     pub confirm: Option<Confirmation>,
+    /// For `c-store`: whether an instance that the upstream does not take as it is stored goes in Explicit or Implicit VR
+    /// Little Endian, decompressed where necessary, instead of being parked. The upstream then keeps the converted form;
+    /// with `front.keep_days` it is the only one that is left. Default false.
+    pub convert: bool,
     /// Associations or requests at the same time, each with a study of its own. Default 2.
     pub associations: usize,
     /// Instances sent over one association, or in one request. Default 100.
@@ -89,8 +97,10 @@ impl Default for UpstreamConfig {
             url: String::new(),
             token: Secret::default(),
             token_file: None,
+            tls: None,
             organizations: Vec::new(),
             confirm: None,
+            convert: false,
             associations: 2,
             batch_instances: 100,
             bytes_per_second: 0,
@@ -141,6 +151,19 @@ impl UpstreamConfig {
                 _ => faults.push("stow-rs needs the http or https address of a DICOMweb service".to_owned()),
             },
             Way::CStore => {}
+        }
+        if self.convert && self.way == Way::StowRs {
+            faults.push("convert is for c-store".to_owned());
+        }
+        match &self.tls {
+            None => {}
+            Some(_) if self.way == Way::CStore => {
+                faults.push("tls is for stow-rs; see [peer.tls] of its peer".to_owned())
+            }
+            Some(_) if !self.url.trim_start().to_ascii_lowercase().starts_with("https:") => {
+                faults.push("tls needs an https address".to_owned());
+            }
+            Some(tls) => faults.extend(tls.load_https().err().map(|error| error.to_string())),
         }
         if self.associations == 0 || self.batch_instances == 0 || self.poll_ms == 0 || self.lease_ms < 1000 {
             faults.push("associations, batch_instances, poll_ms must be 1 at least, lease_ms 1000".to_owned());

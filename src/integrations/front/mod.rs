@@ -8,6 +8,7 @@ mod bandwidth;
 mod c_store;
 mod config;
 mod confirm;
+mod https;
 mod purge;
 mod sender;
 mod stow;

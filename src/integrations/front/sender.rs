@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, FuturesUnordered};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -173,12 +173,19 @@ impl Context {
         from: u64,
     ) -> Result<BoxStream<'static, std::io::Result<Bytes>>, archive::Error> {
         let stream = self.archive.forward_bytes(instance, from).await?;
+        Ok(self.throttled(stream.map(|bytes| bytes.map_err(std::io::Error::other))))
+    }
+
+    /// What comes in pieces, as fast as the upstream's bandwidth allows.
+    pub(super) fn throttled<E: Send + 'static>(
+        self: &Arc<Self>,
+        stream: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+    ) -> BoxStream<'static, Result<Bytes, E>> {
         let context = Arc::clone(self);
         let limit = self.config.bytes_per_second;
         let piece = if limit == 0 { usize::MAX } else { (limit as usize / 4).max(SMALLEST_PIECE) };
         let pieces = stream.map(move |bytes| {
-            let bytes = bytes.map_err(std::io::Error::other);
-            let parts: Vec<std::io::Result<Bytes>> = match bytes {
+            let parts: Vec<Result<Bytes, E>> = match bytes {
                 Ok(whole) => (0..whole.len().div_ceil(piece.min(whole.len().max(1))))
                     .map(|i| Ok(whole.slice(i * piece..(i * piece).saturating_add(piece).min(whole.len()))))
                     .collect(),
@@ -195,7 +202,7 @@ impl Context {
                 bytes
             }
         });
-        Ok(throttled.boxed())
+        throttled.boxed()
     }
 
     fn count(&self, outcome: &'static str) {

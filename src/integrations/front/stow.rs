@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, header, redirect};
+use reqwest::{Body, RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
 
 use super::config::UpstreamConfig;
+use super::https::RenewedClient;
 use super::sender::Context;
 use crate::archive;
 use crate::archive::peers::forward::{ForwardBatch, ForwardInstance, ForwardResult};
@@ -29,7 +30,7 @@ const MOST_PAGES: usize = 1000;
 /// A DICOMweb service.
 #[derive(Debug)]
 pub(super) struct WebUpstream {
-    client: Client,
+    client: RenewedClient,
     url: String,
     token: String,
     max_answer_bytes: usize,
@@ -46,19 +47,12 @@ struct Progress {
 
 impl WebUpstream {
     pub(super) fn new(config: &UpstreamConfig) -> Result<Self, String> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let timeout = Duration::from_millis(config.timeout_ms.max(1));
-        let client = Client::builder()
-            .connect_timeout(timeout)
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|error| format!("upstream {}: {error}", config.name))?;
         Ok(Self {
-            client,
+            client: RenewedClient::new(config)?,
             url: config.url.trim_end_matches('/').to_owned(),
             token: config.token.0.clone(),
             max_answer_bytes: config.max_answer_bytes,
-            timeout,
+            timeout: Duration::from_millis(config.timeout_ms.max(1)),
         })
     }
 
@@ -68,7 +62,7 @@ impl WebUpstream {
         let progress = Arc::new(Mutex::new(Progress { at: Instant::now(), culprit: None }));
         let body = body(context, batch.instances.clone(), &boundary, &progress);
         let kind = format!("multipart/related; type=\"application/dicom\"; boundary={boundary}");
-        let request = self.request(self.client.post(format!("{}/studies", self.url)));
+        let request = self.request(self.client.get().await.post(format!("{}/studies", self.url)));
         let request = request.header(header::CONTENT_TYPE, kind).header(header::ACCEPT, DICOM_JSON).body(body);
         let answered = tokio::select! {
             answered = self.answer(request) => answered,
@@ -99,10 +93,11 @@ impl WebUpstream {
         let wanted: HashSet<&str> = batch.instances.iter().map(|one| one.sop_instance_uid.as_str()).collect();
         let mut found: HashSet<String> = HashSet::new();
         let (mut offset, mut missing) = (0, wanted.len());
+        let client = self.client.get().await;
         for _ in 0..MOST_PAGES {
             let study = &batch.study_instance_uid;
             let address = format!("{}/studies/{study}/instances?limit={PAGE}&offset={offset}", self.url);
-            let request = self.request(self.client.get(address)).header(header::ACCEPT, DICOM_JSON);
+            let request = self.request(client.get(address)).header(header::ACCEPT, DICOM_JSON);
             let (status, text) = tokio::time::timeout(self.timeout, self.answer(request))
                 .await
                 .map_err(|_| format!("no answer within {} ms", self.timeout.as_millis()))??;

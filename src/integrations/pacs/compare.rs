@@ -2,6 +2,7 @@
 
 use super::ask::StudyAtNode;
 use crate::archive::peers::retrieve_exam::HeldStudy;
+use crate::archive::upkeep::delete_images::DeletedHere;
 
 /// The difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,18 @@ pub(super) struct Difference {
     pub(super) missing: Option<u64>,
     /// Series that miss something, when only some of those that are known do.
     pub(super) series: Vec<String>,
+}
+
+/// The study without the series of which something has been deleted here; nothing when all of it was, or when the node does
+/// not tell its series.
+pub(super) fn without(study: &StudyAtNode, deleted: &DeletedHere) -> Option<StudyAtNode> {
+    if deleted.whole || study.series.is_empty() {
+        return None;
+    }
+    let mut rest = study.clone();
+    rest.series.retain(|uid, _| !deleted.series.contains(uid));
+    rest.instances = None;
+    (!rest.series.is_empty()).then_some(rest)
 }
 
 /// Compares by the instances of each series where they are known, else by the numbers of each series, else by the
@@ -105,6 +118,18 @@ mod tests {
         assert_eq!(compare(&study(Some(4), &[("1", None, None)]), &here).missing, Some(3));
         let unknown = compare(&study(None, &[("1", None, None)]), &here);
         assert_eq!((unknown.expected, unknown.missing, unknown.held), (None, None, 1));
+    }
+
+    #[test]
+    fn a_series_of_which_something_was_deleted_is_left_out() {
+        let there = study(Some(5), &[("1", Some(2), None), ("2", Some(3), None)]);
+        let deleted = |series: &[&str]| DeletedHere { whole: false, series: uids(series) };
+        let rest = without(&there, &deleted(&["1", "7"])).unwrap();
+        let difference = compare(&rest, &held(&[("2", &["2.1"])]));
+        assert_eq!((difference.expected, difference.missing), (Some(3), Some(2)));
+        assert_eq!(without(&there, &deleted(&["1", "2"])), None);
+        assert_eq!(without(&there, &DeletedHere { whole: true, ..DeletedHere::default() }), None);
+        assert_eq!(without(&study(Some(5), &[]), &deleted(&["1"])), None, "which series there are is not known");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::ask::{SERIES_INSTANCE_UID, StudyAtNode, within};
 use super::classes;
-use super::compare::{Difference, compare};
+use super::compare::{Difference, compare, without};
 use super::node::Node;
+use crate::archive::peers::retrieve_exam::ExamKeys;
 use crate::archive::{self, Archive};
 use crate::dimse::scu::{
     Association, Error, GetDestination, Identifier, Proposal, QueryLevel, RetrieveMethod, Retrieved,
@@ -13,6 +14,13 @@ use crate::domain::{Actor, ActorKind};
 /// Series that are fetched one by one; with more the whole study is.
 const MAX_SINGLE_SERIES: usize = 16;
 
+/// What may be asked for at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Study,
+    SingleSeries,
+}
+
 /// How one study stands after fetching.
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
@@ -21,29 +29,47 @@ pub(super) struct Fetched {
     pub(super) missing: Option<u64>,
     /// Instances that are here now and were not before.
     pub(super) fetched: u64,
+    /// Nothing was fetched, because it has been deleted here.
+    pub(super) is_deleted: bool,
     pub(super) error: String,
 }
 
-/// Fetches what is missing of a study, and looks again.
+/// Fetches what is missing of a study, and looks again. Series of which something has been deleted here are left out.
 pub(super) async fn complete(
     archive: &Archive,
     node: &Node,
-    org_code: &str,
+    exam: &ExamKeys,
     study: &StudyAtNode,
 ) -> Result<Fetched, archive::Error> {
+    let org_code = exam.org_code.as_str();
+    let deleted = archive.deleted_of_study(exam.exam_report_pk, org_code, &study.study_instance_uid).await?;
+    let (rest, scope) = match (deleted.is_empty(), node.settings().fetch_series) {
+        (true, _) => (None, Scope::Study),
+        // What is left can only be asked for series by series.
+        (false, true) => (without(study, &deleted), Scope::SingleSeries),
+        (false, false) => (None, Scope::SingleSeries),
+    };
+    let study = match (&rest, scope) {
+        (Some(rest), _) => rest,
+        (None, Scope::Study) => study,
+        (None, Scope::SingleSeries) => {
+            return Ok(Fetched { missing: Some(0), is_deleted: true, ..Fetched::default() });
+        }
+    };
     let before = compare(study, &archive.held_of_study(org_code, &study.study_instance_uid).await?);
     if before.missing == Some(0) {
         let Difference { expected, held, missing, .. } = before;
         return Ok(Fetched { expected, held, missing, ..Fetched::default() });
     }
-    let retrieved = fetch(archive, node, org_code, study, &before).await;
+    let retrieved = fetch(archive, node, org_code, study, (&before, scope)).await;
     let after = compare(study, &archive.held_of_study(org_code, &study.study_instance_uid).await?);
     let fetched = after.held.saturating_sub(before.held);
     let (sent, error) = match retrieved {
         Ok(retrieved) => (retrieved.counts.sent(), complaint(node, &retrieved)),
         Err(error) => (0, super::fault(&error)),
     };
-    let mut outcome = Fetched { expected: after.expected, held: after.held, missing: after.missing, fetched, error };
+    let Difference { expected, held, missing, .. } = after;
+    let mut outcome = Fetched { expected, held, missing, fetched, error, is_deleted: false };
     if outcome.missing.is_none() && outcome.error.is_empty() && after.held > 0 {
         // The node tells no numbers: what it sent without a failure is all that it has.
         outcome.expected = Some(after.held);
@@ -66,7 +92,7 @@ async fn fetch(
     node: &Node,
     org_code: &str,
     study: &StudyAtNode,
-    before: &Difference,
+    (before, scope): (&Difference, Scope),
 ) -> Result<Retrieved, Error> {
     let mut association = match node.method() {
         RetrieveMethod::Get => {
@@ -80,7 +106,7 @@ async fn fetch(
         }
     };
     let mut result = None;
-    for identifier in identifiers(node, study, before) {
+    for identifier in identifiers(node, study, before, scope) {
         match fetch_one(&mut association, archive, node, org_code, study, &identifier).await {
             Ok(retrieved) => result = Some(merge(result, retrieved)),
             Err(error) => {
@@ -95,13 +121,14 @@ async fn fetch(
 }
 
 /// The study, or the few series that miss something.
-fn identifiers(node: &Node, study: &StudyAtNode, before: &Difference) -> Vec<Identifier> {
-    let single = node.settings().fetch_series && !before.series.is_empty() && before.series.len() <= MAX_SINGLE_SERIES;
-    if !single {
-        return vec![within(node, QueryLevel::Study, study)];
-    }
-    let series = before.series.iter();
-    series.map(|uid| within(node, QueryLevel::Series, study).uid(SERIES_INSTANCE_UID, uid)).collect()
+fn identifiers(node: &Node, study: &StudyAtNode, before: &Difference, scope: Scope) -> Vec<Identifier> {
+    let few = node.settings().fetch_series && !before.series.is_empty() && before.series.len() <= MAX_SINGLE_SERIES;
+    let series: Vec<&String> = match (scope, before.series.is_empty()) {
+        (Scope::Study, _) if !few => return vec![within(node, QueryLevel::Study, study)],
+        (Scope::SingleSeries, true) => study.series.keys().collect(),
+        _ => before.series.iter().collect(),
+    };
+    series.into_iter().map(|uid| within(node, QueryLevel::Series, study).uid(SERIES_INSTANCE_UID, uid)).collect()
 }
 
 async fn fetch_one(

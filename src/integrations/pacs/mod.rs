@@ -38,6 +38,8 @@ struct Seen {
     missing: Option<u64>,
     fetched: u64,
     ignored: u64,
+    /// Studies that are not fetched, because they have been deleted here.
+    deleted: u64,
     error: String,
 }
 
@@ -88,7 +90,11 @@ impl Pacs {
         };
         let mut seen = Vec::with_capacity(nodes.len());
         for (node, place) in nodes.iter().zip(places) {
-            seen.push((*node, self.look(node, &exam).await));
+            let looked = self.look(node, &exam).await;
+            if looked.error.is_empty() {
+                self.archive.note_success("RAD-16", &node.ae_title().to_string());
+            }
+            seen.push((*node, looked));
             drop(place);
         }
         let check = summary(&seen);
@@ -140,14 +146,19 @@ impl Pacs {
             );
         }
         for study in asked.studies {
-            match fetch::complete(&self.archive, node, &exam.org_code, &study).await {
+            match fetch::complete(&self.archive, node, exam, &study).await {
                 Ok(fetched) => {
                     seen.fetched += fetched.fetched;
                     seen.missing = seen.missing.zip(fetched.missing).map(|(a, b)| a.saturating_add(b));
                     if !fetched.error.is_empty() {
                         seen.error = fetched.error;
                     }
-                    seen.studies.insert(study.study_instance_uid, (fetched.expected, fetched.held));
+                    match fetched.is_deleted {
+                        true => seen.deleted += 1,
+                        false => {
+                            seen.studies.insert(study.study_instance_uid, (fetched.expected, fetched.held));
+                        }
+                    }
                 }
                 Err(error) => {
                     seen.error = error.to_string();
@@ -198,6 +209,7 @@ fn summary(seen: &[(&Node, Seen)]) -> RetrieveCheck {
             total(studies.values().map(|(expected, _)| *expected).collect())
         },
         held: studies.values().map(|(_, held)| held).sum(),
+        deleted: seen.iter().map(|(_, seen)| seen.deleted).sum(),
         fetched: seen.iter().map(|(_, seen)| seen.fetched).sum(),
         missing: total(seen.iter().map(|(_, seen)| seen.missing).collect()),
         error: errors.join("; "),
@@ -217,6 +229,7 @@ fn detail(node: &Node, seen: &Seen) -> Json {
         "missing": seen.missing,
         "fetched": seen.fetched,
         "ignored_answers": seen.ignored,
+        "deleted_here": seen.deleted,
         "error": seen.error,
     })
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::config::Acknowledgement;
-use crate::archive::reports::register_reports::{BatchOutcome, RecordOutcome};
+use crate::archive::reports::batch_outcome::{BatchOutcome, RecordOutcome};
 use crate::archive::reports::report_codes::{Code, Note};
 use crate::soap::xml::{escape, escape_attribute};
 
@@ -110,7 +110,7 @@ fn json(summary: &Summary, outcome: &Result<BatchOutcome, Code>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::reports::register_reports::{RecordKind, Status};
+    use crate::archive::reports::batch_outcome::{RecordKind, Status};
 
     fn outcome(rejected: bool) -> Result<BatchOutcome, Code> {
         let stored = RecordOutcome {

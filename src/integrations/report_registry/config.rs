@@ -193,6 +193,9 @@ pub struct ClientConfig {
     /// What it may do by `/api/v1` and `/fhir`: `none`, `query` (reports of patients that it names) or `follow` (also by
     /// time: lists, the change feed, exports). Default `none`. It says `key` as a bearer token.
     pub api: ApiRight,
+    /// Whether it may record by `/api/v1/recognitions` whether its organisations (all, when it has none of its own) recognised
+    /// the images and data of others' reports. Default false. It needs `api`.
+    pub recognitions: bool,
     /// The organisation whose objects it stores by DICOMweb. Default: the only one of `organizations`.
     pub store_organization: String,
 }

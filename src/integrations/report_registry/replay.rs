@@ -8,8 +8,9 @@ use super::config::ConfigError;
 use super::read::{self, Ask, Method};
 use super::routes::Settings;
 use super::{Batch, RegistryConfig};
+use crate::archive::reports::batch_outcome::BatchOutcome;
 use crate::archive::reports::keep_message::{KeptMessage, MessageState};
-use crate::archive::reports::register_reports::{BatchOutcome, Origin, RegisterReports};
+use crate::archive::reports::register_reports::{Origin, RegisterReports};
 use crate::archive::reports::report_codes::Code;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
@@ -92,9 +93,10 @@ impl Replay {
         batch: Batch,
     ) -> Result<BatchOutcome, Error> {
         let Batch { exams, labs, items, .. } = batch;
-        let origin = Origin::TakenUpAgain { sender: sender.config.name.clone(), received_at: message.received_at };
+        let (sender_name, received_at) = (sender.config.name.clone(), message.received_at);
+        let origin = Origin::TakenUpAgain { message_pk: message.id, sender: sender_name, received_at };
         let (actor, rules) = (actor.clone(), sender.rules.clone());
-        let command = RegisterReports { message_pk: message.id, actor, origin, rules, exams, labs, items };
+        let command = RegisterReports { actor, origin, rules, exams, labs, items };
         self.archive.register_reports(command).await
     }
 

@@ -16,12 +16,11 @@ use super::kept::{body_without_key, headers_without_secrets};
 use super::read::{Method, Query, Wire};
 use super::routes::{Registry, fault, reply};
 use super::upload::{self, File};
+use crate::archive::reports::batch_outcome::{BatchOutcome, RecordKind, RecordOutcome, Status};
 use crate::archive::reports::find_reports::{FindReports, QueryRules};
 use crate::archive::reports::keep_message::InboundMessage;
 use crate::archive::reports::push_report_file::{PushFailure, PushedFile};
-use crate::archive::reports::register_reports::{
-    BatchOutcome, Origin, RecordKind, RecordOutcome, RegisterReports, Status,
-};
+use crate::archive::reports::register_reports::{Origin, RegisterReports};
 use crate::archive::reports::report_codes::{Code, Note};
 use crate::domain::date_time::{self, Moment};
 use crate::domain::{Actor, ActorKind};
@@ -125,10 +124,10 @@ impl Visit<'_> {
             tracing::error!(sender.name = %sender.config.name, %error, "registration not kept");
             Code::NotKept
         };
-        let message_pk = archive.keep_message(message).await.map_err(not_kept)?;
         let batch = match batch {
             Ok(batch) => batch,
             Err(code) => {
+                let message_pk = archive.keep_message(message).await.map_err(not_kept)?;
                 let result = json!({ "code": code.as_str() }).to_string();
                 archive.fail_message(message_pk, result).await.map_err(not_kept)?;
                 return Err(code);
@@ -139,8 +138,8 @@ impl Visit<'_> {
         let (pushed, left) = upload::assign(files, &mut exams);
         let actor = self.actor(ActorKind::Sender, &sender.config.name);
         let rules = sender.rules.clone();
-        let command =
-            RegisterReports { message_pk, actor: actor.clone(), origin: Origin::JustCame, rules, exams, labs, items };
+        let origin = Origin::JustCame(message);
+        let command = RegisterReports { actor: actor.clone(), origin, rules, exams, labs, items };
         let mut outcome = archive.register_reports(command).await.map_err(not_kept)?;
         for file in pushed {
             self.push(&actor, file, &mut outcome).await;
@@ -164,7 +163,7 @@ impl Visit<'_> {
         }
         match self.registry.archive.push_report_file(actor.clone(), file).await {
             Ok(_) => {}
-            Err(PushFailure::File(error)) => {
+            Err(error @ (PushFailure::File(_) | PushFailure::Unfit(_))) => {
                 tracing::warn!(sender.name = %actor.name, %error, "a file that came with a registration is no report");
                 record.notes.push(Note::of(Code::FileUnknown));
             }

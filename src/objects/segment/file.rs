@@ -6,14 +6,16 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::folder::Folder;
 use super::record::END;
+use super::rows::{self, RowsMark};
 use super::scan::{self, Depth};
 
 /// Where the marks of open segments are.
-pub(in super::super) const MARKS: &str = "open-segment";
+pub(super) const MARKS: &str = "open-segment";
 
 /// A segment that takes records.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(super) struct OpenSegment {
     pub(super) key: String,
     /// Its room.
     pub(super) capacity: u64,
+    /// Its objects that lack their rows.
+    pub(super) rows: Arc<RowsMark>,
     begun: Instant,
     mark: PathBuf,
     /// Holds the lock; cuts and syncs.
@@ -34,17 +38,24 @@ pub(super) struct OpenSegment {
 
 impl OpenSegment {
     /// Makes a new segment; durable with its room and its mark when it returns.
-    pub(super) fn create(folder: &Folder, id: String, key: String, capacity: u64) -> io::Result<Self> {
+    pub(super) fn create(
+        folder: &Folder,
+        (id, key): (String, String),
+        capacity: u64,
+        claimable: bool,
+    ) -> io::Result<Self> {
         let path = folder.path(&key);
+        let rows = RowsMark::of(folder, &id, claimable)?;
         let file = folder.begin(&path)?;
         let made = file
             .try_lock()
             .map_err(io::Error::from)
             .and_then(|()| reserve(&file, capacity))
             .and_then(|()| folder.end(&file, &path))
-            .and_then(|()| write_mark(folder, &id, &key));
+            .and_then(|()| write_mark(folder, &id, &rows.text(&key)));
+        let begun = Instant::now();
         match made {
-            Ok(mark) => Ok(Self { id, key, capacity, begun: Instant::now(), mark, direct: open_direct(&path), file }),
+            Ok(mark) => Ok(Self { id, key, capacity, rows, begun, mark, direct: open_direct(&path), file }),
             Err(error) => {
                 let _ = std::fs::remove_file(&path);
                 Err(error)
@@ -57,30 +68,36 @@ impl OpenSegment {
         self.begun.elapsed() >= age
     }
 
-    /// Writes whole blocks and syncs them.
-    pub(super) fn write(&mut self, at: u64, blocks: &[u8]) -> io::Result<()> {
+    /// Writes whole blocks and syncs them; tells how long the sync took.
+    pub(super) fn write(&mut self, at: u64, blocks: &[u8]) -> io::Result<Duration> {
         if let Some(direct) = &self.direct {
             match write_all_at(direct, blocks, at) {
-                Ok(()) => return direct.sync_data(),
+                Ok(()) => return sync(direct),
                 // Some file systems open so and then refuse to write so.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.direct = None,
                 Err(error) => return Err(error),
             }
         }
         write_all_at(&self.file, blocks, at)?;
-        self.file.sync_data()
+        sync(&self.file)
     }
 
     /// Cuts the segment to its durable contents; it takes no more.
     pub(super) fn seal(self, end: u64) -> io::Result<()> {
-        let Self { file, mark, .. } = self;
+        let Self { file, mark, rows, .. } = self;
         cut(&file, end)?;
-        std::fs::remove_file(mark)
+        rows.seal(&mark)
     }
 }
 
+fn sync(file: &File) -> io::Result<Duration> {
+    let began = Instant::now();
+    file.sync_data()?;
+    Ok(began.elapsed())
+}
+
 /// Seals what crashed processes left open; gives the number of segments.
-pub(super) fn recover(folder: &Folder) -> io::Result<usize> {
+pub(in super::super) fn recover(folder: &Folder) -> io::Result<usize> {
     let marks = match std::fs::read_dir(folder.path(MARKS)) {
         Ok(marks) => marks,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -96,18 +113,19 @@ pub(super) fn recover(folder: &Folder) -> io::Result<usize> {
 
 fn recover_one(folder: &Folder, mark: &Path) -> io::Result<bool> {
     let id = mark.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let key = match std::fs::read_to_string(mark) {
-        Ok(key) => key,
+    let text = match std::fs::read_to_string(mark) {
+        Ok(text) => text,
         // Sealed by its writer, or by another process that starts now.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
-    if !super::is_segment(&key) || super::id_of(&key) != id {
+    let (key, claimable) = rows::read_mark(&text);
+    if !super::is_segment(key) || super::id_of(key) != id {
         // A mark that was torn: its segment has never been used.
         std::fs::remove_file(mark)?;
         return Ok(false);
     }
-    let file = match OpenOptions::new().read(true).write(true).open(folder.path(&key)) {
+    let file = match OpenOptions::new().read(true).write(true).open(folder.path(key)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             std::fs::remove_file(mark)?;
@@ -120,7 +138,7 @@ fn recover_one(folder: &Folder, mark: &Path) -> io::Result<bool> {
     }
     let contents = scan::scan(&file, id, Depth::Bytes)?;
     cut(&file, contents.end)?;
-    std::fs::remove_file(mark)?;
+    rows::seal_left(folder, id, mark, claimable)?;
     let (records, torn) = (contents.records.len(), contents.torn);
     tracing::info!(segment.key = %key, records, torn, "a segment that a crash left open has been sealed");
     Ok(true)
@@ -193,10 +211,10 @@ fn cut(file: &File, end: u64) -> io::Result<()> {
     file.sync_all()
 }
 
-fn write_mark(folder: &Folder, id: &str, key: &str) -> io::Result<PathBuf> {
+fn write_mark(folder: &Folder, id: &str, text: &str) -> io::Result<PathBuf> {
     let path = folder.path(&format!("{MARKS}/{id}"));
     let mut mark = folder.begin(&path)?;
-    mark.write_all(key.as_bytes())?;
+    mark.write_all(text.as_bytes())?;
     folder.end(&mark, &path)?;
     Ok(path)
 }

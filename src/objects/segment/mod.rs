@@ -8,13 +8,15 @@
 mod file;
 mod group;
 mod record;
+mod rows;
 mod scan;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::io::{Read, Seek};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,8 +25,10 @@ use tokio::sync::oneshot;
 use super::folder::Folder;
 use super::pieces::PiecePool;
 use super::{Error, Place};
-pub(super) use file::{FinishedSegment, MARKS};
+pub(super) use file::{FinishedSegment, recover};
 pub use record::RecordKind;
+pub use rows::RowsPending;
+pub(super) use rows::{is_marked, marked, unmark};
 pub(super) use scan::Depth;
 pub use scan::{Contents, Record};
 use writer::{Appended, Command};
@@ -40,7 +44,12 @@ pub(super) fn is_segment(key: &str) -> bool {
 
 /// Whether a segment is marked as open.
 pub(super) fn is_open(folder: &Folder, key: &str) -> bool {
-    folder.path(&format!("{MARKS}/{}", id_of(key))).exists()
+    folder.path(&format!("{}/{}", file::MARKS, id_of(key))).exists()
+}
+
+/// Whether a key is that of a mark, which is no object.
+pub(super) fn is_mark(key: &str) -> bool {
+    [file::MARKS, rows::ROWS].iter().any(|folder| key.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
 }
 
 /// The id in a segment's key.
@@ -61,10 +70,19 @@ pub(super) struct Settings {
     pub(super) folder_bytes: u64,
 }
 
+/// Whether the rows of an object will wait for a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// They may: the segment is to be claimed.
+    Claimed,
+    /// There are none, or they are synced before anybody is answered.
+    Unclaimed,
+}
+
 /// What became of an object given to [`Segments::append`].
 pub(super) enum Outcome {
-    /// It is durable there.
-    At(Place),
+    /// It is durable there; its rows are claimed, if that was asked for.
+    At(Place, Option<RowsPending>),
     /// No segment could be opened; the object comes back.
     NoRoom(Vec<Bytes>),
 }
@@ -73,6 +91,8 @@ pub(super) enum Outcome {
 #[derive(Debug, Clone)]
 pub(super) struct Segments {
     object_limit: u64,
+    /// Whether rows of objects in segments that are made from now on can be claimed.
+    claimable: Arc<AtomicBool>,
     commands: mpsc::Sender<Command>,
 }
 
@@ -82,11 +102,18 @@ impl Segments {
         file::recover(&folder)?;
         let (commands, waiting) = mpsc::channel();
         let object_limit = settings.object_limit;
+        let claimable = Arc::new(AtomicBool::new(false));
+        let of_writer = Arc::clone(&claimable);
         std::thread::Builder::new()
             .name("segments".to_owned())
-            .spawn(move || writer::run(folder, settings, pool, &waiting))
+            .spawn(move || writer::run(folder, settings, pool, &of_writer, &waiting))
             .map_err(Error::Folder)?;
-        Ok(Self { object_limit, commands })
+        Ok(Self { object_limit, claimable, commands })
+    }
+
+    /// From now on rows can be claimed, in segments that are made from now on.
+    pub(super) fn let_rows_wait(&self) {
+        self.claimable.store(true, Ordering::Relaxed);
     }
 
     /// Whether an object of so many bytes belongs into a segment.
@@ -95,11 +122,11 @@ impl Segments {
     }
 
     /// Appends an object; durable when it returns.
-    pub(super) async fn append(&self, kind: RecordKind, pieces: Vec<Bytes>) -> Result<Outcome, Error> {
+    pub(super) async fn append(&self, kind: RecordKind, rows: Rows, pieces: Vec<Bytes>) -> Result<Outcome, Error> {
         let (answer, answered) = oneshot::channel();
-        self.commands.send(Command::Append { kind, pieces, answer }).map_err(|_| Error::Stopped)?;
+        self.commands.send(Command::Append { kind, rows, pieces, answer }).map_err(|_| Error::Stopped)?;
         match answered.await.map_err(|_| Error::Stopped)? {
-            Appended::At(place) => Ok(Outcome::At(place)),
+            Appended::At(place, pending) => Ok(Outcome::At(place, pending)),
             Appended::NoRoom(pieces) => Ok(Outcome::NoRoom(pieces)),
             Appended::Failed(error) => Err(Error::Folder(error)),
         }
@@ -111,6 +138,11 @@ impl Segments {
         self.commands.send(Command::Seal { answer }).map_err(|_| Error::Stopped)?;
         answered.await.map_err(|_| Error::Stopped)
     }
+}
+
+/// Finds all records of a segment that is in memory, each checked; `key` is the name that it was written under.
+pub fn scan_segment(bytes: &[u8], key: &str) -> std::io::Result<Contents> {
+    scan::scan(std::io::Cursor::new(bytes), id_of(key), Depth::Bytes)
 }
 
 /// Finds all records of a segment in a folder.

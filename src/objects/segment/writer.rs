@@ -1,9 +1,12 @@
 //! The one thread that writes segments: takes all that waits, writes it with one call, syncs once, answers all.
 //!
-//! No timer: alone an object waits for one sync, in a crowd it shares one; while a group is written the next gathers.
+//! No timer: alone an object waits for one sync, in a crowd it shares one; while a group is written the next gathers. Only
+//! where syncs are slow it waits a moment for those that have just been answered, because the first of them to come back
+//! would otherwise have a sync for itself, and all others wait for two.
 //! After a failed write or sync the segment is given up, because nobody knows any more what of it is on the disk.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +16,8 @@ use tokio::sync::oneshot;
 use super::file::{self, OpenSegment};
 use super::group::{BLOCK, Group};
 use super::record::{self, END, RecordKind};
-use super::{Settings, copy, fresh};
+use super::rows::RowsPending;
+use super::{Rows, Settings, copy, fresh};
 use crate::domain::place::Place;
 use crate::objects::folder::Folder;
 use crate::objects::pieces::PiecePool;
@@ -25,12 +29,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long no new segment is tried after one could not be made.
 const NO_ROOM_FOR: Duration = Duration::from_secs(10);
 
+/// A sync that takes so long is worth waiting for others.
+const SLOW_SYNC: Duration = Duration::from_millis(3);
+
 /// What the writer is asked for.
 pub(super) enum Command {
     /// Keep these bytes.
     Append {
         /// What they are.
         kind: RecordKind,
+        /// Whether their rows will wait.
+        rows: Rows,
         /// The bytes, in pieces.
         pieces: Vec<Bytes>,
         /// Hears of it when they are durable.
@@ -45,8 +54,8 @@ pub(super) enum Command {
 
 /// What became of an append.
 pub(super) enum Appended {
-    /// Durable, there.
-    At(Place),
+    /// Durable, there; with the claim that was asked for, where it is possible.
+    At(Place, Option<RowsPending>),
     /// No segment could be opened.
     NoRoom(Vec<Bytes>),
     /// It could not be written.
@@ -54,20 +63,34 @@ pub(super) enum Appended {
 }
 
 /// Works until all handles are gone, then seals the open segment.
-pub(super) fn run(folder: Folder, settings: Settings, pool: PiecePool, commands: &Receiver<Command>) {
+pub(super) fn run(
+    folder: Folder,
+    settings: Settings,
+    pool: PiecePool,
+    claimable: &AtomicBool,
+    commands: &Receiver<Command>,
+) {
     let segment_bytes =
         settings.segment_bytes.max(2 * record::room(settings.object_limit)).next_multiple_of(BLOCK as u64);
     let settings = Settings { segment_bytes, ..settings };
     let group = Group::new(GROUP_BYTES + record::room(settings.object_limit));
-    let mut writer = Writer { folder, settings, pool, group, open: None, no_room_until: None, waiting: Vec::new() };
+    let mut writer = Writer {
+        folder,
+        settings,
+        pool,
+        claimable,
+        group,
+        open: None,
+        no_room_until: None,
+        waiting: Vec::new(),
+        sync_time: Duration::ZERO,
+        crowd: 1,
+    };
     loop {
         match commands.recv_timeout(LOOK_EVERY) {
             Ok(first) => {
-                let mut next = Some(first);
-                while let Some(command) = next {
-                    writer.take(command);
-                    next = if writer.group.waiting() < GROUP_BYTES { commands.try_recv().ok() } else { None };
-                }
+                writer.take(first);
+                writer.gather(commands);
                 writer.flush();
             }
             Err(RecvTimeoutError::Timeout) => writer.seal_when_old(),
@@ -77,20 +100,43 @@ pub(super) fn run(folder: Folder, settings: Settings, pool: PiecePool, commands:
     writer.seal();
 }
 
-struct Writer {
+struct Writer<'a> {
     folder: Folder,
     settings: Settings,
     pool: PiecePool,
+    claimable: &'a AtomicBool,
     group: Group,
     open: Option<OpenSegment>,
     no_room_until: Option<Instant>,
-    waiting: Vec<(Place, oneshot::Sender<Appended>)>,
+    waiting: Vec<(Place, Rows, oneshot::Sender<Appended>)>,
+    /// About how long a sync takes.
+    sync_time: Duration,
+    /// About how many append at the same time.
+    crowd: usize,
 }
 
-impl Writer {
+impl Writer<'_> {
+    /// Takes what is there, and what comes while it is worth waiting for.
+    fn gather(&mut self, commands: &Receiver<Command>) {
+        let began = Instant::now();
+        while self.group.waiting() < GROUP_BYTES {
+            let next = commands.try_recv().ok().or_else(|| commands.recv_timeout(self.patience(began)?).ok());
+            let Some(command) = next else { return };
+            self.take(command);
+        }
+    }
+
+    /// How long the next one is waited for: longer while fewer are there than usual, never half as long as the sync.
+    fn patience(&self, began: Instant) -> Option<Duration> {
+        if self.sync_time < SLOW_SYNC || self.waiting.is_empty() || began.elapsed() > self.sync_time / 2 {
+            return None;
+        }
+        Some(self.sync_time / if self.waiting.len() < self.crowd { 8 } else { 64 })
+    }
+
     fn take(&mut self, command: Command) {
         match command {
-            Command::Append { kind, pieces, answer } => self.append(kind, pieces, answer),
+            Command::Append { kind, rows, pieces, answer } => self.append((kind, rows), pieces, answer),
             Command::Seal { answer } => {
                 self.flush();
                 self.seal();
@@ -100,7 +146,7 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, kind: RecordKind, pieces: Vec<Bytes>, answer: oneshot::Sender<Appended>) {
+    fn append(&mut self, (kind, rows): (RecordKind, Rows), pieces: Vec<Bytes>, answer: oneshot::Sender<Appended>) {
         let length = pieces.iter().map(|piece| piece.len() as u64).sum();
         let room = record::room(length);
         if !self.group.has_room(room) {
@@ -119,7 +165,7 @@ impl Writer {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let offset = self.group.push(&id, kind, &pieces, seconds);
         self.pool.give_back(pieces);
-        self.waiting.push((Place { key, offset, length }, answer));
+        self.waiting.push((Place { key, offset, length }, rows, answer));
     }
 
     /// The open segment, a new one if need be; nothing when none can be made.
@@ -149,7 +195,7 @@ impl Writer {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "too much waits for the bucket"));
         }
         let (key, id) = fresh();
-        OpenSegment::create(&self.folder, id, key, segment_bytes)
+        OpenSegment::create(&self.folder, (id, key), segment_bytes, self.claimable.load(Ordering::Relaxed))
     }
 
     /// Writes what waits and answers it.
@@ -158,16 +204,19 @@ impl Writer {
         metrics::histogram!("yingku_segment_group_objects").record(self.waiting.len() as f64);
         let (at, blocks) = self.group.blocks();
         match open.write(at, blocks) {
-            Ok(()) => {
+            Ok(sync_time) => {
+                self.sync_time = (self.sync_time * 3 + sync_time) / 4;
+                self.crowd = self.waiting.len().max(self.crowd * 7 / 8);
                 self.group.advance();
-                for (place, answer) in self.waiting.drain(..) {
-                    let _ = answer.send(Appended::At(place));
+                for (place, rows, answer) in self.waiting.drain(..) {
+                    let pending = if rows == Rows::Claimed { open.rows.claim() } else { None };
+                    let _ = answer.send(Appended::At(place, pending));
                 }
             }
             Err(error) => {
                 tracing::error!(%error, segment.key = %open.key, "a segment cannot be written; a new one follows");
                 self.group.retreat();
-                for (_, answer) in self.waiting.drain(..) {
+                for (_, _, answer) in self.waiting.drain(..) {
                     let _ = answer.send(Appended::Failed(copy(&error)));
                 }
                 self.seal();

@@ -38,6 +38,8 @@ pub struct ApiClient {
     pub vip: bool,
     /// Whether it may pull by time: lists without a patient, the change feed, exports.
     pub follow: bool,
+    /// Whether it may record whether reports were recognised.
+    pub recognitions: bool,
 }
 
 impl std::fmt::Debug for ApiClient {
@@ -67,6 +69,7 @@ pub(in crate::web) struct Inner {
 pub(in crate::web) struct Caller {
     pub(in crate::web) reader: ReportReader,
     pub(in crate::web) follow: bool,
+    pub(super) recognitions: bool,
 }
 
 impl Caller {
@@ -118,7 +121,7 @@ impl Inner {
         };
         let reader =
             ReportReader { actor: actor(&client.id), organizations: client.organizations.clone(), vip: client.vip };
-        Ok(Caller { reader, follow: client.follow })
+        Ok(Caller { reader, follow: client.follow, recognitions: client.recognitions })
     }
 
     /// Waits for a turn at the database.
@@ -136,8 +139,13 @@ pub(super) async fn enter(
 ) -> Response {
     match inner.caller(request.headers(), request.extensions().get(), peer.ip().to_canonical()).await {
         Ok(caller) => {
+            let client = caller.reader.actor.name.clone();
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let response = next.run(request).await;
+            if response.status().is_success() {
+                inner.archive.note_success("API", &client);
+            }
+            response
         }
         Err(problem) => problem.into_response(),
     }
@@ -191,6 +199,7 @@ mod tests {
             organizations: None,
             vip: false,
             follow: false,
+            recognitions: false,
         };
         let clients = [client("a", &[]), client("b", &["10.0.0.0/8"])];
         let found = |authorization: &str, address: &str| {

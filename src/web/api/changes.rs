@@ -71,7 +71,12 @@ fn kind_of(text: &str) -> Result<ChangeKind, Problem> {
         "lab" => ChangeKind::Lab,
         "file" => ChangeKind::File,
         "images" => ChangeKind::Images,
+        "recognition" => ChangeKind::Recognition,
+        "person" => ChangeKind::Person,
         "withdrawal" => ChangeKind::Withdrawal,
-        _ => return Err(Problem::about(Code::BadParameter, "kind is exam, lab, file, images or withdrawal")),
+        _ => {
+            let known = "kind is exam, lab, file, images, recognition, person or withdrawal";
+            return Err(Problem::about(Code::BadParameter, known));
+        }
     })
 }

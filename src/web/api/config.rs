@@ -25,6 +25,8 @@ pub struct ApiConfig {
     pub max_zip_reports: usize,
     /// Longest window of an export and of a list that names no patient, in days. Default 1096.
     pub max_span_days: i64,
+    /// Largest request body, in bytes. Default 64 KiB.
+    pub max_body_bytes: usize,
     /// How often changes get their positions when nobody follows, in milliseconds. Default 1000.
     pub sequence_every_ms: u64,
 }
@@ -41,6 +43,7 @@ impl Default for ApiConfig {
             max_exports: 4,
             max_zip_reports: 20_000,
             max_span_days: 1096,
+            max_body_bytes: 64 * 1024,
             sequence_every_ms: 1000,
         }
     }
@@ -52,6 +55,7 @@ impl ApiConfig {
         let zeros = [
             ("api.page_size", self.page_size == 0),
             ("api.max_page_size", self.max_page_size == 0 || self.max_page_size > 10_000),
+            ("api.max_body_bytes", self.max_body_bytes == 0),
             ("api.look_every_ms", self.look_every_ms == 0),
             ("api.max_concurrent", self.max_concurrent == 0),
             ("api.max_zip_reports", self.max_zip_reports == 0),

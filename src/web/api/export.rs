@@ -18,9 +18,9 @@ use super::model::{ExportLine, Report};
 use super::parameters::{Parameters, cursor_after};
 use super::problem::{Code, Problem};
 use super::reports::query_of;
-use super::zip::ZipWriter;
 use crate::archive::reports::pull_reports::{KeptReport, ListPosition, ReportQuery};
 use crate::archive::{Error, ReportCopy};
+use crate::web::zip::{OtherLength, ZipWriter};
 
 /// Reports that are in memory at a time.
 const PAGE: u32 = 200;
@@ -187,10 +187,9 @@ impl Export {
     }
 
     async fn zip_entry(&self, zip: &mut ZipWriter, name: &str, content: Vec<u8>) -> Result<(), Stop> {
-        self.send(zip.begin(name)).await?;
-        zip.content(&content);
-        self.send(content).await?;
-        self.send(zip.end()).await
+        self.send(zip.begin(name.to_owned(), content.len() as u64)).await?;
+        self.send(zip.content(&content).map_err(other_length)?).await?;
+        self.send(zip.end().map_err(other_length)?).await
     }
 
     /// Adds the report's file, if there is one, and gives its name.
@@ -200,6 +199,7 @@ impl Export {
         report: &KeptReport,
         copy: ReportCopy,
     ) -> Result<Option<String>, Stop> {
+        // A lab report that is not composed yet is not composed for an export: that would be thousands at once.
         if report.file.is_none() {
             return Ok(None);
         }
@@ -208,19 +208,26 @@ impl Export {
         let file = match archive.pull_report_file(&self.caller.reader, &report.observation_uid, copy).await {
             Ok(Some(file)) => file,
             Ok(None) | Err(Error::NotFound) => return Ok(None),
+            Err(error @ (Error::Invalid(_) | Error::TooLarge { .. })) => {
+                tracing::warn!(report.id = report.pk, %error, "lab report not composed for an export");
+                return Ok(None);
+            }
             Err(error) => return Err(error.into()),
         };
         let name = format!("files/{}.{}", report.observation_uid, extension(&file.media_type));
-        self.send(zip.begin(&name)).await?;
+        self.send(zip.begin(name.clone(), file.length())).await?;
         let mut bytes = archive.pulled_bytes(&file, 0..file.length()).await?;
         while let Some(piece) = bytes.next().await {
             let piece = piece.map_err(Error::from)?;
-            zip.content(&piece);
-            self.send(piece).await?;
+            self.send(zip.content(&piece).map_err(other_length)?).await?;
         }
-        self.send(zip.end()).await?;
+        self.send(zip.end().map_err(other_length)?).await?;
         Ok(Some(name))
     }
+}
+
+fn other_length(_: OtherLength) -> Stop {
+    Stop::Failed(Error::Mismatch("a report file has another length than its row says".to_owned()))
 }
 
 fn line(lines: &mut Vec<u8>, content: &ExportLine) {

@@ -12,9 +12,10 @@ mod file;
 mod model;
 mod openapi;
 mod parameters;
+mod patients;
 mod problem;
+mod recognitions;
 mod reports;
-mod zip;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -34,7 +35,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/reports", get(reports::list))
         .route("/reports/{id}", get(reports::one))
         .route("/reports/{id}/file", get(file::read))
+        .route("/patients/{id}", get(patients::one))
         .route("/patients/{id}/reports", get(reports::of_patient))
+        .route("/patients/{id}/trends", get(patients::trend))
+        .route("/recognitions", get(recognitions::list).post(recognitions::record))
         .route("/changes", get(changes::follow))
         .route("/export", get(export::export))
         .route("/{*rest}", get(problem::no_resource).fallback(problem::no_resource))

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::reports::follow_changes::{Aspect, FeedChange, Removal};
-use crate::archive::reports::pull_reports::{Content, KeptFile, KeptReport};
+use crate::archive::reports::pull_reports::{Content, KeptFile, KeptItem, KeptReport};
 use crate::domain::cursor::Cursor;
 use crate::domain::date_time::Moment;
 use crate::domain::patient_key::PatientKey;
@@ -64,19 +64,38 @@ pub(super) struct Report {
     file: Option<File>,
     /// Study Instance UIDs of the images that are linked to it and are here.
     studies: Vec<String>,
+    /// Mark of mutual recognition (互认) of its images and data, in words; the doctor's diagnosis is not part of it (D-X10).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recognition_mark: Option<String>,
+    /// What the class of a lab report is by the archive's dictionary `lab_class`, LOINC for example (D-R16).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mapped_code: Option<String>,
+    /// How often others have recognised its images and data, and have not; absent while nobody has decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recognitions: Option<RecognitionCounts>,
     /// What was registered.
     fields: Fields,
-    /// Lines of a lab report in the order of their numbers.
+    /// Lines of a lab report in the order of their numbers; `recognition_mark` and `mapped_code` (dictionary `lab_item`)
+    /// stand beside what was registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     items: Option<Vec<Fields>>,
 }
 
-/// The current file of a report.
+/// Decisions of other institutions about a report.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct RecognitionCounts {
+    /// Relied on its images and data.
+    recognised: i64,
+    /// Did not.
+    not_recognised: i64,
+}
+
+/// The current file of a report; of a lab report the document that was composed of it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct File {
     /// 1, 2, … one for each different content.
     revision: i64,
-    /// `application/pdf`, `image/jpeg` or `image/png`.
+    /// `application/pdf`, `image/jpeg`, `image/png` or `image/tiff`.
     media_type: String,
     /// Bytes of the original.
     length: i64,
@@ -84,7 +103,7 @@ pub(super) struct File {
     sha256: String,
     /// Whether there is a copy with the QR code.
     stamped: bool,
-    /// When it was fetched, RFC 3339.
+    /// When it was fetched or composed, RFC 3339.
     fetched_at: String,
     /// Where it is.
     url: String,
@@ -111,6 +130,10 @@ pub(super) enum ChangeKindName {
     File,
     /// Which images are linked to it.
     Images,
+    /// Somebody recorded whether its images and data were recognised.
+    Recognition,
+    /// Its patient is another person now: linked with numbers of other institutions, or taken apart.
+    Person,
 }
 
 /// Why a report is gone.
@@ -194,12 +217,27 @@ fn fields<F: Field>(record: &Record<F>) -> Fields {
     told.map(|(field, text)| (field.spec().column, text.to_owned())).collect()
 }
 
+fn item_fields(kept: &KeptItem) -> Fields {
+    let mut item = fields(&kept.item);
+    if !kept.mark.is_empty() {
+        item.insert("recognition_mark", kept.mark.clone());
+    }
+    if let Some(entry) = &kept.mapped {
+        item.insert("mapped_code", entry.code.clone());
+    }
+    item
+}
+
+pub(super) fn filled(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
 impl Report {
     pub(super) fn of(report: &KeptReport, root: &str) -> Self {
         let (kind, fields, items) = match &report.content {
             Content::Exam(record) => (ReportKind::Exam, fields(record), None),
             Content::Lab(record, items) => {
-                let items = items.iter().map(|kept| self::fields(&kept.item)).collect();
+                let items = items.iter().map(item_fields).collect();
                 (ReportKind::Lab, fields(record), Some(items))
             }
         };
@@ -219,6 +257,11 @@ impl Report {
             updated_at: instant(report.updated_at),
             file: report.file.as_ref().map(|file| File::of(report, file, root)),
             studies: studies_of(report),
+            recognition_mark: filled(&report.mark),
+            mapped_code: report.mapped.as_ref().map(|entry| entry.code.clone()),
+            recognitions: Some(report.recognised)
+                .filter(|counts| *counts != [0, 0])
+                .map(|[recognised, not_recognised]| RecognitionCounts { recognised, not_recognised }),
             fields,
             items,
         }
@@ -248,6 +291,8 @@ impl Change {
             kind: match (change.aspect, &report.content) {
                 (Aspect::File, _) => ChangeKindName::File,
                 (Aspect::Images, _) => ChangeKindName::Images,
+                (Aspect::Recognition, _) => ChangeKindName::Recognition,
+                (Aspect::Person, _) => ChangeKindName::Person,
                 (Aspect::Report, Content::Exam(_)) => ChangeKindName::Exam,
                 (Aspect::Report, Content::Lab(..)) => ChangeKindName::Lab,
             },

@@ -9,9 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::access::ApiState;
 use super::model::{ChangeList, ExportLine, Report, ReportKind, ReportList};
+use super::patients::{Person, Trend};
 use super::problem::{Code, ProblemBody};
+use super::recognitions::{NewRecognition, Recognition, RecognitionList};
 use super::reports::json as answer;
-use super::{changes, export, reports};
+use super::{changes, export, patients, recognitions, reports};
 
 /// `GET /openapi.json`
 pub(super) async fn document(State(ApiState(inner)): State<ApiState>) -> Response {
@@ -29,6 +31,11 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let line = generator.subschema_for::<ExportLine>().to_value();
     let kind = generator.subschema_for::<ReportKind>().to_value();
     let problem = generator.subschema_for::<ProblemBody>().to_value();
+    let person = generator.subschema_for::<Person>().to_value();
+    let trend = generator.subschema_for::<Trend>().to_value();
+    let records = generator.subschema_for::<RecognitionList>().to_value();
+    let record = generator.subschema_for::<Recognition>().to_value();
+    let new_record = generator.subschema_for::<NewRecognition>().to_value();
     let schemas = generator.take_definitions(true);
     let page = |description: &str, schema: &Value| {
         json!({
@@ -53,7 +60,9 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
             let operation = json!({
                 "operationId": name, "summary": summary, "parameters": parameters, "responses": responses,
             });
-            paths.insert(path.to_owned(), json!({ "get": operation }));
+            let (method, path) = path.split_once(' ').unwrap_or(("get", path));
+            let methods = paths.entry(path).or_insert_with(|| json!({}));
+            methods[method] = operation;
         };
     let filters = |names: &[&str]| names.iter().map(|name| parameter(name, &kind)).collect::<Vec<_>>();
     let common = [Code::UnknownParameter, Code::BadParameter, Code::BadDate, Code::BadCursor];
@@ -78,7 +87,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         "name": "copy", "in": "query", "description": "Which copy; the original where none is stamped.",
         "schema": { "enum": ["original", "stamped"], "default": "stamped" },
     });
-    let content: Map<String, Value> = ["application/pdf", "image/jpeg", "image/png"]
+    let content: Map<String, Value> = ["application/pdf", "image/jpeg", "image/png", "image/tiff"]
         .iter()
         .filter_map(|media| bytes(media).as_object().cloned())
         .flatten()
@@ -86,7 +95,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     add(
         "/reports/{id}/file",
         "getReportFile",
-        "The report file, whole or one range of it",
+        "The report file, whole or one range of it; a lab report is composed to one",
         vec![id.clone(), copy.clone()],
         vec![
             ("200", json!({ "description": "The file, with an ETag.", "content": content.clone() })),
@@ -96,12 +105,55 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         ],
         &[Code::BadParameter, Code::NotFound, Code::Withdrawn],
     );
+    add(
+        "/patients/{id}",
+        "getPatient",
+        "Under which numbers institutions know the same person; the id is `patient` of a report",
+        vec![id.clone()],
+        vec![("200", page("The patient and the same person's numbers.", &person))],
+        &[Code::UnknownParameter, Code::NotFound],
+    );
+    let mut trended = vec![id.clone()];
+    trended.extend(filters(&patients::TREND));
+    trended[1]["required"] = true.into();
+    add(
+        "/patients/{id}/trends",
+        "getTrend",
+        "Results of one item over time, of the same person in all institutions",
+        trended,
+        vec![("200", page("Series of points; units never share one.", &trend))],
+        &[Code::UnknownParameter, Code::BadParameter, Code::BadDate, Code::NotFound],
+    );
+    add(
+        "/recognitions",
+        "listRecognitions",
+        "Who relied on the images and data of another institution's report, who did not, and why",
+        filters(&recognitions::PARAMETERS),
+        vec![("200", page("One page, the newest decision first.", &records))],
+        &[common.as_slice(), &[Code::TooNarrowRight]].concat(),
+    );
+    add(
+        "post /recognitions",
+        "recordRecognition",
+        "Records a decision; the same key with the same content again is the same record",
+        Vec::new(),
+        vec![("201", page("It is recorded.", &record)), ("200", page("It was recorded before.", &record))],
+        &[
+            Code::BadParameter,
+            Code::BadDate,
+            Code::Forbidden,
+            Code::NotFound,
+            Code::Withdrawn,
+            Code::KeyTaken,
+            Code::TooLarge,
+        ],
+    );
     let mut of_patient = vec![id];
-    of_patient.extend(filters(&["kind", "from", "to", "order", "cursor", "limit"]));
+    of_patient.extend(filters(&reports::OF_PATIENT));
     add(
         "/patients/{id}/reports",
         "listReportsOfPatient",
-        "Reports of one patient of an institution; the id is `patient` of a report",
+        "Reports of one patient of an institution, or of the same person everywhere; the id is `patient` of a report",
         of_patient,
         vec![("200", page("One page.", &list))],
         &[common.as_slice(), &[Code::NotFound]].concat(),
@@ -135,6 +187,8 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         vec![("200", stream)],
         &[common.as_slice(), &by_time, &[Code::Busy]].concat(),
     );
+    paths["/recognitions"]["post"]["requestBody"] =
+        json!({ "required": true, "content": { "application/json": { "schema": new_record } } });
     let codes: Vec<String> =
         Code::ALL.iter().map(|c| format!("* {} ({}) {}", c.as_str(), c.status().as_u16(), c.text())).collect();
     let description = format!(
@@ -164,8 +218,8 @@ fn parameter(name: &str, kind: &Value) -> Value {
     let (schema, description) = match name {
         "organization" => (list(text()), "Codes of institutions; all that the caller may see when absent."),
         "kind" => (
-            list(json!({ "anyOf": [kind, { "enum": ["file", "images", "withdrawal"] }] })),
-            "Kinds; file, images and withdrawal in the change feed only.",
+            list(json!({ "anyOf": [kind, { "enum": ["file", "images", "recognition", "person", "withdrawal"] }] })),
+            "Kinds; those that are neither exam nor lab in the change feed only.",
         ),
         "patient_id" => (text(), "The institution's patient number; with `organization`."),
         "id_no" => (text(), "Resident identity number."),
@@ -174,8 +228,19 @@ fn parameter(name: &str, kind: &Value) -> Value {
         "accession_number" => (text(), "AccessionNumber (PACS_ID)."),
         "event_no" => (text(), "Number of the visit."),
         "id" => (list(text()), "Ids of reports."),
-        "from" => (text(), "First moment of `retrieved_at`; any usual form, Asia/Shanghai."),
-        "to" => (text(), "Last moment of `retrieved_at`; a day means its end."),
+        "by_organization" => (list(text()), "Codes of institutions that decided."),
+        "report" => (text(), "Id of the report; without it the right `follow` is needed."),
+        "recognised" => (json!({ "type": "boolean" }), "What was decided."),
+        "item" => (text(), "Code of the item, or its name where lines have no code."),
+        "of" => (
+            json!({ "enum": ["patient", "person"], "default": "patient" }),
+            "This number alone, or the same person's in all institutions.",
+        ),
+        "from" => (
+            text(),
+            "First moment of `retrieved_at` (trends: `observed_at`, recognitions: `decided_at`); Asia/Shanghai.",
+        ),
+        "to" => (text(), "Last moment of the same time; a day means its end."),
         "order" => (json!({ "enum": ["newest", "oldest"], "default": "newest" }), "By `retrieved_at`."),
         "cursor" => (text(), "Where to go on, as the last answer said. In the change feed also `latest`."),
         "limit" => (json!({ "type": "integer", "minimum": 1 }), "Most reports or changes in the answer."),
@@ -197,7 +262,9 @@ mod tests {
 
     #[test]
     fn every_parameter_that_is_read_is_described() {
-        let described: Vec<&str> = [reports::FILTERS.as_slice(), &changes::PARAMETERS].concat();
+        let lists =
+            [reports::FILTERS.as_slice(), &reports::OF_PATIENT, &changes::PARAMETERS, &recognitions::PARAMETERS];
+        let described: Vec<&str> = [lists.concat().as_slice(), &patients::TREND].concat();
         for name in described {
             assert_ne!(parameter(name, &json!({}))["description"], "", "{name}");
         }

@@ -51,6 +51,8 @@ codes! {
     TooNarrowRight "E4011" FORBIDDEN "须指明病人或报告；按时间拉取需要follow权限",
     Busy "E4012" SERVICE_UNAVAILABLE "同时进行的导出过多，请稍后再试",
     NotServed "E4013" METHOD_NOT_ALLOWED "该地址不支持这种请求方式",
+    KeyTaken "E4014" CONFLICT "该编号已用于另一条内容不同的记录",
+    TooLarge "E4015" PAYLOAD_TOO_LARGE "请求内容超过上限",
     Failed "E4090" SERVICE_UNAVAILABLE "服务器暂时无法处理，请稍后再试",
 }
 

@@ -32,6 +32,9 @@ pub(super) const FILTERS: [&str; 14] = [
     "limit",
 ];
 
+/// What may be asked for of one patient's reports.
+pub(super) const OF_PATIENT: [&str; 7] = ["of", "kind", "from", "to", "order", "cursor", "limit"];
+
 /// `GET /reports`
 pub(super) async fn list(
     State(ApiState(inner)): State<ApiState>,
@@ -51,9 +54,13 @@ pub(super) async fn of_patient(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let key = PatientKey::decode(&patient).ok_or(Code::NotFound)?;
-    let parameters = Parameters::read(query.as_deref(), &["kind", "from", "to", "order", "cursor", "limit"])?;
-    let mut query = ReportQuery { patient_id: key.patient_id, ..ReportQuery::default() };
-    query.organizations = Some(vec![key.org_code]);
+    let parameters = Parameters::read(query.as_deref(), &OF_PATIENT)?;
+    let mut query = ReportQuery::default();
+    match parameters.one("of")? {
+        "" | "patient" => query.patients = vec![(key.org_code, key.patient_id)],
+        "person" => query.patients = inner.archive.numbers_of_person(&caller.reader, &key).await?,
+        _ => return Err(Problem::about(Code::BadParameter, "of is patient or person")),
+    }
     common(&parameters, &mut query)?;
     page(&inner, &caller, &parameters, query).await
 }

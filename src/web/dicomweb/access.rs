@@ -82,6 +82,18 @@ pub(super) struct Caller {
     pub(super) root: String,
 }
 
+impl Caller {
+    /// Refuses objects to those who may look at images and not keep them.
+    pub(super) fn check_may_keep(&self) -> Result<(), Problem> {
+        match &self.reader {
+            ImageReader::Session { session, .. } if !session.scope.download.is_allowed() => {
+                Err(Problem::new(StatusCode::FORBIDDEN, "Objects are not given to this session."))
+            }
+            ImageReader::Session { .. } | ImageReader::System { .. } => Ok(()),
+        }
+    }
+}
+
 impl DicomwebState {
     /// Puts the services together; they draw with the turns of the pages.
     pub fn new(

@@ -138,6 +138,11 @@ fn form(accepted: &Accepted, transfer_syntax: &str, native: bool, is_single: boo
     let asks_any = accepted.transfer_syntax.as_deref() == Some("*");
     let single = |media_type: &str| is_single && accepted.media_type != "*/*" && accepted.covers(media_type);
     let covers = |media_type: &str| accepted.covers_parts(media_type) || single(media_type);
+    if is_misread(transfer_syntax) && covers(OCTETS) && accepted.takes(EXPLICIT_VR_LITTLE_ENDIAN) {
+        let multipart = accepted.covers_parts(OCTETS);
+        let transfer_syntax = EXPLICIT_VR_LITTLE_ENDIAN.to_owned();
+        return Some(FrameForm { media_type: OCTETS, transfer_syntax, decoded: true, multipart });
+    }
     let multipart = accepted.covers_parts(stored.media_type) || accepted.covers_parts(OCTETS);
     if covers(stored.media_type) && accepted.takes(&stored.transfer_syntax) {
         return Some(FrameForm { multipart, ..stored });
@@ -157,6 +162,11 @@ fn form(accepted: &Accepted, transfer_syntax: &str, native: bool, is_single: boo
         multipart,
     };
     wants_plain.then_some(plain)
+}
+
+/// Whether browsers decode such frames wrongly, 12 bits too bright: who takes anything gets them without compression.
+fn is_misread(transfer_syntax: &str) -> bool {
+    matches!(transfer_syntax, "1.2.840.10008.1.2.4.51" | "1.2.840.10008.1.2.4.53" | "1.2.840.10008.1.2.4.55")
 }
 
 /// PS3.18 table 8.7.3-5 and what came after it.
@@ -210,6 +220,14 @@ mod tests {
             Some((jpeg.clone(), false, true))
         );
         assert_eq!(chosen("image/jpeg", JPEG, false, true), Some((jpeg, false, false)));
+        let extended = "1.2.840.10008.1.2.4.51";
+        let plain = format!("{OCTETS}; transfer-syntax={EXPLICIT_VR_LITTLE_ENDIAN}");
+        let any = format!("{octets}; transfer-syntax=*");
+        assert_eq!(chosen(&any, extended, false, true), Some((plain.clone(), true, true)), "browsers misread it");
+        assert_eq!(chosen("*/*", extended, false, true), Some((plain, true, true)));
+        let named = format!("multipart/related; type=\"image/jpeg\"; transfer-syntax={extended}");
+        let stored = Some((format!("image/jpeg; transfer-syntax={extended}"), false, true));
+        assert_eq!(chosen(&named, extended, false, true), stored, "who names it gets it");
         assert_eq!(chosen("image/jls", JPEG, false, true), None);
         assert_eq!(chosen("image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50", JPEG, false, true), None);
     }

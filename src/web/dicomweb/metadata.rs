@@ -2,13 +2,14 @@
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::access::{Caller, DicomwebState, Inner};
+use super::gzip::gzip;
 use super::multipart::{self, boundary, part_head, tail};
 use super::negotiation::accepted;
 use super::problem::Problem;
@@ -17,7 +18,10 @@ use crate::archive::Error;
 use crate::archive::images::image_access::StoredInstance;
 use crate::dicom::model::DataSet;
 use crate::dicom::{json, native_xml};
+use crate::web::viewer_files::accepts;
 
+/// (0008,3002).
+const AVAILABLE_TRANSFER_SYNTAX_UID: (u16, u16) = (0x0008, 0x3002);
 /// Instances whose metadata are sent together when they are ready together.
 const TOGETHER: usize = 64;
 
@@ -32,7 +36,7 @@ pub(super) async fn retrieve(
     let form = form(&headers, Parameters::read(query.as_deref())?.get("accept"))?;
     let instances = inner.archive.read_instances(&inner.access, &caller.reader, &path.uids()?, "metadata").await?;
     match form {
-        Form::Json => as_json(&inner, caller, instances).await,
+        Form::Json => as_json(&inner, &headers, caller, instances).await,
         Form::Xml => as_xml(&inner, caller, instances).await,
     }
 }
@@ -59,7 +63,12 @@ pub(super) fn form(headers: &HeaderMap, parameter: Option<&str>) -> Result<Form,
     ))
 }
 
-async fn as_json(inner: &Inner, caller: Caller, instances: Vec<StoredInstance>) -> Result<Response, Problem> {
+async fn as_json(
+    inner: &Inner,
+    headers: &HeaderMap,
+    caller: Caller,
+    instances: Vec<StoredInstance>,
+) -> Result<Response, Problem> {
     let models = models(inner, instances).await?;
     let mut is_first = true;
     let items = models.map_ok(move |(instance, set)| {
@@ -69,7 +78,13 @@ async fn as_json(inner: &Inner, caller: Caller, instances: Vec<StoredInstance>) 
         Bytes::from(out)
     });
     let stream = together(items.chain(stream::once(async { Ok(Bytes::from_static(b"]")) })).boxed());
-    multipart::streamed(inner, StatusCode::OK, json::MEDIA_TYPE, None, stream).await
+    if !accepts(headers, "gzip") {
+        return multipart::streamed(inner, StatusCode::OK, json::MEDIA_TYPE, None, stream).await;
+    }
+    let mut response = multipart::streamed(inner, StatusCode::OK, json::MEDIA_TYPE, None, gzip(stream)).await?;
+    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
+    Ok(response)
 }
 
 async fn as_xml(inner: &Inner, caller: Caller, instances: Vec<StoredInstance>) -> Result<Response, Problem> {
@@ -93,13 +108,20 @@ fn bulk_root(caller: &Caller, instance: &StoredInstance) -> String {
     format!("{}/bulkdata", caller.location(instance))
 }
 
-type Models = BoxStream<'static, Result<(StoredInstance, std::sync::Arc<DataSet>), Error>>;
+type Models = BoxStream<'static, Result<(StoredInstance, DataSet), Error>>;
 
 /// The attributes of all instances; the first is read now, so that its error can still be the answer.
 async fn models(inner: &Inner, instances: Vec<StoredInstance>) -> Result<Models, Problem> {
     let mut models = inner.archive.stream_models(&inner.access, instances);
     let first = models.next().await.ok_or_else(Problem::not_found)??;
-    Ok(stream::once(async { Ok(first) }).chain(models).boxed())
+    let models = stream::once(async { Ok(first) }).chain(models);
+    // Viewers ask for frames as they are stored when they can decode them, so they have to know how.
+    let with_syntax = |(instance, set): (StoredInstance, std::sync::Arc<DataSet>)| {
+        let mut set = DataSet::clone(&set);
+        set.put_text(AVAILABLE_TRANSFER_SYNTAX_UID, b"UI", instance.transfer_syntax_uid.clone());
+        (instance, set)
+    };
+    Ok(models.map_ok(with_syntax).boxed())
 }
 
 /// Small pieces that are ready at the same time, as one.

@@ -10,6 +10,7 @@ mod bulk_data;
 mod capabilities;
 mod config;
 mod frames;
+mod gzip;
 mod metadata;
 mod multipart;
 mod multipart_reader;
@@ -32,6 +33,7 @@ use axum::routing::get;
 
 pub use access::{DicomwebClient, DicomwebState};
 pub use config::DicomwebConfig;
+pub use multipart_reader::parts_of;
 
 /// Whether a request to this route is limited by `[dicomweb]` alone: a store request is answered after its last byte.
 pub(super) fn has_own_time_limit(method: &Method, route: &str) -> bool {

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use futures_util::stream;
+use sha2::{Digest, Sha256};
 
 use super::access::{Caller, DicomwebState, Inner};
 use super::multipart::{self, boundary, part_head, tail};
@@ -36,7 +37,7 @@ pub(super) async fn rendered(
     let parameters = Parameters::read(query.as_deref())?;
     let accepted = accepted(&headers, parameters.get("accept"));
     let wish = Wish::read(&parameters, &accepted, inner.config.max_rendered_edge)?;
-    respond(&inner, &caller, &path, wish).await
+    respond(&inner, &caller, &path, wish, &headers).await
 }
 
 /// `GET …/thumbnail`
@@ -50,7 +51,8 @@ pub(super) async fn thumbnail(
     let parameters = Parameters::read(query.as_deref())?;
     let accepted = accepted(&headers, parameters.get("accept"));
     let wish = Wish::read(&parameters, &accepted, inner.config.thumbnail_edge)?;
-    respond(&inner, &caller, &path, Wish { multipart: false, is_thumbnail: true, ..wish }).await
+    let wish = Wish { multipart: false, is_thumbnail: true, ..wish };
+    respond(&inner, &caller, &path, wish, &headers).await
 }
 
 /// How a picture shall be.
@@ -149,7 +151,13 @@ fn not_acceptable() -> Problem {
     Problem::not_acceptable("Pictures are given as image/jpeg, image/png or image/gif, several as multipart/related.")
 }
 
-async fn respond(inner: &Inner, caller: &Caller, path: &ImagePath, wish: Wish) -> Result<Response, Problem> {
+async fn respond(
+    inner: &Inner,
+    caller: &Caller,
+    path: &ImagePath,
+    wish: Wish,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let numbers = path.frame_numbers()?;
     if numbers.len() > 1 && !wish.multipart && !wish.is_thumbnail {
         return Err(not_acceptable());
@@ -165,7 +173,7 @@ async fn respond(inner: &Inner, caller: &Caller, path: &ImagePath, wish: Wish) -
     let middle = instances.len() / 2;
     let instance = instances.get(middle).ok_or_else(Problem::not_found)?;
     let any = if wish.is_thumbnail { instance.number_of_frames.div_ceil(2).max(1) } else { 1 };
-    single(inner, instance, numbers.first().copied().unwrap_or(any), wish).await
+    single(inner, instance, numbers.first().copied().unwrap_or(any), wish, headers).await
 }
 
 /// One picture.
@@ -174,14 +182,41 @@ pub(super) async fn single(
     instance: &StoredInstance,
     frame: u32,
     wish: Wish,
+    asked: &HeaderMap,
 ) -> Result<Response, Problem> {
     let options = wish.options(instance);
+    if let (Some(region), Some(columns), Some(rows)) = (options.region, instance.columns, instance.rows)
+        && (i64::from(region.left) >= columns
+            || i64::from(region.top) >= rows
+            || region.width == 0
+            || region.height == 0)
+    {
+        return Err(Problem::bad_request("The region lies outside of the frame."));
+    }
+    let tag = entity_tag(&instance.content_hash, frame, &options);
+    let cached = HeaderValue::from_static("private, max-age=300");
+    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    if known.flat_map(|value| value.split(',')).any(|one| one.trim().trim_start_matches("W/") == tag) {
+        let headers = [(header::ETAG, tag_value(&tag)?), (header::CACHE_CONTROL, cached)];
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
     let picture = inner.archive.rendered_instance(&inner.access, instance, frame, options).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(picture.media_type)),
-        (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=300")),
+        (header::CACHE_CONTROL, cached),
+        (header::ETAG, tag_value(&tag)?),
     ];
     Ok((StatusCode::OK, headers, picture.bytes).into_response())
+}
+
+/// The same for the same bytes drawn in the same way by the same version.
+fn entity_tag(content_hash: &str, frame: u32, options: &RenderOptions) -> String {
+    let drawn = format!("{}:{content_hash}:{frame}:{options:?}", env!("CARGO_PKG_VERSION"));
+    format!("\"{}\"", hex::encode(&Sha256::digest(drawn)[..16]))
+}
+
+fn tag_value(tag: &str) -> Result<HeaderValue, Problem> {
+    HeaderValue::from_str(tag).map_err(|_| Problem::not_found())
 }
 
 async fn every_frame(

@@ -66,6 +66,7 @@ pub(super) async fn retrieve(
     if !accepted.iter().any(known) {
         return Err(not_acceptable());
     }
+    caller.check_may_keep()?;
     let instances = inner.archive.read_instances(&inner.access, &caller.reader, &path.uids()?, "objects").await?;
     for one in accepted {
         let asked = one.transfer_syntax.as_deref();

@@ -1,5 +1,7 @@
 //! Searches (PS3.18 section 10.6, QIDO-RS): parameters to a query, matches to JSON or XML.
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -45,13 +47,16 @@ const OF_STUDIES: [u32; 15] = [
     tag::NUMBER_OF_STUDY_RELATED_SERIES,
     tag::NUMBER_OF_STUDY_RELATED_INSTANCES,
 ];
-const OF_SERIES: [u32; 6] = [
+const OF_SERIES: [u32; 9] = [
     tag::MODALITY,
     tag::SERIES_DESCRIPTION,
     tag::SERIES_INSTANCE_UID,
     tag::SERIES_NUMBER,
     tag::NUMBER_OF_SERIES_RELATED_INSTANCES,
     tag::INSTANCE_AVAILABILITY,
+    tag::PERFORMED_PROCEDURE_STEP_START_DATE,
+    tag::PERFORMED_PROCEDURE_STEP_START_TIME,
+    tag::REQUEST_ATTRIBUTES_SEQUENCE,
 ];
 const OF_INSTANCES: [u32; 7] = [
     tag::SOP_CLASS_UID,
@@ -212,24 +217,36 @@ fn include(query: &mut Query, value: &str) -> Result<(), Problem> {
             query.add_every_return();
             continue;
         }
-        // An attribute in a sequence is known by its first part at most; the index keeps no sequences.
-        let first = field.split('.').next().unwrap_or_default();
-        let tag = dictionary::tag_of(first).ok_or_else(|| unknown(first))?;
-        query.add_return(number_of(tag));
+        match path_of(field)?.as_slice() {
+            [tag] => query.add_return(*tag),
+            [sequence, tag] => query.add_nested_return(*sequence, *tag),
+            _ => KeySupport::Unsupported,
+        };
     }
     Ok(())
 }
 
 /// Adds a condition; whether it will be looked at.
 fn key(query: &mut Query, name: &str, value: &str) -> Result<bool, Problem> {
-    if let Some((first, _)) = name.split_once('.') {
-        return dictionary::tag_of(first).map(|_| false).ok_or_else(|| unknown(first));
-    }
-    let tag = number_of(dictionary::tag_of(name).ok_or_else(|| unknown(name))?);
-    let is_uid = Attribute::of(tag).is_some_and(|attribute| attribute.vr == "UI");
-    let value = if is_uid { value.replace(',', "\\") } else { value.to_owned() };
-    let support = query.add_key(tag, &value).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let support = match path_of(name)?.as_slice() {
+        [tag] if value.is_empty() => query.add_return(*tag),
+        [tag] => {
+            let is_uid = Attribute::of(*tag).is_some_and(|attribute| attribute.vr == "UI");
+            let value = if is_uid { value.replace(',', "\\") } else { value.to_owned() };
+            query.add_key(*tag, &value).map_err(|error| Problem::bad_request(error.to_string()))?
+        }
+        [sequence, tag] => {
+            let added = query.add_nested_key(*sequence, *tag, value);
+            added.map_err(|error| Problem::bad_request(error.to_string()))?
+        }
+        _ => KeySupport::Unsupported,
+    };
     Ok(support == KeySupport::Matched || value.is_empty())
+}
+
+/// The tags of an attribute and of the sequences around it, outermost first.
+fn path_of(name: &str) -> Result<Vec<u32>, Problem> {
+    name.split('.').map(|part| dictionary::tag_of(part).map(number_of).ok_or_else(|| unknown(part))).collect()
 }
 
 /// The name is not repeated: it may be anything, a patient's name in the wrong place too.
@@ -250,9 +267,13 @@ fn data_set(one: &Match, level: Level, root: &str) -> DataSet {
         if *number == tag::RETRIEVE_AE_TITLE {
             continue;
         }
-        let tag = ((number >> 16) as u16, *number as u16);
-        let vr = Attribute::of(*number).and_then(|attribute| attribute.vr.as_bytes().try_into().ok()).unwrap_or(*b"UN");
-        set.put(tag, &vr, value(vr, values));
+        let attribute = Attribute::known(*number);
+        if let Some(sequence) = attribute.and_then(|attribute| attribute.sequence) {
+            set.put_items(tag_of(sequence), one.items(sequence).iter().map(item).collect());
+            continue;
+        }
+        let vr = attribute.and_then(|attribute| attribute.vr.as_bytes().try_into().ok()).unwrap_or(*b"UN");
+        set.put(tag_of(*number), &vr, value(vr, values));
     }
     let mut url = format!("{root}/studies/{}", one.text(tag::STUDY_INSTANCE_UID));
     if level >= Level::Series {
@@ -263,6 +284,18 @@ fn data_set(one: &Match, level: Level, root: &str) -> DataSet {
     }
     set.put_text(RETRIEVE_URL, b"UR", url);
     set
+}
+
+fn item(values: &BTreeMap<u32, &str>) -> DataSet {
+    let mut item = DataSet::new();
+    for (tag, text) in values {
+        item.put_text(tag_of(*tag), b"SH", *text);
+    }
+    item
+}
+
+fn tag_of(number: u32) -> (u16, u16) {
+    ((number >> 16) as u16, number as u16)
 }
 
 fn value(vr: [u8; 2], values: &[String]) -> Value {
@@ -296,6 +329,26 @@ mod tests {
         let uids = Matching::OneOf(vec!["1.2".to_owned(), "1.3".to_owned()]);
         assert_eq!(search.query.condition(tag::STUDY_INSTANCE_UID), Some(&uids));
         assert!(search.query.returned().contains(&tag::PATIENT_AGE), "includefield=all");
+    }
+
+    #[test]
+    fn attributes_in_sequences_are_named_by_their_way() {
+        let (step, procedure) = (tag::SCHEDULED_PROCEDURE_STEP_ID, tag::REQUESTED_PROCEDURE_ID);
+        let by_words = "RequestAttributesSequence.ScheduledProcedureStepID=S1";
+        for way in [by_words, "00400275.00400009=S1", "00400275.ScheduledProcedureStepID=S1"] {
+            let search = asked(Level::Series, &ImagePath::default(), way).unwrap();
+            assert_eq!(search.query.condition(step), Some(&Matching::Exactly("S1".to_owned())), "{way}");
+            assert!(search.warnings.is_empty() && search.query.returned().contains(&procedure));
+        }
+        for other in ["ScheduledProcedureStepID=S1", "00400275.00400275.00400009=S1", "00400275.00400007=x"] {
+            let search = asked(Level::Series, &ImagePath::default(), other).unwrap();
+            assert_eq!((search.warnings.as_slice(), search.query.asks_items()), (&[NOT_MATCHED][..], false), "{other}");
+        }
+        let of_study = asked(Level::Study, &ImagePath::default(), by_words).unwrap();
+        assert_eq!(of_study.warnings, [NOT_MATCHED]);
+        let path = ImagePath { study: Some("1.2".to_owned()), series: Some("1.3".to_owned()), ..ImagePath::default() };
+        let one = asked(Level::Instance, &path, "includefield=00400275.RequestedProcedureID").unwrap();
+        assert!(one.query.returned().contains(&procedure) && !one.query.returned().contains(&step));
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub(super) async fn object(
     let instance = instances.first().ok_or_else(Problem::not_found)?;
     let format = match form {
         Form::File => {
+            caller.check_may_keep()?;
             let asked = parameters.get("transferSyntax");
             let syntax = retrieve::syntax(asked, &instance.transfer_syntax_uid)
                 .ok_or_else(|| Problem::not_acceptable("The object cannot be given in this transfer syntax."))?;
@@ -59,7 +60,7 @@ pub(super) async fn object(
     let (window, function) = (window(&parameters)?, None);
     let wish = Wish { format, window, function, viewport, area, max_edge: most, multipart: false, is_thumbnail: false };
     let frame = parameters.number::<u32>("frameNumber")?.unwrap_or(1);
-    rendered::single(&inner, instance, frame, wish).await
+    rendered::single(&inner, instance, frame, wish, &headers).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,4 @@
 //! A study, series or instance as one ZIP file to keep (PS3.18 table 10.4.4-1, `application/zip`), written while it is read.
-//!
-//! Objects do not shrink, so each is kept in deflate's blocks of plain bytes (RFC 1951 section 3.2.4). With them, sizes are
-//! known beforehand and checksums may follow the bytes, and readers that take a ZIP file from its beginning can do so.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -17,41 +14,22 @@ use crate::archive::images::image_access::StoredInstance;
 use crate::archive::images::read_object::{Segment, given_file};
 use crate::archive::peers::send_data_set::Sending;
 use crate::archive::{Archive, Error};
+use crate::web::zip::{OtherLength, ZipWriter, length_of};
 
 /// The media type.
 pub(super) const MEDIA_TYPE: &str = "application/zip";
-
-/// Most bytes of a deflate block.
-const BLOCK_BYTES: u64 = 0xFFFF;
-const BLOCK_HEAD_BYTES: u64 = 5;
-/// Where 32 bits are no longer enough; the number itself means: see the larger field.
-const LARGE: u64 = 0xFFFF_FFFF;
-const LARGE_FIELD: u16 = 0x0001;
-/// Checksum and sizes follow the bytes; names are UTF-8.
-const FLAGS: u16 = 0x0808;
-const DEFLATE: u16 = 8;
-/// 1 January 1980: when an object was made is written in the object.
-const DATE: u16 = 0x0021;
-/// What a reader must be able to do: ZIP64.
-const VERSION: u16 = 45;
-/// Made on Unix; a plain file that its owner may write.
-const MADE_BY: u16 = 3 << 8 | VERSION;
-const ATTRIBUTES: u32 = 0o100_644 << 16;
 
 /// Sends the objects, each `study/series/instance.dcm`.
 pub(super) async fn respond(inner: &Inner, wanted: Vec<(StoredInstance, Syntax)>) -> Result<Response, Problem> {
     let name =
         wanted.first().map(|(instance, _)| instance.study_instance_uid.clone()).ok_or_else(Problem::not_found)?;
-    let length = wanted.iter().all(|(_, syntax)| *syntax == Syntax::Stored).then(|| length_of(&wanted));
+    let length = wanted.iter().all(|(_, syntax)| *syntax == Syntax::Stored).then(|| length_of(lengths(&wanted)));
     let mut writing = Writing {
         archive: inner.archive.clone(),
         sending: inner.sending.clone(),
         wanted: wanted.into_iter(),
-        entry: None,
-        offset: 0,
-        directory: Vec::new(),
-        entries: 0,
-        is_done: false,
+        file: None,
+        zip: Some(ZipWriter::default()),
     };
     // The first is opened now, so that its error can still be the answer.
     let first = writing.begin().await?.unwrap_or_default();
@@ -69,204 +47,38 @@ struct Writing {
     archive: Archive,
     sending: Sending,
     wanted: std::vec::IntoIter<(StoredInstance, Syntax)>,
-    entry: Option<Entry>,
-    offset: u64,
-    directory: Vec<u8>,
-    entries: u64,
-    is_done: bool,
-}
-
-/// A file that is being written.
-struct Entry {
-    name: String,
-    file: File,
-    at: u64,
-    checksum: crc32fast::Hasher,
-    /// Bytes of the file that are still to come.
-    left: u64,
-    /// Bytes of the block that are still to come.
-    block: u64,
+    /// The file that is being read.
+    file: Option<File>,
+    /// Gone when the directory has been written.
+    zip: Option<ZipWriter>,
 }
 
 impl Writing {
     /// The next bytes; nothing after the last.
     async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let Some(entry) = &mut self.entry else { return self.begin().await };
-        let written = match entry.file.pieces.next().await {
-            Some(piece) => entry.blocks(&piece?)?,
-            // A file that is shorter than its row says.
-            None if entry.left > 0 => return Err(other_length()),
-            None => {
-                let end = entry.sizes();
-                entry.put_directory(&mut self.directory);
-                self.entries += 1;
-                self.entry = None;
-                end
-            }
-        };
-        self.offset += written.len() as u64;
-        Ok(Some(written))
+        let (Some(file), Some(zip)) = (&mut self.file, &mut self.zip) else { return self.begin().await };
+        if let Some(piece) = file.pieces.next().await {
+            return Ok(Some(zip.content(&piece?).map_err(other_length)?));
+        }
+        self.file = None;
+        // A file that is shorter than its row says is an error.
+        Ok(Some(zip.end().map_err(other_length)?))
     }
 
     /// The head of the next file, or the directory.
     async fn begin(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let Some((instance, syntax)) = self.wanted.next() else {
-            if std::mem::replace(&mut self.is_done, true) {
-                return Ok(None);
-            }
-            return Ok(Some(directory(std::mem::take(&mut self.directory), self.entries, self.offset)));
+            return Ok(self.zip.take().map(ZipWriter::finish));
         };
         let file = retrieve::open(&self.archive, &self.sending, &instance, &syntax).await?;
-        let (name, left) = (name_of(&instance), file.length);
-        let checksum = crc32fast::Hasher::new();
-        let entry = Entry { name, file, at: self.offset, checksum, left, block: 0 };
-        let head = entry.head();
-        self.entry = Some(entry);
-        self.offset += head.len() as u64;
-        Ok(Some(head))
+        let head = self.zip.as_mut().map(|zip| zip.begin(name_of(&instance), file.length));
+        self.file = Some(file);
+        Ok(head)
     }
 }
 
-impl Entry {
-    fn is_large(&self) -> bool {
-        is_large(self.file.length)
-    }
-
-    fn head(&self) -> Vec<u8> {
-        let mut out = b"PK\x03\x04".to_vec();
-        for number in [VERSION, FLAGS, DEFLATE, 0, DATE] {
-            out.extend(number.to_le_bytes());
-        }
-        let size = if self.is_large() { LARGE as u32 } else { 0 };
-        for number in [0, size, size] {
-            out.extend(number.to_le_bytes());
-        }
-        let extra = if self.is_large() { 20 } else { 0 };
-        out.extend((self.name.len() as u16).to_le_bytes());
-        out.extend((extra as u16).to_le_bytes());
-        out.extend(self.name.as_bytes());
-        if self.is_large() {
-            out.extend(LARGE_FIELD.to_le_bytes());
-            out.extend(16_u16.to_le_bytes());
-            out.extend([0; 16]);
-        }
-        out
-    }
-
-    /// Some bytes of the file, in blocks.
-    fn blocks(&mut self, mut piece: &[u8]) -> Result<Vec<u8>, Error> {
-        if piece.len() as u64 > self.left {
-            return Err(other_length());
-        }
-        self.checksum.update(piece);
-        let mut out =
-            Vec::with_capacity(piece.len() + (piece.len() / BLOCK_BYTES as usize + 2) * BLOCK_HEAD_BYTES as usize);
-        while !piece.is_empty() {
-            if self.block == 0 {
-                self.block = self.left.min(BLOCK_BYTES);
-                let length = self.block as u16;
-                out.push(u8::from(self.block == self.left));
-                out.extend(length.to_le_bytes());
-                out.extend((!length).to_le_bytes());
-            }
-            let (now, later) = piece.split_at(piece.len().min(self.block as usize));
-            out.extend_from_slice(now);
-            (self.block, self.left, piece) = (self.block - now.len() as u64, self.left - now.len() as u64, later);
-        }
-        Ok(out)
-    }
-
-    /// What follows the bytes.
-    fn sizes(&self) -> Vec<u8> {
-        let mut out = b"PK\x07\x08".to_vec();
-        out.extend(self.checksum.clone().finalize().to_le_bytes());
-        for size in [deflated(self.file.length), self.file.length] {
-            match self.is_large() {
-                true => out.extend(size.to_le_bytes()),
-                false => out.extend((size as u32).to_le_bytes()),
-            }
-        }
-        out
-    }
-
-    fn put_directory(&self, out: &mut Vec<u8>) {
-        out.extend(b"PK\x01\x02");
-        for number in [MADE_BY, VERSION, FLAGS, DEFLATE, 0, DATE] {
-            out.extend(number.to_le_bytes());
-        }
-        out.extend(self.checksum.clone().finalize().to_le_bytes());
-        let mut extra = Vec::new();
-        let mut short = |number: u64, is_large: bool| {
-            if is_large {
-                extra.extend(number.to_le_bytes());
-            }
-            if is_large { LARGE as u32 } else { number as u32 }
-        };
-        // In the order that the field of large numbers has: length, deflated length, offset.
-        let length = short(self.file.length, is_large(self.file.length));
-        let deflated = short(deflated(self.file.length), is_large(self.file.length));
-        let at = short(self.at, self.at >= LARGE);
-        out.extend(deflated.to_le_bytes());
-        out.extend(length.to_le_bytes());
-        let extra_bytes = if extra.is_empty() { 0 } else { 4 + extra.len() as u16 };
-        for number in [self.name.len() as u16, extra_bytes, 0, 0, 0] {
-            out.extend(number.to_le_bytes());
-        }
-        out.extend(ATTRIBUTES.to_le_bytes());
-        out.extend(at.to_le_bytes());
-        out.extend(self.name.as_bytes());
-        if !extra.is_empty() {
-            out.extend(LARGE_FIELD.to_le_bytes());
-            out.extend((extra.len() as u16).to_le_bytes());
-            out.extend(extra);
-        }
-    }
-}
-
-/// The directory with what ends the file.
-fn directory(mut out: Vec<u8>, entries: u64, at: u64) -> Vec<u8> {
-    let length = out.len() as u64;
-    if is_long(entries, length, at) {
-        out.extend(b"PK\x06\x06");
-        out.extend(44_u64.to_le_bytes());
-        out.extend(MADE_BY.to_le_bytes());
-        out.extend(VERSION.to_le_bytes());
-        out.extend([0; 8]);
-        for number in [entries, entries, length, at] {
-            out.extend(number.to_le_bytes());
-        }
-        out.extend(b"PK\x06\x07");
-        out.extend([0; 4]);
-        out.extend((at + length).to_le_bytes());
-        out.extend(1_u32.to_le_bytes());
-    }
-    out.extend(b"PK\x05\x06");
-    out.extend([0; 4]);
-    let entries = u16::try_from(entries).unwrap_or(u16::MAX);
-    out.extend(entries.to_le_bytes());
-    out.extend(entries.to_le_bytes());
-    out.extend((length.min(LARGE) as u32).to_le_bytes());
-    out.extend((at.min(LARGE) as u32).to_le_bytes());
-    out.extend([0; 2]);
-    out
-}
-
-/// Whether the end needs the fields of large numbers.
-fn is_long(entries: u64, length: u64, at: u64) -> bool {
-    entries >= u64::from(u16::MAX) || length >= LARGE || at >= LARGE
-}
-
-fn is_large(length: u64) -> bool {
-    deflated(length) >= LARGE
-}
-
-fn other_length() -> Error {
+fn other_length(_: OtherLength) -> Error {
     Error::Mismatch("an object has another length than was announced".to_owned())
-}
-
-/// The length of so many bytes in blocks.
-fn deflated(length: u64) -> u64 {
-    length + length.div_ceil(BLOCK_BYTES) * BLOCK_HEAD_BYTES
 }
 
 fn name_of(instance: &StoredInstance) -> String {
@@ -274,72 +86,10 @@ fn name_of(instance: &StoredInstance) -> String {
     format!("{study_instance_uid}/{series_instance_uid}/{sop_instance_uid}.dcm")
 }
 
-/// The length of the whole file, known before anything of it is written.
-fn length_of(wanted: &[(StoredInstance, Syntax)]) -> u64 {
-    let files = wanted.iter().map(|(instance, _)| {
+/// Of each file the length of its name and of itself.
+fn lengths(wanted: &[(StoredInstance, Syntax)]) -> impl Iterator<Item = (u64, u64)> {
+    wanted.iter().map(|(instance, _)| {
         let length = given_file(instance).iter().map(Segment::length).sum();
         (name_of(instance).len() as u64, length)
-    });
-    length_with(files)
-}
-
-/// The length of a ZIP file of files with names and contents so long.
-fn length_with(files: impl Iterator<Item = (u64, u64)>) -> u64 {
-    let (mut at, mut directory, mut entries) = (0_u64, 0_u64, 0_u64);
-    for (name, length) in files {
-        let large = is_large(length);
-        let extra = 16 * u64::from(large) + 8 * u64::from(at >= LARGE);
-        directory += 46 + name + if extra > 0 { 4 + extra } else { 0 };
-        at += 30 + name + if large { 20 } else { 0 } + deflated(length) + if large { 24 } else { 16 };
-        entries += 1;
-    }
-    at + directory + 22 + if is_long(entries, directory, at) { 56 + 20 } else { 0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(length: u64, at: u64) -> Entry {
-        let file = File { transfer_syntax: String::new(), length, pieces: stream::empty().boxed() };
-        Entry {
-            name: "1.2/1.2.3/1.2.3.4.dcm".to_owned(),
-            file,
-            at,
-            checksum: crc32fast::Hasher::new(),
-            left: length,
-            block: 0,
-        }
-    }
-
-    #[test]
-    fn blocks_are_what_inflating_turns_back_into_the_bytes() {
-        let content: Vec<u8> = (0..200_000_u32).map(|i| (i * 7 % 251) as u8).collect();
-        let mut entry = entry(content.len() as u64, 0);
-        let mut packed = Vec::new();
-        for piece in content.chunks(70_001) {
-            packed.extend(entry.blocks(piece).unwrap());
-        }
-        assert_eq!(packed.len() as u64, deflated(content.len() as u64));
-        let mut unpacked = Vec::new();
-        std::io::Read::read_to_end(&mut flate2::read::DeflateDecoder::new(packed.as_slice()), &mut unpacked).unwrap();
-        assert!(unpacked == content);
-        assert!(entry.blocks(&[1]).is_err(), "more than was announced");
-    }
-
-    #[test]
-    fn the_length_that_is_announced_is_that_of_the_parts() {
-        let six_gigabytes = 6 << 30;
-        for lengths in [vec![1], vec![3, 65_535, 65_536], vec![six_gigabytes, 5, six_gigabytes, 7]] {
-            let (mut at, mut listed) = (0, Vec::new());
-            for length in &lengths {
-                let entry = entry(*length, at);
-                at += entry.head().len() as u64 + deflated(*length) + entry.sizes().len() as u64;
-                entry.put_directory(&mut listed);
-            }
-            let written = at + directory(listed, lengths.len() as u64, at).len() as u64;
-            let name = entry(0, 0).name.len() as u64;
-            assert_eq!(length_with(lengths.iter().map(|length| (name, *length))), written, "{lengths:?}");
-        }
-    }
+    })
 }

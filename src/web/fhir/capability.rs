@@ -11,7 +11,7 @@ use crate::web::api::{ApiState, instant};
 
 /// `GET /fhir/metadata`
 pub(super) async fn statement(State(ApiState(inner)): State<ApiState>) -> Response {
-    let resources: Vec<Value> = Kind::ALL
+    let mut resources: Vec<Value> = Kind::ALL
         .into_iter()
         .map(|kind| {
             let parameter = |(name, of): &(&str, &str)| json!({ "name": name, "type": of });
@@ -22,6 +22,7 @@ pub(super) async fn statement(State(ApiState(inner)): State<ApiState>) -> Respon
             })
         })
         .collect();
+    resources.push(json!({ "type": "Binary", "interaction": [{ "code": "read" }] }));
     let statement = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",

@@ -1,9 +1,10 @@
 //! `/fhir`: reads of FHIR R4 (4.0.1) over the reports: DiagnosticReport, Observation, ImagingStudy, DocumentReference,
-//! Patient (<https://hl7.org/fhir/R4/http.html>).
+//! Patient, Binary (<https://hl7.org/fhir/R4/http.html>).
 //!
 //! A translation of what `/api/v1` gives, for the same callers under the same rules; nothing is written. Searches page by
 //! the `next` link. What FHIR cannot say (registered fields without a counterpart) is in `/api/v1`.
 
+mod binary;
 mod bundle;
 mod capability;
 mod outcome;
@@ -19,6 +20,7 @@ use super::api::ApiState;
 /// All routes.
 pub fn router(state: ApiState) -> Router {
     let services = Router::new()
+        .route("/Binary/{id}", get(binary::read))
         .route("/{kind}", get(search::search))
         .route("/{kind}/{id}", get(search::read))
         .route("/{kind}/{id}/{*rest}", get(outcome::no_resource).fallback(outcome::no_resource))

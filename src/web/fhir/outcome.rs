@@ -70,8 +70,13 @@ pub(super) async fn enter(
 ) -> Response {
     match inner.caller(request.headers(), request.extensions().get(), peer.ip().to_canonical()).await {
         Ok(caller) => {
+            let client = caller.reader.actor.name.clone();
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let response = next.run(request).await;
+            if response.status().is_success() {
+                inner.archive.note_success("FHIR", &client);
+            }
+            response
         }
         Err(problem) => Outcome(problem).into_response(),
     }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::archive::reports::pull_reports::{Content, KeptItem, KeptReport, KeptSeries, KeptStudy};
+use crate::domain::dictionary::Entry;
 use crate::domain::exam_report::{ExamField, ExamState};
 use crate::domain::lab_report::{LabField, LabItemField};
 use crate::domain::record::{Field, Record};
@@ -13,6 +14,9 @@ pub(super) const ID_NO: &str = "urn:oid:2.16.156.10011.1.3";
 const DIAGNOSTIC_SERVICE: &str = "http://terminology.hl7.org/CodeSystem/v2-0074";
 const OBSERVATION_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
 const IDENTIFIER_TYPE: &str = "http://terminology.hl7.org/CodeSystem/v2-0203";
+/// Marks of mutual recognition (互认) in words, as the archive is configured.
+const RECOGNITION: &str = "urn:x-yingku:recognition";
+const LOINC: &str = "http://loinc.org";
 const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 
 /// The system of an institution's numbers: `urn:x-yingku:ORG-T01:patient-id`.
@@ -82,6 +86,31 @@ fn concept(code: &str, text: &str) -> Value {
     concept.value()
 }
 
+/// A code with its text and, before its own, the code that a dictionary gives it (D-R16).
+fn mapped_concept(mapped: Option<&Entry>, code: &str, text: &str) -> Value {
+    let mut concept = concept(code, text);
+    if let Some(entry) = mapped {
+        let mut coding = Filled::part();
+        coding.put("system", if is_loinc(&entry.code) { LOINC } else { "" });
+        coding.put("code", entry.code.as_str()).put("display", entry.meaning.as_str());
+        let own = concept["coding"].as_array().cloned().unwrap_or_default();
+        concept["coding"] = std::iter::once(coding.value()).chain(own).collect();
+    }
+    concept
+}
+
+/// `2345-7`: some figures, a hyphen, a check digit (Luhn).
+fn is_loinc(code: &str) -> bool {
+    let Some((figures, check)) = code.split_once('-') else { return false };
+    let sound = |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    if !sound(figures, 7) || !sound(check, 1) {
+        return false;
+    }
+    let digits = figures.bytes().rev().map(|b| u32::from(b - b'0')).enumerate();
+    let sum: u32 = digits.map(|(at, digit)| if at % 2 == 0 { digit * 2 / 10 + digit * 2 % 10 } else { digit }).sum();
+    (10 - sum % 10) % 10 == u32::from(check.as_bytes()[0] - b'0')
+}
+
 fn first<'t>(texts: &[Option<&'t str>]) -> &'t str {
     texts.iter().flatten().next().copied().unwrap_or_default()
 }
@@ -101,8 +130,18 @@ fn text<'r>(report: &'r KeptReport, column: &str) -> Option<&'r str> {
     }
 }
 
-fn meta(report: &KeptReport) -> Value {
-    json!({ "versionId": report.version.to_string(), "lastUpdated": instant(report.updated_at) })
+fn meta(report: &KeptReport, mark: &str) -> Value {
+    let mut meta = json!({ "versionId": report.version.to_string(), "lastUpdated": instant(report.updated_at) });
+    if let Some(tag) = recognition_tag(mark) {
+        meta["tag"] = tag;
+    }
+    meta
+}
+
+/// The mark of mutual recognition of images and data; the doctor's diagnosis is not part of it (D-X10).
+fn recognition_tag(mark: &str) -> Option<Value> {
+    let code = mark.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!code.is_empty()).then(|| json!([{ "system": RECOGNITION, "code": code, "display": mark.trim() }]))
 }
 
 fn subject(report: &KeptReport) -> Value {
@@ -153,9 +192,9 @@ fn status(report: &KeptReport) -> &'static str {
 pub(super) fn diagnostic_report(report: &KeptReport, root: &str) -> Value {
     let mut resource = Filled::new("DiagnosticReport", &report.observation_uid);
     let code = text(report, if report.modality.is_empty() { "class_code" } else { "exam_item_code" });
-    let code = concept(code.unwrap_or_default(), title(report));
+    let code = mapped_concept(report.mapped.as_ref(), code.unwrap_or_default(), title(report));
     resource
-        .put("meta", meta(report))
+        .put("meta", meta(report, &report.mark))
         .put("identifier", report_identifier(report))
         .put("status", status(report))
         .put("category", category(report))
@@ -176,25 +215,27 @@ pub(super) fn diagnostic_report(report: &KeptReport, root: &str) -> Value {
         }
         Content::Lab(_, items) => {
             let reference = |kept: &KeptItem| json!({ "reference": format!("Observation/{}", kept.pk) });
-            resource.put("result", items.iter().map(reference).collect::<Vec<_>>());
+            resource
+                .put("result", items.iter().map(reference).collect::<Vec<_>>())
+                .put("presentedForm", attachment(report, root).into_iter().collect::<Vec<_>>());
         }
     }
     resource.value()
 }
 
-/// DocumentReference; a report without a file has none.
+/// DocumentReference; an exam report without a file has none, a lab report is composed to one when it is read.
 pub(super) fn document_reference(report: &KeptReport, root: &str) -> Option<Value> {
     let attachment = attachment(report, root)?;
     let mut resource = Filled::new("DocumentReference", &report.observation_uid);
     let related = json!({ "reference": format!("DiagnosticReport/{}", report.observation_uid) });
     resource
-        .put("meta", meta(report))
+        .put("meta", meta(report, ""))
         .put("identifier", report_identifier(report))
         .put("status", "current")
         .put("type", concept("", title(report)))
         .put("category", category(report))
         .put("subject", subject(report))
-        .put("date", report.file.as_ref().map(|file| instant(file.fetched_at)))
+        .put("date", instant(report.file.as_ref().map_or(report.updated_at, |file| file.fetched_at)))
         .put("author", display(text(report, "author_name")))
         .put("content", vec![json!({ "attachment": attachment })])
         .put("context", json!({ "related": [related] }));
@@ -202,13 +243,15 @@ pub(super) fn document_reference(report: &KeptReport, root: &str) -> Option<Valu
 }
 
 fn attachment(report: &KeptReport, root: &str) -> Option<Value> {
-    let file = report.file.as_ref()?;
+    let file = report.file.as_ref();
+    let is_there = file.is_some() || matches!(report.content, Content::Lab(..));
+    let media_type = file.filter(|file| !file.stamped).map_or("application/pdf", |file| file.media_type.as_str());
     let mut attachment = Filled::part();
     attachment
-        .put("contentType", file.media_type.as_str())
-        .put("url", format!("{root}/api/v1/reports/{}/file", report.observation_uid))
+        .put("contentType", media_type)
+        .put("url", format!("{root}/fhir/Binary/{}", is_there.then_some(&report.observation_uid)?))
         .put("title", title(report))
-        .put("creation", instant(file.fetched_at));
+        .put("creation", file.map(|file| instant(file.fetched_at)));
     Some(attachment.value())
 }
 
@@ -221,10 +264,11 @@ pub(super) fn observations(report: &KeptReport) -> Vec<Value> {
 fn observation(report: &KeptReport, head: &Record<LabField>, kept: &KeptItem) -> Value {
     let item = &kept.item;
     let name = first(&[item.get(LabItemField::ClassName), item.get(LabItemField::ClassLocalName)]);
-    let code = concept(item.text(LabItemField::ClassCode), name);
+    let code = mapped_concept(kept.mapped.as_ref(), item.text(LabItemField::ClassCode), name);
     let unit = item.text(LabItemField::ResultUnit);
     let mut resource = Filled::new("Observation", kept.pk.to_string());
     resource
+        .put("meta", recognition_tag(&kept.mark).map(|tag| json!({ "tag": tag })))
         .put("status", "final")
         .put("category", json!([{ "coding": [{ "system": OBSERVATION_CATEGORY, "code": "laboratory" }] }]))
         .put("code", if code == json!({}) { json!({ "text": "检验项目" }) } else { code })
@@ -382,6 +426,16 @@ mod tests {
         assert_eq!(quantity("<0.5", ""), Some(json!({ "value": 0.5, "comparator": "<" })));
         for text in ["", "阴性", "1:80", "+", "3-5", ".", "1e5", "inf", "2/HP"] {
             assert_eq!(quantity(text, ""), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn d_r16_a_code_is_called_loinc_only_when_its_check_digit_says_so() {
+        for code in ["2345-7", "718-7", "6690-2", "24323-8"] {
+            assert!(is_loinc(code), "{code}");
+        }
+        for code in ["2345-6", "G003", "", "-", "12345678-1", "2345-", "2345-77", "２345-7"] {
+            assert!(!is_loinc(code), "{code}");
         }
     }
 

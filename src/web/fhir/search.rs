@@ -1,5 +1,7 @@
 //! Reads and searches: FHIR's parameters become a question for reports, reports become resources.
 
+use std::collections::BTreeSet;
+
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
@@ -10,11 +12,14 @@ use super::bundle::searchset;
 use super::outcome::{Outcome, resource};
 use super::resources::{self, ID_NO, System};
 use crate::archive::Error;
-use crate::archive::reports::pull_reports::{Having, KeptReport, PulledReport, ReportQuery, Subject};
+use crate::archive::reports::pull_reports::{Having, KeptReport, ListPosition, PulledReport, ReportQuery, Subject};
 use crate::domain::criteria;
 use crate::domain::date_time::{self, Moment};
 use crate::domain::patient_key::PatientKey;
 use crate::web::api::{ApiState, Caller, Code, Inner, Parameters, Problem, cursor_after};
+
+/// Pages of reports that one search for patients reads.
+const PAGES_OF_PATIENTS: usize = 20;
 
 /// The resources that are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,23 +159,28 @@ pub(super) async fn search(
         caller.require_follow()?;
     }
     let after = parameters.list_position("_cursor", &query)?;
-    // Patients are told apart over all their reports at once: the next page would name them again.
-    let all_at_once = kind == Kind::Patient;
-    let most = if all_at_once { inner.config.max_page_size } else { limit };
-    let page = inner.archive.list_reports(&caller.reader, &query, after, most).await?;
-    let found = match kind {
-        Kind::Patient => patients(&page.reports),
+    let list = inner.archive.list_reports(&caller.reader, &query, after.clone(), limit);
+    let (found, next) = match kind {
+        Kind::Patient => patients(&inner, &caller, &query, after, limit).await?,
         Kind::DiagnosticReport => {
-            page.reports.iter().map(|report| resources::diagnostic_report(report, &inner.public_url)).collect()
+            let page = list.await?;
+            let of = |report| resources::diagnostic_report(report, &inner.public_url);
+            (page.reports.iter().map(of).collect(), page.next)
         }
-        Kind::Observation => page.reports.iter().flat_map(resources::observations).collect(),
-        Kind::ImagingStudy => imaging_studies(&inner, &page.reports).await?,
+        Kind::Observation => {
+            let page = list.await?;
+            (page.reports.iter().flat_map(resources::observations).collect(), page.next)
+        }
+        Kind::ImagingStudy => {
+            let page = list.await?;
+            (imaging_studies(&inner, &page.reports).await?, page.next)
+        }
         Kind::DocumentReference => {
+            let page = list.await?;
             let of = |report| resources::document_reference(report, &inner.public_url);
-            page.reports.iter().filter_map(of).collect()
+            (page.reports.iter().filter_map(of).collect(), page.next)
         }
     };
-    let next = page.next.filter(|_| !all_at_once);
     let next = cursor_after(&query, next).map(|cursor| next_link(&inner, kind, text.as_deref(), &cursor));
     Ok(resource(StatusCode::OK, &searchset(&inner.public_url, own, next, found)))
 }
@@ -183,17 +193,42 @@ fn next_link(inner: &Inner, kind: Kind, query: Option<&str>, cursor: &str) -> St
     format!("{}/fhir/{}?{}", inner.public_url, kind.as_str(), pairs.finish())
 }
 
-/// One resource for each patient, of the report that comes first.
-fn patients(reports: &[KeptReport]) -> Vec<Value> {
-    let mut seen = std::collections::BTreeSet::new();
-    let fresh = reports.iter().filter(|report| seen.insert((report.org_code.clone(), report.patient_id.clone())));
-    fresh.map(resources::patient).collect()
+/// One resource for each patient, of the report that comes first; and where the next page begins, when so many patients or
+/// so many reports were not all. A patient may come again on a later page, with reports that are further on.
+async fn patients(
+    inner: &Inner,
+    caller: &Caller,
+    query: &ReportQuery,
+    mut after: Option<ListPosition>,
+    limit: u32,
+) -> Result<(Vec<Value>, Option<ListPosition>), Problem> {
+    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+    for _ in 0..PAGES_OF_PATIENTS {
+        let page = inner.archive.list_reports(&caller.reader, query, after.clone(), inner.config.max_page_size).await?;
+        for report in &page.reports {
+            if seen.contains(&(report.org_code.clone(), report.patient_id.clone())) {
+                after = Some((report.retrieve_at.clone(), report.pk));
+                continue;
+            }
+            if found.len() >= limit as usize {
+                return Ok((found, after));
+            }
+            seen.insert((report.org_code.clone(), report.patient_id.clone()));
+            found.push(resources::patient(report));
+            after = Some((report.retrieve_at.clone(), report.pk));
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok((found, after))
 }
 
 async fn imaging_studies(inner: &Inner, reports: &[KeptReport]) -> Result<Vec<Value>, Error> {
     let studies: Vec<i64> = reports.iter().flat_map(|report| &report.studies).map(|study| study.pk).collect();
     let series = inner.archive.series_of_studies(&studies).await?;
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for report in reports {
         for study in report.studies.iter().filter(|study| seen.insert(study.pk)) {

@@ -1,4 +1,4 @@
-//! Pages for the people who look after the archive: `/ops/quality` (RD-10).
+//! Pages for the people who look after the archive: `/ops/quality` (RD-10), `/ops/recognition` (RD-32).
 //!
 //! Figures only, no patient's data. Who may look is a `[[client]]` with `operations`, by its key as a bearer token or by
 //! HTTP Basic with its id, so that a browser can ask. One that has organisations of its own sees theirs alone.
@@ -6,6 +6,7 @@
 mod access;
 mod csv;
 mod quality;
+mod recognition;
 
 use std::sync::Arc;
 
@@ -14,11 +15,11 @@ use axum::routing::get;
 use tokio::sync::Semaphore;
 
 use crate::archive::Archive;
-use crate::domain::organization::Organization;
 
 pub use access::OperationsClient;
 pub use csv::csv;
 pub use quality::QualityPageConfig;
+pub use recognition::csv as recognition_csv;
 
 /// Measurings at the same time; each walks over many rows.
 const TURNS: usize = 1;
@@ -32,27 +33,20 @@ struct Inner {
     archive: Archive,
     config: QualityPageConfig,
     clients: Vec<OperationsClient>,
-    organizations: Vec<Organization>,
     base: String,
     turns: Semaphore,
 }
 
 impl OperationsState {
     /// Puts the pages together; `public_url` is the server's address as browsers see it.
-    pub fn new(
-        archive: Archive,
-        config: QualityPageConfig,
-        clients: Vec<OperationsClient>,
-        organizations: Vec<Organization>,
-        public_url: &str,
-    ) -> Self {
+    pub fn new(archive: Archive, config: QualityPageConfig, clients: Vec<OperationsClient>, public_url: &str) -> Self {
         // The path below which a proxy shows this server, if any.
         let path =
             public_url.split_once("://").map_or("", |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
         let base =
             if path.trim_matches('/').is_empty() { String::new() } else { format!("/{}", path.trim_matches('/')) };
         let turns = Semaphore::new(TURNS);
-        Self(Arc::new(Inner { archive, config, clients, organizations, base, turns }))
+        Self(Arc::new(Inner { archive, config, clients, base, turns }))
     }
 }
 
@@ -60,6 +54,9 @@ impl OperationsState {
 pub fn router(state: OperationsState) -> Router {
     match state.0.clients.is_empty() {
         true => Router::new(),
-        false => Router::new().route("/ops/quality", get(quality::show)).with_state(state),
+        false => {
+            let router = Router::new().route("/ops/quality", get(quality::show));
+            router.route("/ops/recognition", get(recognition::show)).with_state(state)
+        }
     }
 }

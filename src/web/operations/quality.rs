@@ -52,9 +52,7 @@ pub(super) async fn show(
 ) -> Response {
     let address = peer.ip().to_canonical();
     let Some(client) = client_of(&inner.clients, address, certificate.as_deref(), &headers) else {
-        tracing::warn!(peer.address = %address, "operations page refused");
-        let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"yingku operations\", charset=\"UTF-8\"")];
-        return (StatusCode::UNAUTHORIZED, ask, problem("unauthorized")).into_response();
+        return unauthorized(address);
     };
     let scope = match scope_of(&inner, client, &question) {
         Ok(scope) => scope,
@@ -73,13 +71,20 @@ pub(super) async fn show(
     }
 }
 
-fn actor(client: &OperationsClient, address: IpAddr) -> Actor {
+/// For whoever is not known.
+pub(super) fn unauthorized(address: IpAddr) -> Response {
+    tracing::warn!(peer.address = %address, "operations page refused");
+    let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"yingku operations\", charset=\"UTF-8\"")];
+    (StatusCode::UNAUTHORIZED, ask, problem("unauthorized")).into_response()
+}
+
+pub(super) fn actor(client: &OperationsClient, address: IpAddr) -> Actor {
     let (kind, name) = (ActorKind::Client, client.id.clone());
     Actor { kind, name, user_id: String::new(), remote_addr: address.to_string() }
 }
 
-fn problem(detail: &str) -> Json<serde_json::Value> {
-    Json(json!({ "title": "quality", "detail": detail }))
+pub(super) fn problem(detail: &str) -> Json<serde_json::Value> {
+    Json(json!({ "title": "operations", "detail": detail }))
 }
 
 fn scope_of(inner: &Inner, client: &OperationsClient, question: &Question) -> Result<QualityScope, &'static str> {
@@ -106,17 +111,8 @@ fn scope_of(inner: &Inner, client: &OperationsClient, question: &Question) -> Re
 }
 
 fn answer(inner: &Inner, quality: &Quality, question: &Question, headers: &HeaderMap) -> Response {
-    let accepts = |kind: &str| {
-        headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|text| text.contains(kind))
-    };
-    let format = match question.format.as_str() {
-        "" if accepts("text/html") => "html",
-        "" if accepts("text/csv") => "csv",
-        "" => "json",
-        format => format,
-    };
     let no_store = (header::CACHE_CONTROL, "no-store");
-    match format {
+    match format_of(&question.format, headers) {
         "json" => ([no_store], Json(quality)).into_response(),
         "csv" => {
             let kind = (header::CONTENT_TYPE, "text/csv; charset=utf-8");
@@ -131,6 +127,19 @@ fn answer(inner: &Inner, quality: &Quality, question: &Question, headers: &Heade
             }
         },
         _ => (StatusCode::BAD_REQUEST, problem("format must be html, csv or json")).into_response(),
+    }
+}
+
+/// The form that the question names, or else its Accept header.
+pub(super) fn format_of<'q>(asked: &'q str, headers: &HeaderMap) -> &'q str {
+    let accepts = |kind: &str| {
+        headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|text| text.contains(kind))
+    };
+    match asked {
+        "" if accepts("text/html") => "html",
+        "" if accepts("text/csv") => "csv",
+        "" => "json",
+        format => format,
     }
 }
 
@@ -179,11 +188,10 @@ struct FieldRow {
 impl QualityPage {
     fn of(inner: &Inner, quality: &Quality, question: &Question) -> Self {
         let organizations = quality.organizations.iter().map(|(code, figures)| {
-            let known = inner.organizations.iter().find(|organization| organization.code == *code);
-            let title = match (known, code.as_str()) {
-                (Some(organization), _) => format!("{} {code}", organization.name),
-                (None, "") => "未登记的机构".to_owned(),
-                (None, code) => code.to_owned(),
+            let title = match (inner.archive.organization_name(code), code.as_str()) {
+                (_, "") => "未登记的机构".to_owned(),
+                (name, code) if name == code => name,
+                (name, code) => format!("{name} {code}"),
             };
             OrganizationRows {
                 title,

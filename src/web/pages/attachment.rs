@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::files::not_permitted;
 use super::state::{PagesState, Peer};
 use crate::archive::Error;
 use crate::archive::images::read_attachment::AttachmentUse;
@@ -40,6 +41,9 @@ pub(super) async fn show(
     };
     let Ok(attachment) = attachment.parse::<i64>() else { return pages.failed(&Error::NotFound) };
     let download = query.download == "1";
+    if download && !session.scope.download.is_allowed() {
+        return not_permitted(&pages);
+    }
     let purpose = if download { AttachmentUse::Download } else { AttachmentUse::Look };
     let (client, archive) = (peer.ip().to_string(), &pages.archive);
     let found = archive.viewed_attachment(&pages.viewer, &session, &client, (&exam, attachment), purpose).await;

@@ -1,9 +1,14 @@
 //! `[pages]`.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::pages::open_link::SessionPolicy;
+use crate::domain::customer::{CustomerKey, Secret};
+use crate::domain::search_rules::SearchRules;
+use crate::web::words::Language;
 
 /// The signed pages.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -27,10 +32,45 @@ pub struct PagesConfig {
     pub qr_attempts_per_hour_link: u32,
     /// Attempts on printed codes from one address in an hour. Default 30.
     pub qr_attempts_per_hour_address: u32,
+    /// Wrong answers at one printed code, over all time and nodes since the last right one, after which only `yingku qr
+    /// unlock` opens it to visitors again. Default 20.
+    pub qr_failed_attempts_link: u32,
     /// GUID of the customer that related-exam links without a GUID belong to; empty (default) refuses them.
     pub default_customer: String,
     /// Most patients that one related-exam link may lead to. Default 5.
     pub related_patients: usize,
+    /// Language of the pages: `auto` (default; what the browser prefers, else Chinese), `zh` or `en`. A user may change it.
+    pub language: PagesLanguage,
+    /// Key under which the database keeps secrets of customers (`yingku customer`): 64 hexadecimal digits, the same for all
+    /// nodes, e.g. from `openssl rand -hex 32`. Without it (default) only `[[customer]]` entries open pages.
+    pub customer_key: Secret,
+    /// File that holds the key.
+    pub customer_key_file: Option<PathBuf>,
+    /// How the parameters of links are understood.
+    pub search: SearchRules,
+}
+
+/// The language of the pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PagesLanguage {
+    /// What the browser prefers, else Chinese.
+    #[default]
+    Auto,
+    /// Chinese.
+    Zh,
+    /// English.
+    En,
+}
+
+impl PagesLanguage {
+    pub(super) fn fixed(self) -> Option<Language> {
+        match self {
+            PagesLanguage::Auto => None,
+            PagesLanguage::Zh => Some(Language::Chinese),
+            PagesLanguage::En => Some(Language::English),
+        }
+    }
 }
 
 impl Default for PagesConfig {
@@ -45,8 +85,13 @@ impl Default for PagesConfig {
             opens_per_minute_customer: 3000,
             qr_attempts_per_hour_link: 5,
             qr_attempts_per_hour_address: 30,
+            qr_failed_attempts_link: 20,
             default_customer: String::new(),
             related_patients: 5,
+            language: PagesLanguage::Auto,
+            customer_key: Secret::default(),
+            customer_key_file: None,
+            search: SearchRules::default(),
         }
     }
 }
@@ -64,6 +109,9 @@ impl PagesConfig {
         if self.session_idle_minutes == 0 {
             faults.push(("pages.session_idle_minutes", "must be 1 at least"));
         }
+        if !self.customer_key.0.is_empty() && CustomerKey::parse(&self.customer_key.0).is_none() {
+            faults.push(("pages.customer_key", "must be 64 hexadecimal digits (openssl rand -hex 32)"));
+        }
         faults
     }
 
@@ -76,6 +124,7 @@ impl PagesConfig {
             idle_ms: self.idle_ms(),
             absolute_ms: i64::from(self.session_absolute_hours) * 3_600_000,
             related_patients: self.related_patients,
+            qr_failed_attempts: self.qr_failed_attempts_link,
         }
     }
 }

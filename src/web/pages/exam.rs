@@ -1,20 +1,29 @@
 //! `/t/{session}/exam/{exam}`: one exam with its tabs (E.4; D-P18, D-P24, RD-20).
 
 use axum::extract::{ConnectInfo, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::exam_page::{Content, ExamHeader, ExamPage, ReportTab, Tab, WaveformTab};
+use super::document_tab::DocumentTab;
+use super::exam_aside::{Aside, AsideQuery};
+use super::exam_page::{Content, ExamHeader, ExamPage, ReportTab, Tab};
 use super::extract::{Path, Query};
 use super::images_tab::{ImagesTab, View};
 use super::state::{Inner, PagesState, Peer, framed};
-use super::text;
+use super::video_tab::{VideoItem, VideoState, image_series};
+use super::waveform_tab::WaveformTab;
+use crate::archive::images::read_attachment::AttachmentUse;
+use crate::archive::images::read_video::VideoRow;
 use crate::archive::pages::list_exams::EntryKind;
 use crate::archive::pages::open_link::Session;
 use crate::archive::pages::view_exam::{ExamView, SeriesRow, StampState};
 use crate::archive::{Error, ReportFileState};
 use crate::domain::criteria::ShowType;
-use crate::web::error_page::html;
+use crate::web::error_page::{MessagePage, html};
+use crate::web::words::Language;
+
+/// Most documents that have a link.
+const MOST_DOCUMENTS: usize = 200;
 
 /// Shows the exam.
 pub(super) async fn show(
@@ -22,6 +31,8 @@ pub(super) async fn show(
     ConnectInfo(peer): Peer,
     Path((id, exam)): Path<(String, String)>,
     Query(view): Query<View>,
+    Query(aside): Query<AsideQuery>,
+    headers: HeaderMap,
 ) -> Response {
     let session = match pages.enter(&id).await {
         Ok(session) => session,
@@ -30,30 +41,51 @@ pub(super) async fn show(
     let client = peer.ip().to_string();
     let found = match pages.archive.view_exam(&pages.viewer, &session, &client, &exam).await {
         Ok(found) => found,
+        Err(error) => return gone(&pages, &session, &exam, &error).await,
+    };
+    let language = pages.language(&session, &aside.lang, &headers).await;
+    let exam_root = format!("{}/t/{id}/exam/{}", pages.base, found.entry.observation_uid);
+    let show_type = session.scope.show_type;
+    let videos = match pages.archive.exam_videos(&found.entry).await {
+        Ok(videos) => videos,
         Err(error) => return pages.failed(&error),
     };
-    let shell = pages.shell(&id, &session);
-    let exam_root = format!("{}/exam/{}", shell.root, found.entry.observation_uid);
-    let show_type = session.scope.show_type;
-    let tabs = tabs_of(&found, show_type);
-    let (current, notice) = choose(&tabs, &view.tab, show_type);
+    let tabs = tabs_of(&found, &videos, show_type);
+    let (current, notice) = choose(&found, &tabs, &view.tab, show_type);
     let notice = notice.or_else(|| offline_notice(&found, current));
-    let content = match content(&pages, &session, &found, current, &exam_root, &view).await {
-        Ok(content) => content,
+    let tab = current.map_or("", Tab::name);
+    let shell = pages.shell(&id, &session, language, &format!("tab={tab}"));
+    let content =
+        match content(&pages, (&session, &client, language), (&found, &videos), current, &exam_root, &view).await {
+            Ok(content) => content,
+            Err(error) => return pages.failed(&error),
+        };
+    let aside = match Aside::of(&pages, &session, &client, &found, (&shell.root, current, &aside)).await {
+        Ok(aside) => aside,
         Err(error) => return pages.failed(&error),
     };
     let page = ExamPage {
-        header: ExamHeader::of(&found, pages.organization(&found.entry.org_code)),
+        header: ExamHeader::of(&found, &pages.organization(&found.entry.org_code)),
         tabs: tabs.iter().map(|tab| tab.link(current)).collect(),
         notice,
         content,
+        aside,
         shell,
     };
     framed(html(StatusCode::OK, &page), &session)
 }
 
+/// What a session could see until the hospital withdrew it is said to be withdrawn (D-R18); all else is not there.
+async fn gone(pages: &Inner, session: &Session, exam: &str, error: &Error) -> Response {
+    if matches!(error, Error::NotFound) && matches!(pages.archive.is_withdrawn(session, exam).await, Ok(true)) {
+        let text = "出具报告的医院已撤回本报告，内容不再显示。请以医院重新发布的报告为准。";
+        return framed(MessagePage::new(&pages.base, "报告已撤回", text).response(StatusCode::GONE), session);
+    }
+    pages.failed(error)
+}
+
 /// The tabs that have something to show; with ShowType 3 no word of the report (D-P18).
-fn tabs_of(found: &ExamView, show_type: ShowType) -> Vec<Tab> {
+fn tabs_of(found: &ExamView, videos: &[VideoRow], show_type: ShowType) -> Vec<Tab> {
     let has = |kind: &str| found.series.iter().any(|series| series.kind == kind);
     let mut tabs = Vec::new();
     if show_type != ShowType::DataOnly {
@@ -63,7 +95,7 @@ fn tabs_of(found: &ExamView, show_type: ShowType) -> Vec<Tab> {
             EntryKind::Study => {}
         }
     }
-    if has("image") {
+    if !image_series(found, videos).is_empty() {
         tabs.push(Tab::Images);
     }
     if has("film") {
@@ -71,6 +103,12 @@ fn tabs_of(found: &ExamView, show_type: ShowType) -> Vec<Tab> {
     }
     if has("waveform") {
         tabs.push(Tab::Waveform);
+    }
+    if !videos.is_empty() {
+        tabs.push(Tab::Video);
+    }
+    if has("document") && show_type != ShowType::DataOnly {
+        tabs.push(Tab::Documents);
     }
     if show_type != ShowType::DataOnly && found.entry.kind == EntryKind::Exam {
         tabs.push(Tab::Request);
@@ -81,21 +119,39 @@ fn tabs_of(found: &ExamView, show_type: ShowType) -> Vec<Tab> {
     tabs
 }
 
-/// The tab that was asked for, else the one of ShowType, else the first that there is, with a notice (D-P18).
-fn choose(tabs: &[Tab], asked: &str, show_type: ShowType) -> (Option<Tab>, Option<&'static str>) {
+/// The tab that was asked for, else the one of ShowType, else the first in the order 0, 1, 2 that has something, with a
+/// notice (D-P18).
+fn choose(found: &ExamView, tabs: &[Tab], asked: &str, show_type: ShowType) -> (Option<Tab>, Option<&'static str>) {
     if let Some(tab) = tabs.iter().find(|tab| tab.name() == asked) {
         return (Some(*tab), None);
     }
+    let data = [Tab::Images, Tab::Waveform, Tab::Video, Tab::Film, Tab::Attachments];
+    // Results are read more easily as a table than as a page.
+    let report: &[Tab] = &[Tab::Lab, Tab::Report];
     let wanted: &[Tab] = match show_type {
-        // Results are read more easily as a table than as a page.
-        ShowType::Report => &[Tab::Lab, Tab::Report],
+        ShowType::Report => report,
         ShowType::Text => &[Tab::Text, Tab::Lab],
-        ShowType::Data | ShowType::DataOnly => &[Tab::Images, Tab::Waveform, Tab::Film, Tab::Attachments],
+        ShowType::Data | ShowType::DataOnly => &data,
         ShowType::Request => &[Tab::Request],
     };
-    match wanted.iter().find(|tab| tabs.contains(tab)) {
+    let has = |tab: &&Tab| tabs.contains(tab);
+    // A report whose file is not here has its text.
+    let missing = match &found.file {
+        _ if !tabs.contains(&Tab::Text) => None,
+        ReportFileState::Ready(_) => None,
+        ReportFileState::Absent => Some("本检查没有图文报告文件，已显示文字报告。"),
+        ReportFileState::Pending => Some("报告文件获取中，已先显示文字报告。"),
+        ReportFileState::Failed { .. } => Some("报告文件获取失败，已显示文字报告；请联系医院信息科。"),
+    };
+    match wanted.iter().find(has) {
+        Some(Tab::Report) if missing.is_some() => (Some(Tab::Text), missing),
         Some(tab) => (Some(*tab), None),
-        None => (tabs.first().copied(), Some("本检查没有所请求的内容，已显示其它可用内容。")),
+        None => {
+            let order = report.iter().filter(|tab| **tab != Tab::Report || missing.is_none());
+            let order = order.chain([&Tab::Text]).chain(&data);
+            let tab = order.into_iter().find(has).or(tabs.first());
+            (tab.copied(), Some("本检查没有所请求的内容，已显示其它可用内容。"))
+        }
     }
 }
 
@@ -113,8 +169,8 @@ fn offline_notice(found: &ExamView, tab: Option<Tab>) -> Option<&'static str> {
 
 async fn content(
     pages: &Inner,
-    session: &Session,
-    found: &ExamView,
+    (session, client, language): (&Session, &str, Language),
+    (found, videos): (&ExamView, &[VideoRow]),
     tab: Option<Tab>,
     exam_root: &str,
     view: &View,
@@ -122,13 +178,16 @@ async fn content(
     let of_kind = |kind: &str| found.series.iter().filter(|series| series.kind == kind).collect::<Vec<&SeriesRow>>();
     Ok(match tab {
         None => Content::Nothing,
-        Some(Tab::Report) => Content::Report(report_tab(found, exam_root, session.scope.visitor)),
+        Some(Tab::Report) => {
+            let may_open = session.scope.download.is_allowed();
+            Content::Report(report_tab(found, exam_root, session.scope.visitor, may_open))
+        }
         Some(Tab::Text) => Content::text(found),
         Some(Tab::Lab) => Content::lab(found, exam_root),
-        Some(Tab::Request) => Content::request(found, exam_root),
-        Some(Tab::Attachments) => Content::attachments(found, exam_root),
+        Some(Tab::Request) => Content::request(found, exam_root, session.scope.download),
+        Some(Tab::Attachments) => Content::attachments(found, exam_root, session.scope.download),
         Some(tab @ (Tab::Images | Tab::Film)) => {
-            let series = of_kind(if tab == Tab::Film { "film" } else { "image" });
+            let series = if tab == Tab::Film { of_kind("film") } else { image_series(found, videos) };
             let chosen = view.series().clamp(1, series.len().max(1)) - 1;
             let instances = match series.get(chosen) {
                 Some(series) => pages.archive.series_instances(series).await?,
@@ -137,20 +196,61 @@ async fn content(
             Content::Images(Box::new(ImagesTab::new(tab.name(), exam_root, &series, &instances, view)))
         }
         Some(Tab::Waveform) => {
-            let mut drawings = Vec::new();
-            let scale =
-                text::query(&[("speed", &view.ecg_speed().to_string()), ("gain", &view.ecg_gain().to_string())]);
+            let mut recordings = Vec::new();
             for series in of_kind("waveform") {
-                for instance in pages.archive.series_instances(series).await? {
-                    drawings.push(format!("{exam_root}/ecg/{}.svg{scale}", instance.pk));
-                }
+                recordings.extend(pages.archive.series_instances(series).await?.iter().map(|instance| instance.pk));
             }
-            Content::Waveform(WaveformTab::new(drawings, view.ecg_speed(), view.ecg_gain()))
+            let chosen = recordings.get(view.series().clamp(1, recordings.len().max(1)) - 1);
+            let outline = match chosen {
+                Some(pk) => {
+                    let key = (found.entry.observation_uid.as_str(), *pk);
+                    match pages.archive.waveform_outline(&pages.viewer, session, client, key).await {
+                        Ok(outline) => Some(outline),
+                        Err(Error::NotFound | Error::Invalid(_) | Error::TooLarge { .. }) => None,
+                        Err(error) => return Err(error),
+                    }
+                }
+                None => None,
+            };
+            Content::Waveform(WaveformTab::new(exam_root, &recordings, outline.as_ref(), view))
+        }
+        Some(Tab::Video) => {
+            let mut items = Vec::new();
+            for (number, row) in (1..).zip(videos) {
+                let key = (found.entry.observation_uid.as_str(), row.pk);
+                let purpose = AttachmentUse::Look;
+                let state = match pages.archive.viewed_video(&pages.viewer, session, client, key, purpose).await {
+                    Ok(video) if video.plays => VideoState::Plays,
+                    Ok(_) => VideoState::OnlyDownload,
+                    Err(Error::NotFound | Error::Invalid(_) | Error::TooLarge { .. }) => VideoState::Missing,
+                    Err(error) => return Err(error),
+                };
+                items.push(VideoItem::new(exam_root, number, row, state));
+            }
+            Content::Videos(items)
+        }
+        Some(Tab::Documents) => {
+            let mut documents = Vec::new();
+            for series in of_kind("document") {
+                let name = if series.description.is_empty() { &series.modality } else { &series.description };
+                let instances = pages.archive.series_instances(series).await?;
+                documents.extend(instances.iter().map(|instance| (instance.pk, name.clone())));
+            }
+            documents.truncate(MOST_DOCUMENTS);
+            let chosen = view.series().clamp(1, documents.len().max(1));
+            let document = match documents.get(chosen - 1) {
+                Some((pk, _)) => {
+                    let key = (found.entry.observation_uid.as_str(), *pk);
+                    pages.archive.viewed_document(&pages.viewer, session, client, key, language.meanings()).await
+                }
+                None => Err(Error::NotFound),
+            };
+            Content::Documents(Box::new(DocumentTab::new(exam_root, &documents, chosen, document)?))
         }
     })
 }
 
-fn report_tab(found: &ExamView, exam_root: &str, is_visitor: bool) -> ReportTab {
+fn report_tab(found: &ExamView, exam_root: &str, is_visitor: bool, may_open: bool) -> ReportTab {
     match &found.file {
         ReportFileState::Absent => ReportTab::message("本检查没有图文报告文件，请查看文字报告。"),
         ReportFileState::Pending => ReportTab::message("报告文件获取中，请稍后刷新页面。"),
@@ -159,19 +259,18 @@ fn report_tab(found: &ExamView, exam_root: &str, is_visitor: bool) -> ReportTab 
             ..ReportTab::message("报告文件获取失败，请联系医院信息科；文字报告仍可查看。")
         },
         ReportFileState::Ready(file) => {
-            let pages = if file.is_pdf(true) { file.page_count.unwrap_or(1).clamp(1, 200) } else { 1 };
             let is_lab = found.entry.kind == EntryKind::Lab;
             let composed = is_lab && file.stamped.is_none();
             ReportTab {
                 message: None,
                 reason: None,
-                pages: (1..=pages).map(|n| format!("{exam_root}/report/page/{n}.png")).collect(),
+                pages: ReportTab::pages_of(file, exam_root),
                 // What was composed here has no original.
-                original: (!is_lab).then(|| format!("{exam_root}/report/original")),
-                stamped: (file.stamp_state == StampState::Stamped || composed)
+                original: (may_open && !is_lab).then(|| format!("{exam_root}/report/original")),
+                stamped: (may_open && (file.stamp_state == StampState::Stamped || composed))
                     .then(|| format!("{exam_root}/report/stamped")),
                 unstamped: file.stamp_state == StampState::Unstampable,
-                visit: (is_lab && !is_visitor).then(|| format!("{exam_root}/visit.pdf")),
+                visit: (may_open && is_lab && !is_visitor).then(|| format!("{exam_root}/visit.pdf")),
             }
         }
     }

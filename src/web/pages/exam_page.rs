@@ -2,14 +2,23 @@
 
 use askama::Template;
 
+use super::document_tab::DocumentTab;
+use super::exam_aside::Aside;
 use super::images_tab::{Control, ImagesTab};
 use super::state::Shell;
 use super::text;
+use super::video_tab::{VideoItem, VideoState};
+use super::waveform_tab::WaveformTab;
 use crate::archive::pages::list_exams::EntryKind;
-use crate::archive::pages::view_exam::{Attachment, ExamView, LabItem};
+use crate::archive::pages::view_exam::{Attachment, ExamView, LabItem, ReportFile};
 use crate::domain::attachment::{AttachmentKind, AttachmentType};
+use crate::domain::clinical_document::Block;
+use crate::domain::customer::Permission;
 use crate::domain::identity::mask_id_no;
-use crate::domain::lab_result;
+use crate::domain::lab_result::{self, Severity};
+
+/// Pages of a report that are shown as pictures.
+const MOST_PAGES: i64 = 200;
 
 /// The exam page.
 #[derive(Debug, Clone, Template)]
@@ -20,16 +29,31 @@ pub(super) struct ExamPage {
     pub(super) tabs: Vec<Control>,
     pub(super) notice: Option<&'static str>,
     pub(super) content: Content,
+    pub(super) aside: Aside,
+}
+
+impl ExamPage {
+    /// Pictures need the whole width; what stands beside goes under them.
+    fn is_wide(&self) -> bool {
+        matches!(self.content, Content::Images(_) | Content::Waveform(_))
+    }
 }
 
 /// Who and what: above every tab.
 #[derive(Debug, Clone)]
 pub(super) struct ExamHeader {
     pub(super) name: String,
-    pub(super) person: String,
+    pub(super) sex: &'static str,
+    pub(super) age: String,
     pub(super) title: String,
+    pub(super) chip: &'static str,
+    pub(super) kind: String,
     pub(super) organization: String,
     pub(super) unreviewed: bool,
+    pub(super) revised: bool,
+    pub(super) critical: bool,
+    /// Critical results by name and value.
+    pub(super) alarms: Vec<String>,
     pub(super) state: &'static str,
     pub(super) facts: Vec<(&'static str, String)>,
 }
@@ -43,6 +67,8 @@ pub(super) enum Tab {
     Images,
     Film,
     Waveform,
+    Video,
+    Documents,
     Request,
     Attachments,
 }
@@ -56,6 +82,8 @@ impl Tab {
             Tab::Images => "images",
             Tab::Film => "film",
             Tab::Waveform => "waveform",
+            Tab::Video => "video",
+            Tab::Documents => "documents",
             Tab::Request => "request",
             Tab::Attachments => "attachments",
         }
@@ -69,6 +97,8 @@ impl Tab {
             Tab::Images => "影像",
             Tab::Film => "电子胶片",
             Tab::Waveform => "心电波形",
+            Tab::Video => "视频",
+            Tab::Documents => "文档",
             Tab::Request => "申请单",
             Tab::Attachments => "附件",
         };
@@ -84,6 +114,8 @@ pub(super) enum Content {
     Lab(Vec<LabRow>),
     Images(Box<ImagesTab>),
     Waveform(WaveformTab),
+    Videos(Vec<VideoItem>),
+    Documents(Box<DocumentTab>),
     Request(Vec<Section>, Vec<AttachmentItem>),
     Attachments(Vec<AttachmentItem>),
     Nothing,
@@ -110,6 +142,12 @@ pub(super) struct ReportTab {
 }
 
 impl ReportTab {
+    /// Addresses of the pictures of a report's pages.
+    pub(super) fn pages_of(file: &ReportFile, exam_root: &str) -> Vec<String> {
+        let pages = if file.is_pdf(true) { file.page_count.unwrap_or(1).clamp(1, MOST_PAGES) } else { 1 };
+        (1..=pages).map(|page| format!("{exam_root}/report/page/{page}.png")).collect()
+    }
+
     pub(super) fn message(text: &'static str) -> Self {
         Self { message: Some(text), ..Self::default() }
     }
@@ -118,9 +156,12 @@ impl ReportTab {
 /// A file of the exam that is no DICOM object.
 #[derive(Debug, Clone)]
 pub(super) struct AttachmentItem {
-    pub(super) label: String,
+    pub(super) kind: &'static str,
+    pub(super) title: String,
     pub(super) href: String,
     pub(super) show: Show,
+    /// Whether it may be saved.
+    pub(super) download: bool,
 }
 
 /// How a browser shows an attachment.
@@ -135,13 +176,11 @@ pub(super) enum Show {
 }
 
 impl AttachmentItem {
-    fn of(found: &ExamView, exam_root: &str, which: impl Fn(AttachmentKind) -> bool) -> Vec<Self> {
+    fn of(found: &ExamView, exam_root: &str, may: Permission, which: impl Fn(AttachmentKind) -> bool) -> Vec<Self> {
         let chosen = found.attachments.iter().filter(|attachment| which(attachment.kind));
         let item = |attachment: &Attachment| Self {
-            label: match attachment.title.as_str() {
-                "" => attachment.kind.label().to_owned(),
-                title => format!("{} · {title}", attachment.kind.label()),
-            },
+            kind: attachment.kind.label(),
+            title: attachment.title.clone(),
             href: format!("{exam_root}/attachment/{}", attachment.pk),
             show: match attachment.media_type {
                 kind if kind.is_picture() => Show::Picture,
@@ -149,28 +188,9 @@ impl AttachmentItem {
                 kind if kind.is_inline() => Show::Apart,
                 _ => Show::No,
             },
+            download: may.is_allowed(),
         };
         chosen.map(item).collect()
-    }
-}
-
-/// Electrocardiograms.
-#[derive(Debug, Clone)]
-pub(super) struct WaveformTab {
-    pub(super) drawings: Vec<String>,
-    pub(super) scales: Vec<Control>,
-}
-
-impl WaveformTab {
-    pub(super) fn new(drawings: Vec<String>, speed: f64, gain: f64) -> Self {
-        let scale = |label: String, s: f64, g: f64| Control {
-            label,
-            href: format!("?tab=waveform&speed={s}&gain={g}"),
-            current: s == speed && g == gain,
-        };
-        let speeds = [25.0, 50.0].map(|s| scale(format!("{s} mm/s"), s, gain));
-        let gains = [5.0, 10.0, 20.0].map(|g| scale(format!("{g} mm/mV"), speed, g));
-        Self { drawings, scales: speeds.into_iter().chain(gains).collect() }
     }
 }
 
@@ -184,6 +204,7 @@ pub(super) struct LabRow {
     pub(super) method: String,
     /// ↑, ↓, 异常 or nothing.
     pub(super) flag: &'static str,
+    pub(super) critical: bool,
     /// Where its values over time are.
     pub(super) trend: String,
     /// 全国HR and the like, when a dictionary says so (D-R17).
@@ -199,6 +220,7 @@ impl LabRow {
             reference: lab_result::reference(&item.norm_lower_limit, &item.norm_upper_limit, &item.norm_value_notes),
             method: item.examine_way.clone(),
             flag: flag(item),
+            critical: is_critical(item),
             trend,
             recognition: item.recognition.clone(),
         }
@@ -208,6 +230,10 @@ impl LabRow {
 fn flag(item: &LabItem) -> &'static str {
     let words = [item.result_interpre.as_str(), item.result_interpre_descr.as_str()];
     lab_result::flag(&item.result_value, &item.norm_lower_limit, &item.norm_upper_limit, words)
+}
+
+fn is_critical(item: &LabItem) -> bool {
+    lab_result::is_critical([&item.result_interpre, &item.result_interpre_descr])
 }
 
 impl ExamHeader {
@@ -233,10 +259,18 @@ impl ExamHeader {
             ("审核医生", report.authenticator_name.clone()),
             ("审核时间", text::to_the_minute(&report.authenticator_dtime)),
         ];
+        let critical = found.items.iter().filter(|item| is_critical(item));
+        let alarms = critical.map(|item| format!("{} {} {}", item.name, item.result_value, item.result_unit));
         let sex = if report.sex_name.is_empty() { &entry.sex } else { &report.sex_name };
         Self {
             name: text::person_name(&entry.name),
-            person: text::person(sex, &entry.birth_date, &entry.observed_at),
+            sex: text::sex(sex),
+            age: text::age(&entry.birth_date, &entry.observed_at),
+            chip: text::chip(entry),
+            kind: text::exam_kind(entry),
+            revised: entry.state == "4",
+            critical: entry.severity == Severity::Critical,
+            alarms: alarms.take(10).collect(),
             title: if entry.title.is_empty() { text::exam_kind(entry) } else { entry.title.clone() },
             organization: organization.to_owned(),
             unreviewed: text::is_unreviewed(entry),
@@ -249,7 +283,7 @@ impl ExamHeader {
 impl Content {
     pub(super) fn text(found: &ExamView) -> Self {
         let report = &found.text;
-        Content::Text(sections([
+        Content::Text(Section::of([
             ("检查项目", &found.entry.title),
             ("临床诊断", &report.outpat_diag_name),
             ("影像所见", &report.image_descr),
@@ -257,11 +291,11 @@ impl Content {
         ]))
     }
 
-    pub(super) fn request(found: &ExamView, exam_root: &str) -> Self {
+    pub(super) fn request(found: &ExamView, exam_root: &str, download: Permission) -> Self {
         let report = &found.text;
         let when = text::to_the_minute(&report.participant_dtime);
-        let scans = AttachmentItem::of(found, exam_root, AttachmentKind::is_request);
-        let sections = sections([
+        let scans = AttachmentItem::of(found, exam_root, download, AttachmentKind::is_request);
+        let sections = Section::of([
             ("申请单号", &report.apply_form_no),
             ("医嘱号", &report.order_id),
             ("申请科室", &report.participant_dept),
@@ -277,8 +311,8 @@ impl Content {
         Content::Request(sections, scans)
     }
 
-    pub(super) fn attachments(found: &ExamView, exam_root: &str) -> Self {
-        Content::Attachments(AttachmentItem::of(found, exam_root, |kind| !kind.is_request()))
+    pub(super) fn attachments(found: &ExamView, exam_root: &str, download: Permission) -> Self {
+        Content::Attachments(AttachmentItem::of(found, exam_root, download, |kind| !kind.is_request()))
     }
 
     pub(super) fn lab(found: &ExamView, exam_root: &str) -> Self {
@@ -287,9 +321,13 @@ impl Content {
     }
 }
 
-fn sections<const N: usize>(texts: [(&'static str, &String); N]) -> Vec<Section> {
-    let section = |(heading, text): (&'static str, &String)| Section { heading, paragraphs: text::paragraphs(text) };
-    texts.into_iter().map(section).filter(|section| !section.paragraphs.is_empty()).collect()
+impl Section {
+    /// Those of the texts that are there.
+    pub(super) fn of<const N: usize>(texts: [(&'static str, &String); N]) -> Vec<Section> {
+        let section =
+            |(heading, text): (&'static str, &String)| Section { heading, paragraphs: text::paragraphs(text) };
+        texts.into_iter().map(section).filter(|section| !section.paragraphs.is_empty()).collect()
+    }
 }
 
 #[cfg(test)]
@@ -301,6 +339,8 @@ impl ExamPage {
 
         let series = SeriesRow {
             pk: 1,
+            study_instance_uid: "2.25.1".to_owned(),
+            series_instance_uid: "2.25.1.1".to_owned(),
             number: Some(1),
             modality: "CT".to_owned(),
             kind: "image".to_owned(),
@@ -341,18 +381,19 @@ impl ExamPage {
         let report_tab = ReportTab {
             pages: vec!["/p/1.png".to_owned()],
             original: Some("/p/original".to_owned()),
-            ..ReportTab::message("获取中")
+            ..ReportTab::message("报告文件获取中，请稍后刷新页面。")
         };
         let view = super::images_tab::View::default();
         let images = ImagesTab::new("images", "/e", &[&series], &[InstanceRow { pk: 7, frames: 1 }], &view);
         let contents = [
             Content::Report(report_tab),
             Content::text(&found),
-            Content::request(&found, "/e"),
-            Content::attachments(&found, "/e"),
+            Content::request(&found, "/e", Permission::Allowed),
+            Content::attachments(&found, "/e", Permission::Allowed),
             Content::lab(&found, "/e"),
             Content::Images(Box::new(images)),
-            Content::Waveform(WaveformTab::new(vec!["/e/ecg/1.svg".to_owned()], 25.0, 10.0)),
+            Content::Waveform(WaveformTab::sample(text)),
+            Content::Videos(VideoItem::samples(text)),
             Content::Nothing,
         ];
         let page = |content| ExamPage {
@@ -361,7 +402,9 @@ impl ExamPage {
             tabs: vec![Tab::Report.link(Some(Tab::Report)), Tab::Images.link(None)],
             notice: Some("提示"),
             content,
+            aside: Aside::sample(text),
         };
-        contents.into_iter().map(page).collect()
+        let documents = DocumentTab::samples(text).into_iter().map(|tab| Content::Documents(Box::new(tab)));
+        contents.into_iter().chain(documents).map(page).collect()
     }
 }

@@ -8,11 +8,13 @@ use serde::Deserialize;
 
 use super::extract::{Path, Query};
 use super::images_tab::{View, window_of};
-use super::state::{PagesState, Peer};
+use super::state::{Inner, PagesState, Peer};
+use super::waveform_tab;
 use crate::archive::images::read_image::{FrameLook, Picture};
 use crate::archive::pages::view_exam::ReportFile;
 use crate::archive::{Error, ReportCopy};
 use crate::domain::criteria::ShowType;
+use crate::web::error_page::MessagePage;
 
 const LONGEST_EDGE: u32 = 4096;
 const DEFAULT_PAGE_WIDTH: u32 = 1200;
@@ -72,8 +74,8 @@ pub(super) async fn waveform(
     let Some(instance) = instance.strip_suffix(".svg").and_then(|text| text.parse::<i64>().ok()) else {
         return pages.failed(&Error::NotFound);
     };
-    let (client, scale) = (peer.ip().to_string(), (view.ecg_speed(), view.ecg_gain()));
-    match pages.archive.drawn_waveform(&pages.viewer, &session, &client, (&exam, instance), scale).await {
+    let (client, options) = (peer.ip().to_string(), waveform_tab::options(&view));
+    match pages.archive.drawn_waveform(&pages.viewer, &session, &client, (&exam, instance), options).await {
         Ok(picture) => {
             let mut response = picture_response(picture);
             let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
@@ -134,6 +136,9 @@ pub(super) async fn report(
     if session.scope.show_type == ShowType::DataOnly {
         return pages.failed(&Error::NotFound);
     }
+    if !session.scope.download.is_allowed() {
+        return not_permitted(&pages);
+    }
     let client = peer.ip().to_string();
     match pages.archive.download_report_file(&pages.viewer, &session, &client, &exam, copy).await {
         Ok((file, bytes)) => {
@@ -171,11 +176,20 @@ pub(super) async fn visit(
     if session.scope.visitor || session.scope.show_type == ShowType::DataOnly {
         return pages.failed(&Error::NotFound);
     }
+    if !session.scope.download.is_allowed() {
+        return not_permitted(&pages);
+    }
     let client = peer.ip().to_string();
     match pages.archive.download_visit(&pages.viewer, &session, &client, &exam).await {
         Ok(bytes) => document_response(bytes, "application/pdf", "inline; filename=\"visit.pdf\""),
         Err(error) => pages.failed(&error),
     }
+}
+
+/// The customer's users read on pages only.
+pub(super) fn not_permitted(pages: &Inner) -> Response {
+    let text = "本业务系统未开通下载，可在页面上查看。";
+    MessagePage::new(&pages.base, "不允许", text).response(StatusCode::FORBIDDEN)
 }
 
 fn document_response(bytes: Bytes, media_type: &'static str, disposition: &str) -> Response {

@@ -27,6 +27,10 @@ pub(super) struct View {
     inv: String,
     speed: String,
     gain: String,
+    layout: String,
+    g: String,
+    p: String,
+    t: String,
 }
 
 impl View {
@@ -55,7 +59,11 @@ impl View {
     }
 
     pub(super) fn ecg_speed(&self) -> f64 {
-        if self.speed == "50" { 50.0 } else { 25.0 }
+        match self.speed.as_str() {
+            "12.5" => 12.5,
+            "50" => 50.0,
+            _ => 25.0,
+        }
     }
 
     pub(super) fn ecg_gain(&self) -> f64 {
@@ -64,6 +72,30 @@ impl View {
             "20" => 20.0,
             _ => 10.0,
         }
+    }
+
+    /// `6x2`, `rows`, or nothing for the usual one.
+    pub(super) fn ecg_layout_name(&self) -> &'static str {
+        match self.layout.as_str() {
+            "6x2" => "6x2",
+            "rows" => "rows",
+            _ => "",
+        }
+    }
+
+    /// Multiplex group, from 1; 0 when none is asked for.
+    pub(super) fn group(&self) -> usize {
+        self.g.parse().unwrap_or(0)
+    }
+
+    /// Page of a long recording, from 1.
+    pub(super) fn page(&self) -> usize {
+        self.p.parse().unwrap_or(1)
+    }
+
+    /// Where a drawing begins, in seconds.
+    pub(super) fn start_seconds(&self) -> f64 {
+        self.t.parse().ok().filter(|seconds| (0.0..1e7).contains(seconds)).unwrap_or(0.0)
     }
 }
 
@@ -110,6 +142,8 @@ pub(super) struct ImagesTab {
     pub(super) picture_root: String,
     pub(super) picture_query: String,
     pub(super) page_query: String,
+    /// Where the full viewer is, when it is in this binary and has something to show.
+    pub(super) viewer: Option<String>,
 }
 
 impl ImagesTab {
@@ -138,7 +172,7 @@ impl ImagesTab {
         Self {
             strip: series.iter().enumerate().map(|(n, row)| strip(tab, exam_root, row, n + 1, chosen)).collect(),
             picture: format!("{exam_root}/frame/{instance}/{frame}.jpg{picture_query}"),
-            alt: format!("第 {position} 幅，共 {total} 幅"),
+            alt: format!("{position} / {total}"),
             position,
             total,
             steps: vec![
@@ -158,6 +192,8 @@ impl ImagesTab {
             picture_root: format!("{exam_root}/frame/"),
             picture_query,
             page_query: state.link(&[("i", "")]),
+            viewer: (crate::web::viewer_is_embedded() && tab == "images" && !instances.is_empty())
+                .then(|| format!("{exam_root}/viewer")),
         }
     }
 }
@@ -281,6 +317,8 @@ mod tests {
     fn series() -> SeriesRow {
         SeriesRow {
             pk: 1,
+            study_instance_uid: "2.25.1".to_owned(),
+            series_instance_uid: "2.25.1.1".to_owned(),
             number: Some(2),
             modality: "CT".to_owned(),
             kind: "image".to_owned(),

@@ -3,24 +3,25 @@
 //! The form is posted and kept with the session: its address and its links hold the place in the list, never what was
 //! typed. The session's id in the path is what only the session's own browser knows, so the form needs no other token.
 
-use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::extract::{Form, Path, Query};
-use super::list_page::{ListPage, ListRow};
+use super::list_page::{ListPage, ListRow, SORTED, columns};
 use super::open::{malformed, redirect};
 use super::qr::scanned;
-use super::state::{Inner, PagesState, framed};
+use super::state::{Inner, PagesState, Peer, framed};
 use super::text;
 use crate::archive::Error;
 use crate::archive::pages::list_exams::ListExams;
 use crate::archive::pages::open_link::Session;
-use crate::domain::criteria::{Span, exam_types, range_end, range_start};
+use crate::domain::criteria::{Span, range_end, range_start};
 use crate::domain::date_time::NotADate;
 use crate::domain::page::Page;
-use crate::domain::scope::{Filter, Order, Search};
+use crate::domain::scope::{Filter, Order, Search, SortBy};
+use crate::domain::search_rules::SearchRules;
 use crate::web::error_page::html;
 
 /// Most characters of a field.
@@ -30,9 +31,11 @@ const MOST_CHARS: usize = 64;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Place {
+    by: String,
     order: String,
     after: String,
     key: String,
+    lang: String,
 }
 
 /// What the form sends.
@@ -75,29 +78,57 @@ pub(super) async fn show(
     State(PagesState(pages)): State<PagesState>,
     Path(id): Path<String>,
     Query(place): Query<Place>,
+    headers: HeaderMap,
 ) -> Response {
     let session = match pages.enter(&id).await {
         Ok(session) => session,
         Err(response) => return *response,
     };
-    let (filter, mistakes) = filter_of(&session.search);
-    let order = order_of(&place);
-    let after = (!place.key.is_empty()).then_some((place.after, place.key));
-    let command = ListExams { filter, order, after: after.clone(), page_size: pages.config.page_size };
+    let (filter, mistakes) = filter_of(&session.search, &pages.config.search);
+    let sorted = sorted_by(&place);
+    let (by, order) = sorted;
+    let after = match (place.key.as_str(), by) {
+        ("", _) => Ok(None),
+        (key, SortBy::Observed) => Ok(Some((place.after.clone(), key.to_owned()))),
+        // A name or a title must not stand in an address: the entry says it.
+        (key, _) => pages.archive.place_behind(&session, by, key).await,
+    };
+    let after = match after {
+        Ok(after) => after,
+        Err(error) => return pages.failed(&error),
+    };
+    let command = ListExams { filter, by, order, after: after.clone(), page_size: pages.config.page_size };
     let list = match pages.archive.list_exams(&session, command).await {
         Ok(list) => list,
         Err(error) => return pages.failed(&error),
     };
-    let shell = pages.shell(&id, &session);
-    let rows = list.entries.iter().map(|entry| ListRow::of(entry, &shell.root, pages.organization(&entry.org_code)));
+    let language = pages.language(&session, &place.lang, &headers).await;
+    let here = link_to(sorted, after.as_ref().map(|(at, key)| (at.as_str(), key.as_str())));
+    let shell = pages.shell(&id, &session, language, here.trim_start_matches('?'));
+    let marks = match pages.archive.marks_of_entries(&list.entries).await {
+        Ok(marks) => marks,
+        Err(error) => return pages.failed(&error),
+    };
+    let rows = list.entries.iter().map(|entry| ListRow {
+        mark: marks.get(&entry.observation_uid).cloned().unwrap_or_default(),
+        ..ListRow::of(entry, &shell.root, &pages.organization(&entry.org_code))
+    });
+    let shown = if list.sortable { sorted } else { (SortBy::Observed, order) };
     let page = ListPage {
         rows: rows.collect(),
+        heading: match session.scope.page {
+            Page::ClinicExamView => "检查查询",
+            Page::RelatedExamList => "相关检查",
+            Page::ClinicExamList | Page::ClinicExam => "检查列表",
+        },
         has_form: has_form(&session),
-        form_action: address(&pages, &id, order),
-        next: list.next.map(|(at, uid)| link_to(order, Some((&at, &uid)))),
-        first: after.map(|_| link_to(order, None)),
-        by_date: link_to(if order == Order::Newest { Order::Oldest } else { Order::Newest }, None),
-        newest_first: order == Order::Newest,
+        form_action: address(&pages, &id, sorted),
+        counts: list.counts,
+        restricted: list.restricted,
+        free: list.free,
+        columns: columns(shown, list.sortable, |by, order| link_to((by, order), None)),
+        next: list.next.map(|(at, uid)| link_to(sorted, Some((&at, &uid)))),
+        first: after.map(|_| link_to(sorted, None)),
         mistakes,
         search: session.search.clone(),
         shell,
@@ -108,6 +139,7 @@ pub(super) async fn show(
 /// Keeps what was typed, or forgets it, and shows the list from its beginning.
 pub(super) async fn search(
     State(PagesState(pages)): State<PagesState>,
+    ConnectInfo(peer): Peer,
     Path(id): Path<String>,
     Query(place): Query<Place>,
     form: Result<Form<SearchForm>, Response>,
@@ -131,8 +163,8 @@ pub(super) async fn search(
     if let Some(link) = scanned(&search.accession) {
         return redirect(&format!("{}/t/{id}/q/{link}", pages.base), &Method::POST);
     }
-    match pages.archive.keep_search(&session, &search).await {
-        Ok(()) => redirect(&address(&pages, &id, order_of(&place)), &Method::POST),
+    match pages.archive.keep_search(&session, &peer.ip().to_string(), &search).await {
+        Ok(()) => redirect(&address(&pages, &id, sorted_by(&place)), &Method::POST),
         Err(error) => pages.failed(&error),
     }
 }
@@ -141,17 +173,24 @@ fn has_form(session: &Session) -> bool {
     session.scope.page == Page::ClinicExamView
 }
 
-fn order_of(place: &Place) -> Order {
-    if place.order == "asc" { Order::Oldest } else { Order::Newest }
+/// Column and order that the address asks for; what it does not know is the newest first.
+fn sorted_by(place: &Place) -> (SortBy, Order) {
+    let found = SORTED.iter().find(|(_, name, _)| *name == place.by);
+    let (by, first) = found.map_or((SortBy::Observed, Order::Newest), |(by, _, first)| (*by, *first));
+    match place.order.as_str() {
+        "asc" => (by, Order::Oldest),
+        "desc" => (by, Order::Newest),
+        _ => (by, first),
+    }
 }
 
-fn address(pages: &Inner, id: &str, order: Order) -> String {
-    let query = if order == Order::Oldest { "?order=asc" } else { "" };
-    format!("{}/t/{id}/exams{query}", pages.base)
+fn address(pages: &Inner, id: &str, sorted: (SortBy, Order)) -> String {
+    let query = link_to(sorted, None);
+    format!("{}/t/{id}/exams{}", pages.base, if query == "?" { "" } else { &query })
 }
 
 /// Dates that cannot be read are said, not guessed.
-fn filter_of(search: &Search) -> (Filter, Vec<&'static str>) {
+fn filter_of(search: &Search, rules: &SearchRules) -> (Filter, Vec<&'static str>) {
     let mut mistakes = Vec::new();
     let mut read = |moment: Result<String, NotADate>, mistake| {
         moment.unwrap_or_else(|NotADate| {
@@ -166,15 +205,22 @@ fn filter_of(search: &Search) -> (Filter, Vec<&'static str>) {
     let filter = Filter {
         name: search.name.clone(),
         observed,
-        types: exam_types(&search.exam_type),
+        types: rules.exam_types(&search.exam_type),
         accession: search.accession.clone(),
-        observation_uid: String::new(),
+        ..Filter::default()
     };
     (filter, mistakes)
 }
 
-fn link_to(order: Order, after: Option<(&str, &str)>) -> String {
+fn link_to((by, order): (SortBy, Order), after: Option<(&str, &str)>) -> String {
     let (at, key) = after.unwrap_or_default();
-    let order = if order == Order::Oldest { "asc" } else { "" };
-    text::query(&[("order", order), ("after", at), ("key", key)])
+    let (name, first) =
+        SORTED.iter().find(|found| found.0 == by).map_or(("", Order::Newest), |found| (found.1, found.2));
+    let order = match order {
+        order if order == first => "",
+        Order::Newest => "desc",
+        Order::Oldest => "asc",
+    };
+    let at = if by == SortBy::Observed { at } else { "" };
+    text::query(&[("by", name), ("order", order), ("after", at), ("key", key)])
 }

@@ -5,7 +5,9 @@
 
 mod attachment;
 mod config;
+mod document_tab;
 mod exam;
+mod exam_aside;
 mod exam_page;
 mod extract;
 mod files;
@@ -20,12 +22,17 @@ mod state;
 mod tests;
 mod text;
 mod trend;
+mod trend_page;
+mod video_tab;
+mod viewer;
+mod viewer_page;
+mod waveform_tab;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 
-pub use config::PagesConfig;
+pub use config::{PagesConfig, PagesLanguage};
 pub use state::PagesState;
 
 /// Largest form, in bytes.
@@ -36,8 +43,13 @@ pub fn router(state: PagesState) -> Router {
     Router::new()
         .route("/t/{session}/exams", get(list::show).post(list::search))
         .route("/t/{session}/exam/{exam}", get(exam::show))
+        .route("/t/{session}/exam/{exam}/viewer", get(viewer::show))
+        .route("/t/{session}/exam/{exam}/viewer.json", get(viewer::describe))
         .route("/t/{session}/exam/{exam}/frame/{instance}/{frame}", get(files::frame))
         .route("/t/{session}/exam/{exam}/ecg/{instance}", get(files::waveform))
+        .route("/t/{session}/exam/{exam}/video/{instance}", get(video_tab::show))
+        .route("/t/{session}/exam/{exam}/document/{instance}/page/{page}", get(document_tab::page))
+        .route("/t/{session}/exam/{exam}/document/{instance}/original", get(document_tab::original))
         .route("/t/{session}/exam/{exam}/report/page/{page}", get(files::report_page))
         .route("/t/{session}/exam/{exam}/report/{copy}", get(files::report))
         .route("/t/{session}/exam/{exam}/visit.pdf", get(files::visit))

@@ -7,10 +7,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::MOST_FORM_BYTES;
 use super::extract::refused;
-use super::state::{Inner, PagesState, Peer};
+use super::state::{Inner, PagesState, Peer, framed_by};
 use crate::archive::pages::open_link::{OpenLink, Opened, Start};
 use crate::domain::page::Page;
-use crate::domain::token::SignedQuery;
 use crate::web::error_page::{MessagePage, plain_error};
 
 /// Everything that no route has: a signed link in some spelling, or nothing.
@@ -34,19 +33,17 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
             Err(_) => return refused(&pages, StatusCode::PAYLOAD_TOO_LARGE),
         }
     }
-    let by_customer = SignedQuery::parse(&raw).ok().and_then(|query| query.customer(&pages.customers));
-    let allowed = pages.opens_by_address.allows(&peer.ip())
-        && by_customer.is_none_or(|guid| pages.opens_by_customer.allows(&guid));
-    if !allowed {
-        let page = MessagePage::new(&pages.base, "访问过于频繁", "请稍后再试。");
-        return page.response(StatusCode::TOO_MANY_REQUESTS);
+    if !pages.opens_by_address.allows(&peer.ip()) {
+        return too_many(&pages);
     }
     let link = OpenLink {
         page,
         raw_query: &raw,
         remote_addr: peer.ip().to_string(),
         customers: &pages.customers,
+        rules: &pages.config.search,
         policy: pages.config.policy(),
+        allows: &|guid| pages.opens_by_customer.allows(&guid.to_owned()),
     };
     match pages.archive.open_link(link).await {
         Ok(Opened::Session { session, start }) => {
@@ -56,12 +53,13 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
             };
             redirect(&target, &method)
         }
-        Ok(Opened::Nothing { criteria }) => {
+        Ok(Opened::Nothing { criteria, frame_ancestors }) => {
             let text = "没有找到符合条件的检查。可能尚未上传，或不在可查看的范围内。";
             let mut page = MessagePage::new(&pages.base, "未找到检查", text);
             page.details = criteria;
-            page.response(StatusCode::NOT_FOUND)
+            framed_by(page.response(StatusCode::NOT_FOUND), &frame_ancestors)
         }
+        Ok(Opened::TooMany) => too_many(&pages),
         Ok(Opened::Malformed(reason)) => malformed(&pages, &reason),
         // The same words whatever the reason (D-T10).
         Ok(Opened::Denied) => {
@@ -70,6 +68,11 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
         }
         Err(error) => pages.failed(&error),
     }
+}
+
+fn too_many(pages: &Inner) -> Response {
+    let page = MessagePage::new(&pages.base, "访问过于频繁", "请稍后再试。");
+    page.response(StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// The page for a request that cannot be read.

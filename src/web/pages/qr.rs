@@ -1,4 +1,5 @@
 //! `/q/{link}`: where a printed code leads (D-I10). The last four characters of the id number open the one exam.
+//! Everybody is asked in the same words for what opens reports without such a number, too.
 //!
 //! Every link asks the same question, whether it is good or not. The answer to it tells a good link with a wrong factor
 //! from one that cannot be used, but not an unknown link from an ended, a revoked or a withdrawn report's one; both kinds of
@@ -6,17 +7,18 @@
 
 use askama::Template;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::extract::{Form, Path};
+use super::extract::{Form, Path, Query};
 use super::open::redirect;
 use super::state::{PagesState, Peer};
 use crate::archive::Error;
-use crate::archive::pages::open_link::Visit;
+use crate::archive::pages::visit_qr_link::Visit;
 use crate::web::assets;
 use crate::web::error_page::{MessagePage, html};
+use crate::web::words::Language;
 
 /// The page that asks.
 #[derive(Debug, Clone, Template)]
@@ -25,6 +27,14 @@ pub(super) struct QrPage {
     pub(super) base: String,
     pub(super) css: &'static str,
     pub(super) wrong: bool,
+    pub(super) language: Language,
+}
+
+/// The language that somebody has chosen.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Chosen {
+    lang: String,
 }
 
 /// What a visitor types.
@@ -35,19 +45,23 @@ pub(super) struct Factor {
 }
 
 impl QrPage {
-    fn new(base: &str, wrong: bool) -> Self {
-        Self { base: base.to_owned(), css: assets::CSS_NAME.as_str(), wrong }
+    fn new(base: &str, wrong: bool, language: Language) -> Self {
+        Self { base: base.to_owned(), css: assets::CSS_NAME.as_str(), wrong, language }
     }
 
     #[cfg(test)]
-    pub(super) fn sample() -> Self {
-        Self::new("", true)
+    pub(super) fn sample(language: Language) -> Self {
+        Self::new("", true, language)
     }
 }
 
 /// Asks for the factor.
-pub(super) async fn ask(State(PagesState(pages)): State<PagesState>) -> Response {
-    html(StatusCode::OK, &QrPage::new(&pages.base, false))
+pub(super) async fn ask(
+    State(PagesState(pages)): State<PagesState>,
+    Query(chosen): Query<Chosen>,
+    headers: HeaderMap,
+) -> Response {
+    html(StatusCode::OK, &QrPage::new(&pages.base, false, pages.language_of_nobody(&chosen.lang, &headers)))
 }
 
 /// Checks the factor.
@@ -55,6 +69,8 @@ pub(super) async fn answer(
     State(PagesState(pages)): State<PagesState>,
     ConnectInfo(peer): Peer,
     Path(link): Path<String>,
+    Query(chosen): Query<Chosen>,
+    headers: HeaderMap,
     Form(form): Form<Factor>,
 ) -> Response {
     let link = link.to_ascii_lowercase();
@@ -73,9 +89,19 @@ pub(super) async fn answer(
     };
     match visit {
         Ok(Visit::Session { session, observation_uid }) => {
-            redirect(&format!("{}/t/{session}/exam/{observation_uid}", pages.base), &Method::POST)
+            // What was chosen here goes on.
+            let chosen = Language::parse(&chosen.lang).map(|language| format!("?lang={}", language.code()));
+            let chosen = chosen.unwrap_or_default();
+            redirect(&format!("{}/t/{session}/exam/{observation_uid}{chosen}", pages.base), &Method::POST)
         }
-        Ok(Visit::WrongFactor) => html(StatusCode::FORBIDDEN, &QrPage::new(&pages.base, true)),
+        Ok(Visit::WrongFactor) => {
+            let language = pages.language_of_nobody(&chosen.lang, &headers);
+            html(StatusCode::FORBIDDEN, &QrPage::new(&pages.base, true, language))
+        }
+        Ok(Visit::Locked) => {
+            let text = "输入错误次数过多，此链接已停用。请联系出具报告的医疗机构。";
+            MessagePage::new(&pages.base, "链接已停用", text).response(StatusCode::FORBIDDEN)
+        }
         Ok(Visit::Unavailable) => {
             let text = "该报告链接不可用。可能已过期或已撤销，请联系出具报告的医疗机构。";
             MessagePage::new(&pages.base, "链接不可用", text).response(StatusCode::NOT_FOUND)

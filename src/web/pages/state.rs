@@ -1,12 +1,12 @@
 //! What the pages' handlers share, and how a request enters a session.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::config::PagesConfig;
@@ -15,11 +15,11 @@ use crate::archive::images::read_image::Viewer;
 use crate::archive::pages::open_link::Session;
 use crate::archive::{self, Archive};
 use crate::dicom::render::RenderConfig;
-use crate::domain::customer::{Customer, Customers};
-use crate::domain::organization::Organization;
+use crate::domain::customer::{Customer, CustomerKey, Customers};
 use crate::web::HttpConfig;
 use crate::web::assets;
 use crate::web::error_page::MessagePage;
+use crate::web::words::Language;
 
 /// Shared by all handlers of the pages; a cheap clone.
 #[derive(Debug, Clone)]
@@ -32,7 +32,6 @@ pub(super) struct Inner {
     pub(super) config: PagesConfig,
     pub(super) viewer: Viewer,
     pub(super) base: String,
-    pub(super) organizations: BTreeMap<String, String>,
     pub(super) opens_by_address: Limit<IpAddr>,
     pub(super) opens_by_customer: Limit<String>,
     pub(super) qr_by_link: Limit<String>,
@@ -48,12 +47,26 @@ pub(super) struct Shell {
     pub(super) base: String,
     pub(super) css: &'static str,
     pub(super) js: &'static str,
+    /// The script that chooses between full viewer and basic page.
+    pub(super) choose: &'static str,
     /// Beginning of the session's addresses.
     pub(super) root: String,
     pub(super) user: String,
     pub(super) close: bool,
     /// Whether there is a list to go back to.
     pub(super) has_list: bool,
+    /// Whether the page may be printed.
+    pub(super) print: bool,
+    pub(super) language: Language,
+    /// The same page in the other language.
+    pub(super) other_language: String,
+}
+
+impl Shell {
+    /// A word of ours in the reader's language.
+    pub(super) fn say<'a, T: AsRef<str> + ?Sized>(&self, chinese: &'a T) -> Cow<'a, str> {
+        self.language.say(chinese.as_ref())
+    }
 }
 
 impl PagesState {
@@ -64,15 +77,14 @@ impl PagesState {
         config: PagesConfig,
         render: RenderConfig,
         customers: Vec<Customer>,
-        organizations: &[Organization],
     ) -> Self {
+        let key = CustomerKey::parse(&config.customer_key.0);
         let remember = Duration::from_secs(u64::from(config.session_absolute_hours.max(1)) * 3600);
         Self(Arc::new(Inner {
             archive,
-            customers: Customers::new(customers, config.default_customer.clone()),
+            customers: Customers::new(customers, config.default_customer.clone()).with_key(key),
             viewer: Viewer::new(render, config.picture_cache_bytes, remember),
             base: http.base_path(),
-            organizations: organizations.iter().map(|o| (o.code.clone(), o.name.clone())).collect(),
             opens_by_address: Limit::per_minute(config.opens_per_minute_address),
             opens_by_customer: Limit::per_minute(config.opens_per_minute_customer),
             qr_by_link: Limit::per_hour(config.qr_attempts_per_hour_link),
@@ -133,26 +145,59 @@ impl Inner {
     }
 
     /// The organisation's name, or its code.
-    pub(super) fn organization<'a>(&'a self, code: &'a str) -> &'a str {
-        self.organizations.get(code).map_or(code, String::as_str)
+    pub(super) fn organization(&self, code: &str) -> String {
+        self.archive.organization_name(code)
     }
 
-    pub(super) fn shell(&self, id: &str, session: &Session) -> Shell {
+    /// The language of a request: what its address asks for, which the session keeps, else what the session has kept, else
+    /// what the browser prefers, as far as the configuration leaves it open.
+    pub(super) async fn language(&self, session: &Session, asked: &str, headers: &HeaderMap) -> Language {
+        if let Some(language) = Language::parse(asked) {
+            if session.language != language.code()
+                && let Err(error) = self.archive.keep_language(session, language.code()).await
+            {
+                tracing::warn!(%error, "the language could not be kept");
+            }
+            return language;
+        }
+        let own = Language::parse(&session.language).or_else(|| self.config.language.fixed());
+        own.or_else(|| Language::preferred(headers)).unwrap_or_default()
+    }
+
+    /// The same where there is no session.
+    pub(super) fn language_of_nobody(&self, asked: &str, headers: &HeaderMap) -> Language {
+        let asked = Language::parse(asked).or_else(|| self.config.language.fixed());
+        asked.or_else(|| Language::preferred(headers)).unwrap_or_default()
+    }
+
+    pub(super) fn shell(&self, id: &str, session: &Session, language: Language, query: &str) -> Shell {
         Shell {
             base: self.base.clone(),
             css: assets::CSS_NAME.as_str(),
             js: assets::JS_NAME.as_str(),
+            choose: assets::CHOOSE_NAME.as_str(),
             root: format!("{}/t/{id}", self.base),
             user: session.user_name.clone(),
             close: session.scope.show_close,
             has_list: !session.scope.visitor,
+            print: session.scope.print.is_allowed(),
+            language,
+            other_language: format!(
+                "?{query}{}lang={}",
+                if query.is_empty() { "" } else { "&" },
+                language.other().code()
+            ),
         }
     }
 }
 
 /// Lets the customer's sites frame the page, and nobody else (D-P21).
-pub(super) fn framed(mut response: Response, session: &Session) -> Response {
-    let sites = &session.scope.frame_ancestors;
+pub(super) fn framed(response: Response, session: &Session) -> Response {
+    framed_by(response, &session.scope.frame_ancestors)
+}
+
+/// The same for sites that have no session yet.
+pub(super) fn framed_by(mut response: Response, sites: &[String]) -> Response {
     let ancestors = if sites.is_empty() { "'none'".to_owned() } else { sites.join(" ") };
     let policy = format!(
         "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; \
@@ -171,10 +216,14 @@ impl Shell {
             base: String::new(),
             css: assets::CSS_NAME.as_str(),
             js: assets::JS_NAME.as_str(),
+            choose: assets::CHOOSE_NAME.as_str(),
             root: "/t/0123456789abcdef0123456789abcdef".to_owned(),
             user: "测试医生甲".to_owned(),
             close: true,
             has_list: true,
+            print: true,
+            language: Language::Chinese,
+            other_language: "?lang=en".to_owned(),
         }
     }
 }

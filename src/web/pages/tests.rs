@@ -5,7 +5,9 @@ use askama::Template;
 use super::exam_page::{Content, ExamPage};
 use super::list_page::ListPage;
 use super::qr::QrPage;
+use super::trend_page::TrendPage;
 use crate::web::error_page::MessagePage;
+use crate::web::words::Language;
 
 /// Text that would begin an element, an attribute or a script if it were not escaped.
 const EVIL: &str = "\"'><x-evil onload=alert(1)>{{7*7}}</x-evil>&lt;";
@@ -14,9 +16,10 @@ const EVIL: &str = "\"'><x-evil onload=alert(1)>{{7*7}}</x-evil>&lt;";
 fn every_page_renders_from_its_sample() {
     let mut texts = vec![
         ListPage::sample().render().unwrap(),
-        QrPage::sample().render().unwrap(),
+        QrPage::sample(Language::Chinese).render().unwrap(),
         MessagePage::new("", "未找到检查", "没有找到。").render().unwrap(),
     ];
+    texts.push(TrendPage::sample("白细胞").render().unwrap());
     texts.extend(ExamPage::samples("测试甲").iter().map(|page| page.render().unwrap()));
     for text in texts {
         assert!(text.starts_with("<!doctype html>") && text.trim_end().ends_with("</html>"));
@@ -32,7 +35,7 @@ fn nothing_from_outside_comes_out_unescaped() {
     list.rows[0].title = EVIL.to_owned();
     list.rows[0].accession = EVIL.to_owned();
     list.shell.user = EVIL.to_owned();
-    let mut texts = vec![list.render().unwrap()];
+    let mut texts = vec![list.render().unwrap(), TrendPage::sample(EVIL).render().unwrap()];
     texts.extend(ExamPage::samples(EVIL).iter().map(|page| page.render().unwrap()));
     for text in texts {
         assert!(text.contains("x-evil"), "the text is shown");
@@ -45,6 +48,29 @@ fn nothing_from_outside_comes_out_unescaped() {
 fn every_tab_has_a_sample() {
     let samples = ExamPage::samples("甲");
     let kinds: std::collections::HashSet<_> = samples.iter().map(|p| std::mem::discriminant(&p.content)).collect();
-    assert_eq!(kinds.len(), 8);
+    assert_eq!(kinds.len(), 10);
     assert!(samples.iter().any(|page| matches!(page.content, Content::Nothing)));
+}
+
+#[test]
+fn in_english_no_word_of_ours_is_left_in_chinese() {
+    let is_chinese = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+    let mut list = ListPage::sample();
+    list.rows.clear();
+    list.search = Default::default();
+    list.shell.user = String::new();
+    list.shell.language = Language::English;
+    let mut texts = vec![list.render().unwrap(), QrPage::sample(Language::English).render().unwrap()];
+    for mut page in ExamPage::samples("Test") {
+        page.shell.user = String::new();
+        page.shell.language = Language::English;
+        page.header.name = "Test".to_owned();
+        page.aside.shown = None;
+        texts.push(page.render().unwrap());
+    }
+    for text in texts {
+        let text = text.replace("中文", "");
+        let left: Vec<&str> = text.split(['<', '>', '"']).filter(|part| part.contains(is_chinese)).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
 }

@@ -3,6 +3,9 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::archive::pages::list_exams::{Entry, EntryKind};
+use crate::domain::date_time::local_text;
+#[cfg(test)]
+use crate::domain::lab_result::Severity;
 
 /// `2024-01-31 08:00:00` without its seconds.
 pub(super) fn to_the_minute(moment: &str) -> String {
@@ -31,11 +34,6 @@ pub(super) fn sex(code: &str) -> &'static str {
     }
 }
 
-/// Sex and age, as far as known.
-pub(super) fn person(sex_code: &str, birth_date: &str, at: &str) -> String {
-    [sex(sex_code), &age(birth_date, at)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
 /// The age at a moment: years, under two years months, under two months days.
 pub(super) fn age(birth_date: &str, at: &str) -> String {
     let (Some(born), Some(then)) = (date(birth_date), date(at)) else { return String::new() };
@@ -62,6 +60,7 @@ fn date(text: &str) -> Option<time::Date> {
 pub(super) fn exam_kind(entry: &Entry) -> String {
     let name = match (entry.kind, entry.modality.as_str()) {
         (EntryKind::Lab, _) => "检验",
+        (_, "PA" | "GMS" | "SM") => "病理",
         (_, "CT") => "CT",
         (_, "MR") => "磁共振",
         (_, "CR" | "DR" | "DX") => "X线",
@@ -74,6 +73,18 @@ pub(super) fn exam_kind(entry: &Entry) -> String {
         (_, other) => other,
     };
     if entry.type_name.is_empty() { name.to_owned() } else { entry.type_name.clone() }
+}
+
+/// The colour of an entry's type.
+pub(super) fn chip(entry: &Entry) -> &'static str {
+    match (entry.kind, entry.modality.as_str()) {
+        (EntryKind::Lab, _) => "k-lab",
+        (_, "CT" | "MR" | "NM" | "PT") => "k-section",
+        (_, "CR" | "DR" | "DX" | "MG" | "XA" | "RF") => "k-xray",
+        (_, "US" | "ES") => "k-scope",
+        (_, "ECG") => "k-wave",
+        _ => "k-other",
+    }
 }
 
 /// The state of the report in one word.
@@ -139,6 +150,11 @@ pub(super) fn query(fields: &[(&str, &str)]) -> String {
     query
 }
 
+/// Local time of a moment in milliseconds, to the minute.
+pub(super) fn moment(ms: i64) -> String {
+    to_the_minute(&local_text(ms))
+}
+
 #[cfg(test)]
 pub(super) fn sample_entry() -> Entry {
     Entry {
@@ -160,7 +176,9 @@ pub(super) fn sample_entry() -> Entry {
         state: "3".to_owned(),
         reviewed: true,
         series: 2,
+        films: 0,
         has_file: true,
+        severity: Severity::None,
     }
 }
 

@@ -73,7 +73,9 @@ each_database! {
 
     async fn d_r18_a_withdrawn_report_is_a_tombstone_that_tells_nothing(database: TestDatabase) {
         let world = World::start(database).await;
-        world.register(&[exam(&[]), lab(&[])]).await;
+        // One after the other: reports of one message are written at the same time, in either order.
+        world.register(&[exam(&[])]).await;
+        world.register(&[lab(&[])]).await;
         let (before, cursor) = world.follow(REGION, "", "").await;
         let gone = [("last_update_dtime", "2024/3/24 0:00:00"), ("data_status", "0")];
         world.register(&[exam(&gone)]).await;

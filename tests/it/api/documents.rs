@@ -13,6 +13,12 @@ async fn the_openapi_document_is_valid_and_describes_the_answers() {
     let gone = [("report_form_no", "GONE"), ("data_status", "0")];
     world.register(&[exam(&gone[..1])]).await;
     world.follow(REGION, "", "").await;
+    let told = serde_json::json!({
+        "key": "1", "report": world.found(REGION, "/api/v1/reports?organization=ORG-T01&report_form_no=EX0001").await["reports"][0]["id"],
+        "by_organization": "ORG-T02", "recognised": false, "reason": "2", "doctor_id": "D1",
+    });
+    let recorded = world.post(REGION, "/api/v1/recognitions", &told).await;
+    assert_eq!(recorded.status, 201, "{}", recorded.text());
     world.register(&[exam(&[gone.as_slice(), &[("last_update_dtime", "2024/3/24 0:00:00")]].concat())]).await;
 
     let document = world.get("", "/api/v1/openapi.json").await;
@@ -22,6 +28,10 @@ async fn the_openapi_document_is_valid_and_describes_the_answers() {
         "ReportList": list,
         "Report": list["reports"][0],
         "ChangeList": world.found(REGION, "/api/v1/changes?include=report").await,
+        "Person": world.found(REGION, "/api/v1/patients/ORG-T01..P0001").await,
+        "Trend": world.found(REGION, "/api/v1/patients/ORG-T01..P0001/trends?item=WBC").await,
+        "Recognition": recorded.json(),
+        "RecognitionList": world.found(REGION, "/api/v1/recognitions").await,
         "Problem": world.get(REGION, "/api/v1/nothing").await.json(),
     });
     let text = world.get(REGION, "/api/v1/export?from=2024-03-01&to=2024-03-31").await.text();
@@ -30,7 +40,7 @@ async fn the_openapi_document_is_valid_and_describes_the_answers() {
 import json, sys
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
-document, answers, exported = (json.loads(argument) for argument in sys.argv[1:])
+document, answers, exported = (json.loads(argument) for argument in sys.argv[1:4])
 validate(document)
 def strict(schema):
     if isinstance(schema, dict):
@@ -40,11 +50,13 @@ def strict(schema):
     elif isinstance(schema, list):
         for part in schema: strict(part)
 strict(document['components']['schemas'])
+told = json.loads(sys.argv[4])
+Draft202012Validator({'components': document['components'], '$ref': '#/components/schemas/NewRecognition'}).validate(told)
 for name, answer in [*answers.items(), *(('ExportLine', line) for line in exported)]:
     schema = {'components': document['components'], '$ref': '#/components/schemas/' + name}
     Draft202012Validator(schema).validate(answer)
 print(len(document['paths']), len(answers['ChangeList']['changes']))";
     let arguments = [document.text(), answers.to_string(), serde_json::json!(exported).to_string()];
-    let printed = python_script(script, &[&arguments[0], &arguments[1], &arguments[2]]);
-    assert_eq!(printed.trim(), "6 5", "exam, file, images, lab, and the one that is gone");
+    let printed = python_script(script, &[&arguments[0], &arguments[1], &arguments[2], &told.to_string()]);
+    assert_eq!(printed.trim(), "9 6", "exam, file, images, lab, recognition, and the one that is gone");
 }

@@ -57,10 +57,37 @@ each_database! {
         assert_eq!(lines[0]["referenceRange"][0]["high"]["value"], 10.0);
         assert_eq!(lines[1]["valueQuantity"]["comparator"], "<");
         assert_eq!(lines[2]["valueString"], "阴性");
+        let files = found["files"].as_array().unwrap();
+        assert_eq!(files.len(), found["documents"].as_array().unwrap().len());
+        for file in files {
+            assert_eq!(file, &json!({ "type": "application/pdf", "said": "application/pdf", "starts": "%PDF-" }));
+        }
         let file = &found["documents"][0]["content"][0]["attachment"];
-        let path = file["url"].as_str().unwrap().split_once("/api/").unwrap().1;
-        assert_eq!(world.get(REGION, &format!("/api/{path}")).await.status, 200);
+        let path = file["url"].as_str().unwrap().split_once("/fhir/").unwrap().1;
+        assert_eq!(world.get(REGION, &format!("/fhir/{path}")).await.status, 200);
         assert_eq!((found["labs"].as_array().unwrap().len(), &found["by_id"]), (2, &json!(2)));
+    }
+
+    async fn all_patients_of_an_identity_are_found_page_by_page(database: TestDatabase) {
+        let world = World::start(database).await;
+        for (number, patient) in [("EX0001", "P0001"), ("EX0002", "P0002"), ("EX0003", "P0002"), ("EX0004", "P0003")] {
+            let own = [("report_form_no", number), ("patient_id", patient), ("card_no", "C00000042"), ("id_no", "")];
+            world.register(&[exam(&own)]).await;
+        }
+        let mut address = "/fhir/Patient?identifier=C00000042&_count=2".to_owned();
+        let mut pages = Vec::new();
+        loop {
+            let page = world.get(REGION, &address).await.json();
+            let entries = page["entry"].as_array().unwrap();
+            pages.push(entries.iter().map(|e| e["resource"]["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>());
+            let next = page["link"].as_array().unwrap().iter().find(|link| link["relation"] == "next");
+            let Some(next) = next else { break };
+            address = next["url"].as_str().unwrap().split_once("/fhir").map(|(_, rest)| format!("/fhir{rest}")).unwrap();
+        }
+        assert!(pages.len() == 2 && pages[0].len() == 2, "{pages:?}");
+        let mut all: Vec<String> = pages.concat();
+        all.sort();
+        assert_eq!(all, ["ORG-T01..P0001", "ORG-T01..P0002", "ORG-T01..P0003"]);
     }
 
     async fn what_may_not_be_seen_is_not_there_in_fhir_either(database: TestDatabase) {

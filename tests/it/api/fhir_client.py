@@ -1,6 +1,7 @@
 """Reads the archive as a FHIR client does: fhirpy fetches and pages, fhir.resources checks every resource (R4B)."""
 
 import asyncio
+import base64
 import importlib
 import json
 import sys
@@ -37,11 +38,18 @@ async def main():
     for found in [*patients, *reports, *observations, *studies, *documents]:
         read = checked(await client.reference(found["resourceType"], found["id"]).to_resource())
         assert read == found, (read, found)
+    files = []
+    for document in documents:
+        attachment = document["content"][0]["attachment"]
+        kind, number = attachment["url"].rsplit("/", 2)[-2:]
+        file = checked(await client.reference(kind, number).to_resource())
+        files.append({"type": file["contentType"], "said": attachment["contentType"],
+                      "starts": base64.b64decode(file["data"])[:5].decode()})
     labs = await everything("DiagnosticReport", category="LAB", date="ge2024-01-01")
     by_id = await everything("DiagnosticReport", _id=",".join(report["id"] for report in reports[:2]))
     print(json.dumps({
         "patients": patients, "reports": reports, "observations": observations, "studies": studies,
-        "documents": documents, "labs": [report["id"] for report in labs], "by_id": len(by_id),
+        "documents": documents, "files": files, "labs": [report["id"] for report in labs], "by_id": len(by_id),
     }))
 
 

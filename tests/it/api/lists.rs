@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+use yingku::domain::Actor;
+use yingku::domain::dictionary::{Entry, LAB_CLASS, LAB_ITEM, listed};
+
 use super::world::{HOSPITAL, NARROW, PRIVILEGED, REGION, World, exam, lab, line, members};
 use crate::each_database;
 
@@ -106,8 +109,8 @@ each_database! {
         world.register(&[lab(&[]), lab(&[("report_form_no", "OTHER"), ("patient_id", "P0002")])]).await;
         let (before, cursor) = world.follow(REGION, "", "").await;
         assert_eq!(before.len(), 2);
-        let id = world.found(REGION, "/api/v1/reports?report_form_no=LB0001&organization=ORG-T01").await;
-        let id = id["reports"][0]["id"].as_str().unwrap().to_owned();
+        let list = world.found(REGION, "/api/v1/reports?report_form_no=LB0001&organization=ORG-T01").await;
+        let id = list["reports"][0]["id"].as_str().unwrap();
 
         world.register(&[exam(&[("xman_type", "1")])]).await;
 
@@ -145,6 +148,27 @@ each_database! {
         assert_eq!((again.status, again.body.len()), (304, 0));
         let upper = format!("/api/v1/reports/{{{}}}", id.to_uppercase());
         assert_eq!(world.get(REGION, &upper.replace('{', "%7B").replace('}', "%7D")).await.status, 200, "D-P20");
+    }
+
+    async fn d_r16_a_lab_class_stays_as_registered_and_has_the_code_of_the_dictionary_beside_it(database: TestDatabase) {
+        let world = World::start(database).await;
+        world.register(&[lab(&[]), line("1", &[]), line("2", &[("class_code", "RBC"), ("class_name", "红细胞")])]).await;
+        let path = "/api/v1/reports?card_no=C00000001";
+        assert_eq!(world.found(REGION, path).await["reports"][0]["mapped_code"], Value::Null);
+        let entry = |code: &str, aliases| Entry { code: code.into(), meaning: String::new(), aliases: listed(aliases) };
+        let classes = (LAB_CLASS.to_owned(), vec![entry("58410-2", "血常规")]);
+        let lines = (LAB_ITEM.to_owned(), vec![entry("6690-2", "wbc|白细胞计数")]);
+
+        world.archive.import_dictionaries(Actor::system("test"), vec![classes, lines]).await.unwrap();
+
+        let report = &world.found(REGION, path).await["reports"][0];
+        assert_eq!((&report["mapped_code"], &report["fields"]["class_code"]), (&json!("58410-2"), &json!("G003")));
+        assert_eq!((&report["items"][0]["mapped_code"], &report["items"][0]["class_code"]), (&json!("6690-2"), &json!("WBC")));
+        assert_eq!((&report["items"][1]["mapped_code"], &report["items"][1]["class_code"]), (&Value::Null, &json!("RBC")));
+        let page = world.found(REGION, "/fhir/Observation?_count=10").await;
+        let codings: Vec<&Value> = page["entry"].as_array().unwrap().iter().map(|e| &e["resource"]["code"]["coding"]).collect();
+        let loinc = json!([{ "system": "http://loinc.org", "code": "6690-2" }, { "code": "WBC" }]);
+        assert!(codings.contains(&&loinc) && codings.contains(&&json!([{ "code": "RBC" }])), "{codings:?}");
     }
 
     async fn a_patient_of_an_institution_has_its_own_list(database: TestDatabase) {

@@ -3,9 +3,13 @@
 mod changes;
 mod city;
 mod concurrency;
+pub mod containers;
 mod documents;
 mod export;
 mod fhir;
 mod files;
+mod hospitals;
 mod lists;
-mod world;
+mod persons;
+mod recognition;
+pub mod world;

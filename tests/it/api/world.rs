@@ -15,6 +15,7 @@ use yingku::integrations::report_registry::{self, RegistryConfig, SenderConfig, 
 use yingku::web::api::{self, ApiClient, ApiConfig, ApiState};
 use yingku::web::{HttpConfig, app, fhir};
 
+pub use super::containers::{exam, lab, line};
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
 use crate::harness::{TestDatabase, TestStore};
 
@@ -62,6 +63,7 @@ impl Answer {
 }
 
 pub fn clients() -> Vec<ApiClient> {
+    // Who may pull by time may record, too.
     let client = |id: &str, key: &str, organizations: Option<&str>, vip, follow| ApiClient {
         id: id.to_owned(),
         key: key.to_owned(),
@@ -70,6 +72,7 @@ pub fn clients() -> Vec<ApiClient> {
         organizations: organizations.map(|code| vec![code.to_owned()]),
         vip,
         follow,
+        recognitions: follow,
     };
     vec![
         client("region", REGION, None, false, true),
@@ -105,6 +108,8 @@ impl World {
             documents: DocumentsConfig::default(),
             probe_interval: std::time::Duration::from_secs(15),
         });
+        let names = ["ORG-T01", "ORG-T02", "ORG-T03"].map(|code| (code.to_owned(), "示例医院".to_owned()));
+        let archive = archive.naming(names.into());
         let mut config = ApiConfig { look_every_ms: 20, ..ApiConfig::default() };
         change(&mut config);
         let state = ApiState::new(archive.clone(), &http, config, clients());
@@ -129,6 +134,12 @@ impl World {
 
     pub async fn get(&self, key: &str, path: &str) -> Answer {
         self.send(self.request(key, path)).await
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, key: &str, path: &str, body: &Value) -> Answer {
+        let request = self.http.post(format!("http://{}{path}", self.address)).bearer_auth(key);
+        self.send(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
     /// Asks for something that must be there.
@@ -213,86 +224,6 @@ fn settings(public_url: &str) -> Settings {
         organizations: vec![organization("ORG-T01"), organization("ORG-T02")],
         public_url: public_url.to_owned(),
     }
-}
-
-/// A container with one exam report; changed attributes replace those of the same name.
-pub fn exam(changed: &[(&str, &str)]) -> String {
-    let complete = [
-        ("last_update_dtime", "2024/3/23 0:00:00"),
-        ("org_code", "ORG-T01"),
-        ("state", "3"),
-        ("report_form_no", "EX0001"),
-        ("patient_id", "P0001"),
-        ("event_type", "1"),
-        ("event_no", "E0001"),
-        ("retrieve_date", "2024/3/22 21:01:07"),
-        ("class_code", "CT"),
-        ("class_name", "CT"),
-        ("exam_item_name", "胸部CT平扫"),
-        ("name", "测试甲"),
-        ("sex_code", "2"),
-        ("birth_date", "1990/1/1 0:00:00"),
-        ("performer_dtime", "2024/3/22 14:46:06"),
-        ("authenticator_dtime", "2024/3/22 16:00:00"),
-        ("authenticator_name", "测试医生"),
-        ("conclusion", "胸部CT平扫未见异常。"),
-        ("card_no", "C00000001"),
-        ("id_no", "990101199001010019"),
-        ("patient_local_id", "L0001"),
-        ("pacs_id", "A0001"),
-        ("study_instance_uid", "2.25.1000"),
-    ];
-    format!("<exammaster>{}</exammaster>", item(&complete, changed))
-}
-
-/// A container with one head of a lab report.
-pub fn lab(changed: &[(&str, &str)]) -> String {
-    let complete = [
-        ("last_update_dtime", "2024/3/23 0:00:00"),
-        ("org_code", "ORG-T01"),
-        ("report_form_no", "LB0001"),
-        ("patient_id", "P0001"),
-        ("event_type", "1"),
-        ("event_no", "E0001"),
-        ("retrieve_date", "2024/3/22 20:00:00"),
-        ("class_code", "G003"),
-        ("class_name", "血常规"),
-        ("name", "测试甲"),
-        ("sex_code", "2"),
-        ("card_no", "C00000001"),
-        ("id_no", "990101199001010019"),
-    ];
-    format!("<labmaster>{}</labmaster>", item(&complete, changed))
-}
-
-/// A container with one line of that report.
-pub fn line(serial_no: &str, changed: &[(&str, &str)]) -> String {
-    let complete = [
-        ("last_update_dtime", "2024/3/23 0:00:00"),
-        ("org_code", "ORG-T01"),
-        ("report_form_no", "LB0001"),
-        ("event_no", "E0001"),
-        ("serial_no", serial_no),
-        ("class_code", "WBC"),
-        ("class_name", "白细胞"),
-        ("result_value", "5.1"),
-        ("result_unit", "10^9/L"),
-        ("norm_lower_limit", "4.0"),
-        ("norm_upper_limit", "10.0"),
-    ];
-    format!("<lab_subitem>{}</lab_subitem>", item(&complete, changed))
-}
-
-fn item(complete: &[(&str, &str)], changed: &[(&str, &str)]) -> String {
-    let mut all: Vec<(&str, &str)> = complete.to_vec();
-    for (name, value) in changed {
-        match all.iter_mut().find(|(known, _)| known == name) {
-            Some(known) => known.1 = value,
-            None => all.push((name, value)),
-        }
-    }
-    let attributes: Vec<String> = all.iter().map(|(name, value)| format!(" {name}=\"{value}\"")).collect();
-    format!("<item{}/>", attributes.concat())
 }
 
 /// One member of every object of a list.

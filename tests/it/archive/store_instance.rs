@@ -1,5 +1,6 @@
 //! Objects that come in: durable, indexed, idempotent, linked.
 
+use sha2::{Digest, Sha256};
 use yingku::archive::Archive;
 use yingku::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use yingku::archive::upkeep::verify::{Depth, Fault};
@@ -63,7 +64,10 @@ struct TestArchive {
 }
 
 async fn open(database: &crate::harness::TestDatabase) -> TestArchive {
-    let store = TestStore::folder();
+    open_in(TestStore::folder(), database).await
+}
+
+async fn open_in(store: TestStore, database: &crate::harness::TestDatabase) -> TestArchive {
     let objects = store.open();
     let (index, ids) = database.open_with_ids().await;
     let archive = crate::harness::archive::build(index.clone(), objects.clone(), Clock::System, ids);
@@ -143,6 +147,42 @@ each_database! {
         assert_eq!(only_row(&test, "SELECT kind FROM conflict").await.text("kind").unwrap(), "duplicate_uid");
         let verified = test.archive.verify(Depth::Content, |_| ()).await.unwrap();
         assert_eq!((verified.checked, verified.fault_count, verified.unnamed), (2, 0, 0));
+    }
+
+    async fn contents_that_an_earlier_version_hashed_otherwise_are_known_and_verified(database: TestDatabase) {
+        let test = open_in(TestStore::segments(), &database).await;
+        let (current, mut version) = (DataSet::ct("2.25.1"), DataSet::ct("2.25.1"));
+        version.text(0x0008_1030, "LO", "edited");
+        for set in [&current, &version] {
+            store(&test.archive, "ORG-T01", "2.25.1", set).await.unwrap();
+        }
+        let written = test.index.write({
+            let hashes = [&current, &version].map(|set| hex::encode(Sha256::digest(set.encode())));
+            move |tx| {
+                Box::pin(async move {
+                    let [current, version] = hashes;
+                    tx.execute("UPDATE instance SET content_hash = $1", params![current]).await?;
+                    tx.execute("UPDATE instance_version SET content_hash = $1", params![version]).await
+                })
+            }
+        });
+        assert_eq!(written.await.map_err(|error: yingku::index::Error| error.to_string()), Ok(1));
+
+        // Whether it is looked up or the series grows just now.
+        for number in 2..4 {
+            for set in [&current, &version] {
+                assert_eq!(store(&test.archive, "ORG-T01", "2.25.1", set).await.unwrap(), StoreOutcome::Duplicate);
+                let (uid, mut next) = (format!("2.25.{number}"), DataSet::ct(&format!("2.25.{number}")));
+                next.text(0x0020_0013, "IS", "2");
+                store(&test.archive, "ORG-T01", &uid, &next).await.unwrap();
+            }
+        }
+        let mut third = DataSet::ct("2.25.1");
+        third.text(0x0008_1030, "LO", "edited again");
+        assert_eq!(store(&test.archive, "ORG-T01", "2.25.1", &third).await.unwrap(), StoreOutcome::NewVersion);
+        assert_eq!(count(&test, "SELECT COUNT(*) AS n FROM instance_version").await, 2);
+        let verified = test.archive.verify(Depth::Content, |_| ()).await.unwrap();
+        assert_eq!((verified.checked, verified.fault_count), (5, 0));
     }
 
     async fn a_whole_object_takes_the_place_of_the_one_that_was_cut_off(database: TestDatabase) {

@@ -47,3 +47,58 @@ async fn a_conflict_is_listed_shown_decided_and_its_study_found_unlinked() {
     let actions: Vec<String> = audited.iter().map(|row| row.text("action").unwrap()).collect();
     assert_eq!(actions, ["view_conflict", "accept_conflict", "view_subject"]);
 }
+
+/// Registers an exam report with the same AccessionNumber and another patient's birth date.
+fn inbox_of_stranger() -> &'static str {
+    "INSERT INTO exam_report (id, observation_uid, version, content_hash, sender, reviewed, vip, restricted, withdrawn, \
+     identity_conflict, modality, retrieve_at, observed_at, received_at, updated_at, org_code, report_form_no, patient_id, \
+     event_type, event_no, patient_local_id, pacs_id, birth_date) VALUES (17, \
+     '00000000-0000-5000-8000-000000000017', 1, '', 'ris', 1, 0, 0, 0, 0, 'CT', '2024-03-22 21:01:07', \
+     '2024-03-22 21:01:07', 0, 0, 'ORG-T01', 'EX0001', 'P0001', '1', 'E0001', 'L0001', 'A0001', '1980-05-05')"
+}
+
+#[tokio::test]
+async fn a_person_links_and_parts_a_study_and_an_exam_report_and_no_rule_undoes_it() {
+    let folder = folder();
+    let index = open(folder.path()).await;
+    let registered = index.write(|tx| Box::pin(async move { tx.execute(inbox_of_stranger(), Vec::new()).await }));
+    registered.await.map_err(|error: yingku::index::Error| error).unwrap();
+    std::fs::write(folder.path().join("a.dcm"), part10("2.25.1")).unwrap();
+    run(&mut yingku(folder.path(), &["import", "--organization", "ORG-T01", "a.dcm"]));
+    let ask = |arguments: &[&str]| text(&run(&mut yingku(folder.path(), &[&["conflicts"], arguments].concat())));
+    let links = async || {
+        let sql = "SELECT exam_report_pk, rule FROM exam_study";
+        let rows = index.query(sql, params![]).await.unwrap();
+        rows.iter().map(|row| (row.int("exam_report_pk").unwrap(), row.text("rule").unwrap())).collect::<Vec<_>>()
+    };
+    // The number fits and the birth date does not: a rule does not link them, and says so.
+    assert_eq!(links().await, []);
+    let listed = ask(&["list", "--kind", "demographics"]);
+    assert!(listed.contains("exam:17 study:") && listed.contains("birth_date"), "{listed}");
+
+    // A person does, by the exam's number and the study's UID, which closes the conflict.
+    assert!(ask(&["link", "--exam", "17", "--study", "2.25.1000"]).contains("linked: exam:17 study:"));
+    assert_eq!(links().await, [(17, "manual".to_owned())]);
+    assert!(ask(&["list"]).is_empty() && ask(&["unlinked"]).is_empty());
+    // By the id in the page's address, twice changes nothing.
+    let page = "00000000-0000-5000-8000-000000000017";
+    assert!(ask(&["link", "--exam", page, "--study", "2.25.1000"]).contains("linked: exam:17"));
+    assert_eq!(links().await.len(), 1);
+
+    assert!(ask(&["unlink", "--exam", "17", "--study", "2.25.1000"]).contains("apart: exam:17 study:"));
+    assert_eq!(links().await, []);
+    let again =
+        yingku(folder.path(), &["conflicts", "unlink", "--exam", "17", "--study", "2.25.1000"]).output().unwrap();
+    assert!(!again.status.success() && text(&again).contains("are not linked"), "{}", text(&again));
+    // More images of the study come: what a person has parted stays apart.
+    std::fs::write(folder.path().join("b.dcm"), part10("2.25.2")).unwrap();
+    run(&mut yingku(folder.path(), &["import", "--organization", "ORG-T01", "b.dcm"]));
+    assert_eq!(links().await, []);
+    assert!(ask(&["unlinked"]).contains("2.25.1000"));
+
+    let sql = "SELECT action, target FROM audit WHERE action IN ('link_study', 'unlink_study') ORDER BY id";
+    let audited = index.query(sql, params![]).await.unwrap();
+    let actions: Vec<String> = audited.iter().map(|row| row.text("action").unwrap()).collect();
+    assert_eq!(actions, ["link_study", "link_study", "unlink_study"]);
+    assert!(audited[2].text("target").unwrap().starts_with("exam:17 study:"));
+}

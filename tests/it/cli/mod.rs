@@ -1,10 +1,15 @@
 //! The operator's commands, run as programs.
 
+mod audit;
 mod conflicts;
+mod customers;
+mod delete;
+mod import;
 mod inbox;
 mod jobs;
 mod people;
 mod qr;
+mod recognition;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,6 +1,6 @@
 //! `yingku qr`
 
-use yingku::index::Error;
+use yingku::index::{Error, Index};
 use yingku::params;
 
 use super::jobs::open;
@@ -9,16 +9,14 @@ use crate::harness::run;
 
 const LINK: &str = "abcdefghijklmnopqrstuvwxy4";
 
-#[tokio::test]
-async fn a_printed_code_is_listed_and_revoked_by_its_address() {
+/// A folder with an exam report and what `link` adds.
+async fn linked(link: &'static str) -> (tempfile::TempDir, Index) {
     let folder = folder();
     let index = open(folder.path()).await;
     let exam = "INSERT INTO exam_report (id, observation_uid, version, content_hash, sender, reviewed, vip, restricted, \
                 withdrawn, identity_conflict, modality, retrieve_at, observed_at, received_at, updated_at, org_code, \
                 report_form_no, patient_id, event_type, event_no) \
                 VALUES (1, 'u', 1, '', '', 1, 0, 0, 0, 0, 'CT', '', '', 0, 0, 'ORG-T01', 'EX0001', 'P', '1', 'E')";
-    let link =
-        "INSERT INTO qr_link (id, exam_report_pk, created_at, expires_at, revoked_at) VALUES ($1, 1, 0, NULL, NULL)";
     let written = index.write(move |tx| {
         Box::pin(async move {
             tx.execute(exam, params![]).await?;
@@ -26,6 +24,14 @@ async fn a_printed_code_is_listed_and_revoked_by_its_address() {
         })
     });
     written.await.map_err(|error: Error| error.to_string()).unwrap();
+    (folder, index)
+}
+
+#[tokio::test]
+async fn a_printed_code_is_listed_and_revoked_by_its_address() {
+    let link =
+        "INSERT INTO qr_link (id, exam_report_pk, created_at, expires_at, revoked_at) VALUES ($1, 1, 0, NULL, NULL)";
+    let (folder, index) = linked(link).await;
     let ask = |arguments: &[&str]| text(&run(&mut yingku(folder.path(), &[&["qr"], arguments].concat())));
     assert!(ask(&["list"]).starts_with(&format!("{LINK} exam:1 ORG-T01 EX0001")));
 
@@ -40,4 +46,24 @@ async fn a_printed_code_is_listed_and_revoked_by_its_address() {
     let audited = index.query("SELECT actor_kind FROM audit WHERE action = 'revoke_qr_link'", params![]).await.unwrap();
     assert_eq!(audited.len(), 1);
     assert_eq!(audited[0].text("actor_kind").unwrap(), "operator");
+}
+
+#[tokio::test]
+async fn a_shut_link_is_opened_and_a_revoked_one_replaced() {
+    let link = "INSERT INTO qr_link (id, exam_report_pk, created_at, revoked_at, failed) VALUES ($1, 1, 0, 5, 20)";
+    let (folder, index) = linked(link).await;
+    let ask = |arguments: &[&str]| text(&run(&mut yingku(folder.path(), &[&["qr"], arguments].concat())));
+    assert!(ask(&["list", "--all"]).contains("failed=20"));
+    ask(&["unlock", LINK]);
+    assert!(!ask(&["list", "--all"]).contains("failed="));
+
+    let renewed = ask(&["renew", &format!("https://reports.example.test/q/{LINK}")]);
+
+    let fresh = renewed.lines().next().unwrap().trim().to_owned();
+    assert!(fresh.len() == 26 && fresh != LINK, "{renewed}");
+    assert!(ask(&["list"]).starts_with(&fresh), "it opens again");
+    let gone = yingku(folder.path(), &["qr", "renew", LINK]).output().unwrap();
+    assert!(!gone.status.success(), "the former one leads nowhere");
+    let sql = "SELECT action FROM audit WHERE action IN ('unlock_qr_link', 'renew_qr_link')";
+    assert_eq!(index.query(sql, params![]).await.unwrap().len(), 2);
 }

@@ -183,3 +183,67 @@ async fn a_caller_that_does_not_read_keeps_nobody_out() {
     drop(connection);
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_request_that_takes_too_long_as_a_whole_is_ended_and_those_that_wait_get_their_turn() {
+    // Pauses may be long, so that only the whole time can end it.
+    let config = DicomwebConfig {
+        store_timeout_ms: 1500,
+        store_idle_timeout_ms: 3_600_000,
+        max_concurrent_stores: 1,
+        ..DicomwebConfig::default()
+    };
+    let world = World::with(TestDatabase::sqlite(), config).await;
+    let body = multipart(&[small_instance(0, 64).bytes()]);
+    let mut slow = raw(&world, "Expect: 100-continue\r\nContent-Length: 100000\r\n", b"");
+    // That it is asked for its body says that it has the only turn.
+    let mut asked = [0; 12];
+    slow.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked[9..], b"100");
+    slow.read_exact(&mut [0; 13]).unwrap();
+    slow.write_all(&body[..200]).unwrap();
+
+    let other = [small_instance(1, 64).bytes()];
+    let ended = tokio::task::spawn_blocking(move || status(slow));
+    let (ended, other) = tokio::join!(ended, world.store_as(OWN, STUDIES, &other));
+
+    assert_eq!((ended.unwrap().as_str(), other.status), ("408", 200));
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM instance").await, 1, "nothing of the slow one is kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn store_requests_beyond_those_that_may_run_wait_for_their_turn() {
+    let config = DicomwebConfig { max_concurrent_stores: 1, ..DicomwebConfig::default() };
+    let world = World::with(TestDatabase::sqlite(), config).await;
+    let mut first = raw(&world, "Expect: 100-continue\r\nContent-Length: 100000\r\n", b"");
+    let mut asked = [0; 12];
+    first.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked[9..], b"100", "it has the only turn");
+    let mut second = raw(&world, "Expect: 100-continue\r\nContent-Length: 100000\r\n", b"");
+    // Reading is never made to wait for it.
+    assert_eq!(world.get(STUDIES, JSON).await.status, 204);
+    second.set_nonblocking(true).unwrap();
+    let not_yet = second.read(&mut asked).map_err(|error| error.kind());
+    assert_eq!(not_yet, Err(std::io::ErrorKind::WouldBlock), "it is not asked for its body");
+
+    drop(first);
+
+    second.set_nonblocking(false).unwrap();
+    let said = tokio::task::spawn_blocking(move || status(second)).await.unwrap();
+    assert_eq!(said, "100", "now it is its turn");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rendered_picture_is_no_larger_than_it_may_be() {
+    let config = DicomwebConfig { max_rendered_edge: 40, ..DicomwebConfig::default() };
+    let world = World::with(TestDatabase::sqlite(), config).await;
+    // 16 columns and 64 rows.
+    world.store(&[small_instance(0, 2048).bytes()]).await;
+    let image = "/dicom-web/studies/2.25.7001/series/2.25.7001.1/instances/2.25.7001.1.1/rendered";
+    for query in ["", "?viewport=4000,4000"] {
+        let png = world.get(&format!("{image}{query}"), "image/png").await;
+        assert_eq!(png.status, 200, "{query}");
+        let edge = |at: usize| u32::from_be_bytes(png.body[at..at + 4].try_into().unwrap());
+        assert_eq!((edge(16), edge(20)), (10, 40), "{query}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod access;
 mod capabilities;
+mod codecs;
 mod crashes;
 mod frames;
 mod hostile;

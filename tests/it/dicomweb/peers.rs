@@ -13,6 +13,12 @@ session.trust_env = False
 session.headers["Authorization"] = "Bearer " + key
 client = DICOMwebClient(url, session=session)
 written = [pydicom.dcmread(f"{folder}/{number}.dcm") for number in range(4)]
+for dataset in written:
+    items = [pydicom.Dataset(), pydicom.Dataset()]
+    for number, item in enumerate(items):
+        item.ScheduledProcedureStepID, item.RequestedProcedureID = f"S{number + 1}", f"P{number + 1}"
+    dataset.RequestAttributesSequence = items
+    dataset.PerformedProcedureStepStartDate, dataset.PerformedProcedureStepStartTime = "20240322", "1030"
 
 answer = client.store_instances(written)
 assert len(answer.ReferencedSOPSequence) == 4, answer
@@ -22,6 +28,20 @@ studies = client.search_for_studies(search_filters={"PatientID": "L0001"}, field
 assert [s["0020000D"]["Value"][0] for s in studies] == ["2.25.7001"], studies
 assert client.search_for_studies(search_filters={"PatientID": "nobody"}) == []
 assert len(client.search_for_series("2.25.7001")) == 1
+step, procedure = "RequestAttributesSequence.ScheduledProcedureStepID", "00400275.00401001"
+for filters, expected in [
+    ({step: "S1"}, 1),
+    ({step: "S1", procedure: "P1", "PerformedProcedureStepStartDate": "20240322"}, 1),
+    ({step: "S*", procedure: "P1"}, 1),
+    ({step: "S1", procedure: "P2"}, 0),
+    ({"PerformedProcedureStepStartDate": "20240323-"}, 0),
+]:
+    found = client.search_for_series(search_filters=filters)
+    assert len(found) == expected, (filters, found)
+series = pydicom.Dataset.from_json(client.search_for_series("2.25.7001", search_filters={step: "S1"})[0])
+assert series.PerformedProcedureStepStartDate == "20240322" and series.PerformedProcedureStepStartTime == "1030", series
+[request] = series.RequestAttributesSequence
+assert (request.ScheduledProcedureStepID, request.RequestedProcedureID) == ("S1", "P1"), request
 assert len(client.search_for_instances("2.25.7001", "2.25.7001.1", limit=3)) == 3
 
 def same(read, original):

@@ -36,7 +36,8 @@ async fn a_picture_has_the_form_and_size_that_is_asked_for() {
         ("quality=0", "*/*", 400),
         ("window=1,2,cubic", "*/*", 400),
         ("viewport=1,1,0,0,5,x", "*/*", 400),
-        ("viewport=9,9,16,0", "*/*", 406),
+        ("viewport=9,9,16,0", "*/*", 400),
+        ("viewport=9,9,0,64,1,1", "*/*", 400),
         ("", "image/tiff", 406),
         ("accept=image/tiff", "*/*", 406),
     ] {
@@ -122,4 +123,24 @@ async fn wado_uri_draws_too() {
     assert_eq!(world.count(audited).await, 1, "one record for all pictures of a study");
     assert_eq!(world.get_as(OWN, &format!("{STUDIES}/2.25.7001/metadata"), "*/*").await.status, 200);
     assert_eq!(world.count(audited).await, 2, "another kind of reading");
+}
+
+#[tokio::test]
+async fn a_picture_that_the_caller_has_is_not_sent_again() {
+    let world = world().await;
+    let path = format!("{STUDIES}/2.25.7001/series/2.25.7001.1/instances/2.25.7001.1.1/rendered");
+    let ask = async |path: &str, known: &str| {
+        let headers = [("accept", "image/png"), ("if-none-match", known)];
+        world.ask(reqwest::Method::GET, path, OWN, &headers, Vec::new()).await
+    };
+    let first = world.get(&path, "image/png").await;
+    let tag = first.header("etag").to_owned();
+    assert!(tag.starts_with('"') && tag.len() == 34, "{tag}");
+    let again = ask(&path, &format!("\"other\", W/{tag}")).await;
+    assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, tag.as_str()));
+    let wider = ask(&format!("{path}?window=1000,60000,linear"), &tag).await;
+    assert_eq!(wider.status, 200, "another look has another tag");
+    assert_ne!(wider.header("etag"), tag);
+    let refused = world.ask(reqwest::Method::GET, &path, "no-key", &[("if-none-match", &tag)], Vec::new()).await;
+    assert_eq!(refused.status, 401, "a tag opens nothing");
 }

@@ -59,6 +59,45 @@ each_database! {
         assert_eq!((none.status, none.body.len()), (204, 0));
     }
 
+    async fn series_are_found_by_what_was_requested(database: TestDatabase) {
+        let world = World::with(database, yingku::web::dicomweb::DicomwebConfig::default()).await;
+        let mut files = Vec::new();
+        for (study, requests) in [(1, &[("S1", "P1"), ("S2", "P2")][..]), (2, &[("S1", "P9")]), (3, &[])] {
+            let uid = format!("2.25.51{study}.1.1");
+            let items: Vec<[(u32, &str, &str); 2]> = requests
+                .iter()
+                .map(|(step, procedure)| [(0x0040_0009, "SH", *step), (0x0040_1001, "SH", *procedure)])
+                .collect();
+            let items: Vec<&[(u32, &str, &str)]> = items.iter().map(|item| item.as_slice()).collect();
+            let set = DataSet::ct(&uid)
+                .text(0x0020_000D, "UI", &format!("2.25.51{study}"))
+                .text(0x0020_000E, "UI", &format!("2.25.51{study}.1"))
+                .text(0x0040_0244, "DA", "20240322")
+                .items(0x0040_0275, &items)
+                .encode();
+            files.push(file(CT_IMAGE, &uid, EXPLICIT_LE, &set));
+        }
+        world.store(&files).await;
+        let of = "/dicom-web/series?RequestAttributesSequence.ScheduledProcedureStepID";
+        let found = world.get(&format!("{of}=S1"), JSON).await;
+        let mut both = uids(&found, "0020000E");
+        both.sort();
+        assert_eq!((both, found.header("warning")), (vec!["2.25.511.1".to_owned(), "2.25.512.1".to_owned()], ""));
+        let one = world.get(&format!("{of}=S1&RequestAttributesSequence.RequestedProcedureID=P1"), JSON).await.json();
+        let items = &one[0]["00400275"];
+        assert_eq!(items, &serde_json::json!({ "vr": "SQ", "Value": [{
+            "00400009": { "vr": "SH", "Value": ["S1"] }, "00401001": { "vr": "SH", "Value": ["P1"] },
+        }] }), "the item that fits");
+        assert_eq!(one[0]["00400244"]["Value"][0], "20240322");
+        let across = world.get(&format!("{of}=S1&RequestAttributesSequence.RequestedProcedureID=P2"), JSON).await;
+        assert_eq!(across.status, 204, "both in one item");
+        let without = world.get("/dicom-web/studies/2.25.513/series", JSON).await.json();
+        assert_eq!(without[0]["00400275"], serde_json::json!({ "vr": "SQ" }));
+        assert_eq!(world.get_as(OTHER, &format!("{of}=S1"), JSON).await.status, 204);
+        let instances = world.get("/dicom-web/instances?00400275.00401001=P9", JSON).await;
+        assert_eq!(uids(&instances, "00080018"), ["2.25.512.1.1"]);
+    }
+
     async fn answers_are_cut_at_the_limit_and_say_so(database: TestDatabase) {
         let world = filled(database).await;
         let capped = world.get(STUDIES, JSON).await;

@@ -98,7 +98,7 @@ impl World {
         let address = listener.local_addr().unwrap();
         let http = HttpConfig { public_url: format!("http://{address}"), ..HttpConfig::default() };
         let pages = PagesConfig::default();
-        let pages = PagesState::new(archive.clone(), &http, pages, RenderConfig::default(), Vec::new(), &[]);
+        let pages = PagesState::new(archive.clone(), &http, pages, RenderConfig::default(), Vec::new());
         let readable = |codes: &[&str], confidentiality| {
             codes.iter().map(|code| Readable { org_code: (*code).to_owned(), confidentiality }).collect::<Vec<_>>()
         };

@@ -13,13 +13,13 @@ use crate::harness::{TestServer, count_rows, eventually, free_port, python, smal
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A receiver; it ends when its input does.
-struct Receiver {
+pub struct Receiver {
     child: Child,
     folder: tempfile::TempDir,
 }
 
 impl Receiver {
-    fn start(port: u16, manner: &str) -> Self {
+    pub fn start(port: u16, manner: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(python())
             .args(["-c", include_str!("availability_peer.py"), &port.to_string(), manner])
@@ -35,12 +35,12 @@ impl Receiver {
     }
 
     /// What it has been told.
-    fn told(&self) -> Vec<Json> {
+    pub fn told(&self) -> Vec<Json> {
         let text = std::fs::read_to_string(self.folder.path().join("told")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    async fn told_at_least(&self, count: usize) -> Vec<Json> {
+    pub async fn told_at_least(&self, count: usize) -> Vec<Json> {
         let what = format!("{count} notifications");
         eventually(PATIENCE, &what, || async { Some(self.told()).filter(|told| told.len() >= count) }).await
     }

@@ -11,8 +11,11 @@ use yingku::dimse::{PeerConfig, Status};
 use yingku::domain::commitment::ReferencedInstance;
 
 use super::{TestListener, ct_file, target};
+use crate::archive::sender::send_all;
 use crate::harness::dataset::{CT_IMAGE, EXPLICIT_LE};
-use crate::harness::{TestServer, eventually, free_port, python, python_script};
+use crate::harness::{
+    Limit, Orthanc, ServerProcess, TestServer, count_rows, eventually, free_port, python, python_script, small_instance,
+};
 
 const PEER: &str = include_str!("commitment_peer.py");
 
@@ -72,6 +75,48 @@ async fn a_report_comes_over_another_association_and_says_why_instances_are_not_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orthanc_stores_here_asks_and_is_told_what_is_safe_and_what_is_not() {
+    let port = free_port();
+    let orthanc = Orthanc::start("ORTHANC", port).await;
+    let server = TestServer::start_with(|config| {
+        config.dicom.listen.set_port(port);
+        config.peer.push(peer("ORTHANC", orthanc.dicom()));
+    })
+    .await;
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        let added = orthanc.post("/instances", small_instance(number, 4096).bytes()).await;
+        ids.push(added["ID"].as_str().unwrap().to_owned());
+    }
+    let sent = orthanc.post("/modalities/yingku/store", serde_json::json!(ids[..2]).to_string()).await;
+    assert_eq!((&sent["InstancesCount"], &sent["FailedInstancesCount"]), (&2.into(), &0.into()), "{sent}");
+
+    // All three are asked for, the last was never sent.
+    for (resources, status, safe) in [(&ids[..2], "Success", 2), (&ids[..], "Failure", 2)] {
+        let request = serde_json::json!({ "Resources": resources }).to_string();
+        let asked = orthanc.post("/modalities/yingku/storage-commitment", request).await;
+        let path = asked["Path"].as_str().unwrap();
+        let told = eventually(Duration::from_secs(30), "the report is there", || async {
+            orthanc.get(path).filter(|told| told["Status"] != "Pending")
+        })
+        .await;
+        assert_eq!((told["Status"].as_str(), told["RemoteAET"].as_str()), (Some(status), Some("YINGKU")), "{told}");
+        assert_eq!(told["Success"].as_array().map(Vec::len), Some(safe), "{told}");
+        let failures = told["Failures"].as_array().unwrap();
+        assert_eq!(failures.len(), resources.len() - safe, "{told}");
+        for failure in failures {
+            let missing = small_instance(2, 4096).sop_instance_uid;
+            // No such object instance (PS3.3 section C.14.1.1).
+            assert_eq!(
+                (&failure["FailureReason"], failure["SOPInstanceUID"].as_str()),
+                (&0x0112.into(), Some(&*missing))
+            );
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_is_durable_before_it_is_answered() {
     // Given a listener without workers, as a process that dies before its job runs.
     let listener = TestListener::start().await;
@@ -94,6 +139,58 @@ async fn a_request_is_durable_before_it_is_answered() {
     assert_eq!(rows[0].text("state").unwrap(), "requested");
     assert_eq!(rows[0].int("id").unwrap().to_string(), jobs[0].text("job_key").unwrap());
     listener.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_was_answered_is_reported_by_the_server_that_starts_after_a_kill() {
+    // Given a peer that does not listen yet, so that the report cannot go out before the kill.
+    let port = free_port();
+    let more = format!(
+        "\n[[peer]]\nae_title = 'MODALITY'\nhost = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'\n\
+         [jobs]\nlease_ms = 1500\npoll_ms = 50\n[dicom.commitment]\nwait_on_association_ms = 0\n"
+    );
+    let mut server = ServerProcess::start_with(&more).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.dcm");
+    let image = small_instance(1, 64);
+    image.write_to(&path);
+    assert!(send_all(server.dicom(), &[path])[0].is_acknowledged());
+    let to = target(server.dicom(), "MODALITY", "YINGKU");
+    let mut asking = Association::connect(&to, &[Proposal::storage_commitment()]).await.unwrap();
+    let request = yingku::dicom::storage_commitment::CommitmentRequest {
+        transaction_uid: "2.25.99".to_owned(),
+        instances: vec![instance(&image.sop_instance_uid), instance("2.25.404")],
+    };
+    assert_eq!(asking.request_commitment(&request).await.unwrap().0.status, Status::SUCCESS);
+    asking.abort().await;
+
+    server.kill();
+    let reported = "SELECT COUNT(*) AS n FROM storage_commitment WHERE state = 'reported'";
+    assert_eq!(count_rows(&server.database(), reported).await, 0);
+    let mut listening = Command::new(python())
+        .args(["-c", PEER, "listen", &port.to_string(), "MODALITY"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(listening.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), "listening");
+    server.start_again(Limit::None).await;
+
+    let said = tokio::task::spawn_blocking(move || {
+        let mut said = String::new();
+        output.read_to_string(&mut said).unwrap();
+        assert!(listening.wait().unwrap().success());
+        said
+    });
+    let said: Json = serde_json::from_str(&said.await.unwrap()).unwrap();
+    assert_eq!((said["transaction"].as_str(), said["event"].as_i64()), (Some("2.25.99"), Some(2)), "{said}");
+    assert_eq!(said["committed"], serde_json::json!([image.sop_instance_uid]));
+    assert_eq!(said["failed"], serde_json::json!({ "2.25.404": 0x0112 }));
+    let noted = || async { (count_rows(&server.database(), reported).await == 1).then_some(()) };
+    eventually(Duration::from_secs(20), "it is noted as reported", noted).await;
+    assert!(server.terminate().await.success());
 }
 
 fn instance(sop_instance_uid: &str) -> ReferencedInstance {

@@ -1,5 +1,6 @@
 """A peer of storage commitment. Modes:
 ask HOST PORT LISTEN_PORT HOW UIDS     asks; HOW = same (keeps its association open) or new (releases at once)
+listen LISTEN_PORT AE_TITLE            waits for one report
 answer LISTEN_PORT HOST PORT HOW FAIL  answers one request, FAIL = UID that it refuses, reports on same or new
 Prints one JSON line with what it was told."""
 import json, sys, threading, time
@@ -96,4 +97,16 @@ def answer(listen_port, host, port, how, fail):
     print(json.dumps(told))
 
 
-{"ask": ask, "answer": answer}[sys.argv[1]](*sys.argv[2:])
+def listen(listen_port, ae_title):
+    listener = AE(ae_title)
+    listener.add_supported_context(COMMIT, scu_role=False, scp_role=True)
+    server = listener.start_server(("127.0.0.1", int(listen_port)), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, on_report)])
+    print("listening", flush=True)
+    came = done.wait(60)
+    time.sleep(0.2)
+    server.shutdown()
+    print(json.dumps(told[0]))
+    sys.exit(0 if came else 1)
+
+
+{"ask": ask, "answer": answer, "listen": listen}[sys.argv[1]](*sys.argv[2:])

@@ -22,7 +22,7 @@ const PEERS: [&str; 3] = [
 ];
 
 /// Three studies of ORG-T01 and one of ORG-T02.
-async fn world(config: DicomConfig) -> TestListener {
+pub(super) async fn world(config: DicomConfig) -> TestListener {
     let listener = TestListener::start_with_peers(config, &PEERS).await;
     let studies = [
         ("PACS01", 1, "L0001", "Wang^Xiaoming=王^小明", "20240101", "080000"),
@@ -45,7 +45,15 @@ async fn world(config: DicomConfig) -> TestListener {
                 .text(0x0008_0050, "SH", &format!("A000{number}"))
                 .text(0x0020_000D, "UI", &format!("2.25.{number}"))
                 .text(0x0020_000E, "UI", &format!("2.25.{number}.1"))
-                .text(0x0020_0013, "IS", &instance.to_string());
+                .text(0x0020_0013, "IS", &instance.to_string())
+                .text(0x0040_0244, "DA", date)
+                .items(
+                    0x0040_0275,
+                    &[
+                        &[(0x0040_0009, "SH", &format!("步骤{number}")), (0x0040_1001, "SH", "P1")],
+                        &[(0x0040_1001, "SH", "P2")],
+                    ],
+                );
             association.store(&file_of(&uid, &set.encode())).await.unwrap();
         }
         association.release().await.unwrap();
@@ -53,7 +61,7 @@ async fn world(config: DicomConfig) -> TestListener {
     listener
 }
 
-async fn findscu(listener: &TestListener, model: &str, keys: &[&str]) -> Vec<String> {
+pub(super) async fn findscu(listener: &TestListener, model: &str, keys: &[&str]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(tool("findscu", Package::Debian("dcmtk")));
     command.args([model, "-v", "-aet", "PACS01", "-aec", "YINGKU"]);

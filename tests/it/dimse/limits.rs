@@ -1,11 +1,23 @@
 //! Limits on associations and objects, and the end of the server.
 
-use yingku::dimse::scu::{Error, StoreRequest};
-use yingku::dimse::{DicomConfig, Status};
+use std::time::Duration;
 
-use super::raw::{RawPeer, association_request, p_data, store_request};
-use super::{TestListener, ct_file};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use yingku::dicom::storage_commitment::CommitmentRequest;
+use yingku::dicom::text::Charset;
+use yingku::dimse::scu::{Association, Error, FindLimits, Identifier, Proposal, QueryLevel, QueryRoot, StoreRequest};
+use yingku::dimse::{DicomConfig, Status};
+use yingku::domain::commitment::ReferencedInstance;
+
+use super::raw::{
+    RawPeer, VERIFICATION, association_request, association_request_for, echo_request, p_data, store_request,
+};
+use super::{TestListener, ct_file, target};
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
+use crate::harness::{TestDatabase, TestServer, texts};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_associations_over_the_limit_are_refused_for_now_and_those_inside_go_on() {
@@ -86,4 +98,137 @@ async fn a_stopping_server_finishes_the_object_at_hand_and_aborts_the_idle() {
     listener.running.take().unwrap().await.unwrap();
     assert_eq!(listener.data_set("2.25.1").await.unwrap(), data_set);
     assert!(listener.connect().await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_reads_no_answer_is_cut_off_and_its_place_is_free_again() {
+    let config = DicomConfig { max_associations: 1, write_timeout_ms: 300, ..DicomConfig::default() };
+    let listener = TestListener::start_with(config).await;
+    let mut deaf = RawPeer::connect_with_little_room(&listener).await;
+    deaf.send(&association_request_for(VERIFICATION)).await;
+    assert_eq!(deaf.receive_pdu().await.unwrap()[0], 2, "accepted");
+    assert!(listener.connect().await.is_err(), "it has the only place");
+
+    let requests = p_data(1, 3, &echo_request()).repeat(500);
+    timeout(PATIENCE, deaf.send_until_it_is_closed(&requests)).await.expect("it is cut off");
+
+    let mut next = listener.connect().await.unwrap();
+    assert_eq!(next.store(&ct_file("2.25.1")).await.unwrap().status, Status::SUCCESS);
+    next.release().await.unwrap();
+    listener.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_beyond_those_that_may_wait_are_closed_unread() {
+    let config = DicomConfig { max_associations: 1, max_waiting_connections: 1, ..DicomConfig::default() };
+    let listener = TestListener::start_with(config).await;
+    let mut inside = listener.connect().await.unwrap();
+    let mut waiting = RawPeer::connect(&listener).await;
+    // Connections are taken in their order: that this one is closed says that the other has its place.
+    let mut beyond = RawPeer::connect(&listener).await;
+
+    assert!(timeout(PATIENCE, beyond.is_closed()).await.expect("it is closed at once"));
+
+    waiting.send(&association_request()).await;
+    let refused = waiting.receive_pdu().await.unwrap();
+    assert_eq!((refused[0], &refused[7..10]), (3, [2, 3, 2].as_slice()), "the one that waits is told");
+    assert_eq!(inside.store(&ct_file("2.25.1")).await.unwrap().status, Status::SUCCESS);
+    inside.release().await.unwrap();
+    listener.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_whose_index_is_too_slow_ends_with_out_of_resources_and_the_association_goes_on() {
+    let mut config = DicomConfig { listen: ([127, 0, 0, 1], 0).into(), ..DicomConfig::default() };
+    config.find.match_timeout_ms = 200;
+    let peers = ["ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'"];
+    let listener = TestListener::start_over(TestDatabase::postgres(), config, &peers).await;
+    let mut storing = listener.connect().await.unwrap();
+    assert_eq!(storing.store(&ct_file("2.25.1")).await.unwrap().status, Status::SUCCESS);
+    storing.release().await.unwrap();
+    let root = QueryRoot::Study.find();
+    let mut asking = Association::connect(&listener.target(), &[Proposal::query(root)]).await.unwrap();
+    let charset = Charset::default();
+    let question = Identifier::new(QueryLevel::Study, &charset).uid(0x0020_000D, "2.25.1000");
+    let limits = FindLimits { max_matches: 10, max_identifier_bytes: 65536, whole: PATIENCE };
+    let (hold, held) = oneshot::channel();
+    let (let_go, gone) = oneshot::channel::<()>();
+    let locking = listener.index.write(move |tx| {
+        Box::pin(async move {
+            tx.execute("LOCK TABLE study IN ACCESS EXCLUSIVE MODE", Vec::new()).await?;
+            hold.send(()).unwrap();
+            gone.await.unwrap();
+            Ok::<_, yingku::index::Error>(())
+        })
+    });
+    let questions = async {
+        held.await.unwrap();
+        let slow = asking.find(root, &question, &charset, limits).await;
+        let_go.send(()).unwrap();
+        slow
+    };
+
+    let (slow, locked) = tokio::join!(questions, locking);
+
+    locked.unwrap();
+    let Err(Error::Refused { status, .. }) = slow else { panic!("{slow:?}") };
+    assert_eq!(status, Status(0xA700));
+    assert_eq!(asking.find(root, &question, &charset, limits).await.unwrap().len(), 1, "the next one is answered");
+    asking.release().await.unwrap();
+    listener.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_of_commitment_for_too_many_instances_is_refused_alone() {
+    let mut config = DicomConfig::default();
+    config.commitment.max_instances = 2;
+    let listener = TestListener::start_with(config).await;
+    let mut asking = Association::connect(&listener.target(), &[Proposal::storage_commitment()]).await.unwrap();
+    for (count, status) in [(3, Status(0x0213)), (2, Status::SUCCESS)] {
+        let instance = |number| ReferencedInstance {
+            sop_class_uid: CT_IMAGE.to_owned(),
+            sop_instance_uid: format!("2.25.{number}"),
+        };
+        let instances = (1..=count).map(instance).collect();
+        let request = CommitmentRequest { transaction_uid: format!("2.25.9{count}"), instances };
+        assert_eq!(asking.request_commitment(&request).await.unwrap().0.status, status, "{count}");
+    }
+    asking.release().await.unwrap();
+    assert_eq!(listener.rows("SELECT id FROM storage_commitment").await.len(), 1);
+    listener.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_is_too_long_is_left_out_of_the_index_and_its_object_kept_whole() {
+    for (one, all) in [(100, 262_144), (65_536, 400)] {
+        let server = TestServer::start_with(|config| {
+            config.dicom.header.max_value_bytes = one;
+            config.dicom.header.max_total_value_bytes = all;
+        })
+        .await;
+        let proposals = [Proposal::storage(CT_IMAGE, EXPLICIT_LE)];
+        let to = target(server.dicom(), "PACS01", "YINGKU");
+        let mut association = Association::connect(&to, &proposals).await.unwrap();
+        let mut long = DataSet::ct("2.25.1");
+        long.text(0x0008_1030, "LO", &"x".repeat(360));
+        let long = long.encode();
+        for (uid, data_set) in [("2.25.1", &long), ("2.25.2", &DataSet::ct("2.25.2").encode())] {
+            let request = StoreRequest {
+                sop_class_uid: CT_IMAGE.to_owned(),
+                sop_instance_uid: uid.to_owned(),
+                transfer_syntax_uid: EXPLICIT_LE.to_owned(),
+            };
+            let answer = association.store_stream(&request, data_set.as_slice()).await.unwrap();
+            assert_eq!(answer.status, Status::SUCCESS, "{uid} at {one} and {all}");
+        }
+        association.release().await.unwrap();
+
+        let states = "SELECT sop_instance_uid || ' ' || header_state AS t FROM instance ORDER BY sop_instance_uid";
+        let states = texts(&server.database(), states).await;
+        assert_eq!(states, ["2.25.1 limit: value bytes", "2.25.2 complete"], "{one} and {all}");
+        let described = "SELECT study_description || '|' || patient_id AS t FROM study";
+        assert_eq!(texts(&server.database(), described).await, ["|L0001"], "what is short is there");
+        assert!(server.stored().await.data_set("2.25.1") == Some(long), "byte for byte");
+        server.stop().await;
+    }
 }

@@ -1,8 +1,9 @@
 //! The DICOM listener, seen from its callers: DCMTK, our own SCU, and sockets that break the rules.
 
-mod availability;
+pub mod availability;
 mod commitment;
 mod find;
+mod find_sequences;
 mod hostile;
 mod limits;
 mod memory;
@@ -58,7 +59,10 @@ impl TestListener {
 
     /// The same at the address of the configuration.
     async fn start_at(config: DicomConfig, peers: &[&str]) -> Self {
-        let database = TestDatabase::sqlite();
+        Self::start_over(TestDatabase::sqlite(), config, peers).await
+    }
+
+    async fn start_over(database: TestDatabase, config: DicomConfig, peers: &[&str]) -> Self {
         let store = TestStore::folder();
         let objects = store.open();
         let (index, ids) = database.open_with_ids().await;

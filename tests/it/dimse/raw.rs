@@ -10,6 +10,8 @@ use tokio::time::timeout;
 use super::TestListener;
 use crate::harness::dataset::{CT_IMAGE, EXPLICIT_LE};
 
+/// Verification.
+pub(super) const VERIFICATION: &str = "1.2.840.10008.1.1";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A peer that knows no rules.
@@ -20,6 +22,18 @@ pub(super) struct RawPeer {
 impl RawPeer {
     pub(super) async fn connect(listener: &TestListener) -> Self {
         Self { stream: TcpStream::connect(listener.address).await.unwrap() }
+    }
+
+    /// The same with hardly any room for what comes, in a system that has not much of it.
+    pub(super) async fn connect_with_little_room(listener: &TestListener) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self { stream: socket.connect(listener.address).await.unwrap() }
+    }
+
+    /// Sends the same again and again, reads nothing, and returns when the connection has been closed on it.
+    pub(super) async fn send_until_it_is_closed(&mut self, bytes: &[u8]) {
+        while self.stream.write_all(bytes).await.is_ok() {}
     }
 
     /// Opens a proper association with context 1 for CT images.
@@ -60,6 +74,10 @@ impl RawPeer {
 }
 
 pub(super) fn association_request() -> Vec<u8> {
+    association_request_for(CT_IMAGE)
+}
+
+pub(super) fn association_request_for(abstract_syntax: &str) -> Vec<u8> {
     let request = AssociationRQ {
         protocol_version: 1,
         calling_ae_title: "PACS01".to_owned(),
@@ -67,7 +85,7 @@ pub(super) fn association_request() -> Vec<u8> {
         application_context_name: "1.2.840.10008.3.1.1.1".to_owned(),
         presentation_contexts: vec![PresentationContextProposed {
             id: 1,
-            abstract_syntax: CT_IMAGE.to_owned(),
+            abstract_syntax: abstract_syntax.to_owned(),
             transfer_syntaxes: vec![EXPLICIT_LE.to_owned()],
         }],
         user_variables: vec![UserVariableItem::MaxLength(16384)],
@@ -89,8 +107,24 @@ pub(super) fn p_data(context_id: u8, flags: u8, data: &[u8]) -> Vec<u8> {
 
 /// A C-STORE-RQ for a CT image.
 pub(super) fn store_request(sop_instance_uid: &str) -> Vec<u8> {
+    command(&[
+        (0x0002, CT_IMAGE.as_bytes()),
+        (0x0100, &[1, 0]),
+        (0x0110, &[9, 0]),
+        (0x0700, &[0, 0]),
+        (0x0800, &[0, 0]),
+        (0x1000, sop_instance_uid.as_bytes()),
+    ])
+}
+
+/// A C-ECHO-RQ.
+pub(super) fn echo_request() -> Vec<u8> {
+    command(&[(0x0002, VERIFICATION.as_bytes()), (0x0100, &[0x30, 0]), (0x0110, &[9, 0]), (0x0800, &[1, 1])])
+}
+
+fn command(elements: &[(u16, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
-    let mut put = |element: u16, value: &[u8]| {
+    for (element, value) in elements {
         let mut value = value.to_vec();
         if value.len() % 2 == 1 {
             value.push(0);
@@ -99,12 +133,6 @@ pub(super) fn store_request(sop_instance_uid: &str) -> Vec<u8> {
         body.extend_from_slice(&element.to_le_bytes());
         body.extend_from_slice(&(value.len() as u32).to_le_bytes());
         body.extend_from_slice(&value);
-    };
-    put(0x0002, CT_IMAGE.as_bytes());
-    put(0x0100, &[1, 0]);
-    put(0x0110, &[9, 0]);
-    put(0x0700, &[0, 0]);
-    put(0x0800, &[0, 0]);
-    put(0x1000, sop_instance_uid.as_bytes());
+    }
     body
 }

@@ -15,7 +15,9 @@ use yingku::tls::{ClientCertificate, PeerTlsConfig, TlsConfig, TlsVersion};
 use super::peers::{dcmtk, said};
 use super::{TestListener, ct_file};
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
-use crate::harness::{Authority, Certificate, Package, eventually, free_port, python_script, tool};
+use crate::harness::{
+    Authority, Certificate, Orthanc, Package, data_set_of, eventually, free_port, python_script, small_instance, tool,
+};
 
 const PEER: &str = "ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'\n";
 
@@ -238,6 +240,112 @@ async fn we_store_to_storescp_over_tls_when_its_certificate_and_ours_are_good() 
     }
 }
 
+/// Its entry as a destination of ours.
+fn destination(scp: &StoreScp, authority: &Authority, ours: &Certificate) -> String {
+    format!(
+        "ae_title = 'STORESCP'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\n[tls]\nca_file = '{}'\n\
+         certificate_file = '{}'\nkey_file = '{}'\n",
+        scp.port,
+        authority.certificate().display(),
+        ours.certificate.display(),
+        ours.key.display()
+    )
+}
+
+/// Stores an instance in the clear.
+async fn store(listener: &TestListener, uid: &str) {
+    let mut association = listener.connect().await.unwrap();
+    assert!(association.store(&ct_file(uid)).await.unwrap().status.is_done());
+    association.release().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_destination_of_c_move_is_sent_to_over_tls_and_one_with_a_strange_certificate_gets_nothing() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let ours = authority.issue("yingku");
+    // It would take our certificate, but its own is not from the authority that we were told.
+    for (its, sent) in [(authority.issue("storescp"), true), (other.issue("storescp"), false)] {
+        let scp = StoreScp::start(&its, &authority).await;
+        let peers = [PEER.to_owned(), destination(&scp, &authority, &ours)];
+        let peers: Vec<&str> = peers.iter().map(String::as_str).collect();
+        let listener = TestListener::start_with_peers(DicomConfig::default(), &peers).await;
+        store(&listener, "2.25.1").await;
+        let study = DataSet::ct("2.25.1").encode();
+
+        let port = listener.address.port().to_string();
+        let asking = ["-v", "-S", "-aet", "PACS01", "-aec", "YINGKU", "-aem", "STORESCP", "127.0.0.1", &port];
+        let keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID=2.25.1000"];
+        let words = said(&dcmtk("movescu", &[&asking[..], &keys].concat()).await);
+
+        let arrived: Vec<_> =
+            std::fs::read_dir(scp.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(words.contains("Received Final Move Response (Success)"), sent, "{words}");
+        assert_eq!(arrived.len(), usize::from(sent));
+        if sent {
+            let file = std::fs::read(&arrived[0]).unwrap();
+            assert!(data_set_of(&file) == study, "byte for byte");
+        } else {
+            assert!(words.contains("Received Final Move Response ("), "{words}");
+        }
+        listener.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn findscu_asks_over_mutual_tls() {
+    let authority = Authority::new();
+    let listener = TestListener::start_with_peers(tls(&authority, ClientCertificate::Required), &[PEER]).await;
+    store(&listener, "2.25.1").await;
+    let port = listener.tls.unwrap().port().to_string();
+    let keys = ["-k", "QueryRetrieveLevel=IMAGE", "-k", "StudyInstanceUID", "-k", "SOPInstanceUID=2.25.1"];
+    let asking = ["-v", "-S", "-aet", "PACS01", "-aec", "YINGKU", "127.0.0.1", &port];
+    for (certificate, found) in [(authority.issue("PACS01"), true), (Authority::new().issue("PACS01"), false)] {
+        let options = with(&certificate, &authority);
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+
+        let output = dcmtk("findscu", &[&options[..], &asking, &keys].concat()).await;
+
+        let words = said(&output);
+        assert_eq!(output.status.success(), found, "{words}");
+        assert_eq!(words.contains("[2.25.1"), found, "{words}");
+    }
+    listener.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orthanc_stores_asks_and_is_sent_to_over_tls_both_ways() {
+    let authority = Authority::new();
+    let (its, ours) = (authority.issue("orthanc"), authority.issue("us"));
+    let port = free_port();
+    let orthanc = Orthanc::start_over_tls("ORTHANC", port, &its, &authority).await;
+    let mut config = tls(&authority, ClientCertificate::Required);
+    config.tls.listen = Some(SocketAddr::from(([127, 0, 0, 1], port)));
+    let peer = format!(
+        "ae_title = 'ORTHANC'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\ncertificate = ['cn:orthanc']\n\
+         [tls]\nca_file = '{}'\ncertificate_file = '{}'\nkey_file = '{}'\n",
+        orthanc.dicom(),
+        authority.certificate().display(),
+        ours.certificate.display(),
+        ours.key.display()
+    );
+    let listener = TestListener::start_with_peers(config, &[PEER, &peer]).await;
+    let instance = small_instance(1, 4096);
+    let uid = &instance.sop_instance_uid;
+
+    orthanc.post("/modalities/yingku/echo", "").await;
+    let id = orthanc.post("/instances", instance.bytes()).await["ID"].as_str().unwrap().to_owned();
+    orthanc.post("/modalities/yingku/store", json!([id]).to_string()).await;
+    assert!(listener.data_set(uid).await.unwrap() == instance.data_set, "it came as it was");
+    orthanc.delete(&format!("/instances/{id}")).await;
+    assert_eq!(orthanc.count(), 0);
+    let query = json!({ "Level": "Study", "Query": { "StudyInstanceUID": "2.25.7001" } }).to_string();
+    let query = orthanc.post("/modalities/yingku/query", query).await;
+    orthanc.post(&format!("/queries/{}/retrieve", query["ID"].as_str().unwrap()), "ORTHANC").await;
+
+    assert!(data_set_of(&orthanc.file(uid).await) == instance.data_set, "and went back as it was");
+    listener.stop().await;
+}
+
 async fn call(listener: &TestListener, wanted: Value) -> Value {
     let port = listener.address.port().to_string();
     let told = tokio::task::spawn_blocking(move || {
@@ -276,7 +384,7 @@ async fn who_needs_no_identity_may_show_one_and_other_items_are_answered_or_born
 
     assert_eq!((&told["open"], &told["identity"]), (&json!(true), &json!(true)), "{told}");
     assert_eq!(told["operations"], json!([1, 1]), "one operation at a time");
-    assert_eq!(told["contexts"]["store"], json!(0), "{told}");
+    assert_eq!((&told["contexts"]["store"], &told["echo"]), (&json!(0), &json!(0)), "{told}");
     listener.stop().await;
 }
 

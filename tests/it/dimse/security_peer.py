@@ -63,6 +63,8 @@ else:
 if assoc.is_established:
     told["operations"] = list(assoc.acceptor.asynchronous_operations)
     told["identity"] = assoc.acceptor.user_identity is not None
+    if told["contexts"]["echo"] == 0:
+        told["echo"] = assoc.send_c_echo().get("Status")
     if wanted.get("store"):
         ds = Dataset()
         ds.file_meta = FileMetaDataset()

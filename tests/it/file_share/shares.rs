@@ -203,3 +203,35 @@ async fn links_are_not_followed_and_a_file_that_cannot_be_moved_is_stored_once()
     assert!(outside.path().join("secret.dcm").is_file());
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_longer_than_it_may_be_is_put_aside_and_what_lies_too_deep_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let narrow = yingku::integrations::file_share::FileShareConfig {
+        max_dicom_bytes: 4000,
+        max_sidecar_bytes: 60,
+        max_depth: 2,
+        ..share(root)
+    };
+    let server = TestServer::start_with(move |config| config.file_share.push(narrow)).await;
+    let deep = put(root, "A0001/b/c/deep.jpg", JPEG);
+    put(root, "large.dcm", &small_instance(1, 5000).bytes());
+    put(root, "A0002/wordy.jpg.json", format!(r#"{{"kind": "capture", "title": "{}"}}"#, "x".repeat(60)).as_bytes());
+    put(root, "A0002/wordy.jpg", JPEG);
+    put(root, "small.dcm", &small_instance(2, 64).bytes());
+    put(root, "A0003/brief.jpg.json", br#"{"kind": "consent"}"#);
+    put(root, "A0003/brief.jpg", &[JPEG, &[9]].concat());
+
+    for (name, word) in [("large.dcm", "longer than"), ("A0002/wordy.jpg", "sidecar is longer than 60 bytes")] {
+        appears(&root.join(format!("failed/{name}.reason.txt"))).await;
+        assert!(reason(root, name).contains(word), "{name}: {}", reason(root, name));
+    }
+    for name in ["small.dcm", "A0003/brief.jpg"] {
+        appears(&root.join("done").join(name)).await;
+    }
+    let kept = texts(&server.database(), "SELECT accession_number || ' ' || kind AS t FROM attachment").await;
+    assert_eq!((kept, server.stored().await.count()), (vec!["A0003 consent".to_owned()], 1));
+    assert!(deep.is_file(), "nobody looked there");
+    server.stop().await;
+}

@@ -56,7 +56,7 @@ async fn a_missing_file_is_tried_again_and_a_forbidden_one_is_not() {
 }
 
 #[tokio::test]
-async fn redirects_out_of_the_allow_list_are_refused() {
+async fn d_i8_redirects_out_of_the_allow_list_are_refused() {
     for path in ["/metadata", "/other-name"] {
         let error = failure(path).await;
         assert!(matches!(error, Error::NotAllowed(_)), "{path}: {error}");
@@ -163,7 +163,7 @@ async fn a_file_that_is_cut_short_is_not_taken() {
 }
 
 #[tokio::test]
-async fn addresses_outside_the_allow_list_are_not_called() {
+async fn d_i8_addresses_outside_the_allow_list_are_not_called() {
     let server = ReportServer::start().await;
     let fetcher = Fetcher::new(config("http://127.0.0.1:*/reports")).unwrap();
     for address in [
@@ -200,7 +200,7 @@ async fn addresses_that_are_not_fetched_by_this_program_are_said_so() {
 }
 
 #[tokio::test]
-async fn passwords_come_from_the_configuration_only() {
+async fn d_i8_passwords_come_from_the_configuration_only() {
     let server = ReportServer::start().await;
     let folder = tempfile::tempdir().unwrap();
     let password_file = folder.path().join("password");

@@ -15,7 +15,7 @@ use super::server::ReportServer;
 use crate::each_database;
 
 each_database! {
-    async fn a_pdf_is_kept_and_stamped(database: TestDatabase) {
+    async fn d_i10_d_i11_a_pdf_is_kept_and_stamped_with_a_link_that_says_nothing_and_ends(database: TestDatabase) {
         let (bench, server) = (Bench::on(database).await, ReportServer::start().await);
         let exam = bench.exam(Some(&server.url("/report.pdf"))).await;
 
@@ -35,14 +35,14 @@ each_database! {
         let link = seen.text.strip_prefix(&format!("{PUBLIC_URL}/q/")).unwrap().to_owned();
         assert_eq!(link.len(), 26);
         let report = LinkedReport::Exam(exam);
-        let open = QrLinkState::Open { report };
+        let open = QrLinkState::Open { report, failed: 0 };
         assert_eq!(bench.archive.qr_link_state(&link).await.unwrap(), open);
         assert_eq!(bench.archive.qr_link_state("unknown").await.unwrap(), QrLinkState::Unknown);
         bench.archive.revoke_qr_link(Actor::system("test"), report).await.unwrap();
-        assert_eq!(bench.archive.qr_link_state(&link).await.unwrap(), QrLinkState::Ended);
+        assert_eq!(bench.archive.qr_link_state(&link).await.unwrap(), QrLinkState::Ended { report });
     }
 
-    async fn a_new_content_is_a_new_revision_with_the_same_link(database: TestDatabase) {
+    async fn d_i13_a_new_content_is_a_new_revision_with_the_same_link(database: TestDatabase) {
         let (bench, server) = (Bench::on(database).await, ReportServer::start().await);
         let exam = bench.exam(Some(&server.url("/changing.pdf"))).await;
         *server.book.changing.lock().unwrap() = pdf::report();
@@ -67,7 +67,7 @@ each_database! {
         assert_eq!(server.book.requests.load(Ordering::SeqCst), 3);
     }
 
-    async fn what_cannot_be_stamped_is_archived_with_its_reason(database: TestDatabase) {
+    async fn d_i9_d_i11_what_cannot_be_stamped_is_archived_with_its_reason(database: TestDatabase) {
         let (bench, server) = (Bench::on(database).await, ReportServer::start().await);
         let signed = pdf::report_with("", "/MediaBox [0 0 9 9] /X << /ByteRange [0 1 2 3] >>", "0 0 m");
         *server.book.changing.lock().unwrap() = signed.clone();
@@ -81,7 +81,7 @@ each_database! {
         assert_eq!(bench.archive.read_report_file(&file, ReportCopy::Stamped).await.unwrap(), signed);
     }
 
-    async fn a_picture_is_kept_as_it_is_and_shown_with_the_code_beside_it(database: TestDatabase) {
+    async fn d_i12_a_picture_is_kept_as_it_is_and_shown_with_the_code_beside_it(database: TestDatabase) {
         let (bench, server) = (Bench::on(database).await, ReportServer::start().await);
         let exam = bench.exam(Some(&server.url("/picture.jpg"))).await;
         let outcome = bench.archive.fetch_report_file(exam).await.unwrap();

@@ -12,6 +12,7 @@ use super::bench::{Bench, PUBLIC_URL, reports};
 use super::judges::{assert_sound, codes_of, fonts_of, pdfium, show, text_of};
 use super::pdf::code_in_corner;
 use crate::each_database;
+use crate::harness::TestDatabase;
 
 /// A lab report with results, as the registry would keep it.
 async fn lab(bench: &Bench, number: &str, items: usize) -> i64 {
@@ -78,7 +79,7 @@ each_database! {
         let link = codes.iter().find(|code| code.0 == "qrcode").unwrap().1.clone();
         let link = link.strip_prefix(&format!("{PUBLIC_URL}/q/")).unwrap().to_owned();
         let report = LinkedReport::Lab(id);
-        assert_eq!(bench.archive.qr_link_state(&link).await.unwrap(), QrLinkState::Open { report });
+        assert_eq!(bench.archive.qr_link_state(&link).await.unwrap(), QrLinkState::Open { report, failed: 0 });
         let ReportFileState::Ready(file) = bench.archive.lab_file_state(id).await.unwrap() else { panic!() };
         let picture = bench.archive.report_page_picture(&file, 1, 1200).await.unwrap();
         assert!(code_in_corner(&picture).starts_with(PUBLIC_URL));
@@ -127,6 +128,17 @@ each_database! {
         show("visit.pdf", &pdf);
         let pages = pdfium(&pdf);
         assert_eq!(pages.len(), 2, "three reports on two pages");
+        let printed = codes_of(&pdf);
+        let links: Vec<&String> = printed.iter().filter(|(kind, _)| kind == "qrcode").map(|(_, text)| text).collect();
+        assert_eq!(links.len(), 1, "on the first page: {printed:?}");
+        let link = links[0].strip_prefix(&format!("{PUBLIC_URL}/q/")).unwrap();
+        let open = QrLinkState::Open { report: LinkedReport::Lab(labs[0]), failed: 0 };
+        assert_eq!(bench.archive.qr_link_state(link).await.unwrap(), open, "to the first of the reports");
+        let unstamped = Bench::with(TestDatabase::sqlite(), reports(), QrConfig { enabled: false, ..QrConfig::default() });
+        let bench = unstamped.await;
+        let alone = lab(&bench, "LAB-D", 3).await;
+        let pdf_alone = bench.archive.visit_document(&[alone]).await.unwrap();
+        assert!(codes_of(&pdf_alone).iter().all(|(kind, _)| kind != "qrcode"));
         assert!(pages[0].contains("LAB-A") && pages[0].contains("LAB-B") && pages[0].contains("LAB-C"));
         assert!(pages.iter().all(|page| page.contains("测试甲") && page.contains("检验项目")));
         let results: usize = pages.iter().map(|page| page.matches("12.3").count()).sum();

@@ -2,6 +2,7 @@
 
 mod bench;
 mod corpus;
+mod encapsulated;
 mod fetch;
 mod fetch_report_file;
 mod ftp;
@@ -12,7 +13,10 @@ mod pictures;
 mod policies;
 mod queue;
 mod raster;
+mod rude_servers;
+mod samba;
 pub mod server;
 mod shares;
 mod stamp;
+mod tiffs;
 mod workers;

@@ -1,5 +1,6 @@
 //! Policies of printed codes for organisations and classes, and reports that are stamped anew when they change (D-I10).
 
+use yingku::archive::reports::qr_link::{LinkedReport, QrLinkState};
 use yingku::archive::{QrConfig, QrRule, ReportCopy};
 use yingku::documents::stamp::{Corner, StampedPages};
 use yingku::domain::Actor;
@@ -59,6 +60,7 @@ each_database! {
         let link = seen(&bench, exams[0]).await.remove(0).text;
         let before = bench.archive.report_file_of(exams[2]).await.unwrap().unwrap();
         let former = bench.archive.report_file_of(exams[0]).await.unwrap().unwrap();
+        bench.archive.sequence_changes().await.unwrap();
         assert!(!bench.archive.restamp_if_changed().await.unwrap(), "nothing has changed");
 
         let ct = QrRule { classes: vec!["CT".to_owned()], corner: Some(Corner::BottomRight), ..QrRule::default() };
@@ -66,6 +68,7 @@ each_database! {
         assert!(bench.archive.restamp_if_changed().await.unwrap());
         assert_eq!(bench.work(JobKind::RestampReports).await, 1);
 
+        assert_eq!(bench.archive.sequence_changes().await.unwrap(), 2, "followers are told of the copies that are new");
         let walk = bench.archive.restamp_progress().await.unwrap().unwrap();
         assert_eq!((walk.stamped, walk.failed, walk.finished_at.is_some()), (2, 0, true));
         let codes = seen(&bench, exams[0]).await;
@@ -85,6 +88,23 @@ each_database! {
         assert_eq!(bench.work(JobKind::RestampReports).await, 1);
         assert_eq!(bench.archive.restamp_progress().await.unwrap().unwrap().stamped, 0);
         assert_eq!(bench.archive.report_file_of(exams[0]).await.unwrap().unwrap(), now);
+    }
+
+    async fn a_renewed_code_is_on_the_copy_and_the_former_one_opens_nothing(database: TestDatabase) {
+        let (bench, server) = (Bench::on(database).await, ReportServer::start().await);
+        let exam = bench.exam(Some(&server.url("/report.pdf"))).await;
+        bench.archive.fetch_report_file(exam).await.unwrap();
+        let printed = seen(&bench, exam).await.remove(0).text;
+        bench.archive.revoke_printed_link(Actor::system("test"), &printed).await.unwrap();
+
+        let renewed = bench.archive.renew_printed_link(Actor::system("test"), &printed).await.unwrap();
+
+        let now = seen(&bench, exam).await.remove(0).text;
+        assert!(now.ends_with(&renewed) && now != printed, "{now}");
+        let state = bench.archive.qr_link_state(&renewed).await.unwrap();
+        assert_eq!(state, QrLinkState::Open { report: LinkedReport::Exam(exam), failed: 0 });
+        let former = printed.rsplit('/').next().unwrap();
+        assert_eq!(bench.archive.qr_link_state(former).await.unwrap(), QrLinkState::Unknown);
     }
 
     async fn switching_codes_off_takes_them_from_the_copies(database: TestDatabase) {

@@ -19,7 +19,7 @@ fn mounted(folder: &std::path::Path) -> ReportsConfig {
 }
 
 each_database! {
-    async fn a_report_on_a_share_is_fetched_however_its_path_is_written(database: TestDatabase) {
+    async fn d_i8_a_report_on_a_share_is_fetched_however_its_path_is_written(database: TestDatabase) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("2026")).unwrap();
         std::fs::write(folder.path().join("2026/检查报告.pdf"), pdf::report()).unwrap();

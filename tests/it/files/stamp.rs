@@ -230,7 +230,7 @@ fn a_header_that_only_begins_like_one_is_written_anew() {
 }
 
 #[test]
-fn encrypted_files_are_refused_also_when_they_open_without_a_password() {
+fn d_i9_encrypted_files_are_refused_also_when_they_open_without_a_password() {
     for user in ["", "secret"] {
         for arguments in [
             &["--encrypt", user, "owner", "256", "--"][..],
@@ -244,7 +244,7 @@ fn encrypted_files_are_refused_also_when_they_open_without_a_password() {
 }
 
 #[test]
-fn files_locked_by_their_owner_only_are_stamped_when_the_operator_says_so() {
+fn d_i9_files_locked_by_their_owner_only_are_stamped_when_the_operator_says_so() {
     let locked = qpdf(&pdf::report(), &["--encrypt", "", "owner", "256", "--"]);
     let policy = StampPolicy { owner_locked: true, ..policy() };
     let stamped = stamp_pdf(&locked, &policy, &DocumentsConfig::default()).unwrap();
@@ -255,7 +255,7 @@ fn files_locked_by_their_owner_only_are_stamped_when_the_operator_says_so() {
 }
 
 #[test]
-fn signed_files_are_refused() {
+fn d_i9_signed_files_are_refused() {
     let field = "<< /FT /Sig /T (s) /V << /Type /Sig /Filter /Adobe.PPKLite /ByteRange [0 10 20 30] >> >>";
     let original = pdf::file(&[
         format!("<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [{field}] >> >>"),
@@ -266,7 +266,7 @@ fn signed_files_are_refused() {
 }
 
 #[test]
-fn signed_files_get_the_code_behind_their_signed_bytes_when_the_operator_says_so() {
+fn d_i9_signed_files_get_the_code_behind_their_signed_bytes_when_the_operator_says_so() {
     let field = "<< /FT /Sig /T (s) /V << /Type /Sig /Filter /Adobe.PPKLite /ByteRange [0 10 20 30] >> >>";
     let original = pdf::file(&[
         format!("<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [{field}] >> >>"),

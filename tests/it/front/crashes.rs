@@ -91,11 +91,65 @@ async fn a_front_that_is_killed_inside_a_stow_request_goes_on_where_it_was() {
     assert!(region.terminate().await.success());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_front_without_room_for_its_own_index_loses_nothing_and_goes_on_when_there_is_room() {
+    loses_nothing_without_room(Limit::FileBytes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_front_on_a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
+    // Each image has a file of its own, because there is no room for a segment.
+    loses_nothing_without_room(|_| Limit::DiskBytes(1024 * 1024)).await;
+}
+
+async fn loses_nothing_without_room(limit: impl Fn(u64) -> Limit) {
+    let region = archive().await;
+    let mut front = ServerProcess::start_with(&section(region.dicom().port(), "max_attempts = 1000")).await;
+    assert!(front.terminate().await.success());
+    // The schema is written by now, to the index or its log: room to start and for some instances, not for all.
+    let length = |name| std::fs::metadata(front.folder().join(name)).map_or(0, |file| file.len());
+    let room = length("yingku.db") + length("yingku.db-wal") + 512 * 1024;
+    front.start_again(limit(room)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files(folder.path(), 0..400, 64);
+
+    // Some are taken, then there is no room: the sender is told, and told again.
+    let answers = send_all(front.dicom(), &paths);
+    let taken = answers.iter().filter(|answer| answer.is_acknowledged()).count();
+    let refused: Vec<&str> = answers.iter().filter(|a| !a.is_acknowledged()).map(|a| a.status.as_str()).collect();
+    assert!(taken > 0 && !refused.is_empty(), "{taken} taken, {} refused", refused.len());
+    assert!(refused.iter().all(|status| status.starts_with("A7")), "out of resources, not {refused:?}");
+    eventually(Duration::from_secs(30), "the full disk is told of", || async {
+        let log = front.log();
+        let words = ["disk is full", "disk I/O error", "No space left"];
+        words.iter().any(|words| log.contains(words)).then_some(())
+    })
+    .await;
+
+    // There is room again, and the same process goes on: whatever was acknowledged arrives, once and unchanged.
+    front.give_room();
+    in_state(&front.database(), "confirmed", taken as i64).await;
+    let arrived = region.stored().await;
+    assert_eq!(arrived.count(), taken);
+    for (number, answer) in (0..).zip(&answers).filter(|(_, answer)| answer.is_acknowledged()) {
+        let sent = small_instance(number, 64);
+        assert_eq!(answer.sop_instance_uid, sent.sop_instance_uid);
+        assert!(arrived.data_set(&sent.sop_instance_uid).as_deref() == Some(data_set_of(&sent.bytes())), "{number}");
+    }
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+    in_state(&front.database(), "confirmed", 400).await;
+    assert_eq!(region.stored().await.count(), 400);
+    assert!(front.terminate().await.success());
+    let verify = front.command(&["verify"]);
+    assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
+    region.stop().await;
+}
+
 /// Larger than any file may be on the upstream's full disk.
 const TOO_LARGE: usize = 12 * 1024 * 1024;
 
 /// Forwards to an upstream whose disk is full for large objects, and has room again later.
-async fn wait_for_room(section: impl Fn(&ServerProcess) -> String) {
+async fn wait_for_room(limit: Limit, section: impl Fn(&ServerProcess) -> String) {
     let mut region = ServerProcess::start_with(TAKES_STOW).await;
     assert!(region.terminate().await.success());
     let mut front = ServerProcess::start_with(&section(&region)).await;
@@ -103,7 +157,7 @@ async fn wait_for_room(section: impl Fn(&ServerProcess) -> String) {
         "[[peer]]\nae_title = 'YINGKU'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\n",
         front.dicom().port()
     ));
-    region.start_again(Limit::FileBytes(7 * 1024 * 1024)).await;
+    region.start_again(limit).await;
     let folder = tempfile::tempdir().unwrap();
     let mut paths = files(folder.path(), 0..2, 4096);
     paths.extend(files(folder.path(), 2..3, TOO_LARGE));
@@ -118,8 +172,7 @@ async fn wait_for_room(section: impl Fn(&ServerProcess) -> String) {
     .await;
     assert_eq!(region.stored().await.count(), 4, "what fits is there");
 
-    region.kill();
-    region.start_again(Limit::None).await;
+    region.give_room();
     in_state(&front.database(), "confirmed", 5).await;
     let stored = region.stored().await;
     for number in 0..5 {
@@ -132,7 +185,7 @@ async fn wait_for_room(section: impl Fn(&ServerProcess) -> String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_finds_no_room_upstream_by_c_store_waits_until_there_is_some() {
-    wait_for_room(|region| {
+    wait_for_room(Limit::DiskBytes(7 * 1024 * 1024), |region| {
         // Both have the title of all test servers.
         section(region.dicom().port(), "max_attempts = 1000").replace("'UPSTREAM'", "'YINGKU'")
     })
@@ -141,7 +194,10 @@ async fn what_finds_no_room_upstream_by_c_store_waits_until_there_is_some() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_finds_no_room_upstream_by_stow_waits_until_there_is_some() {
-    wait_for_room(|region| section_of_stow(region.http(), "max_attempts = 1000").replace("key-0001", "key-0002")).await;
+    wait_for_room(Limit::FileBytes(7 * 1024 * 1024), |region| {
+        section_of_stow(region.http(), "max_attempts = 1000").replace("key-0001", "key-0002")
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,11 @@
 //! The front role against real upstreams: Yingku, DCMTK, Orthanc, a DICOMweb service (RD-4, RD-8, D-I18, D-I19).
 
+mod bandwidth;
+mod convert;
 mod crashes;
 mod orthanc;
 mod purge;
+mod tls;
 mod web;
 
 use std::net::SocketAddr;
@@ -83,6 +86,7 @@ async fn in_state(database: &DatabaseConfig, state: &'static str, count: i64) {
         _ => "SELECT COUNT(*) AS n FROM forward WHERE state = 4",
     };
     let what = format!("{count} instances are {state}");
-    eventually(Duration::from_secs(60), &what, || async { (count_rows(database, sql).await == count).then_some(()) })
+    // A report of commitment that a full disk swallowed is waited for a minute before it is asked for again.
+    eventually(Duration::from_secs(150), &what, || async { (count_rows(database, sql).await == count).then_some(()) })
         .await;
 }

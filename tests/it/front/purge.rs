@@ -7,6 +7,7 @@ use yingku::integrations::front::{Confirmation, UpstreamConfig};
 
 use super::{archive, files, forward_to, in_state, section, upstream};
 use crate::archive::sender::send_all;
+use crate::dimse::availability::Receiver;
 use crate::harness::{
     Package, ServerProcess, StoredInstances, TestServer, count_rows, data_set_of, eventually, free_port, python_script,
     small_instance, texts, tool,
@@ -83,6 +84,41 @@ async fn everything_arrives_unchanged_and_goes_here_after_commitment() {
     assert_eq!(own_files(front.folder()), 0);
     let status = String::from_utf8(front.command(&["forward", "status"]).stdout).unwrap();
     assert!(status.contains("region: 0 waiting, 0 sent, 0 confirmed, 0 parked, 40 purged"), "{status}");
+    region.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_that_is_killed_between_its_commit_and_the_removal_is_finished_by_the_next_start() {
+    // Given a front whose upstream keeps two large objects,
+    let region = archive().await;
+    let mut front = ServerProcess::start_with(&section(region.dicom().port(), "")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files(folder.path(), 0..2, LARGE);
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+    in_state(&front.database(), "confirmed", 2).await;
+    assert!(front.terminate().await.success());
+    front.append_config("[front]\nkeep_days = 0\npurge_poll_ms = 100\n");
+    let library = folder.path().join("kill_at_removal.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/front/kill_at_removal.c");
+    let mut compile = Command::new(tool("cc", Package::Debian("gcc")));
+    crate::harness::run(compile.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&library).arg(source));
+
+    // when it is killed at the removal of the first one,
+    let ended = front.run_to_its_end_with(&library).await;
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "it came to the removal");
+
+    // then the purge is committed and nothing is removed;
+    let noted = "SELECT COUNT(*) AS n FROM purged_object";
+    assert_eq!(count_rows(&front.database(), OFFLINE).await, 2);
+    assert_eq!((count_rows(&front.database(), noted).await, own_files(front.folder())), (2, 2));
+    // and the next start removes them and forgets that it had to.
+    front.start_again(crate::harness::Limit::None).await;
+    eventually(Duration::from_secs(20), "the files are gone and nothing is left to do", || async {
+        (own_files(front.folder()) == 0 && count_rows(&front.database(), noted).await == 0).then_some(())
+    })
+    .await;
+    assert!(front.terminate().await.success());
+    assert!(front.command(&["verify"]).status.success());
     region.stop().await;
 }
 
@@ -239,5 +275,29 @@ async fn two_upstreams_must_both_promise() {
     .await;
     assert_eq!((count_rows(&front.database(), OFFLINE).await, kept(&front.stored().await)), (0, 3));
     front.stop().await;
+    region.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_told_of_studies_hears_that_they_are_offline_now() {
+    let (region, port) = (archive().await, free_port());
+    let receiver = Receiver::start(port, "keep");
+    let told = format!(
+        "[front]\nkeep_days = 0\npurge_poll_ms = 100\n[dicom.availability]\nquiet_ms = 300\n[[peer]]\nae_title = 'RIS01'\n\
+         host = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'\nnotify_availability = true\n"
+    );
+    let mut front = ServerProcess::start_with(&section(region.dicom().port(), &told)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files(folder.path(), 0..2, 4096);
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+    in_state(&front.database(), "purged", 2).await;
+
+    eventually(Duration::from_secs(60), "the news that the study is offline", || async {
+        let told = receiver.told();
+        let instances = told.last()?["instances"].as_array()?.clone();
+        (instances.len() == 2 && instances.iter().all(|instance| instance[3] == "OFFLINE")).then_some(())
+    })
+    .await;
+    assert!(front.terminate().await.success());
     region.stop().await;
 }

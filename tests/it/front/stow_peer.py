@@ -1,13 +1,15 @@
-"""A small DICOMweb service: keeps what STOW-RS brings, answers QIDO-RS; told to lie, it says yes and keeps nothing."""
+"""A small DICOMweb service: keeps what STOW-RS brings, answers QIDO-RS; told to lie, it says yes and keeps nothing.
+With a certificate, its key and an authority it speaks TLS, to those that show a certificate from that authority."""
 import http.server
 import io
 import json
 import os
+import ssl
 import sys
 
 import pydicom
 
-folder, mode = sys.argv[1], sys.argv[2]
+folder, mode, *tls = sys.argv[1:]
 SOP_CLASS, SOP_INSTANCE = "00081150", "00081155"
 stores = 0
 
@@ -73,5 +75,11 @@ class Service(http.server.BaseHTTPRequestHandler):
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
+if tls:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls[0], tls[1])
+    context.load_verify_locations(tls[2])
+    context.verify_mode = ssl.CERT_REQUIRED
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 print(server.server_address[1], flush=True)
 server.serve_forever()

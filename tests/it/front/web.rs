@@ -1,7 +1,7 @@
 //! Forwarding by STOW-RS to a DICOMweb service that is not of our making.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -11,41 +11,53 @@ use yingku::integrations::report_registry::DicomwebRight;
 
 use super::{files, in_state, upstream};
 use crate::archive::sender::send_all;
-use crate::harness::{TestServer, count_rows, data_set_of, eventually, python, small_instance};
+use crate::harness::{Certificate, TestServer, count_rows, data_set_of, eventually, python, small_instance};
 
-struct Service {
+pub(super) struct Service {
     child: Child,
+    scheme: &'static str,
     port: u16,
     folder: tempfile::TempDir,
 }
 
 impl Service {
     fn start(mode: &str) -> Self {
+        Self::start_with(mode, &[])
+    }
+
+    /// It wants to see a certificate from the authority.
+    pub(super) fn start_over_tls(mode: &str, own: &Certificate, authority: &Path) -> Self {
+        Self::start_with(mode, &[&own.certificate, &own.key, authority])
+    }
+
+    fn start_with(mode: &str, tls: &[&Path]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(python())
             .arg("-c")
             .arg(include_str!("stow_peer.py"))
             .arg(folder.path())
             .arg(mode)
+            .args(tls)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, port: line.trim().parse().unwrap(), folder }
+        let scheme = if tls.is_empty() { "http" } else { "https" };
+        Self { child, scheme, port: line.trim().parse().unwrap(), folder }
     }
 
-    fn upstream(&self) -> UpstreamConfig {
+    pub(super) fn upstream(&self) -> UpstreamConfig {
         UpstreamConfig {
             way: Way::StowRs,
             peer: String::new(),
-            url: format!("http://127.0.0.1:{}/dicom-web/", self.port),
+            url: format!("{}://127.0.0.1:{}/dicom-web/", self.scheme, self.port),
             token: Secret("synthetic-token".to_owned()),
             ..upstream()
         }
     }
 
-    fn kept(&self, uid: &str) -> Option<Vec<u8>> {
+    pub(super) fn kept(&self, uid: &str) -> Option<Vec<u8>> {
         std::fs::read(PathBuf::from(self.folder.path()).join(uid)).ok()
     }
 }
@@ -140,5 +152,25 @@ async fn a_service_that_lies_makes_nothing_go() {
     })
     .await;
     assert_eq!(count_rows(&front.database(), "SELECT COUNT(*) AS n FROM instance WHERE offline_at IS NULL").await, 6);
+    front.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_too_long_is_not_read_and_nothing_counts_as_sent() {
+    let service = Service::start("honest");
+    // Less than the answer about one instance.
+    let narrow = UpstreamConfig { max_answer_bytes: 60, max_attempts: 1000, ..service.upstream() };
+    let front = TestServer::start_with(|config| config.upstream.push(narrow)).await;
+    let folder = tempfile::tempdir().unwrap();
+
+    assert!(send_all(front.dicom(), &files(folder.path(), 0..6, 4096)).iter().all(|answer| answer.is_acknowledged()));
+
+    eventually(Duration::from_secs(30), "the service has them", || async {
+        (0..6).all(|number| service.kept(&small_instance(number, 4096).sop_instance_uid).is_some()).then_some(())
+    })
+    .await;
+    let beyond = "SELECT COUNT(*) AS n FROM forward WHERE state <> 0";
+    assert_eq!(count_rows(&front.database(), beyond).await, 0, "none counts as sent or confirmed");
+    assert!(send_all(front.dicom(), &files(folder.path(), 6..7, 64)).iter().all(|answer| answer.is_acknowledged()));
     front.stop().await;
 }

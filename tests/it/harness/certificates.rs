@@ -38,13 +38,27 @@ impl Authority {
 
     /// A certificate with this common name, for this machine.
     pub fn issue(&self, common_name: &str) -> Certificate {
+        self.issue_with(common_name, "DNS:localhost,IP:127.0.0.1", "30")
+    }
+
+    /// A certificate for other names than this machine's.
+    pub fn issue_for(&self, common_name: &str, names: &str) -> Certificate {
+        self.issue_with(common_name, names, "30")
+    }
+
+    /// A certificate for this machine that ended yesterday.
+    pub fn expired(&self, common_name: &str) -> Certificate {
+        self.issue_with(common_name, "DNS:localhost,IP:127.0.0.1", "-1")
+    }
+
+    fn issue_with(&self, common_name: &str, names: &str, days: &str) -> Certificate {
         let made = Certificate::named(self.folder.path(), common_name);
         let request = made.certificate.with_extension("csr");
         let mut ask = openssl(&["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]);
         ask.arg("-subj").arg(format!("/O=Test/CN={common_name}"));
-        ask.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+        ask.arg("-addext").arg(format!("subjectAltName={names}"));
         run(ask.arg("-keyout").arg(&made.key).arg("-out").arg(&request));
-        let mut sign = openssl(&["x509", "-req", "-days", "30", "-copy_extensions", "copy", "-CAcreateserial"]);
+        let mut sign = openssl(&["x509", "-req", "-days", days, "-copy_extensions", "copy", "-CAcreateserial"]);
         sign.arg("-in").arg(&request).arg("-CA").arg(&self.own.certificate).arg("-CAkey").arg(&self.own.key);
         run(sign.arg("-out").arg(&made.certificate));
         made

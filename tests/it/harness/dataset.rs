@@ -47,6 +47,26 @@ impl DataSet {
         self.bytes(tag, vr, value.as_bytes())
     }
 
+    /// Puts a sequence of items of short texts.
+    pub fn items(&mut self, tag: u32, items: &[&[(u32, &str, &str)]]) -> &mut Self {
+        let mut value = Vec::new();
+        for item in items {
+            let mut set = Self { elements: Vec::new() };
+            item.iter().for_each(|(tag, vr, text)| _ = set.text(*tag, vr, text));
+            let bytes = set.encode();
+            value.extend_from_slice(&[0xFE, 0xFF, 0x00, 0xE0]);
+            value.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            value.extend_from_slice(&bytes);
+        }
+        self.bytes(tag, "SQ", &value)
+    }
+
+    /// The text of an element that is there.
+    pub fn text_of(&self, tag: u32) -> String {
+        let found = self.elements.iter().find(|(t, ..)| *t == tag);
+        String::from_utf8(found.expect("it is there").2.clone()).unwrap()
+    }
+
     /// Takes an element out.
     pub fn without(&mut self, tag: u32) -> &mut Self {
         self.elements.retain(|(t, ..)| *t != tag);

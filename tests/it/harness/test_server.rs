@@ -18,6 +18,7 @@ pub struct TestServer {
     http: SocketAddr,
     https: Option<SocketAddr>,
     dicom: SocketAddr,
+    dicom_tls: Option<SocketAddr>,
     config: Config,
     stop: CancellationToken,
     running: Option<JoinHandle<()>>,
@@ -41,10 +42,11 @@ impl TestServer {
         change(&mut config);
         let server = Server::open(config.clone()).await.unwrap();
         let (http, https, dicom) = (server.http_addr(), server.https_addr(), server.dicom_addr());
+        let dicom_tls = server.dicom_tls_addr();
         let stop = CancellationToken::new();
         let token = stop.clone();
         let running = tokio::spawn(async move { server.run(token).await.unwrap() });
-        Self { http, https, dicom, config, stop, running: Some(running), folder }
+        Self { http, https, dicom, dicom_tls, config, stop, running: Some(running), folder }
     }
 
     /// Where its pages are, e.g. for `format!("http://{}/livez", server.http())`.
@@ -60,6 +62,11 @@ impl TestServer {
     /// Where it takes DICOM.
     pub fn dicom(&self) -> SocketAddr {
         self.dicom
+    }
+
+    /// Where it takes DICOM over TLS, when the test has configured that.
+    pub fn dicom_tls(&self) -> Option<SocketAddr> {
+        self.dicom_tls
     }
 
     /// Where its index is.

@@ -2,8 +2,9 @@
 
 use futures_util::future::join_all;
 use yingku::domain::place::Place;
+use yingku::index::arrivals::{self, Arrived};
 use yingku::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
-use yingku::index::{Ids, Index, arrivals};
+use yingku::index::{Error, Ids, Index};
 use yingku::params;
 
 use crate::each_database;
@@ -49,6 +50,11 @@ async fn begin(index: &Index, ids: &Ids) {
     write.await.unwrap();
 }
 
+/// Whether the instance was added by its row alone.
+async fn add(index: &Index, id: i64, received_at: i64, new: &NewInstance) -> Result<bool, Error> {
+    Ok(matches!(arrivals::add(index, id, received_at, new, None).await?, Arrived::Added))
+}
+
 async fn count(index: &Index) -> i64 {
     index.query_opt("SELECT COUNT(*) AS n FROM instance", params![]).await.unwrap().unwrap().int("n").unwrap()
 }
@@ -59,7 +65,7 @@ each_database! {
         begin(&index, &ids).await;
 
         let all: Vec<NewInstance> = (1..=100).map(instance).collect();
-        let added = join_all(all.iter().map(|new| arrivals::add(&index, ids.next(), 9, new))).await;
+        let added = join_all(all.iter().map(|new| add(&index, ids.next(), 9, new))).await;
 
         assert!(added.into_iter().all(|added| added.unwrap()));
         assert_eq!(count(&index).await, 101);
@@ -113,13 +119,13 @@ each_database! {
             ("a UID that is taken", instance(0)),
         ];
         for (what, new) in &cases {
-            assert!(!arrivals::add(&index, ids.next(), 0, new).await.unwrap(), "{what}");
+            assert!(!add(&index, ids.next(), 0, new).await.unwrap(), "{what}");
         }
         assert_eq!(count(&index).await, 1);
 
         // What is not said, or was not, contradicts nothing.
         let silent = changed(|new| (new.patient.name, new.patient.birth_date) = (String::new(), "19900101".to_owned()));
-        assert!(arrivals::add(&index, ids.next(), 0, &silent).await.unwrap());
+        assert!(add(&index, ids.next(), 0, &silent).await.unwrap());
     }
 
     async fn of_instances_with_one_uid_at_the_same_time_one_is_added(database: TestDatabase) {
@@ -127,7 +133,7 @@ each_database! {
         begin(&index, &ids).await;
 
         let all: Vec<NewInstance> = (0..60).map(|number| instance(number / 2)).collect();
-        let added = join_all(all.iter().map(|new| arrivals::add(&index, ids.next(), 0, new))).await;
+        let added = join_all(all.iter().map(|new| add(&index, ids.next(), 0, new))).await;
 
         let added = added.into_iter().filter(|added| *added.as_ref().unwrap()).count();
         assert_eq!(added, 29, "the first was there");
@@ -139,7 +145,7 @@ each_database! {
         begin(&index, &ids).await;
 
         let all: Vec<NewInstance> = (1..=40).map(instance).collect();
-        let arriving = join_all(all.iter().map(|new| arrivals::add(&index, ids.next(), 0, new)));
+        let arriving = join_all(all.iter().map(|new| add(&index, ids.next(), 0, new)));
         let others = join_all((0..20).map(|number| {
             index.write(move |tx| {
                 Box::pin(async move {

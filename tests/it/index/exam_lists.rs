@@ -1,8 +1,8 @@
 //! Lists of the signed pages: every part once and in order, and no list reads a large table from end to end.
 
 use yingku::domain::criteria::{Criteria, Key, Span};
-use yingku::domain::scope::{Filter, Order, Paging, PatientKey, Scope};
-use yingku::index::{Index, exam_pages};
+use yingku::domain::scope::{Filter, Order, Paging, PatientKey, Scope, SortBy};
+use yingku::index::{Index, exam_pages, persons};
 use yingku::params;
 
 use crate::each_database;
@@ -56,6 +56,16 @@ async fn fill(index: &Index) {
                                $2, '', '', $3, $4, '', '', '', 'P1', '', '', '', '', '', $2, 0, 0, 2)";
                     tx.execute(sql, params![id, format!("uid-{id}"), date, time]).await?;
                 }
+                tx.execute("UPDATE exam_report SET class_code = 'us' WHERE id = 1", params![]).await?;
+                tx.execute("UPDATE lab_report SET class_code = 'G003' WHERE id = 11", params![]).await?;
+                let sql = "INSERT INTO series (id, study_pk, series_instance_uid, modality, kind, series_number, \
+                           series_description, body_part_examined, laterality, protocol_name, series_date, series_time, \
+                           station_name, manufacturer, model_name, created_at, updated_at) VALUES (31, 21, '1', 'MR', \
+                           'image', 1, '', '', '', '', '', '', '', '', '', 0, 0)";
+                tx.execute(sql, params![]).await?;
+                let sql = "INSERT INTO study_modality (org_code, modality, study_date, study_pk) \
+                           VALUES ('ORG-T01', 'MR', '20240303', 21)";
+                tx.execute(sql, params![]).await?;
                 let sql = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) VALUES (5, 23, 'x', 0)";
                 tx.execute(sql, params![]).await?;
                 Ok::<_, yingku::index::Error>(())
@@ -79,7 +89,9 @@ fn whole(organizations: Option<&[&str]>) -> Scope {
 async fn walked(index: &Index, scope: &Scope, filter: &Filter, order: Order, limit: i64) -> Vec<i64> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let part = exam_pages::find(index, scope, filter, &Paging { order, after, limit }).await.unwrap();
+        let part = exam_pages::find(index, scope, filter, &Paging { by: SortBy::Observed, order, after, limit })
+            .await
+            .unwrap();
         assert!(part.len() as i64 <= limit);
         found.extend(part.iter().map(|entry| entry.pk));
         match part.last() {
@@ -110,7 +122,23 @@ each_database! {
             let days = Filter { observed, ..Filter::default() };
             assert_eq!(walked(&index, &whole(None), &days, Order::Newest, limit).await, [21, 3, 22, 2, 11]);
             assert_eq!(walked(&index, &whole(None), &days, Order::Oldest, limit).await, [11, 2, 22, 3, 21]);
-            let labs = Filter { types: vec!["LAB".to_owned()], ..Filter::default() };
+            let types = |names: &[&str]| Filter { types: names.iter().map(|n| (*n).to_owned()).collect(), ..Filter::default() };
+            // Exam 1 is of a class of its own, and so is one laboratory report; study 21 has images of a type.
+            for (names, found) in [
+                (&["CT"][..], vec![5, 4, 3, 2, 1]),
+                (&["US"], vec![1]),
+                (&["CT", "US"], vec![5, 4, 3, 2, 1]),
+                (&["G003"], vec![11]),
+                (&["MR"], vec![21]),
+                (&["MR", "G003", "US"], vec![21, 11, 1]),
+                (&["ES"], vec![]),
+            ] {
+                assert_eq!(walked(&index, &whole(None), &types(names), Order::Newest, limit).await, found, "{names:?}");
+                let mut oldest = walked(&index, &whole(None), &types(names), Order::Oldest, limit).await;
+                oldest.reverse();
+                assert_eq!(oldest, found, "{names:?}");
+            }
+            let labs = types(&["LAB"]);
             assert_eq!(walked(&index, &whole(None), &labs, Order::Newest, limit).await, [12, 11]);
             let named = Filter { name: "测试甲".to_owned(), ..Filter::default() };
             assert_eq!(walked(&index, &whole(None), &named, Order::Newest, limit).await, [5, 4, 3, 2, 1]);
@@ -119,9 +147,61 @@ each_database! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_persons_are_found_without_reading_all_patients() {
+    let database = TestDatabase::sqlite();
+    let (index, _ids) = database.open_with_ids().await;
+    let patient = |patient_id: &str, local: &str| PatientKey {
+        org_code: "ORG-T01".to_owned(),
+        patient_id: patient_id.to_owned(),
+        patient_local_id: local.to_owned(),
+    };
+    for patients in [vec![patient("1", "1")], vec![patient("", "2")], vec![patient("1", "2"), patient("3", "3")]] {
+        let told = persons::explain_same_persons(&index, &patients).await.unwrap().join("\n");
+        assert!(!told.contains("SCAN") && told.contains("SEARCH k USING INDEX patient_record_person"), "{told}");
+        assert!(told.contains("(org_code=? AND patient_id=?"), "{told}");
+    }
+    assert_eq!(persons::same_persons(&index, &[patient("", "")], 5).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_list_walks_an_index() {
     let database = TestDatabase::sqlite();
     let (index, _ids) = database.open_with_ids().await;
+    for (name, scope, filter) in cases() {
+        for order in [Order::Newest, Order::Oldest] {
+            for after in [None, Some(("2024-03-02 10:00:00".to_owned(), "uid".to_owned()))] {
+                let paging = Paging { by: SortBy::Observed, order, after: after.clone(), limit: 51 };
+                let lines = exam_pages::explain(&index, &scope, &filter, &paging).await.unwrap();
+                let told = lines.join("\n");
+                let reads_all = |line: &String| {
+                    let is_narrow_enough = line.contains("found") || line.contains("CONSTANT ROW");
+                    let is_walked = ["everything", "typed"].contains(&name.as_str());
+                    let only_by_organization = line.ends_with("(org_code=?)") && !is_walked;
+                    (line.starts_with("SCAN ") && !is_narrow_enough) || only_by_organization
+                };
+                assert!(!lines.iter().any(reads_all), "{name}\n{told}");
+                if name == "typed" {
+                    for index in ["exam_report_class", "exam_report_modality", "lab_report_class"] {
+                        assert!(told.contains(&format!("INDEX {index} (org_code=? AND <expr>=?")), "{index}\n{told}");
+                    }
+                    assert!(told.contains("m USING PRIMARY KEY (org_code=? AND modality=? AND study_date>"), "{told}");
+                    assert!(!told.contains("study_org_date") && !told.contains("exam_report_observed"), "{told}");
+                }
+                if name == "everything" {
+                    for index in ["exam_report_observed", "lab_report_observed", "study_org_date"] {
+                        assert!(told.contains(index), "{index}\n{told}");
+                    }
+                    // Those without a date are where the oldest are, and nowhere else.
+                    let has_oldest = order == Order::Newest || after.is_none();
+                    assert_eq!(told.contains("study_undated"), has_oldest, "{told}");
+                }
+            }
+        }
+    }
+}
+
+/// Lists that narrow what they look for, and those of everything and of a type.
+pub(super) fn cases() -> Vec<(String, Scope, Filter)> {
     let number = || "1".to_owned();
     let everything = whole(Some(&["ORG-T01"]));
     let of = |key| {
@@ -149,32 +229,25 @@ async fn every_list_walks_an_index() {
     let patient = PatientKey { org_code: "ORG-T01".to_owned(), patient_id: number(), patient_local_id: number() };
     let related = Scope { patients: Some(vec![patient]), ..everything.clone() };
     cases.push(("related".to_owned(), related, Filter::default()));
+    let patient = PatientKey { org_code: "ORG-T01".to_owned(), patient_id: number(), patient_local_id: number() };
+    let of_patient = Filter { patients: vec![patient], ..Filter::default() };
+    cases.push(("patient".to_owned(), everything.clone(), of_patient));
+    let mut qualified = of(Key::Accession);
+    qualified.criteria.authorities = vec![(Key::PatientId, number())];
+    qualified.criteria.any_of = vec![(Key::Accession, number()), (Key::Card, number()), (Key::PatientId, number())];
+    qualified.criteria.all_of.clear();
+    qualified.criteria.related = true;
+    qualified.criteria.types = vec!["CT".to_owned()];
+    qualified.criteria.organization = "ORG-T01".to_owned();
+    cases.push(("qualified".to_owned(), qualified, Filter::default()));
     for (name, filter) in [
         ("everything", Filter::default()),
+        ("typed", Filter { types: vec!["CT".to_owned()], ..Filter::default() }),
         ("name", Filter { name: number(), ..Filter::default() }),
         ("number", Filter { accession: number(), ..Filter::default() }),
         ("one", Filter { observation_uid: number(), ..Filter::default() }),
     ] {
         cases.push((name.to_owned(), everything.clone(), filter));
     }
-    for (name, scope, filter) in cases {
-        for order in [Order::Newest, Order::Oldest] {
-            for after in [None, Some(("2024-03-02 10:00:00".to_owned(), "uid".to_owned()))] {
-                let paging = Paging { order, after, limit: 51 };
-                let lines = exam_pages::explain(&index, &scope, &filter, &paging).await.unwrap();
-                let told = lines.join("\n");
-                let reads_all = |line: &String| {
-                    let is_narrow_enough = line.contains("found") || line.contains("CONSTANT ROW");
-                    let only_by_organization = line.ends_with("(org_code=?)") && name != "everything";
-                    (line.starts_with("SCAN ") && !is_narrow_enough) || only_by_organization
-                };
-                assert!(!lines.iter().any(reads_all), "{name}\n{told}");
-                if name == "everything" {
-                    for index in ["exam_report_observed", "lab_report_observed", "study_org_date"] {
-                        assert!(told.contains(index), "{index}\n{told}");
-                    }
-                }
-            }
-        }
-    }
+    cases
 }

@@ -2,21 +2,72 @@
 
 use yingku::domain::query::attribute::tag::*;
 use yingku::domain::query::{Level, NameMatching, Query};
+use yingku::index::Index;
 use yingku::index::find::{Confidentiality, Readable, Walk};
 use yingku::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
+use yingku::index::series_requests::SeriesRequest;
 
 use crate::harness::TestDatabase;
 
 /// Whether the walk is in the order of its index, so that a page costs the same wherever it is.
 #[derive(Debug, PartialEq)]
-enum Order {
+pub(super) enum Order {
     OfIndex,
     Sorted,
 }
 
+type Case = (Level, &'static [(u32, &'static str)], Order);
+
+/// What is asked, and whether a page of it is in the order of its index.
+pub(super) const CASES: &[Case] = &[
+    (Level::Patient, &[], Order::OfIndex),
+    (Level::Patient, &[(PATIENT_ID, "L0001")], Order::OfIndex),
+    (Level::Patient, &[(PATIENT_ID, "L*")], Order::OfIndex),
+    (Level::Patient, &[(PATIENT_NAME, "wang*")], Order::OfIndex),
+    (Level::Study, &[], Order::OfIndex),
+    (Level::Study, &[(STUDY_INSTANCE_UID, "2.25.1")], Order::Sorted),
+    (Level::Study, &[(STUDY_INSTANCE_UID, "2.25.1\\2.25.2")], Order::Sorted),
+    (Level::Study, &[(ACCESSION_NUMBER, "A0001")], Order::Sorted),
+    (Level::Study, &[(ACCESSION_NUMBER, "A0001"), (STUDY_DATE, "20240101-20240301")], Order::Sorted),
+    (Level::Study, &[(ACCESSION_NUMBER, "A*")], Order::OfIndex),
+    (Level::Study, &[(PATIENT_ID, "L0001")], Order::Sorted),
+    (Level::Study, &[(PATIENT_ID, "L0001"), (STUDY_DATE, "20240101")], Order::Sorted),
+    (Level::Study, &[(PATIENT_ID, "L*"), (PATIENT_SEX, "F")], Order::OfIndex),
+    (Level::Study, &[(PATIENT_NAME, "wang*")], Order::OfIndex),
+    (Level::Study, &[(PATIENT_NAME, "wang^xiaoming")], Order::OfIndex),
+    (Level::Study, &[(PATIENT_NAME, "*ming")], Order::OfIndex),
+    (Level::Study, &[(PATIENT_NAME, "wang*"), (STUDY_DATE, "20200101-20250101")], Order::OfIndex),
+    (Level::Study, &[(STUDY_DATE, "20240101-20240301")], Order::OfIndex),
+    (Level::Study, &[(STUDY_DATE, "20240101"), (PATIENT_NAME, "wang*")], Order::OfIndex),
+    (Level::Study, &[(STUDY_DATE, "20240101-20240301"), (MODALITIES_IN_STUDY, "CT")], Order::OfIndex),
+    (Level::Study, &[(STUDY_DATE, "20240101-20240301"), (MODALITIES_IN_STUDY, "CT\\MR")], Order::OfIndex),
+    (Level::Study, &[(MODALITIES_IN_STUDY, "C?")], Order::OfIndex),
+    (Level::Study, &[(SOP_CLASSES_IN_STUDY, "1.2.840.10008.5.1.4.1.1.2"), (STUDY_DATE, "20240101")], Order::OfIndex),
+    (Level::Study, &[(STUDY_ID, "1"), (STUDY_TIME, "1000-1100")], Order::Sorted),
+    (Level::Study, &[(STUDY_TIME, "1000-1100")], Order::OfIndex),
+    (Level::Series, &[(STUDY_INSTANCE_UID, "2.25.1")], Order::Sorted),
+    (Level::Series, &[(STUDY_INSTANCE_UID, "2.25.1"), (MODALITY, "CT")], Order::Sorted),
+    (Level::Series, &[(SERIES_INSTANCE_UID, "2.25.1.1")], Order::Sorted),
+    (Level::Series, &[(STUDY_DATE, "20240101-20240301"), (MODALITY, "CT")], Order::Sorted),
+    (Level::Series, &[(PATIENT_NAME, "wang*")], Order::Sorted),
+    (Level::Instance, &[(STUDY_INSTANCE_UID, "2.25.1"), (SERIES_INSTANCE_UID, "2.25.1.1")], Order::Sorted),
+    (Level::Instance, &[(SERIES_INSTANCE_UID, "2.25.1.1"), (INSTANCE_NUMBER, "7")], Order::Sorted),
+    (Level::Instance, &[(SOP_INSTANCE_UID, "2.25.1.1.1")], Order::Sorted),
+    (Level::Instance, &[(PATIENT_ID, "L0001")], Order::Sorted),
+];
+
+/// Questions by what series were requested for, of whom there are few.
+const OF_REQUESTS: &[Case] = &[
+    (Level::Series, &[(SCHEDULED_PROCEDURE_STEP_ID, "S1")], Order::OfIndex),
+    (Level::Series, &[(REQUESTED_PROCEDURE_ID, "P1")], Order::OfIndex),
+    (Level::Series, &[(SCHEDULED_PROCEDURE_STEP_ID, "S1"), (REQUESTED_PROCEDURE_ID, "P*")], Order::OfIndex),
+    (Level::Series, &[(SCHEDULED_PROCEDURE_STEP_ID, "S*"), (STUDY_INSTANCE_UID, "2.25.1")], Order::Sorted),
+    (Level::Instance, &[(SCHEDULED_PROCEDURE_STEP_ID, "S1"), (MODALITY, "CT")], Order::Sorted),
+    (Level::Series, &[(PERFORMED_PROCEDURE_STEP_START_DATE, "20240101"), (STUDY_DATE, "20240101")], Order::Sorted),
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_query_walks_an_index() {
-    use Level::{Instance, Patient, Series, Study};
     let database = TestDatabase::sqlite();
     let (index, ids) = database.open_with_ids().await;
     index
@@ -32,57 +83,11 @@ async fn every_query_walks_an_index() {
         })
         .await
         .unwrap();
-    type Case = (Level, &'static [(u32, &'static str)], Order);
-    let table: &[Case] = &[
-        (Patient, &[], Order::OfIndex),
-        (Patient, &[(PATIENT_ID, "L0001")], Order::OfIndex),
-        (Patient, &[(PATIENT_ID, "L*")], Order::OfIndex),
-        (Patient, &[(PATIENT_NAME, "wang*")], Order::OfIndex),
-        (Study, &[], Order::OfIndex),
-        (Study, &[(STUDY_INSTANCE_UID, "2.25.1")], Order::Sorted),
-        (Study, &[(STUDY_INSTANCE_UID, "2.25.1\\2.25.2")], Order::Sorted),
-        (Study, &[(ACCESSION_NUMBER, "A0001")], Order::Sorted),
-        (Study, &[(ACCESSION_NUMBER, "A0001"), (STUDY_DATE, "20240101-20240301")], Order::Sorted),
-        (Study, &[(ACCESSION_NUMBER, "A*")], Order::OfIndex),
-        (Study, &[(PATIENT_ID, "L0001")], Order::Sorted),
-        (Study, &[(PATIENT_ID, "L0001"), (STUDY_DATE, "20240101")], Order::Sorted),
-        (Study, &[(PATIENT_ID, "L*"), (PATIENT_SEX, "F")], Order::OfIndex),
-        (Study, &[(PATIENT_NAME, "wang*")], Order::OfIndex),
-        (Study, &[(PATIENT_NAME, "wang^xiaoming")], Order::OfIndex),
-        (Study, &[(PATIENT_NAME, "*ming")], Order::OfIndex),
-        (Study, &[(PATIENT_NAME, "wang*"), (STUDY_DATE, "20200101-20250101")], Order::OfIndex),
-        (Study, &[(STUDY_DATE, "20240101-20240301")], Order::OfIndex),
-        (Study, &[(STUDY_DATE, "20240101"), (PATIENT_NAME, "wang*")], Order::OfIndex),
-        (Study, &[(STUDY_DATE, "20240101-20240301"), (MODALITIES_IN_STUDY, "CT")], Order::OfIndex),
-        (Study, &[(STUDY_DATE, "20240101-20240301"), (MODALITIES_IN_STUDY, "CT\\MR")], Order::OfIndex),
-        (Study, &[(MODALITIES_IN_STUDY, "C?")], Order::OfIndex),
-        (Study, &[(SOP_CLASSES_IN_STUDY, "1.2.840.10008.5.1.4.1.1.2"), (STUDY_DATE, "20240101")], Order::OfIndex),
-        (Study, &[(STUDY_ID, "1"), (STUDY_TIME, "1000-1100")], Order::Sorted),
-        (Study, &[(STUDY_TIME, "1000-1100")], Order::OfIndex),
-        (Series, &[(STUDY_INSTANCE_UID, "2.25.1")], Order::Sorted),
-        (Series, &[(STUDY_INSTANCE_UID, "2.25.1"), (MODALITY, "CT")], Order::Sorted),
-        (Series, &[(SERIES_INSTANCE_UID, "2.25.1.1")], Order::Sorted),
-        (Series, &[(STUDY_DATE, "20240101-20240301"), (MODALITY, "CT")], Order::Sorted),
-        (Series, &[(PATIENT_NAME, "wang*")], Order::Sorted),
-        (Instance, &[(STUDY_INSTANCE_UID, "2.25.1"), (SERIES_INSTANCE_UID, "2.25.1.1")], Order::Sorted),
-        (Instance, &[(SERIES_INSTANCE_UID, "2.25.1.1"), (INSTANCE_NUMBER, "7")], Order::Sorted),
-        (Instance, &[(SOP_INSTANCE_UID, "2.25.1.1.1")], Order::Sorted),
-        (Instance, &[(PATIENT_ID, "L0001")], Order::Sorted),
-    ];
-    for (level, keys, order) in table {
+    for (level, keys, order) in CASES.iter().chain(OF_REQUESTS) {
         for names in [NameMatching::Literal, NameMatching::Fuzzy] {
-            let mut query = Query::new(*level).with_names(names);
-            query.add_every_return();
-            for (tag, value) in *keys {
-                query.add_key(*tag, value).unwrap();
-            }
+            let query = query(*level, keys, names);
             for confidentiality in [Confidentiality::Everything, Confidentiality::SharedOnly] {
-                let readable = vec![Readable { org_code: "ORG-T01".to_owned(), confidentiality }];
-                let mut walk = Walk::new(query.clone(), readable, 1, 1000);
-                let first = walk.explain(&index).await.unwrap();
-                walk.next_page(&index).await.unwrap();
-                let second = walk.explain(&index).await.unwrap();
-                for lines in [first, second] {
+                for lines in explained(&index, &query, confidentiality, 1).await {
                     let told = lines.join("\n");
                     assert!(!lines.iter().any(|line| line.starts_with("SCAN ") && !is_small(line)), "{keys:?}\n{told}");
                     if *order == Order::OfIndex {
@@ -93,6 +98,35 @@ async fn every_query_walks_an_index() {
             }
         }
     }
+}
+
+/// A query that returns everything that there is.
+pub(super) fn query(level: Level, keys: &[(u32, &str)], names: NameMatching) -> Query {
+    let mut query = Query::new(level).with_names(names);
+    query.add_every_return();
+    for (tag, value) in keys {
+        match *tag {
+            SCHEDULED_PROCEDURE_STEP_ID | REQUESTED_PROCEDURE_ID => {
+                query.add_nested_key(REQUEST_ATTRIBUTES_SEQUENCE, *tag, value).unwrap()
+            }
+            tag => query.add_key(tag, value).unwrap(),
+        };
+    }
+    query
+}
+
+/// How the first page and the one behind it are read.
+pub(super) async fn explained(
+    index: &Index,
+    query: &Query,
+    confidentiality: Confidentiality,
+    page_rows: u32,
+) -> [Vec<String>; 2] {
+    let readable = vec![Readable { org_code: "ORG-T01".to_owned(), confidentiality }];
+    let mut walk = Walk::new(query.clone(), readable, page_rows, 100_000);
+    let first = walk.explain(index).await.unwrap();
+    walk.next_page(index).await.unwrap();
+    [first, walk.explain(index).await.unwrap()]
 }
 
 /// Values of a list, and the few exams of a study.
@@ -121,6 +155,7 @@ fn new_instance(number: usize) -> NewInstance {
         series: SeriesRow {
             series_instance_uid: format!("2.25.{number}.1"),
             modality: "CT".to_owned(),
+            requests: vec![SeriesRequest { step_id: "S1".to_owned(), procedure_id: "P1".to_owned() }],
             ..SeriesRow::default()
         },
         instance: InstanceRow {

@@ -5,5 +5,7 @@ mod audit;
 mod exam_lists;
 mod find_plans;
 mod ids;
+mod posted;
+mod postgres_plans;
 mod statements;
 mod transactions;

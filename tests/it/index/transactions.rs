@@ -109,6 +109,40 @@ each_database! {
         assert_eq!(ids(&index).await, [2]);
     }
 
+    async fn who_comes_second_to_a_key_or_waits_in_a_circle_has_lost_a_race(database: TestDatabase) {
+        let index = database.open().await;
+        for id in [1, 2] {
+            index.write(move |tx| Box::pin(async move { insert(tx, id).await })).await.unwrap();
+        }
+        let second = index.write(|tx| Box::pin(async move { insert(tx, 1).await })).await;
+        assert!(second.unwrap_err().is_lost_race());
+        if index.is_embedded() {
+            // One writer: nobody waits for anybody.
+            return;
+        }
+        let (here, there) = (oneshot::channel(), oneshot::channel());
+        let cross = |ids: [i64; 2], mine: oneshot::Sender<()>, theirs: oneshot::Receiver<()>| {
+            let index = index.clone();
+            async move {
+                let touch = "UPDATE node SET lease_until = lease_until + 1 WHERE id = $1";
+                index
+                    .write(move |tx| {
+                        Box::pin(async move {
+                            tx.execute(touch, params![ids[0]]).await?;
+                            mine.send(()).unwrap();
+                            theirs.await.unwrap();
+                            tx.execute(touch, params![ids[1]]).await.map(|_| ())
+                        })
+                    })
+                    .await
+            }
+        };
+        let ended: [Result<(), Error>; 2] =
+            join_all([cross([1, 2], here.0, there.1), cross([2, 1], there.0, here.1)]).await.try_into().unwrap();
+        let lost: Vec<bool> = ended.iter().map(|one| one.as_ref().is_err_and(Error::is_lost_race)).collect();
+        assert!(lost == [true, false] || lost == [false, true], "{ended:?}");
+    }
+
     async fn nobody_sees_an_operation_before_it_is_committed(database: TestDatabase) {
         let index = database.open().await;
         let (inserted, wait_for_insert) = oneshot::channel();

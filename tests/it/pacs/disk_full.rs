@@ -8,15 +8,28 @@ use crate::harness::{Limit, ServerProcess};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_that_finds_no_room_is_fetched_when_there_is_room_again() {
-    fetched_when_there_is_room("get").await;
+    fetched_when_there_is_room("get", Limit::FileBytes(ROOM)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_that_finds_the_whole_disk_full_is_fetched_when_there_is_room_again() {
+    fetched_when_there_is_room("get", Limit::DiskBytes(ROOM)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_that_dcmqrscp_cannot_send_is_fetched_when_there_is_room_again() {
-    fetched_when_there_is_room("move").await;
+    fetched_when_there_is_room("move", Limit::FileBytes(ROOM)).await;
 }
 
-async fn fetched_when_there_is_room(method: &str) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_that_dcmqrscp_sends_to_a_full_disk_is_fetched_when_there_is_room_again() {
+    fetched_when_there_is_room("move", Limit::DiskBytes(ROOM)).await;
+}
+
+/// For small images, not for the large one.
+const ROOM: u64 = 7 * 1024 * 1024;
+
+async fn fetched_when_there_is_room(method: &str, limit: Limit) {
     let mut pacs = Pacs::to_be();
     let more = format!(
         "\n[[peer]]\nae_title = 'QRSCP'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\nretrieve = '{method}'\n\
@@ -26,7 +39,7 @@ async fn fetched_when_there_is_room(method: &str) {
     );
     let mut server = ServerProcess::start_with(&more).await;
     assert!(server.terminate().await.success());
-    server.start_again(Limit::FileBytes(7 * 1024 * 1024)).await;
+    server.start_again(limit).await;
     let mut images = Images::new(3, 2048);
     images.add(12 * 1024 * 1024);
     images.add(2048);
@@ -42,8 +55,7 @@ async fn fetched_when_there_is_room(method: &str) {
     let standing = until(&index, "what fits is here", |standing| standing.checks > 0 && standing.held == 4).await;
     assert!(standing.error.contains("1 objects could not be transferred"), "{}", standing.error);
     assert_eq!((standing.state.as_str(), standing.expected), ("waiting", Some(5)));
-    server.kill();
-    server.start_again(Limit::None).await;
+    server.give_room();
     let standing = until_complete(&index).await;
     assert_eq!((standing.held, standing.error.as_str()), (5, ""));
     images.assert_are_all_in(&server.stored().await);

@@ -191,3 +191,52 @@ async fn a_pacs_that_is_not_there_is_tried_again_until_it_is() {
     images.assert_are_all_of(&server).await;
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_that_is_never_answered_to_its_end_is_left_after_its_time() {
+    let (standing, stored) = refused("silent", "retrieve = 'get'\n[scu]\nfind_timeout_ms = 500").await;
+    assert!(standing.error.contains("C-FIND took longer than it may"), "{}", standing.error);
+    assert_eq!(stored, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn studies_beyond_those_that_an_exam_may_have_are_left() {
+    for (most, held) in [(1, 0), (2, 2)] {
+        let mut pacs = Pacs::to_be();
+        let server = server_with(peer(pacs.port, &format!("retrieve = 'get'\n[scu]\nmax_studies = {most}"))).await;
+        let images = Images::new(2, 2048);
+        pacs.start_python(server.dicom().port(), images.folder(), "honest");
+
+        // The PACS has only the second of them.
+        let named = format!("2.25.1,{STUDY}");
+        register(server.http(), &[("study_instance_uid", &named), ("pacs_id", "")]).await;
+
+        let index = open(&server.config().database).await;
+        let standing = until(&index, "it was looked for", |now| now.checks > 0).await;
+        assert_eq!((standing.held, standing.error.as_str()), (held, ""), "at most {most}");
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exam_whose_images_never_come_is_given_up_after_its_time_and_others_go_on() {
+    let mut pacs = Pacs::to_be();
+    let server = TestServer::start_with(|config| {
+        impatient(config, peer(pacs.port, "retrieve = 'get'"));
+        config.retrieve.give_up_after_ms = 300;
+    })
+    .await;
+    let images = Images::new(2, 2048);
+    pacs.start_python(server.dicom().port(), images.folder(), "honest");
+
+    register(server.http(), &[("study_instance_uid", "2.25.1"), ("pacs_id", "A0009")]).await;
+
+    let index = open(&server.config().database).await;
+    let standing = until(&index, "it is given up", |now| now.state == "given_up").await;
+    assert_eq!((standing.studies, standing.held), (0, 0));
+    let more = [("last_update_dtime", "2024/3/24 0:00:00")];
+    register(server.http(), &more).await;
+    let standing = until_complete(&index).await;
+    assert_eq!(standing.held, 2, "a registration that names what is there is looked for again");
+    server.stop().await;
+}

@@ -3,6 +3,7 @@
 
 mod commands;
 mod dcmqrscp;
+mod deleted;
 mod disk_full;
 mod hostile;
 mod identity;
@@ -10,6 +11,7 @@ mod kill;
 mod late;
 mod orthanc;
 mod peer;
+mod settings;
 mod tls;
 mod two_servers;
 
@@ -88,7 +90,7 @@ fn impatient(config: &mut Config, peer: PeerConfig) {
 }
 
 /// Registers an exam report over SOAP as a hospital does; later attributes replace earlier ones of the same name.
-async fn register(server: std::net::SocketAddr, attributes: &[(&str, &str)]) {
+pub async fn register(server: std::net::SocketAddr, attributes: &[(&str, &str)]) {
     let complete = [
         ("last_update_dtime", "2024/3/23 0:00:00"),
         ("org_code", "ORG-T01"),

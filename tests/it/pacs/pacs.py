@@ -62,10 +62,16 @@ def answer(level, found, of):
     return reply
 
 
+def bytes_of(dataset, keyword):
+    element = dataset.get_item(keyword)
+    return element.value.strip(b" \0").hex() if element is not None and isinstance(element.value, bytes) else "-"
+
+
 def on_find(event):
     global looks
     query = event.identifier
     level = query.QueryRetrieveLevel
+    note("KEYS", level, bytes_of(query, "PatientID"), query.get("SpecificCharacterSet"))
     looks += level == "STUDY"
     note("FIND", event.context.abstract_syntax, level, query.get("PatientID"), query.get("AccessionNumber"))
     if behaviour == "silent":

@@ -1,7 +1,6 @@
 //! Attachments of an exam on its page: shown by kind, sent with their type and by ranges, recorded (D-I14, D-P18).
 
-use yingku::archive::images::store_attachment::{AttachmentOutcome, ReceiveAttachment};
-use yingku::domain::Actor;
+use yingku::archive::images::store_attachment::AttachmentOutcome;
 use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 
 use super::world::{Exam, World, link};
@@ -9,20 +8,7 @@ use super::world::{Exam, World, link};
 const ACCESSION: (&str, &str) = ("AccessionNumber", "A0001");
 
 async fn attach(world: &World, kind: AttachmentKind, media_type: AttachmentType, bytes: &[u8]) -> AttachmentOutcome {
-    let command = ReceiveAttachment {
-        org_code: "ORG-T01".to_owned(),
-        kind,
-        media_type,
-        title: "<b>测试</b>".to_owned(),
-        accession_number: "A0001".to_owned(),
-        patient_id: String::new(),
-        study_instance_uid: String::new(),
-        source_name: "扫描.jpg".to_owned(),
-        actor: Actor::system("test"),
-    };
-    let mut writer = world.archive.receive_attachment(command).unwrap();
-    writer.write(bytes).await.unwrap();
-    writer.commit().await.unwrap()
+    world.attachment(kind, media_type, "<b>测试</b>", bytes).await
 }
 
 /// The address behind the first `src` or `href` that holds `/attachment/`.

@@ -11,7 +11,7 @@ use crate::harness::TestDatabase;
 const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
 
 #[tokio::test]
-async fn a_link_opens_the_list_and_leaves_its_address_behind() {
+async fn d_t8_a_link_opens_the_list_and_leaves_its_address_behind() {
     for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
         let world = World::with(database, customer(), Default::default()).await;
         world.exam(Exam::new(1)).await;
@@ -46,7 +46,7 @@ async fn only_the_hash_of_a_session_is_kept() {
 }
 
 #[tokio::test]
-async fn pages_open_in_any_spelling_and_by_form() {
+async fn d_p4_pages_open_in_any_spelling_and_by_form() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     let plain = link("ClinicExamView", &[ID]);
@@ -61,7 +61,7 @@ async fn pages_open_in_any_spelling_and_by_form() {
 }
 
 #[tokio::test]
-async fn forged_expired_and_unknown_are_refused_in_the_same_words() {
+async fn d_t10_forged_expired_and_unknown_are_refused_in_the_same_words() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     let good = link("ClinicExamView", &[ID]);
@@ -69,20 +69,21 @@ async fn forged_expired_and_unknown_are_refused_in_the_same_words() {
     let unknown = good.replace("11111111", "99999999");
     let expired = link_at(NOW_S - 601, "ClinicExamView", &[ID]);
     let unsigned = "/IDCAS/Interface/ClinicExamList?UserID=his&UserPwd=123456&MedRecNO=MR0001";
-    let mut bodies = Vec::new();
+    let mut answers = Vec::new();
     for path in [&forged, &unknown, &expired, unsigned] {
         let answer = world.get(path).await;
         assert_eq!(answer.status, 403, "{path}");
-        bodies.push(answer.text());
+        let headers = answer.headers.iter().filter(|(name, _)| *name != "date" && *name != "x-request-id");
+        answers.push((answer.text(), headers.map(|(n, v)| (n.clone(), v.clone())).collect::<Vec<_>>()));
     }
-    bodies.dedup();
-    assert_eq!(bodies.len(), 1, "a refusal must not tell why");
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "a refusal must not tell why, neither in words nor in headers: {answers:?}");
     assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE outcome = 'denied'").await, 4);
     assert_eq!(world.count("SELECT COUNT(*) AS n FROM page_session").await, 0);
 }
 
 #[tokio::test]
-async fn a_relabelled_link_has_the_wrong_shape() {
+async fn d_t11_a_relabelled_link_has_the_wrong_shape() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     let relabelled = link("ClinicExamView", &[("MedRecNO", "E0001")]).replace("MedRecNO", "IDCardNO");
@@ -90,7 +91,7 @@ async fn a_relabelled_link_has_the_wrong_shape() {
 }
 
 #[tokio::test]
-async fn a_single_use_link_opens_once() {
+async fn d_t11_a_single_use_link_opens_once() {
     let token = TokenOptions { single_use: true, ..TokenOptions::default() };
     let world = World::for_customer(yingku::domain::customer::Customer { token, ..customer() }).await;
     world.exam(Exam::new(1)).await;
@@ -111,7 +112,7 @@ async fn links_without_a_condition_or_with_a_name_twice_are_malformed() {
 }
 
 #[tokio::test]
-async fn one_hit_opens_the_exam_several_the_list_none_says_so() {
+async fn d_p17_one_hit_opens_the_exam_several_the_list_none_says_so() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     world.exam(Exam::new(2)).await;
@@ -125,7 +126,7 @@ async fn one_hit_opens_the_exam_several_the_list_none_says_so() {
 }
 
 #[tokio::test]
-async fn sessions_end_without_use_and_at_last() {
+async fn d_t8_sessions_end_without_use_and_at_last() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     let target = world.open("ClinicExamView", &[ID]).await;
@@ -180,4 +181,35 @@ async fn an_address_that_opens_too_many_links_has_to_wait() {
     assert_eq!(world.get(&path).await.status, 302);
     assert_eq!(world.get(&path).await.status, 302);
     assert_eq!(world.get(&path).await.status, 429);
+}
+
+#[tokio::test]
+async fn who_knows_a_customers_guid_uses_up_nothing_of_what_it_may_open() {
+    let config = yingku::web::pages::PagesConfig { opens_per_minute_customer: 1, ..Default::default() };
+    let world = World::with(TestDatabase::sqlite(), customer(), config).await;
+    let path = link("ClinicExamView", &[ID]);
+    let forged = path.replace("u01", "u02");
+    assert_ne!(forged, path);
+    for _ in 0..3 {
+        assert_eq!(world.get(&forged).await.status, 403);
+    }
+    assert_eq!(world.get(&path).await.status, 302);
+    assert_eq!(world.get(&path).await.status, 429);
+}
+
+#[tokio::test]
+async fn a_customer_that_opens_too_many_links_has_to_wait_and_no_other() {
+    let config = yingku::web::pages::PagesConfig { opens_per_minute_customer: 2, ..Default::default() };
+    let world = World::with(TestDatabase::sqlite(), customer(), config).await;
+    let path = link("ClinicExamView", &[ID]);
+    for status in [302, 302, 429, 429] {
+        assert_eq!(world.get(&path).await.status, status);
+    }
+    let in_capitals = path.replace("CustomerGuid", "USERUID");
+    assert_eq!(world.get(&in_capitals).await.status, 429, "however the parameter is called");
+    let other = path.replace("11111111", "99999999");
+    for status in [403, 403, 403] {
+        assert_eq!(world.get(&other).await.status, status, "one that nobody has is told nothing more");
+    }
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM page_session").await, 2);
 }

@@ -3,6 +3,8 @@
 use yingku::demo;
 
 use super::world::{Exam, NOW_S, World, uid};
+use crate::files::pdf;
+use crate::harness::dataset::DataSet;
 
 const ACCESSION: (&str, &str) = ("AccessionNumber", "A0001");
 
@@ -73,14 +75,14 @@ async fn electrocardiograms_are_drawn_as_svg() {
     world.store(&demo::object(ecg, 1).unwrap(), Some(1)).await;
     let exam = world.open("ClinicExam", &[ACCESSION, ("ShowType", "3")]).await;
     let page = world.get(&exam).await.text();
-    let drawing = page.split("<div class=\"ecg\"><img src=\"").nth(1).unwrap().split('"').next().unwrap();
+    let drawing = page.split("aria-label=\"心电波形\"><img src=\"").nth(1).unwrap().split('"').next().unwrap();
     let answer = world.get(&drawing.replace("&#38;", "&").replace("&amp;", "&")).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, "image/svg+xml"));
     assert!(answer.text().contains("<svg"));
 }
 
 #[tokio::test]
-async fn images_only_means_no_word_of_the_report() {
+async fn d_p18_images_only_means_no_word_of_the_report() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     world.report_file(1, "image/jpeg", vec![0xFF, 0xD8, 0xFF], 1).await;
@@ -112,6 +114,36 @@ async fn the_report_file_is_shown_downloaded_and_recorded() {
 }
 
 #[tokio::test]
+async fn a_report_inside_a_dicom_object_is_shown_with_its_code_and_is_no_image() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    let exams = demo::exams(NOW_S * 1000);
+    let ct = exams.iter().find(|exam| exam.kind == demo::Kind::CtWithFilm).unwrap();
+    world.store(&demo::object(ct, 1).unwrap(), Some(1)).await;
+    let mut set = DataSet::ct("2.25.91");
+    set.text(0x0008_0016, "UI", "1.2.840.10008.5.1.4.1.1.104.1").text(0x0008_0060, "CS", "DOC");
+    set.text(0x0020_000D, "UI", "2.25.9000").text(0x0020_000E, "UI", "2.25.9000.1").without(0x7FE0_0010);
+    set.bytes(0x0042_0011, "OB", &pdf::report());
+    let document = demo::DemoObject {
+        sop_class_uid: "1.2.840.10008.5.1.4.1.1.104.1".to_owned(),
+        sop_instance_uid: "2.25.91".to_owned(),
+        transfer_syntax_uid: "1.2.840.10008.1.2.1",
+        data_set: set.encode(),
+    };
+    world.store(&document, Some(1)).await;
+    world.archive.take_encapsulated_report(1).await.unwrap();
+
+    let exam = world.open("ClinicExam", &[ACCESSION]).await;
+    assert!(world.get(&format!("{exam}?tab=report")).await.text().contains("/report/page/1.png"));
+    let page = world.get(&format!("{exam}/report/page/1.png?w=1200")).await;
+    assert_eq!((page.status, page.header("content-type")), (200, "image/png"));
+    let original = world.get(&format!("{exam}/report/original?download=1")).await;
+    assert_eq!((original.header("content-type"), original.body.to_vec()), ("application/pdf", pdf::report()));
+    let images = world.get(&format!("{exam}?tab=images")).await.text();
+    assert!(images.contains("1 / 1") && !images.contains("2.25.91"), "the document is no picture");
+}
+
+#[tokio::test]
 async fn a_report_that_is_being_fetched_says_so() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
@@ -123,7 +155,9 @@ async fn a_report_that_is_being_fetched_says_so() {
     assert!(world.get(&exam).await.text().contains("报告文件获取中"));
     world.execute("UPDATE job SET state = 'dead', last_error = 'host answered 404'", vec![]).await;
     let text = world.get(&exam).await.text();
-    assert!(text.contains("报告文件获取失败") && text.contains("host answered 404"));
+    assert!(text.contains("报告文件获取失败") && text.contains("小结节"), "the text is shown meanwhile");
+    let report = world.get(&format!("{exam}?tab=report")).await.text();
+    assert!(report.contains("host answered 404"));
 }
 
 #[tokio::test]
@@ -150,7 +184,7 @@ async fn images_without_a_report_are_for_the_own_organisation() {
 }
 
 #[tokio::test]
-async fn the_close_button_comes_only_when_asked_for() {
+async fn d_p19_the_close_button_comes_only_when_asked_for() {
     let world = World::start().await;
     world.exam(Exam::new(1)).await;
     let with = world.open("ClinicExam", &[ACCESSION, ("ShowClose", "1")]).await;

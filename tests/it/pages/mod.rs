@@ -1,12 +1,19 @@
 //! The signed pages over HTTP: links, sessions, lists, exams, pictures, printed codes.
 
 mod attachments;
+mod browser;
+mod customers;
+mod decisions;
 mod dicomweb;
+mod documents;
+mod hospital;
 mod links;
+mod lists;
 mod looking;
 mod persons;
 mod printed_codes;
 mod refusals;
+mod samples;
 mod trend;
 mod visibility;
-mod world;
+pub(crate) mod world;

@@ -44,6 +44,80 @@ async fn attempts_on_a_link_are_limited() {
 }
 
 #[tokio::test]
+async fn wrong_answers_shut_a_link_until_an_operator_has_looked_and_a_right_one_takes_them_back() {
+    let config = yingku::web::pages::PagesConfig {
+        qr_attempts_per_hour_link: 100,
+        qr_failed_attempts_link: 3,
+        ..Default::default()
+    };
+    let world = World::with(crate::harness::TestDatabase::sqlite(), super::world::customer(), config).await;
+    world.exam(Exam::new(1)).await;
+    let sql = "INSERT INTO qr_link (id, exam_report_pk, created_at) VALUES ($1, 1, 0)";
+    world.execute(sql, params![LINK]).await;
+    let answer = async |factor: &str| world.post(&format!("/q/{LINK}"), &format!("factor={factor}")).await.status;
+    assert_eq!([answer("1111").await, answer("1111").await, answer("0019").await], [403, 403, 303]);
+    assert_eq!([answer("1111").await, answer("1111").await, answer("1111").await], [403, 403, 403]);
+
+    let shut = world.post(&format!("/q/{LINK}"), "factor=0019").await;
+
+    assert_eq!(shut.status, 403);
+    assert!(shut.text().contains("链接已停用") && shut.text().contains("Link shut"), "{}", shut.text());
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE detail LIKE '%locked%'").await, 1);
+    world.execute("UPDATE qr_link SET failed = 0", vec![]).await;
+    assert_eq!(answer("0019").await, 303);
+}
+
+#[tokio::test]
+async fn what_has_no_identity_number_opens_by_card_number_or_birth_date() {
+    let world = world().await;
+    assert_eq!(world.post(&format!("/q/{LINK}"), "factor=19900101").await.status, 403, "the number is there");
+    let sql =
+        "UPDATE exam_report SET id_no = NULL, card_no = 'C0000777', birth_date = '1990-01-01 00:00:00' WHERE id = 1";
+    world.execute(sql, vec![]).await;
+    assert!(world.get(&format!("/q/{LINK}")).await.text().contains("就诊卡号的后四位"));
+    for (factor, status) in [("0019", 403), ("0777", 303), ("19900101", 303), ("", 403)] {
+        assert_eq!(world.post(&format!("/q/{LINK}"), &format!("factor={factor}")).await.status, status, "{factor}");
+    }
+}
+
+#[tokio::test]
+async fn attempts_that_can_open_nothing_are_audited_too() {
+    let world = world().await;
+    world.post("/q/aaaaaaaaaaaaaaaaaaaaaaaaaa", "factor=0019").await;
+    world.execute("UPDATE qr_link SET revoked_at = 1", vec![]).await;
+    world.post(&format!("/q/{LINK}"), "factor=0019").await;
+    let sql = "SELECT COUNT(*) AS n FROM audit WHERE action = 'open_qr_link' AND outcome = 'denied'";
+    assert_eq!(world.count(sql).await, 2);
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE target LIKE '%aaaaaaaa%'").await, 0);
+}
+
+#[tokio::test]
+async fn attempts_from_an_address_are_limited_over_all_links() {
+    let config = yingku::web::pages::PagesConfig { qr_attempts_per_hour_address: 3, ..Default::default() };
+    let world = World::with(crate::harness::TestDatabase::sqlite(), super::world::customer(), config).await;
+    for code in ["aaaaaaaaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaaaaaaab", "aaaaaaaaaaaaaaaaaaaaaaaaac"] {
+        assert_eq!(world.post(&format!("/q/{code}"), "factor=0019").await.status, 404);
+    }
+    let next = world.post("/q/aaaaaaaaaaaaaaaaaaaaaaaaad", "factor=0019").await;
+    assert_eq!(next.status, 429);
+    assert!(next.text().contains("Too many attempts"), "in both languages: {}", next.text());
+}
+
+#[tokio::test]
+async fn the_question_is_asked_in_english_too_and_the_choice_goes_on() {
+    let world = world().await;
+    let asked = world.get_with(&format!("/q/{LINK}"), "accept-language", "en-GB,en;q=0.9").await.text();
+    assert!(asked.contains("<html lang=\"en\">") && asked.contains("Last four characters"), "{asked}");
+    let plain = world.get(&format!("/q/{LINK}?lang=en")).await.text();
+    assert!(plain.contains("Last four characters") && plain.contains("?lang=zh"));
+    let wrong = world.post(&format!("/q/{LINK}?lang=en"), "factor=1111").await.text();
+    assert!(wrong.contains("That is not right") && wrong.contains("aria-invalid"), "{wrong}");
+    let right = world.post(&format!("/q/{LINK}?lang=en"), "factor=0019").await;
+    let exam = world.get(right.header("location")).await.text();
+    assert!(exam.contains("<html lang=\"en\">") && exam.contains("For the patient"), "{exam}");
+}
+
+#[tokio::test]
 async fn unknown_revoked_and_withdrawn_look_alike() {
     let world = world().await;
     let unknown = world.post("/q/aaaaaaaaaaaaaaaaaaaaaaaaaa", "factor=0019").await;

@@ -33,7 +33,12 @@ async fn d_s11_a_result_leads_to_its_values_over_time_as_picture_and_json() {
         let values: Vec<_> =
             points.iter().map(|p| (p["text"].as_str().unwrap(), p["limit"].as_str().unwrap())).collect();
         assert_eq!(values, [("<0.5", "<"), ("5.1", "")], "another patient's 99.9 is not among them");
-        let picture = world.get(&href).await;
+        let shown_page = world.get(&href).await;
+        assert_eq!((shown_page.status, shown_page.header("content-type")), (200, "text/html; charset=utf-8"));
+        let text = shown_page.text();
+        assert!(text.contains(&format!("href=\"{root}/exam/{shown}?tab=lab\"")), "the way back: {text}");
+        assert!(text.contains("&#60;0.5") && text.contains("当前报告"), "the values as a table: {text}");
+        let picture = world.get(&format!("{href}&format=svg")).await;
         assert_eq!((picture.status, picture.header("content-type")), (200, "image/svg+xml"));
         assert!(picture.text().contains("白细胞") && picture.text().matches("<circle").count() == 2);
 

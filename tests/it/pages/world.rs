@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use yingku::archive::Archive;
+use yingku::archive::images::store_attachment::{AttachmentOutcome, ReceiveAttachment};
 use yingku::archive::images::store_instance::{Completeness, ReceiveInstance};
 use yingku::dicom::render::RenderConfig;
 use yingku::dicom::text::Charset;
+use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 use yingku::domain::customer::{Customer, Secret};
-use yingku::domain::organization::Organization;
 use yingku::domain::token::sign;
 use yingku::domain::{Actor, Clock};
 use yingku::index::{Error, Index};
@@ -76,14 +77,12 @@ impl World {
         let (index, ids) = database.open_with_ids().await;
         let objects = store.open();
         let clock = Clock::fixed(NOW_S * 1000);
-        let archive = archive::build(index.clone(), objects.clone(), clock.clone(), ids);
+        let names =
+            [("ORG-T01", "示例医院"), ("ORG-T02", "示例二院")].map(|(code, name)| (code.to_owned(), name.to_owned()));
+        let archive = archive::build(index.clone(), objects.clone(), clock.clone(), ids).naming(names.into());
         let http = HttpConfig::default();
-        let organizations = [
-            Organization { code: "ORG-T01".to_owned(), name: "示例医院".to_owned() },
-            Organization { code: "ORG-T02".to_owned(), name: "示例二院".to_owned() },
-        ];
         let render = RenderConfig::default();
-        let state = PagesState::new(archive.clone(), &http, config, render, vec![customer], &organizations);
+        let state = PagesState::new(archive.clone(), &http, config, render, vec![customer]);
         let web = DicomwebConfig::default();
         let web = DicomwebState::new(archive.clone(), &http, web, Charset::default(), Vec::new(), state.clone());
         let routers = [router(state), yingku::web::dicomweb::router(web)];
@@ -127,7 +126,12 @@ impl World {
 
     /// Opens a page with a good link; gives the address that it leads to.
     pub async fn open(&self, page: &str, parameters: &[(&str, &str)]) -> String {
-        let answer = self.get(&link(page, parameters)).await;
+        self.open_as("测试医生甲", page, parameters).await
+    }
+
+    /// The same for a user of this name.
+    pub async fn open_as(&self, user: &str, page: &str, parameters: &[(&str, &str)]) -> String {
+        let answer = self.get(&signed(NOW_S, user, page, parameters)).await;
         assert_eq!(answer.status, 302, "{}", answer.text());
         answer.header("location").to_owned()
     }
@@ -139,6 +143,30 @@ impl World {
 
     pub async fn count(&self, sql: &'static str) -> i64 {
         self.index.query_opt(sql, params![]).await.unwrap().unwrap().int("n").unwrap()
+    }
+
+    /// Keeps a file of the exam A0001.
+    pub async fn attachment(
+        &self,
+        kind: AttachmentKind,
+        media_type: AttachmentType,
+        title: &str,
+        bytes: &[u8],
+    ) -> AttachmentOutcome {
+        let command = ReceiveAttachment {
+            org_code: "ORG-T01".to_owned(),
+            kind,
+            media_type,
+            title: title.to_owned(),
+            accession_number: "A0001".to_owned(),
+            patient_id: String::new(),
+            study_instance_uid: String::new(),
+            source_name: "扫描.jpg".to_owned(),
+            actor: Actor::system("test"),
+        };
+        let mut writer = self.archive.receive_attachment(command).unwrap();
+        writer.write(bytes).await.unwrap();
+        writer.commit().await.unwrap()
     }
 
     pub async fn exam(&self, exam: Exam) {
@@ -217,6 +245,31 @@ impl World {
         }
     }
 
+    /// Stores a file as a PACS would and, when an exam is given, links its study.
+    pub async fn store_file(&self, file: Vec<u8>, exam: i64) {
+        let meta = yingku::dicom::part10::read_meta(&file).unwrap();
+        let command = ReceiveInstance {
+            org_code: "ORG-T01".to_owned(),
+            calling_ae_title: "PACS01".to_owned(),
+            default_charset: Charset::default(),
+            sop_class_uid: meta.media_storage_sop_class_uid.clone(),
+            sop_instance_uid: meta.media_storage_sop_instance_uid.clone(),
+            transfer_syntax_uid: meta.transfer_syntax_uid.clone(),
+            completeness: Completeness::AsSent,
+            actor: Actor::system("test"),
+        };
+        self.archive.store_part10(command, Bytes::from(file)).await.unwrap();
+        let sql = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) \
+                   SELECT CAST($1 AS BIGINT), s.study_pk, 'manual', CAST(0 AS BIGINT) FROM instance i \
+                   JOIN series s ON s.id = i.series_pk WHERE i.sop_instance_uid = $2 ON CONFLICT DO NOTHING";
+        self.execute(sql, params![exam, &meta.media_storage_sop_instance_uid]).await;
+    }
+
+    /// One request with one more header.
+    pub async fn get_with(&self, path: &str, name: &str, value: &str) -> Answer {
+        answer(self.client.get(format!("http://{}{path}", self.address)).header(name, value)).await
+    }
+
     /// Gives an exam a report file that was never stamped.
     pub async fn report_file(&self, exam: i64, media_type: &'static str, bytes: Vec<u8>, pages: i64) {
         let length = bytes.len() as i64;
@@ -273,8 +326,12 @@ pub fn link(page: &str, parameters: &[(&str, &str)]) -> String {
 }
 
 pub fn link_at(at: i64, page: &str, parameters: &[(&str, &str)]) -> String {
+    signed(at, "测试医生甲", page, parameters)
+}
+
+fn signed(at: i64, user: &str, page: &str, parameters: &[(&str, &str)]) -> String {
     let at = at.to_string();
-    let mut all = vec![("CustomerGuid", GUID), ("UserID", "u01"), ("UserName", "测试医生甲")];
+    let mut all = vec![("CustomerGuid", GUID), ("UserID", "u01"), ("UserName", user)];
     all.extend_from_slice(parameters);
     all.push(("Timestamp", &at));
     format!("/IDCAS/Interface/{page}?{}", sign(&all, SECRET))

@@ -142,6 +142,28 @@ each_database! {
         assert_eq!(service.rows(sql, Vec::new()).await.len(), 1);
     }
 
+    async fn an_attachment_that_a_person_has_taken_away_stays_away(database: TestDatabase) {
+        let service = Service::start(database).await;
+        register(&service, "", &[("pacs_id", "A7777")]).await;
+        attach(&service, "A7777", "").await;
+        assert!(service.archive.unlinked_attachments(10).await.unwrap().is_empty());
+        let row = service.row("SELECT exam_report_pk, attachment_pk FROM exam_attachment").await;
+        let (exam, attachment) = (row.int("exam_report_pk").unwrap(), row.int("attachment_pk").unwrap());
+
+        service.archive.unlink_attachment_by_hand(somebody(), exam, attachment).await.unwrap();
+        assert_eq!(service.archive.unlinked_attachments(10).await.unwrap().len(), 1);
+        register(&service, "", &[LATER[0], ("pacs_id", "A7777")]).await;
+        assert_eq!(service.archive.unlinked_attachments(10).await.unwrap().len(), 1, "no rule links it again");
+        let again = service.archive.unlink_attachment_by_hand(somebody(), exam, attachment).await;
+        assert!(matches!(again, Err(Error::NotFound)), "{again:?}");
+
+        service.archive.link_attachment_by_hand(somebody(), exam, attachment).await.unwrap();
+        register(&service, "", &[("last_update_dtime", "2024/3/23 9:00:00"), ("pacs_id", "A8888")]).await;
+        assert!(service.archive.unlinked_attachments(10).await.unwrap().is_empty(), "a person's word counts");
+        let sql = "SELECT action FROM audit WHERE action IN ('link_attachment', 'unlink_attachment') ORDER BY id";
+        assert_eq!(service.rows(sql, Vec::new()).await.len(), 2);
+    }
+
     async fn d_i2_two_organizations_are_not_linked_by_hand_either(database: TestDatabase) {
         let service = Service::start(database).await;
         register(&service, "2.25.1000", &[]).await;

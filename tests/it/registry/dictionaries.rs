@@ -1,7 +1,8 @@
 //! Dictionaries take effect at registration, without a restart (RD-26, D-R16).
 
 use yingku::domain::Actor;
-use yingku::domain::dictionary::{Entry, MODALITY, listed};
+use yingku::domain::dictionary::{Entry, MODALITY, ORGANIZATION, listed};
+use yingku::integrations::report_registry::Settings;
 
 use super::{Service, exam};
 use crate::each_database;
@@ -19,6 +20,23 @@ each_database! {
 
         assert_eq!(service.row("SELECT modality FROM exam_report").await.text("modality").unwrap(), "MR");
         assert_eq!(service.row("SELECT class_code FROM exam_report").await.text("class_code").unwrap(), "本院磁共振室");
+    }
+
+    async fn an_imported_organization_registers_at_once_and_is_called_by_its_name(database: TestDatabase) {
+        let everybody = |settings: &mut Settings| settings.senders[0].organizations = vec!["*".into()];
+        let service = Service::start_with(database, everybody).await;
+        let of_another = exam(&[("org_code", "ORG-T77"), ("report_form_no", "EX0077")]);
+        assert!(service.register(&of_another).await.contains("E1006"), "nobody knows it");
+        assert_eq!(service.archive.organization_name("ORG-T77"), "ORG-T77");
+        let entry = Entry { code: "ORG-T77".into(), meaning: "示例新院".into(), aliases: listed("org-t78") };
+
+        let imported = vec![(ORGANIZATION.to_owned(), vec![entry])];
+        service.archive.import_dictionaries(Actor::system("test"), imported).await.unwrap();
+
+        assert!(service.register(&of_another).await.contains("stored"));
+        assert_eq!(service.archive.organization_name("ORG-T77"), "示例新院");
+        let by_alias = exam(&[("org_code", "org-t78"), ("report_form_no", "EX0078")]);
+        assert!(service.register(&by_alias).await.contains("E1006"), "its code alone is its code");
     }
 
     async fn words_for_event_type_and_sex_become_their_codes(database: TestDatabase) {

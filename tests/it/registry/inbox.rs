@@ -120,6 +120,39 @@ each_database! {
         assert_eq!(outcomes, ["rejected", "ok", "ok", "ok"]);
     }
 
+    async fn d_x2_a_message_whose_report_cannot_be_stored_is_kept_and_registered_later(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let kept = "SELECT state, result, content_hash FROM inbox_message";
+        service.execute("ALTER TABLE report_change_waiting RENAME TO away", vec![]).await;
+
+        let answer = service.register(&exam(&[])).await;
+
+        assert!(answer.contains("result&gt;0&lt;") || answer.contains("<result>0<"), "{answer}");
+        assert_eq!(service.count("SELECT id FROM exam_report").await, 0);
+        let row = service.row(kept).await;
+        assert_eq!(row.text("state").unwrap(), "failed");
+        assert!(row.text("result").unwrap().contains("rejected"));
+        service.execute("ALTER TABLE away RENAME TO report_change_waiting", vec![]).await;
+        assert_eq!(statuses(&replay(&service, &failed(), |_| {}).await), ["stored"]);
+        assert_eq!((service.count(kept).await, service.count("SELECT id FROM exam_report").await), (1, 1));
+    }
+
+    async fn d_x2_the_message_of_one_report_is_there_when_its_report_is_and_tells_the_same(database: TestDatabase) {
+        let service = Service::start(database).await;
+        for document in [exam(&[]), exam(&[]), root(&[lab(&[]), line("1", &[])])] {
+            service.register(&document).await;
+        }
+        let sql = "SELECT m.state, m.result, m.received_at, m.finished_at FROM inbox_message m ORDER BY m.id";
+        let rows = service.rows(sql, vec![]).await;
+        for (row, status) in rows.iter().zip(["stored", "duplicate", "stored"]) {
+            assert_eq!((row.text("state").unwrap(), row.int("finished_at").unwrap()), ("done".into(), NOW));
+            assert!(row.text("result").unwrap().contains(&format!("\"status\":\"{status}\"")));
+        }
+        assert_eq!(rows.len(), 3);
+        let sql = "SELECT e.id FROM exam_report e JOIN inbox_message m ON m.id = e.message_pk";
+        assert_eq!(service.count(sql).await, 1, "the report names its message");
+    }
+
     async fn d_x2_an_older_message_that_is_taken_up_again_changes_nothing_back(database: TestDatabase) {
         let service = Service::start(database).await;
         service.register(&exam(&[("conclusion", "甲")])).await;

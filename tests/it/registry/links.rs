@@ -1,31 +1,41 @@
 //! Exam reports and studies find each other in either order of arrival (D-I2, D-I3).
 
+use std::time::Duration;
+
+use futures_util::future::{join, join_all, join3};
+use tokio::sync::oneshot;
 use yingku::archive::LinkRules;
 use yingku::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use yingku::dicom::text::Charset;
 use yingku::domain::Actor;
+use yingku::index::Error;
 
 use super::{Service, exam};
 use crate::each_database;
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
+use crate::harness::{TestDatabase, eventually};
 
 /// A slice whose identifiers are those of the registered exam: L0001, A0001, 2.25.1000, F, 1990-01-01.
 pub(super) async fn store(service: &Service, org_code: &str, change: impl FnOnce(&mut DataSet)) {
     let mut set = DataSet::ct("2.25.1");
     change(&mut set);
+    assert_eq!(store_as(service, org_code, "2.25.1", &set).await, StoreOutcome::Stored);
+}
+
+async fn store_as(service: &Service, org_code: &str, sop_instance_uid: &str, set: &DataSet) -> StoreOutcome {
     let command = ReceiveInstance {
         org_code: org_code.to_owned(),
         calling_ae_title: "PACS01".to_owned(),
         default_charset: Charset::default(),
         sop_class_uid: CT_IMAGE.to_owned(),
-        sop_instance_uid: "2.25.1".to_owned(),
+        sop_instance_uid: sop_instance_uid.to_owned(),
         transfer_syntax_uid: EXPLICIT_LE.to_owned(),
         completeness: Completeness::AsSent,
         actor: Actor::system("test"),
     };
     let mut writer = service.archive.receive_instance(command).await.unwrap();
     writer.write(&set.encode()).await.unwrap();
-    assert_eq!(writer.commit().await.unwrap(), StoreOutcome::Stored);
+    writer.commit().await.unwrap()
 }
 
 pub(super) async fn register(service: &Service, study_instance_uid: &str, change: &[(&str, &str)]) {
@@ -51,6 +61,38 @@ async fn conflicts(service: &Service) -> Vec<String> {
     rows.iter().map(|row| row.text("detail").unwrap()).collect()
 }
 
+/// Of two servers over one PostgreSQL the second waits until the first is done, and so sees it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_links_by_a_name_waits_for_the_one_who_holds_it_on_postgres() {
+    const WAITING: &str = "SELECT COUNT(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let service = Service::start(TestDatabase::postgres()).await;
+    let (hold, held) = oneshot::channel();
+    let (let_go, gone) = oneshot::channel::<()>();
+    let first = service.index.write(move |tx| {
+        Box::pin(async move {
+            tx.hold(&["study ORG-T01 2.25.1000".to_owned()]).await?;
+            hold.send(()).unwrap();
+            gone.await.unwrap();
+            Ok::<_, Error>(())
+        })
+    });
+    let others = async {
+        held.await.unwrap();
+        let wait = async {
+            eventually(Duration::from_secs(30), "the report and the study wait", || async {
+                (service.row(WAITING).await.int("n").unwrap() == 2).then_some(())
+            })
+            .await;
+            assert_eq!(rules(&service).await, Vec::<String>::new());
+            let_go.send(()).unwrap();
+        };
+        join3(store(&service, "ORG-T01", |_| ()), register(&service, "2.25.1000", &[]), wait).await
+    };
+    join(first, others).await.0.unwrap();
+    assert_eq!(rules(&service).await, ["study_instance_uid"]);
+}
+
 each_database! {
     async fn d_i3_images_find_the_report_that_names_their_study(database: TestDatabase) {
         let service = Service::start(database).await;
@@ -65,6 +107,28 @@ each_database! {
         assert_eq!(rules(&service).await, Vec::<String>::new());
         register(&service, "2.25.1000", &[]).await;
         assert_eq!(rules(&service).await, ["study_instance_uid"]);
+    }
+
+    async fn a_report_and_images_that_come_at_the_same_moment_find_each_other(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let pairs = (0..60).map(|number| {
+            let service = &service;
+            async move {
+                let (study, series, uid) =
+                    (format!("2.25.1000{number}"), format!("2.25.2000{number}"), format!("2.25.3000{number}"));
+                let (accession, report) = (format!("A1{number:03}"), format!("EX1{number:03}"));
+                let mut set = DataSet::ct(&uid);
+                set.text(0x0020_000D, "UI", &study).text(0x0020_000E, "UI", &series).text(0x0008_0050, "SH", &accession);
+                // Every other report knows its study's UID, the others only the numbers.
+                let named = if number % 2 == 0 { study.as_str() } else { "" };
+                let keys = [("pacs_id", accession.as_str()), ("report_form_no", &report)];
+                let (outcome, ()) =
+                    join(store_as(service, "ORG-T01", &uid, &set), register(service, named, &keys)).await;
+                assert_eq!(outcome, StoreOutcome::Stored);
+            }
+        });
+        join_all(pairs).await;
+        assert_eq!(rules(&service).await.len(), 60);
     }
 
     async fn d_i3_patient_number_and_accession_link_and_bring_the_uid(database: TestDatabase) {

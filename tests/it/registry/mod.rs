@@ -29,6 +29,7 @@ use yingku::index::{Index, Row, Value};
 use yingku::integrations::report_registry::{ClientConfig, RegistryConfig, SenderConfig, Settings, router};
 use yingku::objects::Objects;
 
+use crate::api::containers::{self, item};
 use crate::harness::{TestDatabase, TestStore, archive};
 
 /// 2024-03-24 14:40:00 in Asia/Shanghai.
@@ -187,49 +188,16 @@ fn exam(attributes: &[(&str, &str)]) -> String {
 
 /// A container with one head of a lab report.
 fn lab(attributes: &[(&str, &str)]) -> String {
-    let complete = [
-        ("last_update_dtime", "2024/3/23 0:00:00"),
-        ("org_code", "ORG-T01"),
-        ("report_form_no", "LB0001"),
-        ("patient_id", "P0001"),
-        ("event_type", "1"),
-        ("event_no", "E0001"),
-        ("retrieve_date", "2024/3/22 21:01:07"),
-        ("class_code", "G003"),
-        ("name", "测试甲"),
-        ("card_no", "C00000001"),
-        ("recognition", ""),
-    ];
-    format!("<labmaster>{}</labmaster>", item(&complete, attributes))
+    let own = [("retrieve_date", "2024/3/22 21:01:07"), ("class_name", ""), ("sex_code", ""), ("id_no", "")];
+    containers::lab(&[&own[..], &[("recognition", "")], attributes].concat())
 }
 
 /// A container with one line of that report.
 fn line(serial_no: &str, attributes: &[(&str, &str)]) -> String {
-    let complete = [
-        ("last_update_dtime", "2024/3/23 0:00:00"),
-        ("org_code", "ORG-T01"),
-        ("report_form_no", "LB0001"),
-        ("event_no", "E0001"),
-        ("serial_no", serial_no),
-        ("class_code", "WBC"),
-        ("result_value", "5.1"),
-        ("norm_upper_limit", "2/HP"),
-    ];
-    format!("<lab_subitem>{}</lab_subitem>", item(&complete, attributes))
+    let own = [("class_name", ""), ("result_unit", ""), ("norm_lower_limit", ""), ("norm_upper_limit", "2/HP")];
+    containers::line(serial_no, &[&own[..], attributes].concat())
 }
 
 fn root(containers: &[String]) -> String {
     format!("<root time=\"2024-03-24 14:40:00\">{}</root>", containers.concat())
-}
-
-fn item(complete: &[(&str, &str)], changed: &[(&str, &str)]) -> String {
-    let mut all: Vec<(&str, &str)> = complete.to_vec();
-    for (name, value) in changed {
-        match all.iter_mut().find(|(known, _)| known == name) {
-            Some(known) => known.1 = value,
-            None => all.push((name, value)),
-        }
-    }
-    let attributes: Vec<String> = all.iter().map(|(name, value)| format!(" {name}=\"{value}\"")).collect();
-    format!("<item{}/>", attributes.concat())
 }

@@ -168,6 +168,29 @@ async fn the_page_the_table_and_the_data_are_shown_to_whoever_may_look() {
     assert_eq!(ask("?from=2020-01-01", key).await.0, StatusCode::BAD_REQUEST);
     assert_eq!(ask("?from=x", key).await.0, StatusCode::BAD_REQUEST);
     assert_eq!(ask("?format=xml", key).await.0, StatusCode::BAD_REQUEST);
+    let recognition = async |format: &str, key: &str| {
+        let url = format!("{base}/ops/recognition?format={format}");
+        let answer = http.get(url).bearer_auth(key).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    };
+    let by_hand = "INSERT INTO recognition (id, request_key, kind, report_pk, org_code, by_org_code, recognised, reason, \
+                   remark, doctor_id, doctor_name, decided_at, recorded_at) \
+                   VALUES (1, 'k', 'exam', 1, 'ORG-T01', 'ORG-T02', 0, '5', '', 'D', '', $1, $2)";
+    let index = yingku::index::Index::open(&server.database()).await.unwrap();
+    let now = yingku::domain::Clock::System.now_ms();
+    let inserted = index.write(move |tx| Box::pin(async move { tx.execute(by_hand, yingku::params![now, now]).await }));
+    inserted.await.map_err(|error: yingku::index::Error| error.to_string()).unwrap();
+    assert_eq!(recognition("html", "unit-test-key-0001").await.0, StatusCode::UNAUTHORIZED);
+    let (_, figures) = recognition("json", "unit-test-key-0009").await;
+    let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
+    assert_eq!((&figures["total"]["records"], &figures["pairs"][0]["reasons"]["5"]), (&1.into(), &1.into()));
+    let (_, table) = recognition("csv", "unit-test-key-0009").await;
+    assert!(table.contains("ORG-T01,ORG-T02,exam,reason_5,1\r\n"), "{table}");
+    let (_, page) = recognition("html", "unit-test-key-0009").await;
+    assert!(page.contains("示例医院 ORG-T01") && page.contains("不包括出具报告的医师的诊断意见"), "{page}");
+    let (_, others) = recognition("json", "unit-test-key-0010").await;
+    assert!(others.contains("\"pairs\":[]"), "{others}");
+    assert_eq!(recognition("xml", "unit-test-key-0009").await.0, StatusCode::BAD_REQUEST);
     let (_, earlier) = ask("?from=2020-01-01&to=2020-01-31", key).await;
     assert!(!earlier.contains("exam"), "{earlier}");
     server.stop().await;

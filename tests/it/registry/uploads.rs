@@ -4,6 +4,7 @@ use yingku::archive::ReportCopy;
 
 use super::{Service, exam};
 use crate::each_database;
+use crate::harness::{Limit, ServerProcess, count_rows, texts};
 
 const PDF: &[u8] = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [3 0 R] \
 /Count 1 >>\nendobj\n3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n";
@@ -58,4 +59,41 @@ each_database! {
         assert!(unnamed.text.contains("E1082"), "{}", unnamed.text);
         assert_eq!(service.row("SELECT COUNT(*) AS n FROM exam_report").await.int("n").unwrap(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_whose_file_found_no_room_counts_as_rejected_and_the_same_call_works_when_there_is_room() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut server = ServerProcess::start().await;
+    server.kill();
+    server.start_again(Limit::FileBytes(7 * 1024 * 1024)).await;
+    let padding = [b"% ".as_slice(), &[b'x'; 9 * 1024 * 1024], b"\n"].concat();
+    let (head, rest) = PDF.split_at(9);
+    let pdf = [head, &padding, rest].concat();
+    let call = form(&exam(&[("reportfilepath", "scan-0001.pdf")]), &[("scan-0001.pdf", &pdf)]);
+    let url = format!("http://{}/sehr.service.auto/IAutoReport.asmx", server.http());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let send = async || {
+        let request = http.post(&url).header("content-type", TYPE).body(call.clone());
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    let files = "SELECT COUNT(*) AS n FROM report_file";
+
+    // The sender hears that it must send again,
+    let refused = send().await;
+    assert!(refused.contains("E1081") && !refused.contains("<result>1</result>"), "{refused}");
+    assert!(refused.contains("<failed>1</failed>"), "{refused}");
+    assert_eq!(count_rows(&server.database(), files).await, 0);
+    // as often as it does;
+    let refused = send().await;
+    assert!(refused.contains("E1081") && !refused.contains("<result>1</result>"), "{refused}");
+    server.give_room();
+    // and then the very same call is taken whole.
+    let taken = send().await;
+    assert!(taken.contains("<result>1</result>") && !taken.contains("E1081"), "{taken}");
+    assert_eq!(count_rows(&server.database(), "SELECT COUNT(*) AS n FROM exam_report").await, 1);
+    let lengths = texts(&server.database(), "SELECT CAST(original_length AS TEXT) AS t FROM report_file").await;
+    assert_eq!(lengths, [pdf.len().to_string()]);
+    assert!(server.terminate().await.success());
+    assert!(server.command(&["verify"]).status.success());
 }

@@ -1,8 +1,15 @@
 //! What is kept, noted and rejected, decision by decision.
 
+use std::sync::LazyLock;
+
 use super::*;
 
 const NOW: &str = "2024-03-24 14:40:00";
+
+fn by(rules: &RegistrationRules) -> By<'_> {
+    static BUILT_IN: LazyLock<Dictionaries> = LazyLock::new(Dictionaries::built_in);
+    By { rules, dictionaries: &BUILT_IN }
+}
 
 fn rules() -> RegistrationRules {
     RegistrationRules {
@@ -36,7 +43,7 @@ fn submitted(values: &[(ExamField, &str)]) -> Submitted<ExamField> {
 }
 
 fn prepared(values: &[(ExamField, &str)]) -> Prepared<ExamField> {
-    exam(submitted(values), &rules(), NOW).unwrap()
+    exam(submitted(values), by(&rules()), NOW).unwrap()
 }
 
 fn codes(values: &[(ExamField, &str)]) -> Vec<Code> {
@@ -44,7 +51,7 @@ fn codes(values: &[(ExamField, &str)]) -> Vec<Code> {
 }
 
 fn refusal(values: &[(ExamField, &str)], rules: &RegistrationRules) -> Code {
-    exam(submitted(values), rules, NOW).unwrap_err().code
+    exam(submitted(values), by(rules), NOW).unwrap_err().code
 }
 
 fn line(values: &[(LabItemField, &str)]) -> Submitted<LabItemField> {
@@ -91,7 +98,7 @@ fn d_r14_strict_validation_rejects_what_lenient_only_notes() {
     let strict = RegistrationRules { validation: Validation::Strict, ..rules() };
     assert_eq!(refusal(&[(ExamField::BodyPartName, "")], &strict), Code::Strict);
     assert_eq!(refusal(&[(ExamField::BirthDate, "某日")], &strict), Code::Strict);
-    assert!(exam(submitted(&[(ExamField::IdNo, "1")]), &strict, NOW).is_ok());
+    assert!(exam(submitted(&[(ExamField::IdNo, "1")]), by(&strict), NOW).is_ok());
 }
 
 #[test]
@@ -121,7 +128,7 @@ fn d_r17_recognition_of_a_lab_report_may_be_empty() {
         record.set(field, value);
     }
     record.set(LabField::Recognition, "");
-    let report = lab(Submitted { record, ..Submitted::default() }, &rules(), NOW).unwrap();
+    let report = lab(Submitted { record, ..Submitted::default() }, by(&rules()), NOW).unwrap();
     assert!(report.notes.iter().all(|note| note.field != "Recognition"));
 }
 
@@ -158,7 +165,7 @@ fn d_r28_d_r29_organisations_are_checked_against_sender_and_archive() {
     let other = [(ExamField::OrgCode, "ORG-T02")];
     assert_eq!(refusal(&other, &rules()), Code::UnknownOrganization);
     let auto = RegistrationRules { auto_org: true, ..rules() };
-    assert!(exam(submitted(&other), &auto, NOW).is_ok());
+    assert!(exam(submitted(&other), by(&auto), NOW).is_ok());
     let bound = RegistrationRules { allowed: Some(["ORG-T01".to_owned()].into()), ..auto };
     assert_eq!(refusal(&other, &bound), Code::ForeignOrganization);
 }
@@ -174,10 +181,10 @@ fn d_r35_an_identity_number_that_does_not_fit_is_noted() {
 
 #[test]
 fn d_r36_a_serial_number_may_have_any_length_and_a_missing_one_is_made() {
-    let long = item(line(&[(LabItemField::SerialNo, "00123456")]), 1, &rules(), NOW).unwrap();
+    let long = item(line(&[(LabItemField::SerialNo, "00123456")]), 1, by(&rules()), NOW).unwrap();
     assert_eq!(long.record.get(LabItemField::SerialNo), Some("123456"));
     assert!(long.notes.iter().all(|note| note.code != Code::TooLong));
-    let made = item(line(&[]), 3, &rules(), NOW).unwrap();
+    let made = item(line(&[]), 3, by(&rules()), NOW).unwrap();
     assert_eq!(made.record.get(LabItemField::SerialNo), Some("WBC#3"));
 }
 

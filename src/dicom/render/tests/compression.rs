@@ -71,6 +71,24 @@ fn damaged_twelve_bit_jpeg_never_panics() {
     }
 }
 
+#[test]
+fn a_frame_of_jpeg_ls_that_is_cut_off_is_refused_or_drawn_and_holds_nobody_up() {
+    let header = header_with("1.2.840.10008.1.2.4.80", [46, 62, 16, 16, 0]);
+    // SOI, SOF55 with 16 bits, LSE with the thresholds of an encoder, SOS, and what is no picture, without EOI.
+    let mut stream = vec![0xFF, 0xD8, 0xFF, 0xF7, 0, 11, 16, 0, 46, 0, 62, 1, 1, 0x11, 0];
+    stream.extend([0xFF, 0xF8, 0, 13, 1, 0xFF, 0xFF, 0, 0x12, 0, 0x43, 1, 0x14, 0, 0x40]);
+    stream.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 0, 0]);
+    let mut seed = 7_u32;
+    for _ in 0..200 {
+        let mut damaged = stream.clone();
+        for _ in 0..417 {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            damaged.push(((seed >> 24) as u8).min(0xFE));
+        }
+        let _ = uncompressed_frame(&header, damaged, &RenderConfig::default());
+    }
+}
+
 fn header_with(transfer_syntax: &str, shape: [u16; 5]) -> ImageHeader {
     let mut file = FileBuilder::new(transfer_syntax);
     file.image("MONOCHROME2", 1, shape);
@@ -101,6 +119,10 @@ fn bombs(columns: u16, rows: u16) -> Vec<(&'static str, Vec<u8>)> {
         bytes.resize(200, 0);
         bytes
     };
+    // Signature, then the size: no small one, 30 bits for the height less one, no ratio, 30 bits for the width.
+    let mut jxl = vec![0xFF, 0x0A];
+    let size = u128::from(rows - 1) << 3 | 0b110 | u128::from(columns - 1) << 38 | 0b11 << 36;
+    jxl.extend_from_slice(&(size | 1 << 68).to_le_bytes());
     let rle = [&1_u32.to_le_bytes()[..], &64_u32.to_le_bytes(), &[0; 56], &[0x81, 7]].concat();
     vec![
         ("1.2.840.10008.1.2.5", rle),
@@ -112,6 +134,7 @@ fn bombs(columns: u16, rows: u16) -> Vec<(&'static str, Vec<u8>)> {
         ("1.2.840.10008.1.2.4.90", j2k(1 << 16, 0, &[])),
         ("1.2.840.10008.1.2.4.90", j2k(1 << 16, 4, &[0])),
         ("1.2.840.10008.1.2.4.201", j2k(1, 4, &[])),
+        ("1.2.840.10008.1.2.4.110", jxl),
         ("1.2.840.10008.1.2.8.1", vec![1; 64]),
     ]
 }
@@ -142,7 +165,8 @@ fn few_bytes_that_promise_many_pixels_are_refused_by_every_decoder() {
 #[test]
 fn within_the_limit_of_pixels_a_promise_must_be_possible() {
     let config = RenderConfig::default();
-    let may_be_true = |syntax: &str| ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.8.1"].contains(&syntax);
+    let may_be_true =
+        |syntax: &str| ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.8.1"].contains(&syntax);
     for (at, (syntax, frame)) in bombs(8000, 8000).into_iter().enumerate() {
         if may_be_true(syntax) || at == 4 {
             continue;

@@ -156,3 +156,45 @@ async fn what_cannot_be_converted_fails_alone_and_stays_as_it_is() {
     assert_eq!(listener.data_set("2.25.1.1.9").await.unwrap(), bytes);
     listener.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_with_more_pixels_than_may_be_converted_fails_alone() {
+    const RLE: &str = "1.2.840.10008.1.2.5";
+    let mut set = DataSet::ct("2.25.1.1.9");
+    set.text(0x0020_000D, "UI", "2.25.1").text(0x0020_000E, "UI", "2.25.1.1").text(0x0028_0004, "CS", "MONOCHROME2");
+    for (tag, value) in [(2, 1_u16), (0x100, 16), (0x101, 16), (0x102, 15), (0x103, 0)] {
+        set.bytes(0x0028_0000 | tag, "US", &value.to_le_bytes());
+    }
+    set.without(0x7FE0_0010);
+    let mut bytes = set.encode();
+    // Two segments of four bytes each, all of them literal (PS3.5 annex G).
+    let head: Vec<u8> = [2_u32, 64, 70].iter().flat_map(|number| number.to_le_bytes()).collect();
+    let mut frame = head;
+    frame.resize(64, 0);
+    frame.extend_from_slice(&[3, 0, 0, 0, 0, 0, 3, 1, 2, 3, 4, 0]);
+    bytes.extend_from_slice(&[0xE0, 0x7F, 0x10, 0, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+    bytes.extend_from_slice(&[0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0, 0xFE, 0xFF, 0, 0xE0, frame.len() as u8, 0, 0, 0]);
+    bytes.extend_from_slice(&frame);
+    bytes.extend_from_slice(&[0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0]);
+    for (pixels, failed) in [(3, vec!["2.25.1.1.9"]), (4, Vec::new())] {
+        let mut config = DicomConfig::default();
+        config.retrieve.send.convert.max_frame_pixels = pixels;
+        let listener = world_with(config, &[]).await;
+        let mut association =
+            Association::connect(&listener.target(), &[Proposal::storage(CT_IMAGE, RLE)]).await.unwrap();
+        let request = yingku::dimse::scu::StoreRequest {
+            sop_class_uid: CT_IMAGE.to_owned(),
+            sop_instance_uid: "2.25.1.1.9".to_owned(),
+            transfer_syntax_uid: RLE.to_owned(),
+        };
+        assert!(association.store_stream(&request, bytes.as_slice()).await.unwrap().status.is_done());
+        association.release().await.unwrap();
+
+        let answer = ask(&listener, asking("get", "SERIES", &[("SeriesInstanceUID", "2.25.1.1")])).await;
+
+        let told: Vec<&str> = answer["failed"].as_array().unwrap().iter().map(|uid| uid.as_str().unwrap()).collect();
+        assert_eq!(told, failed, "{pixels} pixels: {answer}");
+        assert_eq!(received(&answer).len(), 3 - failed.len(), "the others come: {answer}");
+        listener.stop().await;
+    }
+}

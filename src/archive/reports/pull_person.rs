@@ -1,0 +1,99 @@
+//! A patient as all institutions know it: numbers, reports and results of the same person (RD-23, RD-25, D-X9).
+//!
+//! Persons widen what is looked for, never what may be seen: a number is told only with a report that the reader sees. Who
+//! contradicts is nobody else, so numbers in doubt are not here.
+
+use serde_json::json;
+
+use super::pull_reports::{KeptReport, ReportQuery, ReportReader, Subject};
+use crate::archive::{Archive, Error};
+use crate::domain::patient_key::PatientKey;
+use crate::domain::scope;
+use crate::domain::trend::{Trend, trend};
+use crate::index::{persons, trends};
+
+/// Most lab reports of which results are taken, the newest.
+const MOST_REPORTS: u32 = 200;
+/// Most results.
+const MOST_RESULTS: i64 = 500;
+
+/// A person, as far as the reader may know.
+#[derive(Debug, Clone)]
+pub struct PulledPerson {
+    /// Its master number (PatientMasterID); `None` while nobody has compared the patient with others.
+    pub master_id: Option<String>,
+    /// Whether reports of the patient contradict each other, so that it is linked with nobody.
+    pub in_doubt: bool,
+    /// The newest report of each number that may be seen; that of the patient asked for comes first.
+    pub patients: Vec<KeptReport>,
+}
+
+impl Archive {
+    /// Under which numbers the person of a patient is known.
+    pub async fn pull_person(&self, reader: &ReportReader, key: &PatientKey) -> Result<PulledPerson, Error> {
+        let mut patients = Vec::new();
+        for (org_code, patient_id) in self.numbers_of_person(reader, key).await? {
+            let query = ReportQuery { patients: vec![(org_code, patient_id)], ..ReportQuery::default() };
+            patients.extend(self.reports_of(reader, &query, None, 1).await?.reports);
+        }
+        let records = persons::with_number(&self.index, &key.org_code, &key.patient_id).await?;
+        let record = records.into_iter().find(|record| record.origin == persons::Origin::Report);
+        let master_id = match record.as_ref().and_then(|record| record.person) {
+            Some(person) => persons::master_id(&self.index, person).await?,
+            None => None,
+        };
+        let in_doubt = record.is_some_and(|record| !record.contradictions.is_empty());
+        let detail = json!({ "organization": key.org_code, "patients": patients.len() });
+        self.note_pull(reader, "pull_person", String::new(), detail).await?;
+        Ok(PulledPerson { master_id, in_doubt, patients })
+    }
+
+    /// The patient and, of all institutions that the reader may ask for, the same person's numbers. An error when the
+    /// reader sees no report of the patient.
+    pub async fn numbers_of_person(
+        &self,
+        reader: &ReportReader,
+        key: &PatientKey,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let own = (key.org_code.clone(), key.patient_id.clone());
+        let query = ReportQuery { patients: vec![own.clone()], ..ReportQuery::default() };
+        if self.reports_of(reader, &query, None, 1).await?.reports.is_empty() {
+            return Err(Error::NotFound);
+        }
+        let (org_code, patient_id) = own.clone();
+        let known = scope::PatientKey { org_code, patient_id, patient_local_id: String::new() };
+        let mut numbers = vec![own];
+        for other in self.with_same_persons(vec![known]).await? {
+            let number = (other.org_code, other.patient_id);
+            // A number of the imaging system alone is no number of reports.
+            if !number.1.is_empty() && !numbers.contains(&number) {
+                numbers.push(number);
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// Results of one item of the same person over time, between two moments of observation in the kept form (`""` open).
+    /// The item is a code, or the name where lines have none.
+    pub async fn pull_trend(
+        &self,
+        reader: &ReportReader,
+        key: &PatientKey,
+        item: &str,
+        [from, to]: [String; 2],
+    ) -> Result<Trend, Error> {
+        let query = ReportQuery {
+            kinds: vec![Subject::Lab],
+            patients: self.numbers_of_person(reader, key).await?,
+            observed_from: from,
+            observed_to: to,
+            ..ReportQuery::default()
+        };
+        let reports = self.reports_of(reader, &query, None, MOST_REPORTS).await?.reports;
+        let pks: Vec<i64> = reports.iter().map(|report| report.pk).collect();
+        let (name, results) = trends::results_named(&self.index, &pks, item, MOST_RESULTS).await?;
+        let detail = json!({ "organization": key.org_code, "item": item, "results": results.len() });
+        self.note_pull(reader, "pull_trend", String::new(), detail).await?;
+        Ok(trend(&name, results))
+    }
+}

@@ -1,0 +1,107 @@
+//! What goes on beside the doors while the server runs: the node's lease, figures, the feed's order, uploads.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::Archive;
+use crate::index;
+
+/// How often the journal is looked through for finished segments.
+const SHIP_EVERY: Duration = Duration::from_secs(5);
+/// How often last successes are written down.
+const WRITE_SUCCESSES_EVERY: Duration = Duration::from_secs(30);
+/// How often messages and lines that wait are counted.
+const COUNT_BACKLOG_EVERY: Duration = Duration::from_secs(30);
+
+/// Keeps the node's lease; removes, once, what a crash left behind.
+pub(super) async fn keep_up(archive: Archive, shutdown: CancellationToken) {
+    if let Some(crashed) = archive.crashed() {
+        let archive = archive.clone();
+        tokio::spawn(async move { remove_leftovers(&archive, crashed).await });
+    }
+    let deleting = archive.clone();
+    tokio::spawn(async move {
+        if let Err(error) = deleting.finish_deletions().await {
+            tracing::warn!(%error, "a deletion of images waits for the next start or compaction");
+        }
+    });
+    if let Err(error) = archive.recall_successes().await {
+        tracing::warn!(%error, "what succeeded before the start is not known");
+    }
+    let mut renew = tokio::time::interval(index::RENEW);
+    let mut write_down = tokio::time::interval(WRITE_SUCCESSES_EVERY);
+    let mut count = tokio::time::interval(COUNT_BACKLOG_EVERY);
+    count.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return write_successes(&archive).await,
+            _ = write_down.tick() => write_successes(&archive).await,
+            _ = count.tick() => {
+                if let Err(error) = archive.show_backlog().await {
+                    tracing::warn!(%error, "what waits could not be counted");
+                }
+            }
+            _ = renew.tick() => {
+                if let Err(error) = archive.renew_lease().await {
+                    tracing::error!(%error, "the node's lease could not be renewed");
+                }
+            }
+        }
+    }
+}
+
+/// What is noted after the upkeep has ended is written by nobody; requests have mostly ended by then.
+async fn write_successes(archive: &Archive) {
+    if let Err(error) = archive.write_successes().await {
+        tracing::warn!(%error, "last successes could not be written down");
+    }
+}
+
+/// Gives changes their positions in the feed also when nobody follows, so that few wait.
+pub(super) async fn sequence_changes(archive: Archive, every: Duration, shutdown: CancellationToken) {
+    let mut look = tokio::time::interval(every);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = look.tick() => {}
+        }
+        if let Err(error) = archive.sequence_changes().await {
+            tracing::warn!(%error, "changes wait for their place in the feed");
+        }
+    }
+}
+
+/// Brings finished segments from the journal into the bucket, as they come.
+pub(super) async fn ship_segments(archive: Archive, shutdown: CancellationToken) {
+    if !archive.has_journal() {
+        return;
+    }
+    let mut look = tokio::time::interval(SHIP_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = look.tick() => {}
+        }
+        match archive.ship_segments().await {
+            Ok(shipped) if shipped.segments > 0 => {
+                tracing::info!(shipped.segments, shipped.bytes, "segments uploaded");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "segments wait in the journal; they could not be uploaded"),
+        }
+    }
+}
+
+async fn remove_leftovers(archive: &Archive, crashed: Range<i64>) {
+    match archive.sweep(crashed).await {
+        Ok(swept) if swept.removed > 0 => {
+            tracing::info!(swept.removed, swept.removed_bytes, "removed objects that no row names");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "leftovers could not be removed; the next crash's start tries again"),
+    }
+}

@@ -1,0 +1,125 @@
+//! 视频: films inside DICOM objects, played by the browser's own player or offered as a download; any range (RFC 9110).
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::extract::{Path, Query};
+use super::state::{PagesState, Peer};
+use crate::archive::Error;
+use crate::archive::images::read_attachment::AttachmentUse;
+use crate::archive::images::read_video::VideoRow;
+use crate::archive::pages::view_exam::{ExamView, SeriesRow};
+use crate::web::byte_range::{Wanted, range_of};
+
+const POLICY: &str = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox";
+
+/// One film.
+#[derive(Debug, Clone)]
+pub(super) struct VideoItem {
+    pub(super) label: String,
+    pub(super) href: String,
+    pub(super) state: VideoState,
+}
+
+/// What can be done with a film.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum VideoState {
+    /// It plays in the page.
+    Plays,
+    /// Browsers do not know its coding.
+    OnlyDownload,
+    /// Its bytes are not here, or not readable.
+    Missing,
+}
+
+impl VideoItem {
+    pub(super) fn new(exam_root: &str, number: usize, row: &VideoRow, state: VideoState) -> Self {
+        let name = if row.description.is_empty() { String::new() } else { format!(" · {}", row.description) };
+        Self { label: format!("视频 {number}{name}"), href: format!("{exam_root}/video/{}", row.pk), state }
+    }
+}
+
+/// The series that are shown as images: films with pictures of their own among them, films that are bit streams not.
+pub(super) fn image_series<'a>(found: &'a ExamView, videos: &[VideoRow]) -> Vec<&'a SeriesRow> {
+    let streams = |series: &SeriesRow| videos.iter().filter(|video| video.series_pk == series.pk).count() as i64;
+    let is_shown =
+        |series: &&SeriesRow| matches!(series.kind.as_str(), "image" | "video") && streams(series) < series.instances;
+    found.series.iter().filter(is_shown).collect()
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct VideoQuery {
+    download: String,
+}
+
+/// `video/{instance}`
+pub(super) async fn show(
+    State(PagesState(pages)): State<PagesState>,
+    ConnectInfo(peer): Peer,
+    Path((id, exam, instance)): Path<(String, String, String)>,
+    Query(query): Query<VideoQuery>,
+    headers: HeaderMap,
+) -> Response {
+    let session = match pages.enter(&id).await {
+        Ok(session) => session,
+        Err(response) => return *response,
+    };
+    let Ok(instance) = instance.parse::<i64>() else { return pages.failed(&Error::NotFound) };
+    let download = query.download == "1";
+    let purpose = if download { AttachmentUse::Download } else { AttachmentUse::Look };
+    let (client, archive) = (peer.ip().to_string(), &pages.archive);
+    let found = archive.viewed_video(&pages.viewer, &session, &client, (&exam, instance), purpose).await;
+    let video = match found {
+        Ok(video) => video,
+        Err(error) => return pages.failed(&error),
+    };
+    let length = video.length;
+    let wanted = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    let (status, range) = match wanted.map(|text| range_of(text, length)) {
+        None | Some(Wanted::Everything) => (StatusCode::OK, 0..length),
+        Some(Wanted::Part(range)) => (StatusCode::PARTIAL_CONTENT, range),
+        Some(Wanted::Nothing) => {
+            let range = format!("bytes */{length}");
+            return (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, range)]).into_response();
+        }
+    };
+    let body = match archive.video_bytes(&video, range.clone()).await {
+        Ok(bytes) => Body::from_stream(bytes),
+        Err(error) => return pages.failed(&error),
+    };
+    let shown = if video.plays && !download { "inline" } else { "attachment" };
+    let mut texts = vec![
+        (header::CONTENT_DISPOSITION, format!("{shown}; filename=\"video-{instance}.{}\"", video.extension)),
+        (header::CONTENT_LENGTH, (range.end - range.start).to_string()),
+    ];
+    if status == StatusCode::PARTIAL_CONTENT {
+        texts.push((header::CONTENT_RANGE, format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1))));
+    }
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(video.media_type));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let cache = if download { "no-store" } else { "private, max-age=300" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    for (name, text) in texts {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
+
+#[cfg(test)]
+impl VideoItem {
+    pub(super) fn samples(text: &str) -> Vec<Self> {
+        let row = VideoRow { pk: 5, series_pk: 1, description: text.to_owned(), frames: 9, offline: false };
+        let states = [VideoState::Plays, VideoState::OnlyDownload, VideoState::Missing];
+        states.iter().zip(1..).map(|(state, number)| Self::new("/e", number, &row, *state)).collect()
+    }
+}

@@ -1,0 +1,87 @@
+//! No more bytes leave than the upstream's bandwidth allows, seen on the wire.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use yingku::integrations::front::UpstreamConfig;
+
+use super::{archive, files, forward_to, in_state, upstream};
+use crate::archive::sender::send_all;
+use crate::harness::TestServer;
+
+const BYTES_PER_SECOND: u64 = 100_000;
+const OBJECTS: u32 = 6;
+const OBJECT_BYTES: usize = 60_000;
+
+/// A wire to the upstream that notes how many bytes had gone towards it, and when.
+struct Wire {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<(Instant, u64)>>>,
+}
+
+impl Wire {
+    async fn to(upstream: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::<(Instant, u64)>::new()));
+        let noted = seen.clone();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect(upstream).await.unwrap();
+                let ((mut near_read, mut near_write), (mut far_read, mut far_write)) =
+                    (near.into_split(), far.into_split());
+                tokio::spawn(async move { tokio::io::copy(&mut far_read, &mut near_write).await });
+                let noted = noted.clone();
+                tokio::spawn(async move {
+                    let mut buffer = vec![0; 64 * 1024];
+                    while let Ok(read @ 1..) = near_read.read(&mut buffer).await {
+                        {
+                            let mut noted = noted.lock().unwrap();
+                            let total = noted.last().map_or(0, |(_, total)| *total) + read as u64;
+                            noted.push((Instant::now(), total));
+                        }
+                        if far_write.write_all(&buffer[..read]).await.is_err() {
+                            break;
+                        }
+                    }
+                    let _ = far_write.shutdown().await;
+                });
+            }
+        });
+        Self { address, seen }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_front_sends_no_more_than_its_bandwidth() {
+    let region = archive().await;
+    let wire = Wire::to(region.dicom()).await;
+    let began = Instant::now();
+    let front = TestServer::start_with(|config| {
+        let upstream = UpstreamConfig { bytes_per_second: BYTES_PER_SECOND, ..upstream() };
+        forward_to(config, wire.address, upstream);
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files(folder.path(), 0..OBJECTS, OBJECT_BYTES);
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+
+    in_state(&front.database(), "confirmed", OBJECTS.into()).await;
+
+    let seen = wire.seen.lock().unwrap().clone();
+    let total = seen.last().unwrap().1;
+    assert!(total > u64::from(OBJECTS) * OBJECT_BYTES as u64, "everything went over this wire: {total}");
+    // A second's bytes may have been saved up before the first; negotiation, commands and commitment are not counted.
+    let protocol = 40_000;
+    let from = seen[0].0;
+    assert!(from >= began);
+    for (at, bytes) in &seen {
+        let allowed = (at.duration_since(from).as_secs_f64() + 1.0) * BYTES_PER_SECOND as f64;
+        assert!(*bytes as f64 <= allowed + protocol as f64, "{bytes} bytes after {:?}", at.duration_since(from));
+    }
+    front.stop().await;
+    region.stop().await;
+}

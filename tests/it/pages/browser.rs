@@ -1,0 +1,133 @@
+//! The pages in Chromium: the specs `web/e2e/pages*.mjs`. Their screenshots are kept in `target/tmp/pages`.
+
+use std::path::Path;
+
+use yingku::domain::customer::Customer;
+
+use super::hospital::{ID, Page, QR_LINK, hospital, hospital_for, pages, staff};
+use super::world::{NOW_S, World, link, link_at, uid};
+use crate::harness::free_port;
+use crate::viewer::browser::{Renderer, spec};
+
+/// What a hospital might send to do harm; it begins and ends elements, attributes, scripts, styles and addresses.
+const EVIL: &str = concat!(
+    "<x-evil>'\"></title></textarea></script></style><script>evil=1</script><img src=x onerror=evil=1>",
+    "<svg/onload=evil=1>javascript:evil=1 {{7*7}} ${evil=1} &lt;x-evil&gt; <!-- \u{202e} ]]> %3Cx-evil%3E"
+);
+/// What of it is to be read on a page.
+const READ: &str = "<script>evil=1</script>";
+const USER: &str = "测试医生甲";
+
+/// Words of the hospital, its patients and its devices; everything else on a page is ours.
+const THEIRS: [&str; 46] = [
+    "测试甲",
+    "测试乙",
+    "测试医生甲",
+    "测试医生乙",
+    "测试医生丙",
+    "测试 医生乙",
+    "呼吸内科",
+    "示例医院",
+    "胸部CT平扫",
+    "胸部",
+    "头颅MR平扫",
+    "血常规",
+    "白细胞计数",
+    "血红蛋白",
+    "血小板计数",
+    "血型",
+    "A型 RhD阳性",
+    "上腹部平扫 5mm",
+    "电子胶片",
+    "1、双肺纹理清晰。",
+    "2、右肺上叶见小结节，直径约4mm。",
+    "3、心影不大。",
+    "1、右肺上叶小结节，建议随访。",
+    "2、余未见明显异常。",
+    "初步：右肺上叶小结节？",
+    "第1页",
+    "胃镜录像",
+    "窦性心律",
+    "右肺上叶小结节。",
+    "关注影像",
+    "出院小结",
+    "结节最大层面",
+    "影像测量报告",
+    "检查报告",
+    // Words of structured reports and documents.
+    "结构化报告",
+    "观察者姓名",
+    "所见",
+    "直径",
+    "侧别",
+    "右",
+    "最佳影像",
+    "关键影像说明",
+    "诊疗经过",
+    "经过 顺利。",
+    "药品",
+    "示例药",
+];
+
+fn pictures() -> String {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages").display().to_string()
+}
+
+async fn walk(world: &World, screens: &str, pages: Vec<Page>) {
+    let environment = [
+        ("BASE", format!("http://{}", world.address)),
+        ("PAGES", serde_json::to_string(&pages).unwrap()),
+        ("SCREENS", screens.to_owned()),
+        ("THEIRS", serde_json::to_string(&THEIRS[..]).unwrap()),
+        ("OUT", pictures()),
+    ];
+    spec("pages", Renderer::Cpu, &environment).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_fits_every_screen_stays_still_and_can_be_read_by_everybody() {
+    let world = hospital(None).await;
+    let pages = pages(&world, USER).await;
+    walk(&world, "desk,ward,phone,plain,english", pages).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_hospital_sends_is_text_on_every_page() {
+    let world = hospital(Some(EVIL)).await;
+    let without = ["empty", "code", "images", "film", "video"];
+    let pages = pages(&world, EVIL).await;
+    let pages = pages.into_iter().map(|page| {
+        let shows = !without.iter().any(|name| page.name.starts_with(name));
+        if shows { page.showing(READ) } else { page }
+    });
+    walk(&world, "evil", pages.collect()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_used_by_mouse_by_keyboard_without_scripts_and_in_a_frame() {
+    let port = free_port();
+    let sites = vec![format!("http://localhost:{port}")];
+    let world = hospital_for(Customer { frame_ancestors: sites, ..staff() }, None).await;
+    let number = ("AccessionNumber", "A0001");
+    let list = world.open("ClinicExamList", &[ID]).await;
+    let view = world.open("ClinicExamView", &[ID]).await;
+    let root = view.trim_end_matches("/exams").to_owned();
+    let good = link("ClinicExam", &[number, ("ShowClose", "1")]);
+    let environment = [
+        ("BASE", format!("http://{}", world.address)),
+        ("HOST_PORT", port.to_string()),
+        ("EXAM", format!("{root}/exam/{}", uid(1))),
+        ("LAB", format!("{root}/exam/{}", uid(101))),
+        ("LIST", list),
+        ("VIEW", view),
+        ("FORGED", good.replace("A0001", "A0002")),
+        ("EXPIRED", link_at(NOW_S - 601, "ClinicExam", &[number])),
+        ("ENDED", format!("/t/{}/exams", "0".repeat(32))),
+        ("NOTHING", link("ClinicExam", &[("AccessionNumber", "A9999")])),
+        ("MALFORMED", link("ClinicExam", &[])),
+        ("CODE", format!("/q/{QR_LINK}")),
+        ("LINK", good),
+        ("OUT", pictures()),
+    ];
+    spec("pages-use", Renderer::Cpu, &environment).await;
+}

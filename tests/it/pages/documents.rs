@@ -1,0 +1,192 @@
+//! Objects that are no images: structured reports, key images, encapsulated PDF and CDA, videos, curves.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use yingku::demo;
+use yingku::domain::customer::Customer;
+
+use super::world::{Exam, NOW_S, World, customer};
+use crate::harness::{Package, python_script, run, tool};
+
+const ACCESSION: (&str, &str) = ("AccessionNumber", "A0001");
+const SCRIPT: &str = include_str!("objects.py");
+
+struct Objects {
+    world: World,
+    folder: tempfile::TempDir,
+    /// Root of the exam's page.
+    exam: String,
+}
+
+impl Objects {
+    /// An exam with a CT slice, and the objects of these names.
+    async fn with(customer: Customer, names: &[&str], parameters: &[(&str, &str)]) -> Self {
+        let world = World::for_customer(customer).await;
+        world.exam(Exam::new(1)).await;
+        let exams = demo::exams(NOW_S * 1000);
+        let ct = exams.iter().find(|exam| exam.kind == demo::Kind::CtWithFilm).unwrap();
+        let slice = demo::object(ct, 1).unwrap();
+        world.store(&slice, Some(1)).await;
+        let folder = tempfile::tempdir().unwrap();
+        python_script(SCRIPT, &[folder.path().to_str().unwrap(), &slice.sop_instance_uid]);
+        for name in names {
+            world.store_file(std::fs::read(folder.path().join(name)).unwrap(), 1).await;
+        }
+        let exam = world.open("ClinicExam", &[&[ACCESSION], parameters].concat()).await;
+        Self { world, folder, exam }
+    }
+
+    async fn tab(&self, query: &str) -> String {
+        let answer = self.world.get(&format!("{}?tab={query}", self.exam)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text()
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// The addresses behind an attribute that begin with the exam's root.
+fn addresses(page: &str, before: &str) -> Vec<String> {
+    page.split(before).skip(1).map(|rest| rest.split('"').next().unwrap().replace("&#38;", "&")).collect()
+}
+
+#[tokio::test]
+async fn a_structured_report_is_text_with_chinese_labels_and_links_to_its_images() {
+    let objects = Objects::with(customer(), &["report.dcm"], &[]).await;
+    run(std::process::Command::new(tool("dsrdump", Package::Debian("dcmtk"))).arg(objects.path().join("report.dcm")));
+    let page = objects.tab("documents").await;
+    for text in ["影像测量报告", "所见", "右肺上叶小结节。", "12.5 mm", "侧别", "测试 医生乙", "已完成", "未核实"]
+    {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    assert!(page.contains("&#60;script&#62;") && !page.contains("<script>alert"), "text stays text");
+    assert!(page.contains("引用的影像不在本检查中"));
+    let picture = addresses(&page, "<img src=\"").into_iter().find(|src| src.contains("/frame/")).unwrap();
+    let drawn = objects.world.get(&picture).await;
+    assert_eq!((drawn.status, drawn.header("content-type")), (200, "image/jpeg"));
+    let original = addresses(&page, "href=\"").into_iter().find(|href| href.ends_with("/original?download=1")).unwrap();
+    let file = objects.world.get(&original).await;
+    assert_eq!((file.status, &file.body[128..132]), (200, b"DICM".as_slice()));
+    let recorded = "SELECT COUNT(*) AS n FROM audit WHERE action = 'download_document'";
+    assert_eq!(objects.world.count(recorded).await, 1);
+}
+
+#[tokio::test]
+async fn key_images_are_shown_with_their_words() {
+    let objects = Objects::with(customer(), &["key_objects.dcm"], &[]).await;
+    let page = objects.tab("documents").await;
+    assert!(page.contains("关注影像") && page.contains("结节最大层面"));
+    let picture = addresses(&page, "<img src=\"").into_iter().find(|src| src.contains("/frame/")).unwrap();
+    assert!(picture.contains("/1.jpg?e=200"), "{picture}");
+    assert_eq!(objects.world.get(&picture).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_encapsulated_pdf_is_drawn_page_by_page_and_given_as_it_is() {
+    let objects = Objects::with(customer(), &["pdf.dcm"], &[]).await;
+    let page = objects.tab("documents").await;
+    let pages: Vec<String> = addresses(&page, "<img class=\"page\" src=\"");
+    assert_eq!(pages.len(), 2, "{page}");
+    for address in &pages {
+        let drawn = objects.world.get(address).await;
+        assert_eq!((drawn.status, drawn.header("content-type")), (200, "image/png"));
+        assert!(image::load_from_memory(&drawn.body).unwrap().width() >= 1000);
+    }
+    assert_eq!(objects.world.get(&pages[0].replace("/1.png", "/3.png")).await.status, 404);
+    let original = objects.world.get(&pages[0].replace("/page/1.png", "/original")).await;
+    assert_eq!((original.header("content-type"), &original.body[..5]), ("application/pdf", b"%PDF-".as_slice()));
+    assert!(original.body.ends_with(b"%%EOF\n"), "without the padding");
+    assert!(original.header("content-disposition").starts_with("inline"));
+}
+
+#[tokio::test]
+async fn a_clinical_document_is_plain_text_and_a_bomb_is_refused() {
+    let objects = Objects::with(customer(), &["cda.dcm", "bomb.dcm"], &[]).await;
+    let page = objects.tab("documents").await;
+    assert!(page.contains("出院小结") && page.contains("诊疗经过") && page.contains("<td colspan=\"1\">示例药</td>"));
+    assert!(page.contains("经过 顺利。") && page.contains("2026-09-20 08:45"));
+    assert!(!page.contains("evil.example") && !page.contains("<script>alert"), "nothing from outside is loaded");
+    let original = addresses(&page, "href=\"").into_iter().find(|href| href.ends_with("/original?download=1")).unwrap();
+    let file = objects.world.get(original.trim_end_matches("?download=1")).await;
+    assert!(file.header("content-disposition").starts_with("attachment"), "XML is never opened in the browser");
+    let bomb = objects.tab("documents&s=2").await;
+    assert!(bomb.contains("该文档的格式无法在线显示") && !bomb.contains("aaaaaaaaaa"));
+}
+
+#[tokio::test]
+async fn documents_are_words_of_a_report_and_not_shown_with_images_alone() {
+    let objects = Objects::with(customer(), &["report.dcm", "pdf.dcm"], &[("ShowType", "3")]).await;
+    let page = objects.tab("documents").await;
+    assert!(!page.contains("tab=documents") && !page.contains("右肺上叶小结节"));
+    let pk = objects.world.count("SELECT MAX(id) AS n FROM instance").await;
+    for rest in ["page/1.png", "original"] {
+        assert_eq!(objects.world.get(&format!("{}/document/{pk}/{rest}", objects.exam)).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_video_is_given_by_ranges_over_all_its_fragments() {
+    let objects = Objects::with(customer(), &["mp4.dcm", "pieces.dcm", "raw.dcm"], &[]).await;
+    let film = std::fs::read(objects.path().join("film.bin")).unwrap();
+    let page = objects.tab("video").await;
+    let players = addresses(&page, "<video controls preload=\"metadata\" src=\"");
+    assert_eq!(players.len(), 2, "{page}");
+    assert!(page.contains("浏览器不支持该视频的编码方式") && page.contains("胃镜录像"));
+    assert!(!page.contains("tab=images&#38;s=2"));
+    for address in &players {
+        let whole = objects.world.get(address).await;
+        assert_eq!((whole.status, whole.header("content-type")), (200, "video/mp4"));
+        assert_eq!(whole.header("accept-ranges"), "bytes");
+        let other = (0..film.len()).find(|at| whole.body.get(*at) != film.get(*at));
+        assert_eq!(other, None, "of {} bytes, {} were given", film.len(), whole.body.len());
+        let part = objects.world.get_with(address, "range", "bytes=2000-8999").await;
+        assert_eq!((part.status, &part.body[..]), (206, &film[2000..9000]));
+        assert_eq!(part.header("content-range"), format!("bytes 2000-8999/{}", whole.body.len()));
+        assert_eq!(objects.world.get_with(address, "range", "bytes=99999999-").await.status, 416);
+    }
+    let raw = addresses(&page, "href=\"").into_iter().rfind(|href| href.contains("/video/")).unwrap();
+    let raw = objects.world.get(&raw).await;
+    assert_eq!((raw.status, raw.header("content-type")), (200, "video/h265"));
+    assert!(raw.header("content-disposition").starts_with("attachment"));
+    let recorded = "SELECT COUNT(*) AS n FROM audit WHERE action = 'download_video'";
+    assert_eq!(objects.world.count(recorded).await, 1);
+}
+
+#[tokio::test]
+async fn curves_of_all_groups_are_true_to_the_millimetre() {
+    let objects = Objects::with(customer(), &["curves.dcm"], &[]).await;
+    let page = objects.tab("waveform").await;
+    assert!(page.contains("心电 · 3 × 25 s") && page.contains("血压 · 1 × 25 s") && page.contains("00:00:20"));
+    assert!(page.contains("窦性心律 &#60;b&#62;"));
+    let drawing = addresses(&page, "aria-label=\"心电波形\"><img src=\"").remove(0);
+    let svg = objects.world.get(&drawing).await.text();
+    // Row two of three rows of 30 mm below a margin of 5 mm; 25 mm a second behind 15 mm; 10 mm a millivolt.
+    let middle = 5.0 + 45.0;
+    let path = svg.split("<path d=\"").filter(|path| path.starts_with("M15.00 ") && path.contains('L')).nth(1).unwrap();
+    let points: BTreeMap<u64, f64> = path
+        .split('"')
+        .next()
+        .unwrap()
+        .split(['M', 'L'])
+        .filter_map(|point| point.split_once(' '))
+        .map(|(x, y)| ((x.parse::<f64>().unwrap() * 100.0).round() as u64, y.parse().unwrap()))
+        .collect();
+    let millivolts = std::fs::read_to_string(objects.path().join("curves.txt")).unwrap();
+    let expected: Vec<f64> = millivolts.split(' ').map(|value| value.parse().unwrap()).collect();
+    assert_eq!(expected.len(), 1000);
+    for (sample, value) in expected.iter().enumerate() {
+        let x = 1500 + sample as u64 * 25;
+        let y = points.get(&x).unwrap_or_else(|| panic!("nothing at {x} in {points:?}"));
+        assert!((middle - value * 10.0 - y).abs() < 0.006, "sample {sample} is drawn at {y}, {value} mV");
+    }
+    let slow = objects.world.get(&drawing.replace("speed=25", "speed=50").replace("gain=10", "gain=20")).await.text();
+    assert!(slow.contains("width=\"545.0mm\""), "10.5 s at 50 mm/s, with margins and pulse");
+    let pressure = objects.world.get(&drawing.replace("g=1", "g=2")).await.text();
+    assert!(pressure.contains("mm[Hg]"));
+    let last = objects.world.get(&drawing.replace("t=0", "t=20")).await.text();
+    assert!(last.contains("20 – 25 s"));
+    assert_ne!(objects.world.get(&drawing.replace("t=0", "t=99")).await.status, 200);
+}

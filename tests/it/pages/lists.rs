@@ -1,0 +1,118 @@
+//! Lists: sorted, in parts, counted, marked, in two languages, and without patient data in addresses.
+
+use yingku::domain::customer::{Customer, VisibleScope};
+use yingku::params;
+use yingku::web::pages::{PagesConfig, PagesLanguage};
+
+use super::world::{Exam, World, customer};
+use crate::harness::TestDatabase;
+
+const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
+
+/// The numbers of the exams in the order of the page.
+fn order(text: &str) -> Vec<i64> {
+    let mut found: Vec<(usize, i64)> = (1..=5).filter_map(|id| Some((text.find(&format!("A{id:04}"))?, id))).collect();
+    found.sort_unstable();
+    found.into_iter().map(|(_, id)| id).collect()
+}
+
+fn next(text: &str) -> Option<String> {
+    let link = text.split("rel=\"next\"").next()?.rsplit("href=\"").next()?.split('"').next()?;
+    text.contains("rel=\"next\"").then(|| link.replace("&#38;", "&").replace("&amp;", "&"))
+}
+
+async fn world(database: TestDatabase) -> World {
+    let config = PagesConfig { page_size: 2, ..PagesConfig::default() };
+    let world = World::with(database, Customer { scope: VisibleScope::Region, ..customer() }, config).await;
+    for (id, organization, title, class) in [
+        (1, "ORG-T02", "C-CT", "CT"),
+        (2, "ORG-T01", "B-US", "US"),
+        (3, "ORG-T02", "A-MR", "MR"),
+        (4, "ORG-T01", "B-US", "US"),
+        (5, "ORG-T01", "D-DX", "DX"),
+    ] {
+        world.exam(Exam { organization, ..Exam::new(id) }).await;
+        let sql = "UPDATE exam_report SET exam_item_name = $1, modality = $2, class_code = $2 WHERE id = $3";
+        world.execute(sql, params![title, class, id]).await;
+    }
+    world
+}
+
+#[tokio::test]
+async fn a_list_is_sorted_by_each_column_both_ways_and_comes_in_parts_without_a_name_in_any_address() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let world = world(database).await;
+        let list = world.open("ClinicExamList", &[ID]).await;
+        for (query, expected) in [
+            ("", vec![5, 4, 3, 2, 1]),
+            ("?order=asc", vec![1, 2, 3, 4, 5]),
+            ("?by=title", vec![3, 2, 4, 1, 5]),
+            ("?by=title&order=desc", vec![5, 1, 4, 2, 3]),
+            ("?by=type", vec![1, 5, 3, 2, 4]),
+            ("?by=hospital", vec![2, 4, 5, 1, 3]),
+            ("?by=name&order=desc", vec![5, 4, 3, 2, 1]),
+            ("?by=nonsense&order=sideways", vec![5, 4, 3, 2, 1]),
+        ] {
+            let (mut walked, mut part) = (Vec::new(), Some(query.to_owned()));
+            while let Some(query) = part {
+                assert!(!query.contains("US") && !query.contains("%E6"), "neither title nor name: {query}");
+                let text = world.get(&format!("{list}{query}")).await.text();
+                walked.extend(order(&text));
+                part = next(&text);
+            }
+            assert_eq!(walked, expected, "{query}");
+        }
+        let text = world.get(&format!("{list}?by=title")).await.text();
+        assert!(text.contains("aria-sort=\"ascending\"") && text.contains("by=title&#38;order=desc"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn lists_say_how_many_there_are_and_what_is_critical() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let world = world(database).await;
+        world.lab(7, &[("钾", "7.2", "3.5", "5.5"), ("钠", "140", "", "")]).await;
+        world.execute("UPDATE lab_item SET result_interpre = 'HH' WHERE class_local_name = '钾'", vec![]).await;
+        world.execute("UPDATE exam_report SET is_abnormal = '阳性' WHERE id = 5", vec![]).await;
+        let list = world.open("ClinicExamList", &[ID]).await;
+        let text = world.get(&list).await.text();
+        assert!(
+            text.contains("共 <b>6</b> 份") && text.contains("5 份检查报告") && text.contains("1 份检验报告"),
+            "{text}"
+        );
+        assert_eq!((text.matches("label alarm").count(), text.matches("<tr class=\"critical\">").count()), (1, 1));
+        assert_eq!(text.matches(">异常<").count(), 1);
+        let lab = world.get(&list.replace("/exams", &format!("/exam/{}", super::world::uid(7)))).await.text();
+        assert!(lab.contains("危急值") && lab.contains("钾 7.2 g/L"), "{lab}");
+        assert!(lab.contains("该患者的其它检查"));
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_says_so_and_why() {
+    let world = World::start().await;
+    let text = world.get(&world.open("ClinicExamList", &[("CardNO", "C9")]).await).await.text();
+    assert!(text.contains("没有符合条件的检查") && text.contains("尚未上传") && text.contains("共 <b>0</b>"));
+}
+
+#[tokio::test]
+async fn english_comes_by_parameter_by_choice_and_by_configuration_and_stays() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    let list = world.open("ClinicExamList", &[ID, ("lang", "en")]).await;
+    let text = world.get(&list).await.text();
+    assert!(
+        text.contains("<html lang=\"en\">") && text.contains("1 exam reports") && text.contains("胸部CT平扫"),
+        "{text}"
+    );
+    let chosen = world.get(&format!("{list}?lang=zh")).await.text();
+    assert!(chosen.contains("<html lang=\"zh-CN\">"));
+    assert!(world.get(&list).await.text().contains("检查列表"), "the session keeps it");
+
+    let config = PagesConfig { language: PagesLanguage::En, ..PagesConfig::default() };
+    let world = World::with(TestDatabase::sqlite(), customer(), config).await;
+    world.exam(Exam::new(1)).await;
+    let exam = world.open("ClinicExam", &[("AccessionNumber", "A0001")]).await;
+    let text = world.get(&exam).await.text();
+    assert!(text.contains("Findings") && text.contains("Requesting department"), "{text}");
+}

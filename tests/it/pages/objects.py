@@ -1,0 +1,190 @@
+"""Writes DICOM objects that are no images into a folder, by pydicom: objects.py FOLDER."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.sequence import Sequence
+
+FOLDER = Path(sys.argv[1])
+ROOT = "1.2.840.10008.5.1.4.1.1."
+
+
+def start(sop_class, uid, modality, syntax="1.2.840.10008.1.2.1", series=1):
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = ROOT + sop_class
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = uid
+    ds.SpecificCharacterSet = "GB18030"
+    ds.PatientID, ds.PatientName, ds.PatientBirthDate, ds.PatientSex = "L0001", "Ceshi^Jia", "19900101", "M"
+    ds.StudyDate, ds.StudyTime, ds.ContentDate, ds.ContentTime = "20260920", "083000", "20260920", "084500"
+    ds.AccessionNumber, ds.StudyID, ds.ReferringPhysicianName = "A0001", "1", ""
+    ds.Modality, ds.InstanceNumber, ds.SeriesNumber = modality, 1, series
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = "2.25.8800", f"2.25.8800.{series}"
+    ds.Manufacturer = "Example"
+    return ds
+
+
+def save(ds, name):
+    ds.save_as(FOLDER / name, enforce_file_format=True)
+
+
+def code(value, scheme, meaning):
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return Sequence([item])
+
+
+def content(kind, name, relationship="CONTAINS", **values):
+    item = Dataset()
+    item.RelationshipType, item.ValueType = relationship, kind
+    if name:
+        item.ConceptNameCodeSequence = code(*name)
+    for key, value in values.items():
+        setattr(item, key, value)
+    return item
+
+
+def referenced(uid, sop_class="2", frames=None):
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = ROOT + sop_class, uid
+    if frames:
+        item.ReferencedFrameNumber = frames
+    return Sequence([item])
+
+
+def report(uid, image, name="report.dcm"):
+    ds = start("88.33", uid, "SR", series=2)
+    ds.SeriesDescription = "结构化报告"
+    ds.ValueType, ds.ContinuityOfContent = "CONTAINER", "SEPARATE"
+    ds.ConceptNameCodeSequence = code("126000", "DCM", "Imaging Measurement Report")
+    ds.CompletionFlag, ds.VerificationFlag = "COMPLETE", "UNVERIFIED"
+    ds.PerformedProcedureCodeSequence, ds.ReferencedPerformedProcedureStepSequence = Sequence(), Sequence()
+    number = Dataset()
+    number.NumericValue, number.MeasurementUnitsCodeSequence = "12.5", code("mm", "UCUM", "millimeter")
+    findings = content("CONTAINER", ("121070", "DCM", "Findings"), ContinuityOfContent="SEPARATE")
+    findings.ContentSequence = Sequence([
+        content("TEXT", ("121071", "DCM", "Finding"), TextValue="右肺上叶小结节。\r\n<script>alert(1)</script>"),
+        content("NUM", ("81827009", "SCT", "Diameter"), MeasuredValueSequence=Sequence([number])),
+        content("CODE", ("272741003", "SCT", "Laterality"), ConceptCodeSequence=code("24028007", "SCT", "Right")),
+        content("IMAGE", ("121080", "DCM", "Best illustration"), ReferencedSOPSequence=referenced(image)),
+        content("IMAGE", None, ReferencedSOPSequence=referenced("2.25.999999")),
+    ])
+    observer = content("PNAME", ("121008", "DCM", "Person Observer Name"), "HAS OBS CONTEXT",
+                       PersonName="Ceshi^Yi=测试^医生乙")
+    ds.ContentSequence = Sequence([observer, findings])
+    save(ds, name)
+
+
+def key_objects(uid, image):
+    ds = start("88.59", uid, "KO", series=3)
+    ds.ValueType, ds.ContinuityOfContent = "CONTAINER", "SEPARATE"
+    ds.ConceptNameCodeSequence = code("113000", "DCM", "Of Interest")
+    ds.ReferencedPerformedProcedureStepSequence = Sequence()
+    ds.ContentSequence = Sequence([
+        content("TEXT", ("113012", "DCM", "Key Object Description"), TextValue="结节最大层面"),
+        content("IMAGE", None, ReferencedSOPSequence=referenced(image, frames=[1])),
+    ])
+    save(ds, "key_objects.dcm")
+
+
+def encapsulated(name, uid, sop_class, media_type, data, series):
+    ds = start(sop_class, uid, "DOC", series=series)
+    ds.BurnedInAnnotation, ds.ConversionType = "YES", "WSD"
+    ds.DocumentTitle, ds.MIMETypeOfEncapsulatedDocument = "检查报告", media_type
+    ds.ConceptNameCodeSequence = Sequence()
+    ds.EncapsulatedDocumentLength = len(data)
+    ds.EncapsulatedDocument = data + b"\0" * (len(data) % 2)
+    save(ds, name)
+
+
+def pdf():
+    text = b"BT /F1 24 Tf 72 700 Td (Synthetic) Tj ET"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R 4 0 R]/Count 2>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 5 0 R/Resources<</Font<</F1 6 0 R>>>>>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(text), text),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    out, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    return out + b"xref\n0 %d\n0000000000 65535 f \n%strailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (
+        len(objects) + 1, table, len(objects) + 1, len(out))
+
+
+CDA = """<?xml version="1.0" encoding="UTF-8"?><?xml-stylesheet href="http://evil.example/x.xsl" type="text/xsl"?>
+<ClinicalDocument xmlns="urn:hl7-org:v3"><title>出院小结</title><effectiveTime value="20260920084500"/>
+<component><structuredBody><component><section><title>诊疗经过</title><text><paragraph>经过 <content>顺利</content>。
+<script>alert(1)</script><img src="http://evil.example/a.png"/></paragraph>
+<table><tr><th>药品</th></tr><tr><td>示例药</td></tr></table></text></section></component></structuredBody></component>
+</ClinicalDocument>""".encode()
+BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><ClinicalDocument><title>&b;</title></ClinicalDocument>'
+
+
+def film(name, uid, syntax, data, pieces, series):
+    ds = start("77.1.1.1", uid, "ES", syntax, series)
+    ds.SeriesDescription = "胃镜录像"
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = 16, 16, 3, "YBR_PARTIAL_420"
+    ds.PlanarConfiguration, ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 0, 8, 8, 7, 0
+    ds.NumberOfFrames, ds.FrameTime = 25, "40"
+    size = len(data) // pieces // 2 * 2  # a piece of odd length would be padded in the film's middle (PS3.5 section A.4)
+    parts = [data[at:at + size] for at in range(0, len(data), size)]
+    ds.PixelData = encapsulate(parts, has_bot=False)
+    ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
+    save(ds, name)
+
+
+def curves():
+    """Two groups: 12 seconds of 3 channels in 16 bits, a pressure in 8 bits without sign."""
+    ds = start("9.1.2", "2.25.8801", "ECG", series=9)
+    seconds, hertz = 25, 100
+    t = np.arange(seconds * hertz) / hertz
+    groups = []
+    for label, bits, kind, channels, unit in [("心电", 16, "SS", 3, "uV"), ("血压", 8, "UB", 1, "mm[Hg]")]:
+        group = Dataset()
+        group.MultiplexGroupLabel, group.WaveformOriginality = label, "ORIGINAL"
+        group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = channels, len(t)
+        group.SamplingFrequency = hertz
+        group.WaveformBitsAllocated, group.WaveformSampleInterpretation = bits, kind
+        definitions = []
+        for channel in range(channels):
+            item = Dataset()
+            item.ChannelSourceSequence = code(f"2:{channel + 1}", "MDC", f"Lead {channel + 1}")
+            item.ChannelSensitivity, item.ChannelSensitivityCorrectionFactor = "2.5", "1.1"
+            item.ChannelSensitivityUnitsSequence = code(unit, "UCUM", unit)
+            item.ChannelBaseline, item.ChannelSampleSkew, item.WaveformBitsStored = "40", "0", bits
+            definitions.append(item)
+        group.ChannelDefinitionSequence = Sequence(definitions)
+        wave = np.stack([(150 * np.sin(2 * np.pi * (1 + c) * t)).round() for c in range(channels)], 1)
+        stored = wave.astype("<i2") if bits == 16 else (wave / 2 + 100).astype(np.uint8)
+        group.WaveformData = stored.tobytes()
+        group["WaveformData"].VR = "OW" if bits == 16 else "OB"
+        groups.append(group)
+    ds.WaveformSequence = Sequence(groups)
+    note = Dataset()
+    note.UnformattedTextValue = "窦性心律 <b>"
+    ds.WaveformAnnotationSequence = Sequence([note])
+    save(ds, "curves.dcm")
+    microvolts = ds.waveform_array(0)[:, 1]
+    (FOLDER / "curves.txt").write_text(" ".join(f"{value / 1000:.6f}" for value in microvolts[:1000]))
+
+
+image = sys.argv[2]
+report("2.25.8802", image)
+key_objects("2.25.8803", image)
+encapsulated("pdf.dcm", "2.25.8804", "104.1", "application/pdf", pdf(), 4)
+encapsulated("cda.dcm", "2.25.8805", "104.2", "text/XML", CDA, 5)
+encapsulated("bomb.dcm", "2.25.8806", "104.2", "text/XML", BOMB, 6)
+MP4 = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 40
+film("mp4.dcm", "2.25.8807", "1.2.840.10008.1.2.4.102", MP4 + b"\0" * (len(MP4) % 2), 1, 7)
+film("pieces.dcm", "2.25.8808", "1.2.840.10008.1.2.4.102.1", MP4, 4, 8)
+film("raw.dcm", "2.25.8809", "1.2.840.10008.1.2.4.107", b"\0\0\0\1\x67" + bytes(995), 1, 10)
+(FOLDER / "film.bin").write_bytes(MP4)
+curves()

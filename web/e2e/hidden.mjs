@@ -1,0 +1,49 @@
+// Looks that lie where few look for them: a palette in segments, an overlay in bits of the pixels.
+import { address, assert, run } from './harness.mjs';
+
+await run('hidden', {}, async (page, viewer) => {
+  await page.goto(address());
+  await viewer.shows({});
+  const choose = async (name, series) => {
+    await page.locator('.thumbnail', { hasText: name }).click();
+    await page.locator(`[data-pane="1"][data-state="shown"][data-series="${series}"]`).waitFor();
+    await page.keyboard.press('x');
+    await viewer.shows({ zoom: '1.000' });
+    await viewer.settled();
+  };
+  const pixel = async (column, row, selector) => {
+    const [x, y] = await viewer.at(column, row, 128, 128);
+    return page.evaluate(([left, top, wanted]) => {
+      const canvas = document.querySelector(`[data-pane="1"] ${wanted}`);
+      const box = canvas.getBoundingClientRect();
+      const copy = document.createElement('canvas');
+      Object.assign(copy, { width: canvas.width, height: canvas.height });
+      const context = copy.getContext('2d');
+      context.drawImage(canvas, 0, 0);
+      const ratio = canvas.width / box.width;
+      return [...context.getImageData(Math.round((left - box.left) * ratio), Math.round((top - box.top) * ratio), 1, 1).data];
+    }, [x, y, selector]);
+  };
+  await choose('segments', '2.25.7000.28');
+  // Column + row is the index: red rises to its middle and falls, green rises, blue stays.
+  for (const [column, row] of [[10, 10], [60, 60], [100, 100]]) {
+    const [red, green, blue] = await pixel(column, row, '.image canvas');
+    const index = column + row;
+    const wanted = [index <= 127 ? index * 2 : (255 - index) * 2, index, 40000 >> 8];
+    for (const [at, value] of [red, green, blue].entries()) assert.ok(Math.abs(value - wanted[at]) <= 6, `${index}: ${[red, green, blue]} is not ${wanted}`);
+  }
+  await viewer.picture('segments');
+  await choose('overlay', '2.25.7000.29');
+  const inside = await pixel(80, 48, 'canvas.marks');
+  assert.ok(inside[0] > 200 && inside[3] > 200, `the block is drawn: ${inside}`);
+  for (const [column, row] of [[60, 48], [100, 48], [80, 28], [80, 70]]) {
+    assert.equal((await pixel(column, row, 'canvas.marks'))[3], 0, 'and nothing beside it');
+  }
+  const [under] = await pixel(80, 48, '.image canvas');
+  const [beside] = await pixel(60, 48, '.image canvas');
+  assert.equal(under, beside, 'the bit is no part of the value');
+  await viewer.picture('overlay');
+  await page.keyboard.press('o');
+  await viewer.settled();
+  assert.equal((await pixel(80, 48, 'canvas.marks'))[3], 0, 'it goes with the other words');
+});

@@ -1,0 +1,186 @@
+// A clinician at a desk: opens the link, leafs, sets windows, turns, measures, compares.
+import { readFileSync } from 'node:fs';
+import { address, assert, run } from './harness.mjs';
+
+const near = (value, wanted, by, what) => assert.ok(Math.abs(value - wanted) <= by, `${what}: ${value} is not ${wanted} ± ${by}`);
+
+await run('images', {}, async (page, viewer) => {
+  await page.goto(address());
+  await viewer.shows({ index: 0, count: 12, width: 400, center: 40 });
+  const pane = viewer.pane();
+  for (const words of ['测试甲', '示例医院', '1 / 12', 'WW 400', 'WL 40', '2 mm']) {
+    assert.ok((await pane.textContent()).includes(words), `${words} stands over the image`);
+  }
+  assert.equal(await page.locator('.thumbnail').count(), 5);
+  assert.ok((await page.locator('.thumbnail').first().textContent()).includes('12 幅'));
+  assert.equal(await viewer.value('sides'), 'L R P A');
+  await viewer.shows({ loaded: 12 });
+  await viewer.picture('first');
+
+  // Leafing: wheel, keys, slider.
+  const middle = await viewer.at(128, 128);
+  await page.mouse.move(...middle);
+  for (let n = 1; n <= 3; n += 1) {
+    await page.mouse.wheel(0, 120);
+    await viewer.shows({ index: n });
+  }
+  assert.equal(await viewer.value('width'), '400', 'the window stays');
+  await page.keyboard.press('End');
+  await viewer.shows({ index: 11 });
+  await page.keyboard.press('PageUp');
+  await viewer.shows({ index: 1 });
+  await page.keyboard.press('ArrowDown');
+  await viewer.shows({ index: 2 });
+  await page.keyboard.press('Home');
+  await viewer.shows({ index: 0 });
+  const slider = await pane.locator('[role="slider"]').boundingBox();
+  await page.mouse.click(slider.x + slider.width / 2, slider.y + slider.height - 2);
+  await viewer.shows({ index: 11 });
+  await page.keyboard.press('Home');
+  await viewer.shows({ index: 0 });
+
+  // Windows: preset, key, dragging; all of them outlast leafing.
+  await viewer.tool('presets');
+  await page.locator('[data-preset="肺窗"]').click();
+  await viewer.shows({ width: 1500, center: -600 });
+  await page.keyboard.press('ArrowDown');
+  await viewer.shows({ index: 1, width: 1500, center: -600 });
+  await page.keyboard.press('5');
+  await viewer.shows({ width: 2000, center: 500 });
+  await page.keyboard.press('0');
+  await viewer.shows({ width: 400, center: 40 });
+  await viewer.drag(middle, [middle[0] + 80, middle[1]]);
+  assert.ok((await viewer.number('width')) > 450, 'dragging to the right widens the window');
+  assert.equal(await viewer.value('center'), '40');
+  const dragged = await viewer.value('width');
+  await page.keyboard.press('ArrowDown');
+  await viewer.shows({ index: 2, width: dragged });
+  assert.ok((await pane.textContent()).includes(`WW ${dragged}`));
+  await page.keyboard.press('Escape');
+  await viewer.shows({ width: 400, center: 40 });
+  await page.keyboard.press('Home');
+  await viewer.shows({ index: 0 });
+
+  // Turning: the letters of the sides turn with the image.
+  const sides = async (key, wanted) => {
+    await page.keyboard.press(key);
+    await viewer.shows({ sides: wanted });
+  };
+  await sides('r', 'A P L R');
+  await sides('Escape', 'L R P A');
+  await sides('h', 'R L P A');
+  await sides('v', 'R L A P');
+  await sides('Escape', 'L R P A');
+  await page.keyboard.press('x');
+  await viewer.shows({ zoom: '1.000' });
+  await page.keyboard.press('f');
+  await page.waitForFunction(() => Number(document.querySelector('[data-pane="1"]').dataset.zoom) > 1.5);
+
+  // Measuring: 128 columns of half a millimetre, a right angle, a block of 100 HU.
+  await viewer.tool('length');
+  await viewer.drag(await viewer.at(64, 40), await viewer.at(192, 40));
+  near(await viewer.measured('([\\d.]+) mm'), 64, 0.6, 'length');
+  await viewer.tool('rectangle');
+  await viewer.drag(await viewer.at(80, 80), await viewer.at(140, 140));
+  near(await viewer.measured('均值 (-?[\\d.]+) HU'), 100, 0.01, 'mean');
+  near(await viewer.measured('标准差 ([\\d.]+)'), 0, 0.01, 'deviation');
+  near(await viewer.measured('面积 ([\\d.]+) mm²'), 900, 25, 'area');
+  await viewer.tool('ellipse');
+  await viewer.drag(await viewer.at(20, 128), await viewer.at(50, 158));
+  near(await viewer.measured('均值 (-1000\\.0) HU'), -1000, 0.01, 'mean of air');
+  await viewer.tool('angle');
+  const [a, b, c] = [await viewer.at(200, 230), await viewer.at(150, 230), await viewer.at(150, 200)];
+  await viewer.drag(a, b);
+  await page.mouse.move(...c);
+  await page.mouse.click(...c);
+  near(await viewer.measured('([\\d.]+)°'), 90, 1, 'angle');
+  await viewer.picture('measured');
+  await viewer.tool('erase');
+  await page.waitForFunction(() => !/HU|mm|°/.test(document.querySelector('[data-pane="1"] svg.svg-layer').textContent));
+  await viewer.tool('window');
+
+  // Lengths are marked on a detector, and are pixels where nothing says how large they are.
+  const series = (name) => page.locator('.thumbnail', { hasText: name });
+  await series('胸片').click();
+  await viewer.shows({ count: 1 });
+  await viewer.tool('length');
+  await viewer.drag(await viewer.at(64, 128), await viewer.at(164, 128));
+  near(await viewer.measured('([\\d.]+) mm \\(探测器平面\\)'), 20, 0.3, 'length on the detector');
+  await viewer.picture('detector');
+  await series('截图').click();
+  await viewer.shows({ count: 1, sides: '' });
+  await viewer.drag(await viewer.at(64, 128), await viewer.at(164, 128));
+  near(await viewer.measured('([\\d.]+) px'), 100, 1, 'length in pixels');
+  await viewer.tool('erase');
+  await viewer.tool('window');
+
+  // Colours come out as they went in: red, green and blue thirds.
+  await series('彩色').click();
+  await viewer.shows({ count: 1 });
+  const colors = await page.evaluate(() => {
+    const source = document.querySelector('[data-pane="1"] .image canvas');
+    const copy = document.createElement('canvas');
+    copy.width = source.width;
+    copy.height = source.height;
+    const context = copy.getContext('2d');
+    context.drawImage(source, 0, 0);
+    const side = Math.min(copy.width, copy.height);
+    const left = (copy.width - side) / 2;
+    return [1 / 6, 1 / 2, 5 / 6].map((share) => [...context.getImageData(left + side * share, copy.height / 2, 1, 1).data].slice(0, 3));
+  });
+  const pure = [[255, 0, 0], [0, 255, 0], [0, 0, 255]];
+  colors.flat().forEach((value, at) => near(value, pure.flat()[at], 2, 'a colour'));
+
+  // Side by side: two series, linked, with lines where they cross.
+  await series('平扫').click();
+  await viewer.shows({ count: 12 });
+  await viewer.tool('layout');
+  await page.locator('[data-layout="1×2"]').click();
+  await viewer.shows({ count: 3 }, '2');
+  await viewer.shows({ count: 12 });
+  await viewer.pane('1').focus();
+  const lines = () =>
+    page.evaluate(() => {
+      const marks = document.querySelector('[data-pane="2"] canvas.marks');
+      const { data } = marks.getContext('2d').getImageData(0, 0, marks.width, marks.height);
+      let found = 0;
+      for (let at = 0; at < data.length; at += 4) if (data[at] < 130 && data[at + 1] > 170 && data[at + 2] > 200 && data[at + 3] > 100) found += 1;
+      return found;
+    });
+  await viewer.pane('1').click({ position: { x: 200, y: 60 } });
+  await page.waitForFunction(() => document.querySelector('[data-pane="1"]').classList.contains('active'));
+  await viewer.settled();
+  // A thin line may lie between two rows of the screen.
+  assert.ok((await lines()) > 100, 'the line of the active image crosses the other');
+  await viewer.picture('compared');
+  await viewer.tool('layout');
+  await page.locator('[data-layout="2×2"]').click();
+  for (const id of ['1', '2', '3', '4']) await viewer.shows({}, id);
+  await viewer.picture('four');
+  await viewer.tool('layout');
+  await page.locator('[data-layout="1×1"]').click();
+  await viewer.shows({ count: 12 });
+
+  // Playing, overlay, report, attributes, saving.
+  await page.keyboard.press('Home');
+  await viewer.shows({ index: 0 });
+  await viewer.tool('cine');
+  await page.waitForFunction(() => Number(document.querySelector('[data-pane="1"]').dataset.index) >= 3);
+  await viewer.tool('cine');
+  await page.keyboard.press('o');
+  assert.equal(await pane.locator('.corner').count(), 0);
+  await page.keyboard.press('o');
+  await viewer.tool('tags');
+  await page.locator('.side input').fill('0028,0030');
+  assert.ok((await page.locator('.tags').textContent()).includes('0.5 \\ 0.5'));
+  await viewer.tool('help');
+  await viewer.picture('help');
+  const [download] = await Promise.all([page.waitForEvent('download'), viewer.tool('save')]);
+  const bytes = readFileSync(await download.path());
+  assert.deepEqual([...bytes.subarray(0, 2)], [0xff, 0xd8]);
+  assert.ok(bytes.length > 10_000, 'the saved picture shows something');
+  await page.locator('[data-way="report"]').click();
+  assert.ok((await page.locator('.side').textContent()).includes('右肺上叶小结节'));
+  await viewer.shows({});
+  await viewer.picture('report');
+});

@@ -1,0 +1,205 @@
+// The pages as they are used: by mouse, by keyboard, without scripts, in a frame; and what is refused.
+//
+// BASE, HOST_PORT; VIEW, LIST, EXAM, LAB: addresses of a session; FORGED, EXPIRED: links; LINK: a good one.
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { assert, required, run } from './harness.mjs';
+
+const base = required('BASE');
+const at = (name) => `${base}${required(name)}`;
+const column = (page, name) => page.locator('th').filter({ hasText: name });
+const cells = (page, label) => page.locator(`td[data-label="${label}"]`).allInnerTexts();
+const sorted = (values) => [...values].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+
+/** Sorting, leafing, narrowing: with and without scripts the same. */
+async function lists(page) {
+  await page.goto(at('LIST'));
+  assert.match(await page.locator('.counts').innerText(), /共 29 份/);
+  assert.equal((await cells(page, '时间')).length, 20, 'a page has as many lines as configured');
+  assert.equal(await column(page, '检查时间').getAttribute('aria-sort'), 'descending');
+  const newest = await cells(page, '时间');
+  assert.deepEqual(newest, sorted(newest).reverse());
+
+  await page.getByRole('link', { name: '下一页' }).click();
+  const rest = await cells(page, '时间');
+  assert.equal(rest.length, 9);
+  assert.ok(rest[0] <= newest.at(-1), 'the second page goes on behind the first');
+  await page.getByRole('link', { name: '首页' }).click();
+  assert.deepEqual(await cells(page, '时间'), newest);
+
+  for (const [heading, label] of [['检查时间', '时间'], ['姓名', '姓名'], ['类型', '类型'], ['项目', '项目'], ['医院', '医院']]) {
+    await column(page, heading).getByRole('link').click();
+    assert.equal(await column(page, heading).getAttribute('aria-sort'), 'ascending', heading);
+    const rising = [await cells(page, label), await followed(page, label)].flat();
+    assert.equal(rising.length, 29, heading);
+    if (label === '时间') assert.deepEqual(rising, sorted(rising));
+    await page.goto(at('LIST'));
+    await column(page, heading).getByRole('link').click();
+    await column(page, heading).getByRole('link').click();
+    assert.equal(await column(page, heading).getAttribute('aria-sort'), 'descending', heading);
+    await page.goto(at('LIST'));
+  }
+  assert.ok(!page.url().includes('%E'), 'no word of the list in its address');
+
+  await page.goto(at('VIEW'));
+  await page.getByLabel('检查类型').selectOption({ label: '检验' });
+  await page.getByRole('button', { name: '查询' }).click();
+  assert.deepEqual([...new Set(await cells(page, '类型'))], ['检验']);
+  assert.equal((await cells(page, '类型')).length, 3);
+  assert.equal(new URL(page.url()).search, '', 'what was asked for is not in the address');
+  await page.getByLabel('检查类型').selectOption({ label: '全部' });
+  await page.getByText('以下为全部患者中的查询结果').waitFor();
+  await page.getByLabel('检查日期从').fill('2026-09-05');
+  await page.getByLabel('到', { exact: true }).fill('2026-09-06');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelectorAll('td.time').length === 2).catch(() => undefined);
+  assert.deepEqual(sorted(await cells(page, '时间')), ['2026-09-05 08:30', '2026-09-06 08:30']);
+  await page.getByRole('button', { name: '重置' }).click();
+  assert.equal((await cells(page, '时间')).length, 20);
+  await page.getByLabel('姓名').fill('没有这个人');
+  await page.getByRole('button', { name: '查询' }).click();
+  await page.getByText('没有符合条件的检查。').waitFor();
+  await page.getByRole('button', { name: '重置' }).click();
+}
+
+async function followed(page, label) {
+  await page.getByRole('link', { name: '下一页' }).click();
+  return cells(page, label);
+}
+
+/** From the list to an exam, through its tabs, and back. */
+async function tabs(page) {
+  await page.goto(at('EXAM'));
+  const names = await page.locator('.tabs a').allInnerTexts();
+  assert.deepEqual(names, ['图文报告', '文字报告', '影像', '电子胶片', '心电波形', '视频', '文档', '申请单', '附件']);
+  for (const name of names.filter((name) => name !== '影像')) {
+    await page.locator('.tabs').getByRole('link', { name, exact: true }).click();
+    assert.equal(await page.locator('.tabs [aria-current="page"]').innerText(), name);
+  }
+  await page.getByRole('link', { name: /第 1 版/ }).click().catch(() => undefined);
+  await page.goto(`${at('EXAM')}?tab=images&basic=1`);
+  const position = () => page.locator('[data-position]').innerText();
+  assert.equal(await position(), '1 / 4');
+  await page.getByRole('link', { name: '下一幅' }).click();
+  assert.equal(await position(), '2 / 4');
+  await page.getByRole('link', { name: '末幅' }).click();
+  assert.equal(await position(), '4 / 4');
+  await page.getByRole('link', { name: '反相' }).click();
+  assert.equal(await position(), '4 / 4', 'a tool leaves the image where it is');
+  await page.goto(at('LAB'));
+  await page.getByRole('link', { name: '白细胞计数 趋势图' }).click();
+  assert.equal((await cells(page, '结果')).length, 3);
+  await page.getByRole('link', { name: /返回检验结果/ }).click();
+  await page.getByRole('link', { name: '检查列表' }).click();
+  await page.locator('h1', { hasText: '检查查询' }).waitFor();
+}
+
+// Whoever goes on before a picture has come breaks it off.
+const tolerated = (text) => text.includes('net::ERR_ABORTED');
+
+await run('use', { tolerated }, async (page) => {
+  await lists(page);
+  await tabs(page);
+
+  // By keyboard alone: the first stop leads past the head of the page, the focus is always seen, and Enter opens.
+  await page.goto(at('LIST'));
+  await page.keyboard.press('Tab');
+  const skip = page.locator('.skip');
+  assert.ok(await skip.evaluate((element) => element === document.activeElement && element.getBoundingClientRect().left >= 0));
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  assert.ok(await page.evaluate(() => document.querySelector('main').contains(document.activeElement)), 'past the head');
+  let last = -1;
+  for (let stop = 0; stop < 12; stop += 1) {
+    const [order, seen] = await page.evaluate(() => {
+      const all = [...document.querySelectorAll('a, button, input, select')];
+      const style = getComputedStyle(document.activeElement);
+      return [all.indexOf(document.activeElement), style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2];
+    });
+    assert.ok(order > last, 'the focus goes as the page reads');
+    assert.ok(seen, 'the focus is seen');
+    last = order;
+    await page.keyboard.press('Tab');
+  }
+  await page.locator('td.title a').first().focus();
+  await page.keyboard.press('Enter');
+  await page.locator('.patient h1').waitFor();
+
+  // The wheel, the arrows and the slider go through a series; the address follows.
+  await page.goto(`${at('EXAM')}?tab=images&basic=1`);
+  const position = page.locator('[data-position]');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('End');
+  assert.equal(await position.innerText(), '4 / 4');
+  await page.waitForFunction(() => document.querySelector('[data-frames]').alt.endsWith('4 / 4'));
+  assert.match(page.url(), /[?&]i=4/);
+  await page.locator('.slider').fill('2');
+  assert.equal(await position.innerText(), '2 / 4');
+  await page.locator('.frame').hover();
+  await page.mouse.wheel(0, 100);
+  await page.waitForFunction(() => document.querySelector('[data-position]').textContent === '3 / 4');
+
+  await page.addInitScript(() => { window.print = () => { window.printed = (window.printed ?? 0) + 1; }; });
+  await page.goto(`${at('EXAM')}?tab=text`);
+  await page.getByRole('button', { name: '打印' }).click();
+  assert.equal(await page.evaluate(() => window.printed), 1);
+});
+
+await run('use-plain', { tolerated, javaScript: false }, async (page) => {
+  await lists(page);
+  await tabs(page);
+  assert.equal(await page.getByRole('button', { name: '打印' }).count(), 0, 'a button that does nothing is not shown');
+});
+
+await run('use-phone', { viewport: { width: 390, height: 844 }, touch: true, tolerated }, async (page) => {
+  await page.goto(at('LIST'));
+  const small = await page.evaluate(() => [...document.querySelectorAll('main a, main button, main select, main input')]
+    .filter((element) => element.offsetParent !== null)
+    .map((element) => [element.textContent.trim() || element.name, element.getBoundingClientRect()])
+    .filter(([, box]) => box.height < 24 || box.width < 24)
+    .map(([name, box]) => `${name} ${box.width}×${box.height}`));
+  assert.deepEqual(small, [], 'everything can be hit with a finger');
+  await page.locator('td.title a').first().tap();
+  await page.locator('.tabs a').last().scrollIntoViewIfNeeded();
+});
+
+const refused = (text) => text.includes('status of 4') || tolerated(text);
+await run('use-refused', { tolerated: refused }, async (page) => {
+  for (const [name, status, words] of [['FORGED', 403, '链接无效或已过期'], ['EXPIRED', 403, '链接无效或已过期'], ['ENDED', 403, '会话已失效'], ['NOTHING', 404, '没有找到符合条件的检查'], ['MALFORMED', 400, '请求有误']]) {
+    const answer = await page.goto(at(name));
+    assert.equal(answer.status(), status, name);
+    assert.ok((await page.locator('main').innerText()).includes(words), name);
+    await page.screenshot({ path: join(required('OUT'), `refused-${name.toLowerCase()}.png`) });
+  }
+  // A code: wrong digits, then right ones.
+  await page.goto(at('CODE'));
+  await page.getByLabel('身份证号后四位').fill('0018');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').waitFor();
+  await page.screenshot({ path: join(required('OUT'), 'refused-code.png') });
+  await page.getByLabel('身份证号后四位').fill('0019');
+  await page.getByRole('button', { name: '查看' }).click();
+  await page.locator('.patient h1').waitFor();
+});
+
+// In a hospital's own window, on another host, with cookies shut out: the pages open, close and speak to the window.
+const sites = ['allowed', 'foreign'].map((name) => `http://${name === 'allowed' ? 'localhost' : '127.0.0.1'}:${required('HOST_PORT')}`);
+const host = createServer((_, response) => {
+  response.setHeader('Content-Type', 'text/html; charset=utf-8');
+  response.end(`<!doctype html><title>HIS</title><style>body,iframe{margin:0;border:0;width:100%;height:98vh}</style><script>addEventListener('message', (event) => { window.heard = event.data; });</script><iframe src="${at('LINK')}"></iframe>`);
+});
+await new Promise((resolve) => host.listen(Number(required('HOST_PORT')), '127.0.0.1', resolve));
+await run('use-framed', { tolerated, args: ['--test-third-party-cookie-phaseout'] }, async (page, viewer, context) => {
+  await page.goto(sites[0]);
+  const frame = page.frameLocator('iframe');
+  await frame.locator('.patient h1').waitFor();
+  await frame.locator('.tabs').getByRole('link', { name: '申请单' }).click();
+  await frame.getByRole('button', { name: '关闭' }).click();
+  await page.waitForFunction(() => window.heard?.type === 'yingku.close');
+  assert.deepEqual(await context.cookies(), [], 'nothing is kept in cookies');
+});
+await run('use-foreign', { tolerated: (text) => tolerated(text) || text.includes('frame-ancestors') || text.includes('ERR_BLOCKED_BY_RESPONSE') }, async (page) => {
+  await page.goto(sites[1]);
+  assert.equal(await page.frameLocator('iframe').locator('.patient').count(), 0, 'no other site shows them');
+});
+host.close();

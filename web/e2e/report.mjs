@@ -1,0 +1,42 @@
+// The report beside the images: of the exam that is looked at, as words and as pages, open where there is room.
+import { address, assert, run } from './harness.mjs';
+
+await run('report', {}, async (page, viewer) => {
+  await page.goto(address());
+  await viewer.shows({ loaded: 12 });
+  const side = page.locator('.side');
+  const picture = side.locator('img.page');
+  await picture.waitFor();
+  await picture.evaluate((image) => image.decode());
+  assert.ok((await picture.evaluate((image) => image.naturalWidth)) >= 900, 'the page is drawn sharply');
+  assert.ok((await side.textContent()).includes('2026-09-02'), 'it says whose report it is');
+  await viewer.picture('pages');
+  const [opened] = await Promise.all([page.waitForEvent('popup'), picture.click()]);
+  await opened.close();
+  // A prior exam in the other pane: its own report, as long as that pane is looked at.
+  await viewer.tool('layout');
+  await page.locator('[data-layout="1×2"]').click();
+  await viewer.shows({}, '2');
+  await viewer.pane('2').focus();
+  await page.locator('.prior > button').click();
+  await page.locator('.prior .thumbnail').first().click();
+  await viewer.shows({ count: 12 }, '2');
+  await page.locator('.side', { hasText: '上次检查未见结节' }).waitFor();
+  assert.ok((await side.textContent()).includes('2026-09-03'));
+  assert.equal(await picture.count(), 0, 'not the pages of the other exam');
+  await viewer.picture('prior');
+  await viewer.pane('1').focus();
+  await picture.waitFor();
+  assert.ok(!(await side.textContent()).includes('上次检查未见结节'));
+  await side.getByRole('button', { name: '关闭' }).click();
+  assert.equal(await side.count(), 0);
+});
+
+// On a small screen it waits until it is asked for.
+await run('report-small', { viewport: { width: 1024, height: 768 } }, async (page, viewer) => {
+  await page.goto(address());
+  await viewer.shows({ loaded: 12 });
+  assert.equal(await page.locator('.side').count(), 0);
+  await page.locator('[data-way="report"]').click();
+  await page.locator('.side img.page').evaluate((image) => image.decode());
+});

@@ -1,0 +1,40 @@
+// Starts the viewer: the exam stands in the page, its first image is fetched while the engine is still on its way.
+
+import './polyfill.ts';
+import { render } from 'preact';
+import './style.css';
+import { prepare } from './dicom/frames.ts';
+import { chooseRenderer } from './engine/capability.ts';
+import { readDescription } from './exam.ts';
+import { stackOf } from './stacks.ts';
+import { App } from './ui/App.tsx';
+import { firstShelf } from './ui/hanging.ts';
+import { words } from './words.ts';
+
+async function start(): Promise<void> {
+  const root = document.getElementById('viewer')!;
+  const description = readDescription();
+  const engine = import('./engine/index.ts');
+  const renderer = chooseRenderer();
+  const first = firstShelf(description);
+  if (first) {
+    stackOf(description.links.dicomweb, first.series).then(
+      (slices) => slices[0] && prepare(slices[0], renderer === 'gpu'),
+      // Said in the pane, which asks again.
+      () => undefined,
+    );
+  }
+  const loaded = await engine;
+  loaded.start(renderer);
+  root.textContent = '';
+  render(<App description={description} engine={loaded} />, root);
+  document.documentElement.setAttribute('data-viewer', 'started');
+}
+
+start().catch((error: unknown) => {
+  const note = document.getElementById('viewer-failed');
+  if (note) note.hidden = false;
+  const wait = document.getElementById('viewer-wait');
+  if (wait) wait.textContent = words.failed;
+  throw error;
+});
