@@ -121,6 +121,15 @@ export class Viewer {
     });
   }
 
+  /** Chooses a series by words of its thumbnail; what the pane showed before can no longer be taken for it. */
+  async open(words, wanted = {}, id = '1') {
+    const thumbnail = this.page.locator('.thumbnail', { hasText: words });
+    const series = await thumbnail.getAttribute('data-series');
+    await thumbnail.click();
+    await this.shows({ series, ...wanted }, id);
+    await this.settled();
+  }
+
   /** The place on the page of a pixel of an image that is neither turned nor moved. */
   async at(column, row, rows = 256, columns = 256, id = '1') {
     const box = await this.pane(id).locator('.image').boundingBox();

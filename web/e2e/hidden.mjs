@@ -5,8 +5,7 @@ await run('hidden', {}, async (page, viewer) => {
   await page.goto(address());
   await viewer.shows({});
   const choose = async (name, series) => {
-    await page.locator('.thumbnail', { hasText: name }).click();
-    await page.locator(`[data-pane="1"][data-state="shown"][data-series="${series}"]`).waitFor();
+    await viewer.open(name, { series });
     await page.keyboard.press('x');
     await viewer.shows({ zoom: '1.000' });
     await viewer.settled();

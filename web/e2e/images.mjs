@@ -100,23 +100,19 @@ await run('images', {}, async (page, viewer) => {
   await viewer.tool('window');
 
   // Lengths are marked on a detector, and are pixels where nothing says how large they are.
-  const series = (name) => page.locator('.thumbnail', { hasText: name });
-  await series('胸片').click();
-  await viewer.shows({ count: 1 });
+  await viewer.open('胸片', { count: 1 });
   await viewer.tool('length');
   await viewer.drag(await viewer.at(64, 128), await viewer.at(164, 128));
   near(await viewer.measured('([\\d.]+) mm \\(探测器平面\\)'), 20, 0.3, 'length on the detector');
   await viewer.picture('detector');
-  await series('截图').click();
-  await viewer.shows({ count: 1, sides: '' });
+  await viewer.open('截图', { count: 1, sides: '' });
   await viewer.drag(await viewer.at(64, 128), await viewer.at(164, 128));
   near(await viewer.measured('([\\d.]+) px'), 100, 1, 'length in pixels');
   await viewer.tool('erase');
   await viewer.tool('window');
 
   // Colours come out as they went in: red, green and blue thirds.
-  await series('彩色').click();
-  await viewer.shows({ count: 1 });
+  await viewer.open('彩色', { count: 1 });
   const colors = await page.evaluate(() => {
     const source = document.querySelector('[data-pane="1"] .image canvas');
     const copy = document.createElement('canvas');
@@ -132,8 +128,7 @@ await run('images', {}, async (page, viewer) => {
   colors.flat().forEach((value, at) => near(value, pure.flat()[at], 2, 'a colour'));
 
   // Side by side: two series, linked, with lines where they cross.
-  await series('平扫').click();
-  await viewer.shows({ count: 12 });
+  await viewer.open('平扫', { count: 12 });
   await viewer.tool('layout');
   await page.locator('[data-layout="1×2"]').click();
   await viewer.shows({ count: 3 }, '2');

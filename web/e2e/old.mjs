@@ -31,8 +31,7 @@ await run('old', { tolerated: refused }, async (page, viewer) => {
   await viewer.shows({});
   let first;
   for (const name of required('SYNTAXES').split(',')) {
-    await page.locator('.thumbnail', { hasText: name }).click();
-    await page.locator(`[data-pane="1"][data-state="shown"][data-series="${required(`SERIES_${name}`)}"]`).waitFor();
+    await viewer.open(name, { series: required(`SERIES_${name}`) });
     await viewer.tool('rectangle');
     await viewer.drag(await viewer.at(8, 8, 128, 128), await viewer.at(119, 119, 128, 128));
     const found = { mean: await viewer.measured('均值 (-?[\\d.]+)'), most: await viewer.measured('范围 -?[\\d.]+ … (-?[\\d.]+)') };

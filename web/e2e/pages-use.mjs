@@ -8,7 +8,10 @@ import { assert, required, run } from './harness.mjs';
 const base = required('BASE');
 const at = (name) => `${base}${required(name)}`;
 const column = (page, name) => page.locator('th').filter({ hasText: name });
-const cells = (page, label) => page.locator(`td[data-label="${label}"]`).allInnerTexts();
+const cells = async (page, label) => {
+  await page.waitForLoadState();
+  return page.locator(`td[data-label="${label}"]`).allInnerTexts();
+};
 const sorted = (values) => [...values].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 
 /** Sorting, leafing, narrowing: with and without scripts the same. */

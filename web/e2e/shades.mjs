@@ -14,8 +14,7 @@ await run('shades', {}, async (page, viewer) => {
   });
   await page.setViewportSize({ width: 1280 + odd[0], height: 800 + odd[1] });
   for (const [name, series] of required('SHADES').split(',').map((one) => one.split(':'))) {
-    await page.locator('.thumbnail', { hasText: name }).click();
-    await page.locator(`[data-pane="1"][data-state="shown"][data-series="${series}"]`).waitFor();
+    await viewer.open(name, { series });
     await page.keyboard.press('x');
     await viewer.shows({ zoom: '1.000' });
     await viewer.settled();
@@ -27,8 +26,7 @@ await run('shades', {}, async (page, viewer) => {
     await viewer.picture(name);
   }
   // The table has a name in the corner; any window of the reader takes its place.
-  await page.locator('.thumbnail', { hasText: 'voilut' }).click();
-  await viewer.shows({ table: 'VOI LUT', series: required('SHADES').split(',')[0].split(':')[1] });
+  await viewer.open('voilut', { table: 'VOI LUT' });
   const middle = await viewer.at(64, 64, 128, 128);
   await viewer.drag(middle, [middle[0] + 40, middle[1]]);
   await viewer.shows({ table: '' });

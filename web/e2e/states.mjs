@@ -12,6 +12,7 @@ await run('states', {}, async (page, viewer) => {
   await page.locator('[data-state-uid="2.25.7000.31.1"]').click();
   // The third image, with its window, its displayed area and what is drawn on it.
   await viewer.shows({ index: 2, presentation: '2.25.7000.31.1', width: 300, center: 60 });
+  await viewer.settled();
   const box = await viewer.pane().locator('.image').boundingBox();
   const zoom = Math.min(box.width, box.height) / 128;
   assert.ok(Math.abs((await viewer.number('zoom')) - zoom) < zoom * 0.02, `the block fills the pane: ${await viewer.value('zoom')} is not ${zoom}`);
