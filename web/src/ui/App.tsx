@@ -83,7 +83,7 @@ export function App({ description, engine }: AppProps) {
   // At once: the next key may be meant for it.
   useLayoutEffect(() => engine.choose(tool), [engine, tool]);
   useLayoutEffect(() => engine.setActive(active), [engine, active]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     Object.assign(engine.options, flags);
     engine.redraw();
   }, [engine, flags]);

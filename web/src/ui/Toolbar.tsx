@@ -1,6 +1,6 @@
 // The tools, each with its sign and word.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Preset } from '../exam.ts';
 import type { Presentation } from '../dicom/presentation.ts';
 import type { ToolName, Turn } from '../engine/index.ts';
@@ -71,7 +71,7 @@ export function Toolbar(props: ToolbarProps) {
     act();
   };
   // An open menu has the focus; it is left by Escape, and by a press elsewhere.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!menu) return undefined;
     bar.current?.querySelector<HTMLElement>('[role="menuitemradio"]')?.focus();
     const elsewhere = (event: Event) => {

@@ -1,6 +1,6 @@
 // Three planes through a volume over the panes, loaded on demand where there is a graphics processor.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Slice } from '../dicom/slice.ts';
 import type { Planes } from '../engine/volume.ts';
 import type { Exam, Preset } from '../exam.ts';
@@ -21,7 +21,8 @@ export function Volume({ slices, exam, presets, onClose }: VolumeProps) {
   const [mip, setMip] = useState(0);
   const planes = useRef<Planes | undefined>(undefined);
   const back = useRef<HTMLButtonElement>(null);
-  useEffect(() => back.current?.focus(), []);
+  // At once: the next key is meant for it.
+  useLayoutEffect(() => back.current?.focus(), []);
   useEffect(() => {
     let gone = false;
     setState('loading');
@@ -41,7 +42,7 @@ export function Volume({ slices, exam, presets, onClose }: VolumeProps) {
       planes.current = undefined;
     };
   }, [attempt]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent) => event.key === 'Escape' && onClose();
     document.addEventListener('keydown', press);
     return () => document.removeEventListener('keydown', press);
