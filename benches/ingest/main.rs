@@ -5,6 +5,8 @@
 //! milliseconds for each sync, `-- grow` the pace while a million small instances come in. Variables are described in `docs/performance.md`.
 //! Only ratios of one run count.
 
+#[path = "../peers/elements.rs"]
+mod elements;
 mod grow;
 mod load;
 mod memory;

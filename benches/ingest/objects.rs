@@ -1,5 +1,7 @@
 //! Synthetic objects: a template whose UIDs are written over before each send.
 
+use super::elements::element;
+
 const CT_IMAGE_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.2";
 const MULTI_FRAME_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.7.3";
 const EXPLICIT_VR_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
@@ -132,21 +134,4 @@ fn data_set(
     head.extend([0xE0, 0x7F, 0x10, 0x00, b'O', b'W', 0, 0]);
     head.extend(pixel_bytes.to_le_bytes());
     head
-}
-
-fn element(group: u16, element: u16, vr: &str, value: &[u8]) -> Vec<u8> {
-    let mut value = value.to_vec();
-    if value.len() % 2 == 1 {
-        value.push(if vr == "UI" { 0 } else { b' ' });
-    }
-    let mut bytes = [group.to_le_bytes(), element.to_le_bytes()].concat();
-    bytes.extend(vr.as_bytes());
-    if vr == "OB" {
-        bytes.extend([0, 0]);
-        bytes.extend((value.len() as u32).to_le_bytes());
-    } else {
-        bytes.extend((value.len() as u16).to_le_bytes());
-    }
-    bytes.extend(value);
-    bytes
 }

@@ -3,6 +3,8 @@
 //! `make bench-web` stores the same CT series in both archives; `web/bench/measure.mjs` opens each viewer in Chromium, on
 //! loopback and over an emulated line that lies before all of them alike. Variables are described in `docs/performance.md`.
 
+#[path = "../peers/elements.rs"]
+mod elements;
 mod orthanc;
 #[path = "../peers/processes.rs"]
 #[expect(dead_code, reason = "the programs are shared with benches that speak DICOM to them")]

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use yingku::dicom::part10;
 
+use super::elements::element;
+
 /// Study Instance UID.
 pub const STUDY: &str = "2.25.7003";
 /// Accession Number.
@@ -106,17 +108,5 @@ fn pixels(slice: u32) -> Vec<u8> {
             bytes.extend(stored.to_le_bytes());
         }
     }
-    bytes
-}
-
-fn element(group: u16, element: u16, vr: &str, value: &[u8]) -> Vec<u8> {
-    let mut value = value.to_vec();
-    if value.len() % 2 == 1 {
-        value.push(if vr == "UI" { 0 } else { b' ' });
-    }
-    let mut bytes = [group.to_le_bytes(), element.to_le_bytes()].concat();
-    bytes.extend(vr.as_bytes());
-    bytes.extend((value.len() as u16).to_le_bytes());
-    bytes.extend(value);
     bytes
 }

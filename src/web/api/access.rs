@@ -124,6 +124,25 @@ impl Inner {
         Ok(Caller { reader, follow: client.follow, recognitions: client.recognitions })
     }
 
+    /// Lets a known caller go on, by whose name the request is answered; what goes well counts as a success of this
+    /// interface.
+    pub(in crate::web) async fn let_in(
+        &self,
+        interface: &'static str,
+        peer: SocketAddr,
+        mut request: Request,
+        next: Next,
+    ) -> Result<Response, Problem> {
+        let caller = self.caller(request.headers(), request.extensions().get(), peer.ip().to_canonical()).await?;
+        let client = caller.reader.actor.name.clone();
+        request.extensions_mut().insert(caller);
+        let response = next.run(request).await;
+        if response.status().is_success() {
+            self.archive.note_success(interface, &client);
+        }
+        Ok(response)
+    }
+
     /// Waits for a turn at the database.
     pub(in crate::web) async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
         self.turns.acquire().await.map_err(|_| Code::Failed.into())
@@ -134,21 +153,10 @@ impl Inner {
 pub(super) async fn enter(
     State(ApiState(inner)): State<ApiState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    match inner.caller(request.headers(), request.extensions().get(), peer.ip().to_canonical()).await {
-        Ok(caller) => {
-            let client = caller.reader.actor.name.clone();
-            request.extensions_mut().insert(caller);
-            let response = next.run(request).await;
-            if response.status().is_success() {
-                inner.archive.note_success("API", &client);
-            }
-            response
-        }
-        Err(problem) => problem.into_response(),
-    }
+    inner.let_in("API", peer, request, next).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 /// The client whose key was said, or whose certificate was shown when nothing was said, from an address of its own. All

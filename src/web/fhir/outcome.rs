@@ -65,21 +65,10 @@ pub(super) fn resource(status: StatusCode, body: &Value) -> Response {
 pub(super) async fn enter(
     State(ApiState(inner)): State<ApiState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    match inner.caller(request.headers(), request.extensions().get(), peer.ip().to_canonical()).await {
-        Ok(caller) => {
-            let client = caller.reader.actor.name.clone();
-            request.extensions_mut().insert(caller);
-            let response = next.run(request).await;
-            if response.status().is_success() {
-                inner.archive.note_success("FHIR", &client);
-            }
-            response
-        }
-        Err(problem) => Outcome(problem).into_response(),
-    }
+    inner.let_in("FHIR", peer, request, next).await.unwrap_or_else(|problem| Outcome(problem).into_response())
 }
 
 /// Anything that is no resource of ours.
