@@ -39,7 +39,7 @@ fn put(root: &Path, relative: impl AsRef<Path>, bytes: &[u8]) -> PathBuf {
 /// Waits until a file is there.
 async fn appears(path: &Path) {
     let what = format!("{} appears", path.display());
-    eventually(Duration::from_secs(30), &what, || async { path.is_file().then_some(()) }).await;
+    eventually(Duration::from_secs(120), &what, || async { path.is_file().then_some(()) }).await;
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {

@@ -170,7 +170,7 @@ async fn a_file_that_grows_is_taken_when_it_is_whole() {
     for piece in bytes.chunks(bytes.len() / 8 + 1) {
         file.write_all(piece).unwrap();
         let began = std::time::Instant::now();
-        eventually(Duration::from_secs(5), "a while has passed", || async {
+        eventually(Duration::from_secs(120), "a while has passed", || async {
             (began.elapsed() > Duration::from_millis(400)).then_some(())
         })
         .await;
@@ -194,7 +194,7 @@ async fn links_are_not_followed_and_a_file_that_cannot_be_moved_is_stored_once()
     std::fs::write(folder.path().join("done"), "in the way").unwrap();
     let server = start(folder.path()).await;
     put(folder.path(), "one.dcm", &small_instance(1, 64).bytes());
-    eventually(Duration::from_secs(30), "the file is stored", || async {
+    eventually(Duration::from_secs(120), "the file is stored", || async {
         (server.stored().await.count() == 1).then_some(())
     })
     .await;

@@ -79,7 +79,7 @@ impl Samba {
             .spawn()
             .unwrap();
         let samba = Self { child, port, user, folder };
-        eventually(Duration::from_secs(30), "Samba listens", || async {
+        eventually(Duration::from_secs(120), "Samba listens", || async {
             samba.client(PASSWORD, "ls").status.success().then_some(())
         })
         .await;
@@ -199,7 +199,7 @@ async fn a_watched_folder_takes_what_devices_bring_over_smb() {
     for path in ["done/A0001/知情同意书.jpg", "done/影像/胸部 001"] {
         let path = samba.share().join(path);
         let what = format!("{} appears", path.display());
-        eventually(Duration::from_secs(60), &what, || async { path.is_file().then_some(()) }).await;
+        eventually(Duration::from_secs(120), &what, || async { path.is_file().then_some(()) }).await;
     }
     let database = server.database();
     assert_eq!(count_rows(&database, "SELECT COUNT(*) AS n FROM attachment WHERE kind = 'consent'").await, 1);

@@ -18,7 +18,7 @@ const SLOWLY: &str = "bytes_per_second = 400000\nassociations = 3\nbatch_instanc
 
 async fn arrive(database: &yingku::index::DatabaseConfig, at_least: i64) {
     let what = format!("{at_least} instances arrive");
-    eventually(Duration::from_secs(60), &what, || async {
+    eventually(Duration::from_secs(120), &what, || async {
         (count_rows(database, ALL).await >= at_least).then_some(())
     })
     .await;
@@ -119,7 +119,7 @@ async fn loses_nothing_without_room(limit: impl Fn(u64) -> Limit) {
     let refused: Vec<&str> = answers.iter().filter(|a| !a.is_acknowledged()).map(|a| a.status.as_str()).collect();
     assert!(taken > 0 && !refused.is_empty(), "{taken} taken, {} refused", refused.len());
     assert!(refused.iter().all(|status| status.starts_with("A7")), "out of resources, not {refused:?}");
-    eventually(Duration::from_secs(30), "the full disk is told of", || async {
+    eventually(Duration::from_secs(120), "the full disk is told of", || async {
         let log = front.log();
         let words = ["disk is full", "disk I/O error", "No space left"];
         words.iter().any(|words| log.contains(words)).then_some(())
@@ -166,7 +166,7 @@ async fn wait_for_room(limit: Limit, section: impl Fn(&ServerProcess) -> String)
 
     in_state(&front.database(), "confirmed", 4).await;
     let told = "SELECT COUNT(*) AS n FROM forward WHERE state = 0 AND attempts > 1 AND reason LIKE '%A700%'";
-    eventually(Duration::from_secs(30), "it was refused more than once, and waits", || async {
+    eventually(Duration::from_secs(120), "it was refused more than once, and waits", || async {
         (count_rows(&front.database(), told).await == 1).then_some(())
     })
     .await;
@@ -268,7 +268,7 @@ async fn an_upstream_that_is_away_is_waited_for_and_what_it_refuses_is_parked_wi
     std::fs::write(&private, file).unwrap();
     paths.push(private);
     assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
-    eventually(Duration::from_secs(30), "the front has tried", || async {
+    eventually(Duration::from_secs(120), "the front has tried", || async {
         front.log().contains("does not take instances").then_some(())
     })
     .await;

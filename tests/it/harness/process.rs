@@ -100,7 +100,7 @@ impl ServerProcess {
         self.spawn(limit, &[]);
         let (address, log) = (self.http, self.log_path());
         let child = self.child.as_mut().unwrap();
-        eventually(Duration::from_secs(30), "the server is ready", || {
+        eventually(Duration::from_secs(120), "the server is ready", || {
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {ended:?}\n{}", read(&log));
             async move { http_get(address, "/readyz").filter(|(status, _)| *status == 200) }
@@ -112,7 +112,7 @@ impl ServerProcess {
     pub async fn run_to_its_end_with(&mut self, library: &Path) -> ExitStatus {
         self.spawn(Limit::None, &[("LD_PRELOAD", library)]);
         let mut child = self.child.take().unwrap();
-        eventually(Duration::from_secs(30), "the server ends", || {
+        eventually(Duration::from_secs(120), "the server ends", || {
             let ended = child.try_wait().unwrap();
             async move { ended }
         })
@@ -186,7 +186,7 @@ impl ServerProcess {
     pub async fn terminate(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
         super::run(Command::new("kill").arg("-TERM").arg(child.id().to_string()));
-        eventually(Duration::from_secs(30), "the server ends", || {
+        eventually(Duration::from_secs(120), "the server ends", || {
             let ended = child.try_wait().unwrap();
             async move { ended }
         })

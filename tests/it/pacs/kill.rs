@@ -22,7 +22,7 @@ async fn a_server_killed_while_it_fetches_completes_after_its_restart() {
     pacs.start_python(server.dicom().port(), images.folder(), "slow");
 
     register(server.http(), &[]).await;
-    let some = eventually(Duration::from_secs(30), "some images are here", || async {
+    let some = eventually(Duration::from_secs(120), "some images are here", || async {
         Some(server.stored().await.count()).filter(|count| *count > 5)
     })
     .await;

@@ -98,7 +98,7 @@ async fn d_x12_the_last_success_of_each_neighbour_and_what_waits_are_shown_also_
     server.start_again(Limit::None).await;
     let address = server.http();
     // Counted at the start and from time to time.
-    eventually(Duration::from_secs(10), "what waits is counted", || async move {
+    eventually(Duration::from_secs(120), "what waits is counted", || async move {
         let shown = http_get(address, "/metrics")?.1;
         let lines = [
             "yingku_inbox_messages{state=\"done\"} 1",
@@ -108,7 +108,7 @@ async fn d_x12_the_last_success_of_each_neighbour_and_what_waits_are_shown_also_
         lines.iter().all(|line| shown.contains(line)).then_some(())
     })
     .await;
-    eventually(Duration::from_secs(10), "the last success is known again", || async move {
+    eventually(Duration::from_secs(120), "the last success is known again", || async move {
         success("ArchiveAutoReport", "ris", &http_get(address, "/metrics")?.1)
             .filter(|at| (at - registered).abs() < 0.01)
     })
@@ -232,7 +232,7 @@ async fn a_server_whose_object_folder_is_gone_is_not_ready_until_it_is_back_and_
         assert!(body.contains(r#""database":true"#) && body.contains(r#""objects":false"#), "{body}");
     }
     assert!(!made_again, "what lies beneath an unmounted disk is not written to");
-    eventually(Duration::from_secs(5), "it is ready again", || async {
+    eventually(Duration::from_secs(120), "it is ready again", || async {
         ask().await.ok().filter(|(status, _)| *status == 200)
     })
     .await;
