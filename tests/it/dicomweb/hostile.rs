@@ -64,7 +64,7 @@ async fn sizes_and_numbers_have_their_limits() {
 
 fn raw(world: &World, head: &str, body: &[u8]) -> TcpStream {
     let mut connection = TcpStream::connect(world.address).unwrap();
-    connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let start = format!(
         "POST {STUDIES} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OWN}\r\nContent-Type: {KIND}\r\n{head}\r\n"
     );

@@ -10,7 +10,7 @@ use yingku::dimse::PeerConfig;
 use crate::archive::sender::send_all;
 use crate::harness::{TestServer, count_rows, eventually, free_port, python, small_instance};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A receiver; it ends when its input does.
 pub struct Receiver {

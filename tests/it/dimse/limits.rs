@@ -17,7 +17,7 @@ use super::{TestListener, ct_file, target};
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
 use crate::harness::{TestDatabase, TestServer, texts};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_associations_over_the_limit_are_refused_for_now_and_those_inside_go_on() {

@@ -133,7 +133,7 @@ async fn a_connection_that_does_not_shake_hands_is_closed_after_artim() {
         // The beginning of a ClientHello, and no more.
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(&[0x16, 0x03, 0x01, 0x02, 0x00]).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         stream.read_to_end(&mut Vec::new()).is_ok()
     });
 
@@ -184,7 +184,7 @@ impl StoreScp {
     fn target(&self, tls: PeerTlsConfig) -> ScuTarget {
         let title = |text| AeTitle::parse(text).unwrap();
         let mut target = ScuTarget::new("127.0.0.1", self.port, title("YINGKU"), title("STORESCP"));
-        target.timeout = Duration::from_secs(20);
+        target.timeout = Duration::from_secs(120);
         target.tls = Some(tls);
         target
     }

@@ -119,7 +119,7 @@ child=$!
                 return;
             }
             let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(started.elapsed().as_secs() < 60, "PostgreSQL does not start: {log}");
+            assert!(started.elapsed().as_secs() < 120, "PostgreSQL does not start: {log}");
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
     }

@@ -95,7 +95,7 @@ impl Pacs {
         self.child = Some(keeper.spawn().unwrap());
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(30), "the PACS does not start: {}", self.log());
+            assert!(started.elapsed() < Duration::from_secs(120), "the PACS does not start: {}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }

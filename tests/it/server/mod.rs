@@ -194,7 +194,7 @@ async fn a_connection_that_does_not_say_its_request_is_closed_and_disturbs_nobod
             .map(|_| {
                 let mut stream = TcpStream::connect(address).unwrap();
                 stream.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n").unwrap();
-                stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
                 stream
             })
             .collect();

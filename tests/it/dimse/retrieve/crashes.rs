@@ -6,7 +6,7 @@ use crate::harness::{Limit, ServerProcess, http_get, small_instance};
 
 const OBJECTS: u32 = 40;
 const STUDY: &str = "2.25.7001";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server with a study of forty objects, and one slow destination.
 async fn server(destination: u16) -> ServerProcess {
