@@ -125,7 +125,7 @@ async fn a_peer_can_be_bound_to_its_certificate_in_each_way() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_does_not_shake_hands_is_closed_after_artim() {
     let authority = Authority::new();
-    let config = DicomConfig { artim_timeout_ms: 300, ..tls(&authority, ClientCertificate::None) };
+    let config = DicomConfig { artim_timeout_ms: 2000, ..tls(&authority, ClientCertificate::None) };
     let listener = TestListener::start_with_peers(config, &[PEER]).await;
     let address = listener.tls.unwrap();
 
