@@ -17,7 +17,7 @@ fn share(path: &Path) -> FileShareConfig {
         path: path.to_owned(),
         organization: "ORG-T01".to_owned(),
         settle_seconds: 0,
-        sidecar_wait_seconds: 1,
+        sidecar_wait_seconds: 3,
         poll_ms: 50,
         lease_ms: 1000,
         ..FileShareConfig::default()
