@@ -147,7 +147,7 @@ async fn a_request_that_was_answered_is_reported_by_the_server_that_starts_after
     let port = free_port();
     let more = format!(
         "\n[[peer]]\nae_title = 'MODALITY'\nhost = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'\n\
-         [jobs]\nlease_ms = 1500\npoll_ms = 50\n[dicom.commitment]\nwait_on_association_ms = 0\n"
+         [jobs]\nlease_ms = 5000\npoll_ms = 50\n[dicom.commitment]\nwait_on_association_ms = 0\n"
     );
     let mut server = ServerProcess::start_with(&more).await;
     let folder = tempfile::tempdir().unwrap();

@@ -18,10 +18,8 @@ async fn refused(behaviour: &str, settings: &str) -> (Standing, usize) {
         until(&index, "the look has ended", |standing| standing.checks > 0 && !standing.error.is_empty()).await;
     assert_eq!(standing.state, "waiting", "it is tried again later");
     let address = server.http();
-    eventually(PATIENCE, "it is ready", || async move {
-        http_get(address, "/readyz").filter(|(status, _)| *status == 200)
-    })
-    .await;
+    let ready = || async move { http_get(address, "/readyz").filter(|(status, _)| *status == 200) };
+    eventually(PATIENCE, "it is ready", ready).await;
     let stored = server.stored().await.count();
     server.stop().await;
     (standing, stored)

@@ -78,6 +78,11 @@ impl Pacs {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// Lets one that is halting go on, now and later.
+    pub fn go_on(&self) {
+        std::fs::write(self.folder.path().join("calls.go"), "").unwrap();
+    }
+
     /// Sends images to it as a modality does.
     pub fn load(&self, images: &Path) {
         let mut command = Command::new(tool("storescu", Package::Debian("dcmtk")));
