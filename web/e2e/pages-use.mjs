@@ -135,7 +135,7 @@ await run('use', { tolerated }, async (page) => {
   await page.keyboard.press('End');
   assert.equal(await position.innerText(), '4 / 4');
   await page.waitForFunction(() => document.querySelector('[data-frames]').alt.endsWith('4 / 4'));
-  assert.match(page.url(), /[?&]i=4/);
+  await page.waitForURL(/[?&]i=4/);
   await page.locator('.slider').fill('2');
   assert.equal(await position.innerText(), '2 / 4');
   await page.locator('.frame').hover();

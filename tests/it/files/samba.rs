@@ -185,8 +185,8 @@ async fn a_watched_folder_takes_what_devices_bring_over_smb() {
         name: "scans".to_owned(),
         path: samba.share(),
         organization: "ORG-T01".to_owned(),
-        settle_seconds: 1,
-        sidecar_wait_seconds: 1,
+        settle_seconds: 3,
+        sidecar_wait_seconds: 3,
         poll_ms: 50,
         lease_ms: 1000,
         ..FileShareConfig::default()

@@ -1,7 +1,8 @@
 //! A fresh database for each test, on either engine.
 //!
 //! PostgreSQL is a throw-away cluster of this test process: no password, a socket in a private folder, no sync to
-//! the disk (the machine's loss of power is not what these tests are about).
+//! the disk (the machine's loss of power is not what these tests are about), statistics only when a test asks for them (plans
+//! are not to change while they are looked at).
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -102,7 +103,7 @@ as=""
 if [ "$(id -u)" = 0 ]; then chown postgres "$0"; as="setpriv --reuid=postgres --regid=postgres --clear-groups"; fi
 $as "$1/initdb" -D "$0/data" -A trust -U yingku -E UTF8 --locale=C --no-sync || exit 1
 $as "$1/postgres" -D "$0/data" -k "$0" -c listen_addresses= -c max_connections=400 -c fsync=off \
-    -c synchronous_commit=off -c shared_buffers=64MB </dev/null &
+    -c synchronous_commit=off -c shared_buffers=64MB -c autovacuum=off </dev/null &
 child=$!
 "#;
         let keeper = keeper::keep(&folder, start, &[programs.to_str().unwrap()]);
