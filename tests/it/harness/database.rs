@@ -27,7 +27,7 @@ impl TestDatabase {
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/yingku.db", folder.path().display());
-        Self { config: DatabaseConfig { url, ..DatabaseConfig::default() }, _folder: Some(folder) }
+        Self { config: at(url), _folder: Some(folder) }
     }
 
     /// A database of its own in the test run's cluster.
@@ -37,7 +37,7 @@ impl TestDatabase {
         let name = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
         cluster.psql(&format!("CREATE DATABASE {name}"));
         let url = format!("postgres://yingku@localhost/{name}?host={}", cluster.folder.display());
-        Self { config: DatabaseConfig { url, ..DatabaseConfig::default() }, _folder: None }
+        Self { config: at(url), _folder: None }
     }
 
     /// How a server reaches it.
@@ -79,6 +79,11 @@ macro_rules! each_database {
             }
         }
     )*};
+}
+
+/// The database at an address, for callers that wait long for its locks: a loaded machine holds them long.
+pub(super) fn at(url: String) -> DatabaseConfig {
+    DatabaseConfig { url, acquire_timeout_ms: 60_000, ..DatabaseConfig::default() }
 }
 
 struct Cluster {
