@@ -1,8 +1,8 @@
 //! A fresh database for each test, on either engine.
 //!
 //! PostgreSQL is a throw-away cluster of this test process: no password, a socket in a private folder, no sync to
-//! the disk (the machine's loss of power is not what these tests are about), statistics only when a test asks for them (plans
-//! are not to change while they are looked at).
+//! the disk (the machine's loss of power is not what these tests are about), statistics only when a test asks for them
+//! (plans are not to change while they are looked at).
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -11,9 +11,8 @@ const PIXEL_BYTES: usize = 60 * 1024;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_thousand_instances_go_over_several_associations_in_little_memory() {
     let port = free_port();
-    let peer = format!(
-        "\n[[peer]]\nae_title = 'STORESCP'\nhost = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'\n"
-    );
+    let peer =
+        format!("\n[[peer]]\nae_title = 'STORESCP'\nhost = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'\n");
     let mut server = ServerProcess::start_with(&peer).await;
     let mut set = DataSet::ct("2.25.9.1.1");
     set.text(0x0020_000D, "UI", "2.25.9").text(0x0020_000E, "UI", "2.25.9.1");
