@@ -51,6 +51,7 @@ async fn one_of_two_servers_fetches_and_the_other_takes_over_when_it_is_killed()
         assert_eq!(index.query(table, Vec::new()).await.unwrap().len(), 0, "{table}");
     }
     let mut left = servers.remove(0);
-    assert_eq!(calling(&left), 0.0);
+    let ended = || async { (calling(&left) == 0.0).then_some(()) };
+    eventually(PATIENCE, "its associations have ended", ended).await;
     assert!(left.terminate().await.success());
 }
