@@ -38,8 +38,8 @@ async fn one_of_two_servers_fetches_and_the_other_takes_over_when_it_is_killed()
     assert_eq!(gets(), 1);
     let mut killed = servers.remove(if fetching[0] == 1.0 { 0 } else { 1 });
     killed.kill();
-    pacs.go_on();
     assert!(stored().await.count() < 60, "the kill came in the middle");
+    pacs.go_on();
 
     let index = open(&database).await;
     let standing = until_complete(&index).await;
