@@ -1,7 +1,7 @@
 // For everybody: no serious finding of axe on any state of the page, everything reachable by keys, the focus seen.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { address, assert, run } from './harness.mjs';
+import { address, assert, run, until } from './harness.mjs';
 
 const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -21,10 +21,12 @@ await run('access', {}, async (page, viewer) => {
   await check('the page as it opens');
   await viewer.tool('presets');
   await check('an open menu');
-  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('role')), 'menuitemradio', 'the menu has the focus');
+  // The menu has the focus,
+  await page.locator('[role="menuitemradio"]:focus').waitFor();
   for (const key of ['ArrowDown', 'ArrowDown', 'Enter']) await page.keyboard.press(key);
   await viewer.shows({ width: 350, center: 50 });
-  assert.equal(await page.evaluate(() => document.activeElement.dataset.tool), 'presets', 'and gives it back');
+  // and gives it back.
+  await page.locator('[data-tool="presets"]:focus').waitFor();
   await viewer.tool('presets');
   await page.keyboard.press('Escape');
   await page.locator('[role="menu"]').waitFor({ state: 'detached' });
@@ -64,7 +66,8 @@ await run('access', {}, async (page, viewer) => {
   await press(['Escape', 1], ['x', 1]);
   await viewer.shows({ zoom: '1.000', index: 0 });
   await press(['l', 1], ['Enter', 1], ['ArrowLeft', 4], ['Enter', 1], ['ArrowRight', 8]);
-  assert.equal((await page.locator('.viewer > [role="status"]').first().textContent()).trim(), '长度 设点 1 / 2');
+  const said = () => page.locator('.viewer > [role="status"]').first().textContent();
+  assert.equal((await until(said, (text) => text.trim() === '长度 设点 1 / 2')).trim(), '长度 设点 1 / 2');
   await viewer.picture('cross');
   await press(['Enter', 1]);
   near(await viewer.measured('([\\d.]+) mm'), 40, 0.6, 'eighty steps of half a millimetre');
@@ -74,7 +77,8 @@ await run('access', {}, async (page, viewer) => {
   await press(['a', 1], ['Enter', 2], ['ArrowUp', 6], ['Enter', 1], ['ArrowLeft', 6], ['Enter', 1]);
   near(await viewer.measured('([\\d.]+)°'), 90, 0.5, 'a right angle');
   await press(['e', 1], ['Enter', 1], ['Shift+ArrowLeft', 3], ['Escape', 1]);
-  assert.equal(await page.locator('svg.cross').count(), 0, 'Escape leaves it');
+  // Escape leaves it.
+  await page.locator('svg.cross').waitFor({ state: 'detached' });
   await viewer.shows({ zoom: '1.000', index: 0 });
   await viewer.picture('measured');
 

@@ -22,7 +22,8 @@ await run('english', { locale: 'en-US' }, async (page, viewer) => {
     assert.deepEqual(left, [], what);
   };
   assert.equal(await page.evaluate(() => document.documentElement.lang), 'en');
-  assert.ok((await page.locator('.side').textContent()).includes('Findings'), 'the report is open, under English headings');
+  // The report is open, under English headings.
+  await page.locator('.side', { hasText: 'Findings' }).waitFor();
   await check('the page as it opens');
   for (const menu of ['presets', 'layout']) {
     await viewer.tool(menu);

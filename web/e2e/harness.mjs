@@ -42,7 +42,7 @@ export async function run(name, options, spec) {
     acceptDownloads: true,
   });
   const page = context.pages()[0] ?? (await context.newPage());
-  page.setDefaultTimeout(Number(process.env.TIMEOUT ?? 60_000));
+  page.setDefaultTimeout(Number(process.env.TIMEOUT ?? 120_000));
   page.on('dialog', (dialog) => {
     note(`dialog: ${dialog.message()}`);
     dialog.dismiss().catch(() => undefined);
@@ -65,6 +65,18 @@ export async function run(name, options, spec) {
   } finally {
     await context.close();
     rmSync(profile, { recursive: true, force: true });
+  }
+}
+
+/**
+ * What a probe finds, as soon as it is what is wanted: what is drawn comes some frames after it is asked for. In the end
+ * it is what it is, and the caller says what is wrong with it.
+ */
+export async function until(probe, isWanted) {
+  for (let attempt = 0; ; attempt += 1) {
+    const found = await probe();
+    if (isWanted(found) || attempt === 600) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 

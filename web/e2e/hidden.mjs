@@ -1,5 +1,5 @@
 // Looks that lie where few look for them: a palette in segments, an overlay in bits of the pixels.
-import { address, assert, run } from './harness.mjs';
+import { address, assert, run, until } from './harness.mjs';
 
 await run('hidden', {}, async (page, viewer) => {
   await page.goto(address());
@@ -26,23 +26,24 @@ await run('hidden', {}, async (page, viewer) => {
   await choose('segments', '2.25.7000.28');
   // Column + row is the index: red rises to its middle and falls, green rises, blue stays.
   for (const [column, row] of [[10, 10], [60, 60], [100, 100]]) {
-    const [red, green, blue] = await pixel(column, row, '.image canvas');
     const index = column + row;
     const wanted = [index <= 127 ? index * 2 : (255 - index) * 2, index, 40000 >> 8];
-    for (const [at, value] of [red, green, blue].entries()) assert.ok(Math.abs(value - wanted[at]) <= 6, `${index}: ${[red, green, blue]} is not ${wanted}`);
+    const isWanted = (color) => wanted.every((value, at) => Math.abs(color[at] - value) <= 6);
+    const color = await until(() => pixel(column, row, '.image canvas'), isWanted);
+    assert.ok(isWanted(color), `${index}: ${color} is not ${wanted}`);
   }
   await viewer.picture('segments');
   await choose('overlay', '2.25.7000.29');
-  const inside = await pixel(80, 48, 'canvas.marks');
+  const inside = await until(() => pixel(80, 48, 'canvas.marks'), (color) => color[0] > 200 && color[3] > 200);
   assert.ok(inside[0] > 200 && inside[3] > 200, `the block is drawn: ${inside}`);
   for (const [column, row] of [[60, 48], [100, 48], [80, 28], [80, 70]]) {
     assert.equal((await pixel(column, row, 'canvas.marks'))[3], 0, 'and nothing beside it');
   }
-  const [under] = await pixel(80, 48, '.image canvas');
-  const [beside] = await pixel(60, 48, '.image canvas');
+  const both = async () => [(await pixel(80, 48, '.image canvas'))[0], (await pixel(60, 48, '.image canvas'))[0]];
+  const [under, beside] = await until(both, ([one, other]) => one === other);
   assert.equal(under, beside, 'the bit is no part of the value');
   await viewer.picture('overlay');
   await page.keyboard.press('o');
-  await viewer.settled();
-  assert.equal((await pixel(80, 48, 'canvas.marks'))[3], 0, 'it goes with the other words');
+  const gone = await until(() => pixel(80, 48, 'canvas.marks'), (color) => color[3] === 0);
+  assert.equal(gone[3], 0, 'it goes with the other words');
 });

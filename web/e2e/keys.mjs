@@ -18,5 +18,5 @@ await run('keys', {}, async (page, viewer) => {
   await viewer.shows({ index: 5, count: 12, series: '2.25.7000.1' });
   await page.keyboard.press('ArrowUp');
   await viewer.shows({ index: 4 });
-  assert.equal(await page.locator('[data-key]').count(), 0);
+  await page.locator('[data-key]').waitFor({ state: 'detached' });
 });

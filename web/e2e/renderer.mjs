@@ -48,6 +48,6 @@ await run('renderer', {}, async (page, viewer, context) => {
   assert.ok(lost > 0, 'something is drawn by WebGL');
   await drawnBy('cpu');
   await viewer.shows({ index: 0 });
-  assert.ok(page.url().includes('render=cpu'));
+  await page.waitForURL(/render=cpu/);
   await viewer.picture('fallen-back');
 });

@@ -23,13 +23,14 @@ await run('report', {}, async (page, viewer) => {
   await viewer.shows({ count: 12 }, '2');
   await page.locator('.side', { hasText: '上次检查未见结节' }).waitFor();
   assert.ok((await side.textContent()).includes('2026-09-03'));
-  assert.equal(await picture.count(), 0, 'not the pages of the other exam');
+  // Not the pages of the other exam.
+  await picture.waitFor({ state: 'detached' });
   await viewer.picture('prior');
   await viewer.pane('1').focus();
   await picture.waitFor();
   assert.ok(!(await side.textContent()).includes('上次检查未见结节'));
   await side.getByRole('button', { name: '关闭' }).click();
-  assert.equal(await side.count(), 0);
+  await side.waitFor({ state: 'detached' });
 });
 
 // On a small screen it waits until it is asked for.

@@ -1,5 +1,5 @@
 // Grey by tables and functions: what the pane shows at 1:1 is, pixel for pixel, what the server draws.
-import { address, assert, renderer, required, run } from './harness.mjs';
+import { address, assert, renderer, required, run, until } from './harness.mjs';
 
 // A graphics processor looks brightness up in a table of its own.
 const MOST = renderer === 'gpu' ? 2 : 0;
@@ -20,7 +20,8 @@ await run('shades', {}, async (page, viewer) => {
     await viewer.settled();
     const drawn = page.locator(`.thumbnail[data-series="${series}"] img`);
     const root = (await drawn.getAttribute('src')).replace(/\/thumbnail$/, '');
-    const found = await page.evaluate(compare, { root, instance: `${series}.1`, edge: 128 });
+    const both = () => page.evaluate(compare, { root, instance: `${series}.1`, edge: 128 });
+    const found = await until(both, ({ worst, levels }) => worst <= MOST && levels > 60);
     assert.ok(found.levels > 60, `${name}: there is something to compare (${found.levels} levels)`);
     assert.ok(found.worst <= MOST, `${name}: ${JSON.stringify(found)}`);
     await viewer.picture(name);

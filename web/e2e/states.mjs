@@ -1,11 +1,12 @@
 // Presentation states: listed by name, applied on choice, taken off again.
-import { address, assert, run } from './harness.mjs';
+import { address, assert, run, until } from './harness.mjs';
 
 await run('states', {}, async (page, viewer) => {
   await page.goto(address());
   await viewer.shows({ index: 0, count: 12, width: 400, presentation: '' });
   const plain = await viewer.number('zoom');
   await viewer.tool('states');
+  await page.locator('[data-state-uid]').first().waitFor();
   await viewer.picture('listed');
   const names = await page.locator('[data-state-uid]').allTextContents();
   assert.deepEqual(names.map((name) => name.trim()), ['原始显示', '右肺结节标注', '<img src=x onerror=alert(1)>', 'MIRRORED']);
@@ -15,7 +16,8 @@ await run('states', {}, async (page, viewer) => {
   await viewer.settled();
   const box = await viewer.pane().locator('.image').boundingBox();
   const zoom = Math.min(box.width, box.height) / 128;
-  assert.ok(Math.abs((await viewer.number('zoom')) - zoom) < zoom * 0.02, `the block fills the pane: ${await viewer.value('zoom')} is not ${zoom}`);
+  const found = await until(() => viewer.number('zoom'), (value) => Math.abs(value - zoom) < zoom * 0.02);
+  assert.ok(Math.abs(found - zoom) < zoom * 0.02, `the block fills the pane: ${found} is not ${zoom}`);
   // The middle of the displayed area is the middle of the pane.
   const place = (x, y) => [box.width / 2 + (x - 128) * zoom, box.height / 2 + (y - 128) * zoom];
   const inked = ([x, y]) =>
@@ -31,14 +33,13 @@ await run('states', {}, async (page, viewer) => {
     );
   await viewer.picture('applied');
   for (const [what, x, y] of [['the line', 120, 150], ['the circle', 110, 100], ['the ellipse', 170, 120], ['the point', 90, 90], ['the curve', 100, 180]]) {
-    assert.ok(await inked(place(x, y)), `${what} is drawn where it belongs`);
+    assert.ok(await until(() => inked(place(x, y)), Boolean), `${what} is drawn where it belongs`);
   }
   assert.ok(!(await inked(place(120, 140))), 'and nowhere else');
   // Only on its own image.
   await page.keyboard.press('ArrowDown');
   await viewer.shows({ index: 3, width: 400, center: 40 });
-  await viewer.settled();
-  assert.ok(!(await inked(place(120, 150))));
+  assert.ok(!(await until(() => inked(place(120, 150)), (is) => !is)));
   await page.keyboard.press('ArrowUp');
   await viewer.shows({ index: 2, width: 300 });
   await viewer.tool('states');
@@ -51,5 +52,6 @@ await run('states', {}, async (page, viewer) => {
   await viewer.tool('states');
   await page.locator('[data-state-uid=""]').click();
   await viewer.shows({ presentation: '', sides: 'L R P A', width: 400, center: 40 });
-  assert.ok(Math.abs((await viewer.number('zoom')) - plain) < 0.01);
+  const last = await until(() => viewer.number('zoom'), (value) => Math.abs(value - plain) < 0.01);
+  assert.ok(Math.abs(last - plain) < 0.01, `${last} is not ${plain}`);
 });

@@ -1,5 +1,5 @@
 // Three planes through a volume, and the way back: to panes that are as they were.
-import { address, assert, run } from './harness.mjs';
+import { address, assert, run, until } from './harness.mjs';
 
 /** Shares of bright pixels on these canvases. */
 const bright = (page, selector) =>
@@ -18,13 +18,9 @@ const bright = (page, selector) =>
 
 /** Waits until so much of each of so many canvases is bright: what is drawn comes some frames after it is asked for. */
 async function isBright(page, selector, least, count) {
-  let shares = [];
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    shares = await bright(page, selector);
-    if (shares.length === count && shares.every((share) => share > least)) return;
-    await page.waitForTimeout(100);
-  }
-  assert.fail(`${selector}: ${shares} are not ${count} above ${least}`);
+  const isWanted = (shares) => shares.length === count && shares.every((share) => share > least);
+  const shares = await until(() => bright(page, selector), isWanted);
+  assert.ok(isWanted(shares), `${selector}: ${shares} are not ${count} above ${least}`);
 }
 
 // What is cut off on purpose is no fault.
@@ -56,7 +52,7 @@ await run('volume', { tolerated }, async (page, viewer) => {
     await isBright(page, '[data-pane="1"] .image canvas', 0.1, 1);
   };
   await lives(0);
-  assert.equal(await page.evaluate(() => document.activeElement.dataset.tool), 'mpr', 'the focus comes back');
+  await page.locator('[data-tool="mpr"]:focus').waitFor();
   await page.keyboard.press('ArrowDown');
   await lives(1);
   await page.setViewportSize({ width: 1180, height: 700 });

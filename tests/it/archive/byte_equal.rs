@@ -86,7 +86,7 @@ async fn what_dcmtk_sends_is_kept_as_a_bit_preserving_receiver_keeps_it() {
         .spawn()
         .unwrap();
     let server = TestServer::start().await;
-    eventually(Duration::from_secs(10), "storescp listens", || async move {
+    eventually(Duration::from_secs(120), "storescp listens", || async move {
         std::net::TcpStream::connect(("127.0.0.1", port)).ok()
     })
     .await;

@@ -83,7 +83,7 @@ async fn listed(index: &Index) -> Vec<exam_pages::Entry> {
 
 async fn stored_all(database: &DatabaseConfig) {
     let count = OBJECTS.len() as i64;
-    eventually(Duration::from_secs(60), "everything is there", || async {
+    eventually(Duration::from_secs(120), "everything is there", || async {
         (count_rows(database, "SELECT COUNT(*) AS n FROM instance").await == count).then_some(())
     })
     .await;

@@ -24,7 +24,7 @@ async fn images_that_were_answered_come_into_the_bucket_without_being_asked_for(
 
     assert_eq!(answers.iter().filter(|answer| answer.is_acknowledged()).count(), 3);
     let bucket = Objects::open(&ObjectsConfig { journal: None, ..store.config() }).unwrap();
-    eventually(Duration::from_secs(60), "three images in the bucket", || async {
+    eventually(Duration::from_secs(120), "three images in the bucket", || async {
         let mut found = 0;
         for listed in bucket.list().try_collect::<Vec<_>>().await.unwrap() {
             found += bucket.segment_contents(&listed.key).await.unwrap().records.len();

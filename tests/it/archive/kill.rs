@@ -46,7 +46,7 @@ async fn every_acknowledged_instance_survives_being_killed_again_and_again() {
 
         let mut in_this_round = Vec::new();
         while in_this_round.iter().filter(|a: &&Answer| a.is_acknowledged()).count() < kill_after {
-            let answer = answered.recv_timeout(Duration::from_secs(60)).expect("the senders make progress");
+            let answer = answered.recv_timeout(Duration::from_secs(120)).expect("the senders make progress");
             in_this_round.push(answer);
         }
         server.kill();

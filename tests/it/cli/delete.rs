@@ -152,7 +152,7 @@ async fn a_command_that_is_killed_before_it_removes_the_bytes_is_finished_by_the
     let objects = server.folder().join("objects/instance");
     assert!(stored_bytes(&objects) > 12_000_000, "the bytes are there");
     server.start_again(Limit::None).await;
-    eventually(Duration::from_secs(20), "the bytes are gone and nothing is left to do", || async {
+    eventually(Duration::from_secs(120), "the bytes are gone and nothing is left to do", || async {
         (stored_bytes(&objects) == 0 && count_rows(&server.database(), noted).await == 0).then_some(())
     })
     .await;

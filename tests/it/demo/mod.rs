@@ -52,8 +52,10 @@ impl Demo {
     }
 
     fn screenshot(&self, address: &str) -> GrayImage {
-        let (profile, picture) = (self.folder.path().join("profile"), self.folder.path().join("page.png"));
-        screenshot(&profile, &picture, address);
+        // The browser before may still be leaving its own profile.
+        let profile = tempfile::tempdir_in(self.folder.path()).unwrap();
+        let picture = self.folder.path().join("page.png");
+        screenshot(profile.path(), &picture, address);
         image::open(&picture).unwrap().into_luma8()
     }
 }
@@ -107,7 +109,8 @@ async fn the_demo_shows_reports_with_their_code_and_images() {
     assert_eq!(links.len(), 6, "{}", demo.text);
 
     // The first exam: its report page carries a code that leads to its own landing page.
-    let code = qr_text(&demo.screenshot(&links[0])).expect("the report shows a QR code");
+    let shown = || async { qr_text(&demo.screenshot(&links[0])) };
+    let code = eventually(Duration::from_secs(120), "the report shows a QR code", shown).await;
     let link = code.strip_prefix(&format!("{}/q/", demo.base)).expect("the code leads to this server");
     assert!(link.len() >= 26 && link.chars().all(|c| c.is_ascii_alphanumeric()), "{link}");
     let landing = reqwest::get(&code).await.unwrap();
@@ -124,8 +127,9 @@ async fn the_demo_shows_reports_with_their_code_and_images() {
     assert!(clean.query().is_none() && clean.path().starts_with("/t/"), "{clean}");
     let text = page.text().await.unwrap();
     assert!(text.contains("测试甲") && text.contains("示例医院"), "{text}");
-    let images = demo.screenshot(&format!("{clean}?tab=images&basic=1"));
-    assert!(grey_dots(&images) > 20_000, "the CT slice is there");
+    let images = format!("{clean}?tab=images&basic=1");
+    let drawn = || async { (grey_dots(&demo.screenshot(&images)) > 20_000).then_some(()) };
+    eventually(Duration::from_secs(120), "the CT slice is there", drawn).await;
 
     // Everybody else's links open as well, and the list shows the patient's three records.
     for link in &links[1..5] {

@@ -97,7 +97,7 @@ async fn what_was_acknowledged_survives_being_killed_again_and_again() {
             .collect();
         drop(told);
         for _ in 0..kill_after {
-            let answer = tokio::time::timeout(Duration::from_secs(60), tellings.recv()).await;
+            let answer = tokio::time::timeout(Duration::from_secs(120), tellings.recv()).await;
             acknowledged.extend(answer.expect("the senders make progress").expect("they send until the end"));
         }
         server.kill();

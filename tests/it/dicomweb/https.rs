@@ -148,7 +148,7 @@ async fn a_renewed_certificate_is_shown_without_a_restart_and_a_bad_one_is_not()
     std::fs::copy(&renewed.key, &own.key).unwrap();
     std::fs::copy(&renewed.certificate, &own.certificate).unwrap();
     let after = renewed.fingerprint();
-    eventually(Duration::from_secs(20), "the renewed certificate is shown", || {
+    eventually(Duration::from_secs(120), "the renewed certificate is shown", || {
         let after = after.clone();
         async move { fingerprint(address).await.filter(|shown| *shown == after) }
     })

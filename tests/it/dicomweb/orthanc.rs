@@ -47,7 +47,7 @@ impl Orthanc {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let orthanc = Self { process, url: format!("http://127.0.0.1:{port}"), http, folder };
         let address = ([127, 0, 0, 1], port).into();
-        eventually(Duration::from_secs(30), "Orthanc answers", || async move { http_get(address, "/system") }).await;
+        eventually(Duration::from_secs(120), "Orthanc answers", || async move { http_get(address, "/system") }).await;
         orthanc
     }
 

@@ -10,7 +10,7 @@ use yingku::dimse::PeerConfig;
 use crate::archive::sender::send_all;
 use crate::harness::{TestServer, count_rows, eventually, free_port, python, small_instance};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A receiver; it ends when its input does.
 pub struct Receiver {
@@ -34,10 +34,11 @@ impl Receiver {
         Self { child, folder }
     }
 
-    /// What it has been told.
+    /// What it has been told; a line that is still being written is not counted.
     pub fn told(&self) -> Vec<Json> {
         let text = std::fs::read_to_string(self.folder.path().join("told")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     pub async fn told_at_least(&self, count: usize) -> Vec<Json> {
@@ -64,7 +65,8 @@ async fn server(port: u16) -> TestServer {
         };
         // The second one is told nothing of another organisation's study.
         config.peer.extend([peer("RIS01", "ORG-T01"), peer("RIS02", "ORG-T02")]);
-        config.dicom.availability.quiet_ms = 1000;
+        // Longer than a loaded machine takes from one instance to the next.
+        config.dicom.availability.quiet_ms = 5000;
         config.dicom.availability.max_instances = 18;
         config.jobs.poll_ms = 20;
         config.jobs.first_delay_ms = 100;

@@ -96,7 +96,7 @@ async fn orthanc_stores_here_asks_and_is_told_what_is_safe_and_what_is_not() {
         let request = serde_json::json!({ "Resources": resources }).to_string();
         let asked = orthanc.post("/modalities/yingku/storage-commitment", request).await;
         let path = asked["Path"].as_str().unwrap();
-        let told = eventually(Duration::from_secs(30), "the report is there", || async {
+        let told = eventually(Duration::from_secs(120), "the report is there", || async {
             orthanc.get(path).filter(|told| told["Status"] != "Pending")
         })
         .await;
@@ -147,7 +147,7 @@ async fn a_request_that_was_answered_is_reported_by_the_server_that_starts_after
     let port = free_port();
     let more = format!(
         "\n[[peer]]\nae_title = 'MODALITY'\nhost = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'\n\
-         [jobs]\nlease_ms = 1500\npoll_ms = 50\n[dicom.commitment]\nwait_on_association_ms = 0\n"
+         [jobs]\nlease_ms = 5000\npoll_ms = 50\n[dicom.commitment]\nwait_on_association_ms = 0\n"
     );
     let mut server = ServerProcess::start_with(&more).await;
     let folder = tempfile::tempdir().unwrap();
@@ -189,7 +189,7 @@ async fn a_request_that_was_answered_is_reported_by_the_server_that_starts_after
     assert_eq!(said["committed"], serde_json::json!([image.sop_instance_uid]));
     assert_eq!(said["failed"], serde_json::json!({ "2.25.404": 0x0112 }));
     let noted = || async { (count_rows(&server.database(), reported).await == 1).then_some(()) };
-    eventually(Duration::from_secs(20), "it is noted as reported", noted).await;
+    eventually(Duration::from_secs(120), "it is noted as reported", noted).await;
     assert!(server.terminate().await.success());
 }
 
@@ -277,6 +277,6 @@ async fn a_peer_that_never_reports_is_an_error_in_time_and_garbage_is_refused() 
     let Err(CommitmentError::Refused { status, .. }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(status, Status(0x0115));
     let count = || async { (listener.rows("SELECT id FROM storage_commitment").await.len() == 1).then_some(()) };
-    eventually(Duration::from_secs(5), "one request is kept", count).await;
+    eventually(Duration::from_secs(120), "one request is kept", count).await;
     listener.stop().await;
 }

@@ -26,6 +26,13 @@ def on_report(event):
     return 0x0000, None
 
 
+def all_gone(server):
+    """The answer to the last report is on its way when its association is still open: it ends with the caller's release."""
+    until = time.monotonic() + 60
+    while server.active_associations and time.monotonic() < until:
+        time.sleep(0.05)
+
+
 def request(uids):
     ds = Dataset()
     ds.TransactionUID = "2.25.4711"
@@ -51,9 +58,10 @@ def ask(host, port, listen_port, how, uids):
     status, _ = assoc.send_n_action(request(uids.split(",")), 1, COMMIT, WELL_KNOWN)
     if how == "new":
         assoc.release()
-    came = done.wait(30)
+    came = done.wait(120)
     if how == "same":
         assoc.release()
+    all_gone(server)
     server.shutdown()
     print(json.dumps({"status": status.Status, "came": came, "told": told}))
 
@@ -91,8 +99,8 @@ def answer(listen_port, host, port, how, fail):
     ae.add_supported_context(COMMIT)
     server = ae.start_server(("127.0.0.1", int(listen_port)), block=False, evt_handlers=[(evt.EVT_N_ACTION, on_action)])
     print("listening", flush=True)
-    done.wait(60)
-    time.sleep(0.2)
+    done.wait(120)
+    all_gone(server)
     server.shutdown()
     print(json.dumps(told))
 
@@ -102,8 +110,8 @@ def listen(listen_port, ae_title):
     listener.add_supported_context(COMMIT, scu_role=False, scp_role=True)
     server = listener.start_server(("127.0.0.1", int(listen_port)), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, on_report)])
     print("listening", flush=True)
-    came = done.wait(60)
-    time.sleep(0.2)
+    came = done.wait(120)
+    all_gone(server)
     server.shutdown()
     print(json.dumps(told[0]))
     sys.exit(0 if came else 1)

@@ -101,18 +101,20 @@ async fn an_operation_that_is_not_offered_is_answered_and_the_association_lives_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silence_ends_by_artim_before_and_by_the_idle_limit_after_the_opening() {
-    let config = DicomConfig { artim_timeout_ms: 100, idle_timeout_ms: 200, ..DicomConfig::default() };
+    let config = DicomConfig { artim_timeout_ms: 1000, ..DicomConfig::default() };
     let listener = TestListener::start_with(config).await;
-
     let mut half = RawPeer::connect(&listener).await;
     half.send(&association_request()[..40]).await;
     assert!(half.is_closed().await);
+    listener.stop().await;
 
+    // Here the time to open an association is long: whoever does that is not to be late on a loaded machine.
+    let config = DicomConfig { idle_timeout_ms: 1000, ..DicomConfig::default() };
+    let listener = TestListener::start_with(config).await;
     let mut idle = RawPeer::associate(&listener).await;
     assert_eq!(idle.abort_reason().await, 0);
     let mut stuck = RawPeer::associate(&listener).await;
-    stuck.send(&p_data(1, 3, &store_request("2.25.1"))).await;
-    stuck.send(&p_data(1, 0, &[0; 500])).await;
+    stuck.send(&[p_data(1, 3, &store_request("2.25.1")), p_data(1, 0, &[0; 500])].concat()).await;
     assert_eq!(stuck.abort_reason().await, 0);
     assert_eq!(listener.rows("SELECT id FROM instance").await.len(), 0);
     listener.stop().await;

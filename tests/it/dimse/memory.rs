@@ -1,24 +1,19 @@
-//! Memory does not follow the size of an object.
+//! Memory does not follow the size of an object: the server is a process of its own, which no other test uses.
 
 use tokio::io::AsyncReadExt;
 use yingku::dimse::Status;
-use yingku::dimse::scu::StoreRequest;
+use yingku::dimse::scu::{Association, Proposal, StoreRequest};
+use yingku::index::Index;
 
-use super::TestListener;
+use super::target;
+use crate::harness::ServerProcess;
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
 
 const PIXEL_BYTES: u64 = 300 * 1024 * 1024;
 
-/// Most memory this process ever had, in bytes.
-pub(super) fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_object_of_300_megabytes_passes_in_little_memory() {
-    let listener = TestListener::start().await;
+    let mut server = ServerProcess::start().await;
     let mut set = DataSet::ct("2.25.1");
     set.without(0x7FE0_0010);
     let mut head = set.encode();
@@ -29,19 +24,23 @@ async fn an_object_of_300_megabytes_passes_in_little_memory() {
         sop_instance_uid: "2.25.1".to_owned(),
         transfer_syntax_uid: EXPLICIT_LE.to_owned(),
     };
-    let mut association = listener.connect().await.unwrap();
-    let before = peak_memory();
+    let called = target(server.dicom(), "PACS01", "YINGKU");
+    let mut association = Association::connect(&called, &[Proposal::storage(CT_IMAGE, EXPLICIT_LE)]).await.unwrap();
+    let before = server.peak_memory();
 
     let data_set = head.as_slice().chain(tokio::io::repeat(0x5A).take(PIXEL_BYTES));
     let answer = association.store_stream(&request, data_set).await.unwrap();
 
     assert_eq!(answer.status, Status::SUCCESS);
-    let rows = listener.rows("SELECT object_length, dataset_offset, pixel_data_offset FROM instance").await;
+    association.release().await.unwrap();
+    let index = Index::open(&server.database()).await.unwrap();
+    let sql = "SELECT object_length, dataset_offset, pixel_data_offset FROM instance";
+    let rows = index.query(sql, Vec::new()).await.unwrap();
     let number = |column: &str| rows[0].int(column).unwrap() as u64;
     assert_eq!(number("object_length") - number("dataset_offset"), head.len() as u64 + PIXEL_BYTES);
     assert_eq!(number("pixel_data_offset") - number("dataset_offset"), head.len() as u64 - 12);
-    // Other tests of this process run beside this one, so the bound is generous; the object is far larger.
-    let growth = peak_memory() - before;
+    index.close().await;
+    let growth = server.peak_memory() - before;
     assert!(growth < PIXEL_BYTES / 2, "memory grew by {growth} bytes");
-    listener.stop().await;
+    assert!(server.terminate().await.success());
 }

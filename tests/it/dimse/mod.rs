@@ -132,7 +132,7 @@ impl Drop for TestListener {
 fn target(address: SocketAddr, calling: &str, called: &str) -> ScuTarget {
     let title = |text| AeTitle::parse(text).unwrap();
     let mut target = ScuTarget::new(&address.ip().to_string(), address.port(), title(calling), title(called));
-    target.timeout = Duration::from_secs(20);
+    target.timeout = Duration::from_secs(120);
     target
 }
 

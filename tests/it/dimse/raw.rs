@@ -12,7 +12,7 @@ use crate::harness::dataset::{CT_IMAGE, EXPLICIT_LE};
 
 /// Verification.
 pub(super) const VERIFICATION: &str = "1.2.840.10008.1.1";
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A peer that knows no rules.
 pub(super) struct RawPeer {

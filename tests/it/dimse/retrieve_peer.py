@@ -4,7 +4,7 @@
 with or without roles, for `move` destination; cancel_after stored objects or pending responses (or null);
 vanish_after so many of them it is gone, with a reset of its connection.
 `receive`: a destination on a port that keeps what it is sent until its standard input ends; manner is keep, refuse,
-warn, slow, or die after so many objects.
+warn, slow (a pause of so many seconds before each answer), or die after so many objects.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ def store(event):
     if job["verb"] == "get" and job.get("vanish_after") == len(received):
         vanish(event.assoc)
     if manner == "slow":
-        time.sleep(0.2)
+        time.sleep(job.get("pause", 0.2))
     return {"refuse": 0xA700, "warn": 0xB007}.get(manner, 0x0000)
 
 
@@ -60,7 +60,7 @@ def receive():
     print("listening", flush=True)
     sys.stdin.read()
     # A thread of pynetdicom ends a moment after its association.
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while server.active_associations and time.monotonic() < until:
         time.sleep(0.05)
     answer["open"] = len(server.active_associations)

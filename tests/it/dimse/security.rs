@@ -125,7 +125,7 @@ async fn a_peer_can_be_bound_to_its_certificate_in_each_way() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_does_not_shake_hands_is_closed_after_artim() {
     let authority = Authority::new();
-    let config = DicomConfig { artim_timeout_ms: 300, ..tls(&authority, ClientCertificate::None) };
+    let config = DicomConfig { artim_timeout_ms: 2000, ..tls(&authority, ClientCertificate::None) };
     let listener = TestListener::start_with_peers(config, &[PEER]).await;
     let address = listener.tls.unwrap();
 
@@ -133,7 +133,7 @@ async fn a_connection_that_does_not_shake_hands_is_closed_after_artim() {
         // The beginning of a ClientHello, and no more.
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(&[0x16, 0x03, 0x01, 0x02, 0x00]).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         stream.read_to_end(&mut Vec::new()).is_ok()
     });
 
@@ -174,7 +174,7 @@ impl StoreScp {
         command.args(with(own, authority)).arg("-od").arg(folder.path()).args(["+xa", &port.to_string()]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let scp = Self { child, port, folder };
-        eventually(Duration::from_secs(20), "storescp listens", || async {
+        eventually(Duration::from_secs(120), "storescp listens", || async {
             TcpStream::connect(("127.0.0.1", port)).ok()
         })
         .await;
@@ -184,7 +184,7 @@ impl StoreScp {
     fn target(&self, tls: PeerTlsConfig) -> ScuTarget {
         let title = |text| AeTitle::parse(text).unwrap();
         let mut target = ScuTarget::new("127.0.0.1", self.port, title("YINGKU"), title("STORESCP"));
-        target.timeout = Duration::from_secs(20);
+        target.timeout = Duration::from_secs(120);
         target.tls = Some(tls);
         target
     }

@@ -24,7 +24,7 @@ CONTEXTS = {
 
 port, wanted = int(sys.argv[1]), json.loads(sys.argv[2])
 ae = AE(ae_title="PACS01")
-ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 20
+ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 60
 for uid in CONTEXTS.values():
     ae.add_requested_context(uid, ExplicitVRLittleEndian)
 

@@ -27,7 +27,7 @@ async fn a_kill_at_any_moment_loses_and_doubles_nothing() {
     let done = folder.path().join("done");
     let mut interrupted = 0;
     for wanted in [10, 90, 170] {
-        eventually(Duration::from_secs(60), "some files are done", || async {
+        eventually(Duration::from_secs(120), "some files are done", || async {
             (files_below(&done).len() >= wanted).then_some(())
         })
         .await;
@@ -36,7 +36,7 @@ async fn a_kill_at_any_moment_loses_and_doubles_nothing() {
         server.start_again(Limit::None).await;
     }
     assert!(interrupted >= 2, "the kills came in the middle");
-    eventually(Duration::from_secs(60), "all files are done", || async {
+    eventually(Duration::from_secs(120), "all files are done", || async {
         (files_below(&done).len() == 2 * FILES as usize).then_some(())
     })
     .await;
@@ -76,7 +76,7 @@ async fn two_processes_over_one_share_and_one_database_take_each_file_once() {
     }
     let done = folder.path().join("done");
     let all_done = || async { (files_below(&done).len() == 40).then_some(()) };
-    eventually(Duration::from_secs(60), "all files are done", all_done).await;
+    eventually(Duration::from_secs(120), "all files are done", all_done).await;
     let leases = "SELECT COUNT(*) AS n FROM work_lease WHERE name = 'file_share:scans'";
     assert_eq!(count_rows(&first.database(), leases).await, 1, "one of them holds the share");
     assert_eq!(first.stored().await.count(), 40);

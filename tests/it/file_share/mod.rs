@@ -17,7 +17,7 @@ fn share(path: &Path) -> FileShareConfig {
         path: path.to_owned(),
         organization: "ORG-T01".to_owned(),
         settle_seconds: 0,
-        sidecar_wait_seconds: 1,
+        sidecar_wait_seconds: 3,
         poll_ms: 50,
         lease_ms: 1000,
         ..FileShareConfig::default()
@@ -39,7 +39,7 @@ fn put(root: &Path, relative: impl AsRef<Path>, bytes: &[u8]) -> PathBuf {
 /// Waits until a file is there.
 async fn appears(path: &Path) {
     let what = format!("{} appears", path.display());
-    eventually(Duration::from_secs(30), &what, || async { path.is_file().then_some(()) }).await;
+    eventually(Duration::from_secs(120), &what, || async { path.is_file().then_some(()) }).await;
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {

@@ -14,8 +14,12 @@ async fn start(folder: &Path) -> TestServer {
     TestServer::start_with(move |config| config.file_share.push(shared)).await
 }
 
-fn reason(folder: &Path, relative: &str) -> String {
-    std::fs::read_to_string(folder.join("failed").join(format!("{relative}.reason.txt"))).unwrap()
+/// Why a file was put aside, when that is written to its end.
+async fn reason(folder: &Path, relative: &str) -> String {
+    let path = folder.join("failed").join(format!("{relative}.reason.txt"));
+    let what = format!("{} is written", path.display());
+    let whole = || async { std::fs::read_to_string(&path).ok().filter(|text| text.ends_with('\n')) };
+    eventually(Duration::from_secs(120), &what, whole).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -150,8 +154,8 @@ async fn what_cannot_be_kept_is_put_aside_with_the_reason() {
         ("empty.jpg", "empty"),
         ("lonely.json", "no file beside"),
     ] {
-        appears(&root.join(format!("failed/{name}.reason.txt"))).await;
-        assert!(reason(root, name).contains(word), "{name}: {}", reason(root, name));
+        let reason = reason(root, name).await;
+        assert!(reason.contains(word), "{name}: {reason}");
     }
     assert_eq!(count_rows(&server.database(), "SELECT COUNT(*) AS n FROM attachment").await, 0);
     assert_eq!(server.stored().await.count(), 0);
@@ -162,16 +166,17 @@ async fn what_cannot_be_kept_is_put_aside_with_the_reason() {
 async fn a_file_that_grows_is_taken_when_it_is_whole() {
     use std::io::Write;
     let folder = tempfile::tempdir().unwrap();
-    let shared = yingku::integrations::file_share::FileShareConfig { settle_seconds: 2, ..share(folder.path()) };
+    let shared = yingku::integrations::file_share::FileShareConfig { settle_seconds: 5, ..share(folder.path()) };
     let server = TestServer::start_with(move |config| config.file_share.push(shared)).await;
     let whole = small_instance(1, 200_000);
     let bytes = whole.bytes();
     let mut file = std::fs::File::create(folder.path().join("slow.dcm")).unwrap();
+    // Longer than a file has to rest, in pauses that are far shorter.
     for piece in bytes.chunks(bytes.len() / 8 + 1) {
         file.write_all(piece).unwrap();
         let began = std::time::Instant::now();
-        eventually(Duration::from_secs(5), "a while has passed", || async {
-            (began.elapsed() > Duration::from_millis(400)).then_some(())
+        eventually(Duration::from_secs(120), "a while has passed", || async {
+            (began.elapsed() > Duration::from_millis(800)).then_some(())
         })
         .await;
         assert!(!folder.path().join("done").exists() && !folder.path().join("failed").exists(), "taken too early");
@@ -194,7 +199,7 @@ async fn links_are_not_followed_and_a_file_that_cannot_be_moved_is_stored_once()
     std::fs::write(folder.path().join("done"), "in the way").unwrap();
     let server = start(folder.path()).await;
     put(folder.path(), "one.dcm", &small_instance(1, 64).bytes());
-    eventually(Duration::from_secs(30), "the file is stored", || async {
+    eventually(Duration::from_secs(120), "the file is stored", || async {
         (server.stored().await.count() == 1).then_some(())
     })
     .await;
@@ -224,8 +229,8 @@ async fn what_is_longer_than_it_may_be_is_put_aside_and_what_lies_too_deep_stays
     put(root, "A0003/brief.jpg", &[JPEG, &[9]].concat());
 
     for (name, word) in [("large.dcm", "longer than"), ("A0002/wordy.jpg", "sidecar is longer than 60 bytes")] {
-        appears(&root.join(format!("failed/{name}.reason.txt"))).await;
-        assert!(reason(root, name).contains(word), "{name}: {}", reason(root, name));
+        let reason = reason(root, name).await;
+        assert!(reason.contains(word), "{name}: {reason}");
     }
     for name in ["small.dcm", "A0003/brief.jpg"] {
         appears(&root.join("done").join(name)).await;

@@ -406,7 +406,7 @@ async fn dcmtk_makes_and_sends_a_report() {
 
     let index = yingku::index::Index::open(&server.database()).await.unwrap();
     let sql = "SELECT source, media_type, stamp_state, original_length FROM report_file WHERE is_current = 1";
-    let file = eventually(Duration::from_secs(30), "the report's file", async || {
+    let file = eventually(Duration::from_secs(120), "the report's file", async || {
         index.query_opt(sql, params![]).await.unwrap()
     });
     let file = file.await;

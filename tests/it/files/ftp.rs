@@ -52,7 +52,7 @@ impl FtpServer {
             credential: vec![credential],
             ca_file: trusted.then(|| self.authority.certificate().to_owned()),
             max_bytes: 1024 * 1024,
-            connect_timeout_ms: 5_000,
+            connect_timeout_ms: 20_000,
             ..ReportsConfig::default()
         })
         .unwrap()

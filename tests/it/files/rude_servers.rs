@@ -17,7 +17,7 @@ fn fetcher(change: impl FnOnce(&mut ReportsConfig)) -> Fetcher {
     let mut config = ReportsConfig {
         allow: allow.map(|entry| AllowEntry::parse(entry).unwrap()).to_vec(),
         max_bytes: 1024 * 1024,
-        connect_timeout_ms: 5_000,
+        connect_timeout_ms: 20_000,
         read_timeout_ms: 20_000,
         ..ReportsConfig::default()
     };

@@ -79,7 +79,7 @@ impl Samba {
             .spawn()
             .unwrap();
         let samba = Self { child, port, user, folder };
-        eventually(Duration::from_secs(30), "Samba listens", || async {
+        eventually(Duration::from_secs(120), "Samba listens", || async {
             samba.client(PASSWORD, "ls").status.success().then_some(())
         })
         .await;
@@ -185,8 +185,8 @@ async fn a_watched_folder_takes_what_devices_bring_over_smb() {
         name: "scans".to_owned(),
         path: samba.share(),
         organization: "ORG-T01".to_owned(),
-        settle_seconds: 1,
-        sidecar_wait_seconds: 1,
+        settle_seconds: 3,
+        sidecar_wait_seconds: 3,
         poll_ms: 50,
         lease_ms: 1000,
         ..FileShareConfig::default()
@@ -199,7 +199,7 @@ async fn a_watched_folder_takes_what_devices_bring_over_smb() {
     for path in ["done/A0001/知情同意书.jpg", "done/影像/胸部 001"] {
         let path = samba.share().join(path);
         let what = format!("{} appears", path.display());
-        eventually(Duration::from_secs(60), &what, || async { path.is_file().then_some(()) }).await;
+        eventually(Duration::from_secs(120), &what, || async { path.is_file().then_some(()) }).await;
     }
     let database = server.database();
     assert_eq!(count_rows(&database, "SELECT COUNT(*) AS n FROM attachment WHERE kind = 'consent'").await, 1);

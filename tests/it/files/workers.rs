@@ -15,7 +15,7 @@ use super::server::ReportServer;
 use crate::each_database;
 use crate::harness::eventually;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn config() -> JobsConfig {
     JobsConfig { poll_ms: 10, first_delay_ms: 10, delay_factor: 1.0, max_attempts: 4, ..JobsConfig::default() }

@@ -39,7 +39,7 @@ impl StoreScp {
         command.args(["+xi", "+B", "-od"]).arg(folder.path()).arg(port.to_string());
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let scp = Self { child, port, folder };
-        eventually(Duration::from_secs(20), "storescp listens", || async {
+        eventually(Duration::from_secs(120), "storescp listens", || async {
             TcpStream::connect(("127.0.0.1", port)).ok()
         })
         .await;

@@ -6,19 +6,22 @@ use super::{ae, archive, files, forward_to, in_state, section, upstream};
 use crate::archive::sender::send_all;
 use crate::harness::dataset::{DataSet, EXPLICIT_LE};
 use crate::harness::{
-    Limit, ServerProcess, TestServer, count_rows, data_set_of, eventually, free_port, small_instance,
+    Gate, Limit, ServerProcess, TestServer, count_rows, data_set_of, eventually, free_port, small_instance,
 };
 
 const ALL: &str = "SELECT COUNT(*) AS n FROM instance";
 const PIXELS: usize = 60_000;
 const FILES: u32 = 40;
 
-/// Slow enough that a kill comes in the middle: 2.4 MB at 400 kB/s.
+/// Slow enough that a kill comes in the middle of something: 2.4 MB at 400 kB/s.
 const SLOWLY: &str = "bytes_per_second = 400000\nassociations = 3\nbatch_instances = 10";
+
+/// A kill after so many have arrived, when no more than so many could: together less than all.
+const KILLS: [(i64, usize); 2] = [(8, 14), (16, 24)];
 
 async fn arrive(database: &yingku::index::DatabaseConfig, at_least: i64) {
     let what = format!("{at_least} instances arrive");
-    eventually(Duration::from_secs(60), &what, || async {
+    eventually(Duration::from_secs(120), &what, || async {
         (count_rows(database, ALL).await >= at_least).then_some(())
     })
     .await;
@@ -35,16 +38,19 @@ fn check(stored: &crate::harness::StoredInstances) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_front_that_is_killed_goes_on_where_it_was() {
     let region = archive().await;
-    let mut front = ServerProcess::start_with(&section(region.dicom().port(), SLOWLY)).await;
+    let gate = Gate::before(region.dicom()).await;
+    let mut front = ServerProcess::start_with(&section(gate.address().port(), SLOWLY)).await;
     let folder = tempfile::tempdir().unwrap();
     let paths = files(folder.path(), 0..FILES, PIXELS);
     assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
-    for number in [8, 20] {
+    for (number, most) in KILLS {
+        gate.let_through(most * PIXELS);
         arrive(&region.database(), number).await;
         front.kill();
         assert!(count_rows(&region.database(), ALL).await < i64::from(FILES), "the kill came in the middle");
         front.start_again(Limit::None).await;
     }
+    gate.open();
     in_state(&front.database(), "confirmed", i64::from(FILES)).await;
     check(&region.stored().await);
     assert!(front.terminate().await.success());
@@ -67,17 +73,20 @@ const TAKES_STOW: &str = "\n[[client]]\nid = 'front'\nkey = 'synthetic-region-ke
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_front_that_is_killed_inside_a_stow_request_goes_on_where_it_was() {
     let mut region = ServerProcess::start_with(TAKES_STOW).await;
-    let section = section_of_stow(region.http(), SLOWLY).replace("key-0001", "key-0002");
+    let gate = Gate::before(region.http()).await;
+    let section = section_of_stow(gate.address(), SLOWLY).replace("key-0001", "key-0002");
     let mut front = ServerProcess::start_with(&section).await;
     let folder = tempfile::tempdir().unwrap();
     let paths = files(folder.path(), 0..FILES, PIXELS);
     assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
-    for number in [5, 20] {
+    for (number, most) in KILLS {
+        gate.let_through(most * PIXELS);
         arrive(&region.database(), number).await;
         front.kill();
         assert!(count_rows(&region.database(), ALL).await < i64::from(FILES), "the kill came in the middle");
         front.start_again(Limit::None).await;
     }
+    gate.open();
     // And the other side once as well.
     arrive(&region.database(), 25).await;
     region.kill();
@@ -119,7 +128,7 @@ async fn loses_nothing_without_room(limit: impl Fn(u64) -> Limit) {
     let refused: Vec<&str> = answers.iter().filter(|a| !a.is_acknowledged()).map(|a| a.status.as_str()).collect();
     assert!(taken > 0 && !refused.is_empty(), "{taken} taken, {} refused", refused.len());
     assert!(refused.iter().all(|status| status.starts_with("A7")), "out of resources, not {refused:?}");
-    eventually(Duration::from_secs(30), "the full disk is told of", || async {
+    eventually(Duration::from_secs(120), "the full disk is told of", || async {
         let log = front.log();
         let words = ["disk is full", "disk I/O error", "No space left"];
         words.iter().any(|words| log.contains(words)).then_some(())
@@ -166,7 +175,7 @@ async fn wait_for_room(limit: Limit, section: impl Fn(&ServerProcess) -> String)
 
     in_state(&front.database(), "confirmed", 4).await;
     let told = "SELECT COUNT(*) AS n FROM forward WHERE state = 0 AND attempts > 1 AND reason LIKE '%A700%'";
-    eventually(Duration::from_secs(30), "it was refused more than once, and waits", || async {
+    eventually(Duration::from_secs(120), "it was refused more than once, and waits", || async {
         (count_rows(&front.database(), told).await == 1).then_some(())
     })
     .await;
@@ -205,7 +214,8 @@ async fn an_upstream_that_dies_in_the_middle_gets_the_rest_later() {
     let port = free_port();
     let more = format!("\n[[peer]]\nae_title = 'FRONT'\nhost = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'\n");
     let mut region = ServerProcess::start_with(&more).await;
-    let address = region.dicom();
+    let gate = Gate::before(region.dicom()).await;
+    let address = gate.address();
     let front = TestServer::start_with(|config| {
         config.dicom.ae_title = ae("FRONT");
         config.dicom.listen = ([127, 0, 0, 1], port).into();
@@ -227,12 +237,14 @@ async fn an_upstream_that_dies_in_the_middle_gets_the_rest_later() {
     .await;
     let folder = tempfile::tempdir().unwrap();
     put_all(&front, &files(folder.path(), 0..FILES, PIXELS)).await;
-    for number in [8, 20] {
+    for (number, most) in KILLS {
+        gate.let_through(most * PIXELS);
         arrive(&region.database(), number).await;
         region.kill();
         assert!(count_rows(&region.database(), ALL).await < i64::from(FILES), "the kill came in the middle");
         region.start_again(Limit::None).await;
     }
+    gate.open();
     in_state(&front.database(), "confirmed", i64::from(FILES)).await;
     check(&region.stored().await);
     front.stop().await;
@@ -268,7 +280,7 @@ async fn an_upstream_that_is_away_is_waited_for_and_what_it_refuses_is_parked_wi
     std::fs::write(&private, file).unwrap();
     paths.push(private);
     assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
-    eventually(Duration::from_secs(30), "the front has tried", || async {
+    eventually(Duration::from_secs(120), "the front has tried", || async {
         front.log().contains("does not take instances").then_some(())
     })
     .await;

@@ -87,6 +87,6 @@ async fn in_state(database: &DatabaseConfig, state: &'static str, count: i64) {
     };
     let what = format!("{count} instances are {state}");
     // A report of commitment that a full disk swallowed is waited for a minute before it is asked for again.
-    eventually(Duration::from_secs(150), &what, || async { (count_rows(database, sql).await == count).then_some(()) })
+    eventually(Duration::from_secs(300), &what, || async { (count_rows(database, sql).await == count).then_some(()) })
         .await;
 }

@@ -59,7 +59,7 @@ async fn everything_arrives_unchanged_and_goes_here_after_commitment() {
         assert!(arrived.data_set(&sent.sop_instance_uid).as_deref() == Some(data_set_of(&sent.bytes())), "{number}");
     }
     assert_eq!(count_rows(&front.database(), OFFLINE).await, 40, "the rows stay");
-    eventually(Duration::from_secs(10), "the large objects are gone", || async {
+    eventually(Duration::from_secs(120), "the large objects are gone", || async {
         (own_files(front.folder()) == 0).then_some(())
     })
     .await;
@@ -113,7 +113,7 @@ async fn a_purge_that_is_killed_between_its_commit_and_the_removal_is_finished_b
     assert_eq!((count_rows(&front.database(), noted).await, own_files(front.folder())), (2, 2));
     // and the next start removes them and forgets that it had to.
     front.start_again(crate::harness::Limit::None).await;
-    eventually(Duration::from_secs(20), "the files are gone and nothing is left to do", || async {
+    eventually(Duration::from_secs(120), "the files are gone and nothing is left to do", || async {
         (own_files(front.folder()) == 0 && count_rows(&front.database(), noted).await == 0).then_some(())
     })
     .await;
@@ -157,12 +157,12 @@ async fn what_a_killed_purge_left_is_removed_by_the_next_purge_or_the_next_start
         }
         front.start_again(crate::harness::Limit::None).await;
 
-        eventually(Duration::from_secs(20), "the files are gone", || async {
+        eventually(Duration::from_secs(120), "the files are gone", || async {
             (own_files(front.folder()) == 0).then_some(())
         })
         .await;
         let left = "SELECT COUNT(*) AS n FROM purged_object";
-        eventually(Duration::from_secs(20), "nothing is left to do", || async {
+        eventually(Duration::from_secs(120), "nothing is left to do", || async {
             (count_rows(&front.database(), left).await == 0).then_some(())
         })
         .await;
@@ -199,7 +199,7 @@ async fn an_upstream_that_promises_nothing_makes_nothing_go() {
 
     in_state(&front.database(), "sent", 5).await;
     let reasons = "SELECT COUNT(*) AS n FROM forward WHERE state = 1 AND reason <> ''";
-    eventually(Duration::from_secs(30), "commitment was asked for in vain", || async {
+    eventually(Duration::from_secs(120), "commitment was asked for in vain", || async {
         (count_rows(&front.database(), reasons).await == 5).then_some(())
     })
     .await;
@@ -269,7 +269,7 @@ async fn two_upstreams_must_both_promise() {
     // The purge has looked at them: it holds its lease by now, again and again.
     let lease = "SELECT CAST(lease_until AS TEXT) AS t FROM work_lease WHERE name = 'purge_forwarded'";
     let seen = texts(&front.database(), lease).await;
-    eventually(Duration::from_secs(10), "the purge has come by", || async {
+    eventually(Duration::from_secs(120), "the purge has come by", || async {
         (texts(&front.database(), lease).await != seen).then_some(())
     })
     .await;
@@ -292,7 +292,7 @@ async fn who_is_told_of_studies_hears_that_they_are_offline_now() {
     assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
     in_state(&front.database(), "purged", 2).await;
 
-    eventually(Duration::from_secs(60), "the news that the study is offline", || async {
+    eventually(Duration::from_secs(120), "the news that the study is offline", || async {
         let told = receiver.told();
         let instances = told.last()?["instances"].as_array()?.clone();
         (instances.len() == 2 && instances.iter().all(|instance| instance[3] == "OFFLINE")).then_some(())

@@ -127,7 +127,7 @@ async fn assert_has_all(region: &TestServer) {
 /// Waits until the upstream was called twice, in vain.
 async fn refused_twice(front: &TestServer, region: &TestServer, calls: &AtomicUsize) {
     let before = calls.load(Ordering::Relaxed);
-    eventually(Duration::from_secs(30), "the upstream was called again", || async {
+    eventually(Duration::from_secs(120), "the upstream was called again", || async {
         (calls.load(Ordering::Relaxed) >= before + 2).then_some(())
     })
     .await;

@@ -147,7 +147,7 @@ async fn a_service_that_lies_makes_nothing_go() {
     let service = Service::start("lying");
     let front = front_of(&service).await;
     let lied = "SELECT COUNT(*) AS n FROM forward WHERE reason LIKE '%does not keep it%' AND attempts >= 2";
-    eventually(Duration::from_secs(30), "the lie was seen, twice", || async {
+    eventually(Duration::from_secs(120), "the lie was seen, twice", || async {
         (count_rows(&front.database(), lied).await == 6).then_some(())
     })
     .await;
@@ -165,7 +165,7 @@ async fn an_answer_that_is_too_long_is_not_read_and_nothing_counts_as_sent() {
 
     assert!(send_all(front.dicom(), &files(folder.path(), 0..6, 4096)).iter().all(|answer| answer.is_acknowledged()));
 
-    eventually(Duration::from_secs(30), "the service has them", || async {
+    eventually(Duration::from_secs(120), "the service has them", || async {
         (0..6).all(|number| service.kept(&small_instance(number, 4096).sop_instance_uid).is_some()).then_some(())
     })
     .await;

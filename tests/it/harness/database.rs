@@ -1,7 +1,8 @@
 //! A fresh database for each test, on either engine.
 //!
 //! PostgreSQL is a throw-away cluster of this test process: no password, a socket in a private folder, no sync to
-//! the disk (the machine's loss of power is not what these tests are about).
+//! the disk (the machine's loss of power is not what these tests are about), statistics only when a test asks for them
+//! (plans are not to change while they are looked at).
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ impl TestDatabase {
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/yingku.db", folder.path().display());
-        Self { config: DatabaseConfig { url, ..DatabaseConfig::default() }, _folder: Some(folder) }
+        Self { config: at(url), _folder: Some(folder) }
     }
 
     /// A database of its own in the test run's cluster.
@@ -36,7 +37,7 @@ impl TestDatabase {
         let name = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
         cluster.psql(&format!("CREATE DATABASE {name}"));
         let url = format!("postgres://yingku@localhost/{name}?host={}", cluster.folder.display());
-        Self { config: DatabaseConfig { url, ..DatabaseConfig::default() }, _folder: None }
+        Self { config: at(url), _folder: None }
     }
 
     /// How a server reaches it.
@@ -80,6 +81,11 @@ macro_rules! each_database {
     )*};
 }
 
+/// The database at an address, for callers that wait long for its locks: a loaded machine holds them long.
+pub(super) fn at(url: String) -> DatabaseConfig {
+    DatabaseConfig { url, acquire_timeout_ms: 60_000, ..DatabaseConfig::default() }
+}
+
 struct Cluster {
     folder: PathBuf,
     programs: PathBuf,
@@ -102,7 +108,7 @@ as=""
 if [ "$(id -u)" = 0 ]; then chown postgres "$0"; as="setpriv --reuid=postgres --regid=postgres --clear-groups"; fi
 $as "$1/initdb" -D "$0/data" -A trust -U yingku -E UTF8 --locale=C --no-sync || exit 1
 $as "$1/postgres" -D "$0/data" -k "$0" -c listen_addresses= -c max_connections=400 -c fsync=off \
-    -c synchronous_commit=off -c shared_buffers=64MB </dev/null &
+    -c synchronous_commit=off -c shared_buffers=64MB -c autovacuum=off </dev/null &
 child=$!
 "#;
         let keeper = keeper::keep(&folder, start, &[programs.to_str().unwrap()]);
@@ -119,7 +125,7 @@ child=$!
                 return;
             }
             let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(started.elapsed().as_secs() < 60, "PostgreSQL does not start: {log}");
+            assert!(started.elapsed().as_secs() < 120, "PostgreSQL does not start: {log}");
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
     }

@@ -7,6 +7,7 @@ pub mod archive;
 mod certificates;
 mod database;
 pub mod dataset;
+mod gate;
 mod keeper;
 mod orthanc;
 mod part10;
@@ -21,6 +22,7 @@ mod wait;
 
 pub use certificates::{Authority, Certificate};
 pub use database::TestDatabase;
+pub use gate::Gate;
 pub use orthanc::Orthanc;
 pub use part10::{data_set_of, small_instance};
 pub use process::{Limit, ServerProcess};

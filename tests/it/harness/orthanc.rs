@@ -73,7 +73,7 @@ impl Orthanc {
         let program = tool("Orthanc", Package::Debian("orthanc"));
         let child = Command::new(program).arg(&path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let address = ([127, 0, 0, 1], http).into();
-        eventually(Duration::from_secs(30), "Orthanc answers", || async move {
+        eventually(Duration::from_secs(120), "Orthanc answers", || async move {
             http_get(address, "/system").filter(|(status, _)| *status == 200)
         })
         .await;

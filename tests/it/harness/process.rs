@@ -11,7 +11,7 @@ use yingku::index::DatabaseConfig;
 
 use super::test_server::base_toml;
 use super::wait::{eventually, free_port, http_get};
-use super::{Package, StoredInstances, tool};
+use super::{Package, StoredInstances, database, tool};
 
 /// A running `yingku serve`, with a folder of its own. Dropping it kills it and removes the folder.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl ServerProcess {
         self.spawn(limit, &[]);
         let (address, log) = (self.http, self.log_path());
         let child = self.child.as_mut().unwrap();
-        eventually(Duration::from_secs(30), "the server is ready", || {
+        eventually(Duration::from_secs(120), "the server is ready", || {
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {ended:?}\n{}", read(&log));
             async move { http_get(address, "/readyz").filter(|(status, _)| *status == 200) }
@@ -112,7 +112,7 @@ impl ServerProcess {
     pub async fn run_to_its_end_with(&mut self, library: &Path) -> ExitStatus {
         self.spawn(Limit::None, &[("LD_PRELOAD", library)]);
         let mut child = self.child.take().unwrap();
-        eventually(Duration::from_secs(30), "the server ends", || {
+        eventually(Duration::from_secs(120), "the server ends", || {
             let ended = child.try_wait().unwrap();
             async move { ended }
         })
@@ -175,6 +175,14 @@ impl ServerProcess {
         self.dicom
     }
 
+    /// Most memory that the process ever had, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let process = self.child.as_ref().expect("it runs").id();
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     /// Ends it at once, as a crash would (SIGKILL).
     pub fn kill(&mut self) {
         let mut child = self.child.take().expect("it runs");
@@ -186,7 +194,7 @@ impl ServerProcess {
     pub async fn terminate(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
         super::run(Command::new("kill").arg("-TERM").arg(child.id().to_string()));
-        eventually(Duration::from_secs(30), "the server ends", || {
+        eventually(Duration::from_secs(120), "the server ends", || {
             let ended = child.try_wait().unwrap();
             async move { ended }
         })
@@ -207,8 +215,7 @@ impl ServerProcess {
 
     /// Where its index is.
     pub fn database(&self) -> DatabaseConfig {
-        let url = format!("sqlite://{}/yingku.db", self.folder.path().display());
-        DatabaseConfig { url, ..DatabaseConfig::default() }
+        database::at(format!("sqlite://{}/yingku.db", self.folder.path().display()))
     }
 
     /// What the index and the folder hold right now.

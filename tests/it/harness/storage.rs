@@ -132,7 +132,7 @@ fn wait_until_it_answers(address: SocketAddr, folder: &Path) {
     // Making the bucket is the question.
     while !matches!(http(address, "PUT", "/yingku"), Some((200, _))) {
         let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-        assert!(started.elapsed() < Duration::from_secs(60), "moto does not start: {log}");
+        assert!(started.elapsed() < Duration::from_secs(120), "moto does not start: {log}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

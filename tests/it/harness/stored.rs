@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use yingku::index::{DatabaseConfig, Index};
+use yingku::index::Index;
 use yingku::params;
 
 /// The instances of one archive, by SOP Instance UID.
@@ -24,8 +24,7 @@ struct Row {
 impl StoredInstances {
     /// Reads all rows.
     pub async fn read(database: &str, folder: &Path) -> Self {
-        let index =
-            Index::open(&DatabaseConfig { url: database.to_owned(), ..DatabaseConfig::default() }).await.unwrap();
+        let index = Index::open(&super::database::at(database.to_owned())).await.unwrap();
         let sql = "SELECT sop_instance_uid, object_key, object_offset, object_length, dataset_offset FROM instance";
         let rows = index.query(sql, params![]).await.unwrap();
         let number = |row: &yingku::index::Row, column| usize::try_from(row.int(column).unwrap()).unwrap();

@@ -116,6 +116,7 @@ ae_title = "YINGKU"
 
 [database]
 url = "{database}"
+acquire_timeout_ms = 60000
 
 [objects]
 url = "{objects}"

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Asks until there is an answer, at most until the deadline; then the test fails and says for `what` it waited.
@@ -20,9 +21,24 @@ where
     }
 }
 
-/// A port of this machine that nobody listens on right now.
+/// A port of this machine that nobody listens on and that this process is given once.
+///
+/// It lies below those that the system gives to whoever asks for any and to outgoing connections (from 32768 on), so
+/// that nobody takes it before its listener is there, nor while that listener is stopped.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Test processes that run beside each other begin at different places.
+    let begin = std::process::id().wrapping_mul(997) % COUNT;
+    for _ in 0..COUNT {
+        let number = (begin + GIVEN.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        let port = u16::try_from(FIRST + number).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port of this machine is free");
 }
 
 /// Asks by HTTP; gives status and body, or nothing when nobody answers.
@@ -32,7 +48,7 @@ pub fn http_get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
 
 /// One request without a body, one answer, on a connection of its own.
 pub(super) fn http(address: SocketAddr, method: &str, path: &str) -> Option<(u16, String)> {
-    let patience = Duration::from_secs(10);
+    let patience = Duration::from_secs(60);
     let mut connection = TcpStream::connect_timeout(&address, patience).ok()?;
     connection.set_read_timeout(Some(patience)).ok()?;
     let request =

@@ -33,7 +33,7 @@ async fn fetched_when_there_is_room(method: &str, limit: Limit) {
     let mut pacs = Pacs::to_be();
     let more = format!(
         "\n[[peer]]\nae_title = 'QRSCP'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\nretrieve = '{method}'\n\
-         [jobs]\nlease_ms = 1500\npoll_ms = 50\n\
+         [jobs]\nlease_ms = 5000\npoll_ms = 50\n\
          [retrieve]\nfirst_delay_ms = 200\ndelay_factor = 1.0\nstable_ms = 0\n",
         pacs.port
     );

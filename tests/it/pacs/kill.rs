@@ -1,33 +1,29 @@
 //! A kill -9 in the middle of a retrieval loses nothing and doubles nothing.
 
-use std::time::Duration;
-
 use yingku::index::{DatabaseConfig, Error};
 
 use super::peer::Pacs;
 use super::{Images, PATIENCE, open, peer, register, until, until_complete};
-use crate::harness::{Limit, ServerProcess, eventually};
+use crate::harness::{Gate, Limit, ServerProcess, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_while_it_fetches_completes_after_its_restart() {
     let mut pacs = Pacs::to_be();
     let more = format!(
         "\n[[peer]]\nae_title = 'QRSCP'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\nretrieve = 'get'\n\
-         [jobs]\nlease_ms = 1500\npoll_ms = 50\n\
+         [jobs]\nlease_ms = 5000\npoll_ms = 50\n\
          [retrieve]\nfirst_delay_ms = 200\ndelay_factor = 1.0\nstable_ms = 0\n",
         pacs.port
     );
     let mut server = ServerProcess::start_with(&more).await;
     let images = Images::new(60, 64 * 1024);
-    pacs.start_python(server.dicom().port(), images.folder(), "slow");
+    pacs.start_python(server.dicom().port(), images.folder(), "halting");
 
     register(server.http(), &[]).await;
-    let some = eventually(Duration::from_secs(30), "some images are here", || async {
-        Some(server.stored().await.count()).filter(|count| *count > 5)
-    })
-    .await;
+    eventually(PATIENCE, "some images are here", || async { (server.stored().await.count() > 5).then_some(()) }).await;
     server.kill();
-    assert!(some < 60, "the kill came in the middle");
+    pacs.go_on();
+    assert!(server.stored().await.count() < 60, "the kill came in the middle");
 
     server.start_again(Limit::None).await;
     let url = format!("sqlite://{}/yingku.db", server.folder().display());
@@ -50,24 +46,26 @@ async fn a_server_killed_while_dcmqrscp_sends_to_it_completes_after_its_restart(
     let mut pacs = Pacs::to_be();
     let more = format!(
         "\n[[peer]]\nae_title = 'QRSCP'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\nretrieve = 'move'\n\
-         [jobs]\nlease_ms = 1500\npoll_ms = 50\n\
+         [jobs]\nlease_ms = 5000\npoll_ms = 50\n\
          [retrieve]\nfirst_delay_ms = 200\ndelay_factor = 1.0\nstable_ms = 0\n",
         pacs.port
     );
     let mut server = ServerProcess::start_with(&more).await;
-    let images = Images::new(200, 400 * 1024);
-    pacs.start_dcmqrscp(server.dicom().port(), images.folder());
+    let images = Images::new(60, 400 * 1024);
+    let gate = Gate::before(server.dicom()).await;
+    pacs.start_dcmqrscp(gate.address().port(), images.folder());
+    gate.let_through(20 * 400 * 1024);
 
     register(server.http(), &[]).await;
     eventually(PATIENCE, "some images are here", || async { (server.stored().await.count() > 5).then_some(()) }).await;
     server.kill();
-    let acknowledged = server.stored().await.count();
-    assert!(acknowledged < 200, "the kill came in the middle");
+    assert!(server.stored().await.count() < 60, "the kill came in the middle");
+    gate.open();
 
     server.start_again(Limit::None).await;
     let index = open(&server.database()).await;
     let standing = until_complete(&index).await;
-    assert_eq!((standing.expected, standing.held), (Some(200), 200));
+    assert_eq!((standing.expected, standing.held), (Some(60), 60));
     images.assert_are_all_in(&server.stored().await);
     for table in ["SELECT id FROM instance_version", "SELECT id FROM conflict"] {
         assert_eq!(index.query(table, Vec::new()).await.unwrap().len(), 0, "{table}");

@@ -27,7 +27,7 @@ use crate::harness::{StoredInstances, TestServer, data_set_of, eventually, small
 
 /// The study of [`small_instance`].
 const STUDY: &str = "2.25.7001";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Images of the study in a folder.
 struct Images {

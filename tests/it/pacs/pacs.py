@@ -184,11 +184,12 @@ def on_get(event):
             strange[0x0020, 0x000D]._value = study
             strange[0x0008, 0x0018]._value = instance
             yield 0xFF00, strange
-    for file in of:
+    for number, file in enumerate(of):
         if event.is_cancelled:
             return
-        if behaviour == "slow":
-            time.sleep(0.1)
+        # Halting: after ten objects it waits until the test says that it may go on.
+        while behaviour == "halting" and number == 10 and not os.path.exists(calls + ".go"):
+            time.sleep(0.05)
         yield 0xFF00, file
 
 

@@ -78,6 +78,11 @@ impl Pacs {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// Lets one that is halting go on, now and later.
+    pub fn go_on(&self) {
+        std::fs::write(self.folder.path().join("calls.go"), "").unwrap();
+    }
+
     /// Sends images to it as a modality does.
     pub fn load(&self, images: &Path) {
         let mut command = Command::new(tool("storescu", Package::Debian("dcmtk")));
@@ -95,7 +100,7 @@ impl Pacs {
         self.child = Some(keeper.spawn().unwrap());
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(30), "the PACS does not start: {}", self.log());
+            assert!(started.elapsed() < Duration::from_secs(120), "the PACS does not start: {}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -80,7 +80,7 @@ async fn whoever_links_by_a_name_waits_for_the_one_who_holds_it_on_postgres() {
     let others = async {
         held.await.unwrap();
         let wait = async {
-            eventually(Duration::from_secs(30), "the report and the study wait", || async {
+            eventually(Duration::from_secs(120), "the report and the study wait", || async {
                 (service.row(WAITING).await.int("n").unwrap() == 2).then_some(())
             })
             .await;

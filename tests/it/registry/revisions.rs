@@ -31,10 +31,10 @@ async fn d_r21_a_revision_under_the_same_path_is_fetched_and_stamped_anew() {
     };
 
     register("3").await;
-    let first = eventually(Duration::from_secs(20), "the report is stamped", || stamped(1)).await;
+    let first = eventually(Duration::from_secs(120), "the report is stamped", || stamped(1)).await;
     *reports.book.changing.lock().unwrap() = pdf::report_of_pages(2);
     register("4").await;
-    let second = eventually(Duration::from_secs(20), "the revision is stamped", || stamped(2)).await;
+    let second = eventually(Duration::from_secs(120), "the revision is stamped", || stamped(2)).await;
 
     assert_ne!(first, second);
     let links = index.query("SELECT id FROM qr_link", params![]).await.unwrap();

@@ -65,7 +65,7 @@ async fn d_r2_a_form_that_waits_for_the_word_to_continue_is_taken_as_dot_net_pos
 
     let told = tokio::task::spawn_blocking(move || {
         let mut curl = Command::new(tool("curl", Package::Debian("curl")));
-        curl.args(["--silent", "--show-error", "--include", "--max-time", "30", "--expect100-timeout", "25"]);
+        curl.args(["--silent", "--show-error", "--include", "--max-time", "120", "--expect100-timeout", "110"]);
         curl.args(["--header", "Expect: 100-continue", "--user-agent", ""]);
         curl.args(["--header", "Content-Type: application/x-www-form-urlencoded; charset=utf-8"]);
         String::from_utf8(run(curl.args(["--data-urlencode", &field, &url])).stdout).unwrap()

@@ -47,7 +47,7 @@ async fn an_acknowledged_instance_survives_the_loss_of_all_that_was_not_synced()
         drop(answers);
         let mut in_this_round = Vec::new();
         while in_this_round.iter().filter(|a: &&Answer| a.is_acknowledged()).count() < KILL_AFTER {
-            in_this_round.push(answered.recv_timeout(Duration::from_secs(60)).expect("the senders make progress"));
+            in_this_round.push(answered.recv_timeout(Duration::from_secs(120)).expect("the senders make progress"));
         }
         server.kill();
         senders.into_iter().for_each(Sender::wait);

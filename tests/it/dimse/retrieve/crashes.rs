@@ -6,7 +6,7 @@ use crate::harness::{Limit, ServerProcess, http_get, small_instance};
 
 const OBJECTS: u32 = 40;
 const STUDY: &str = "2.25.7001";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server with a study of forty objects, and one slow destination.
 async fn server(destination: u16) -> ServerProcess {
@@ -61,12 +61,14 @@ async fn a_server_killed_while_it_gives_objects_out_has_lost_none_and_gives_them
     let mut server = server(port).await;
     let called = server.dicom().port();
     let folder = tempfile::tempdir().unwrap();
-    let manner = json!({ "manner": "slow", "folder": folder.path() });
+    // A second for each object: the kill comes in the middle, however late it comes.
+    let slow = json!({ "manner": "slow", "pause": 1, "folder": folder.path() });
     for verb in ["move", "get"] {
-        let destination = (verb == "move").then(|| Destination::start(port, manner.clone()));
+        let destination = (verb == "move").then(|| Destination::start(port, slow.clone()));
         let mut job = study(verb);
-        job["manner"] = "slow".into();
-        job["folder"] = folder.path().to_str().unwrap().into();
+        for name in ["manner", "pause", "folder"] {
+            job[name] = slow[name].clone();
+        }
         let asking = tokio::spawn(asked(called, job.clone()));
         let half = || async { (files_in(folder.path()) >= 5).then_some(()) };
         eventually(PATIENCE, "some objects have gone", half).await;
@@ -76,6 +78,9 @@ async fn a_server_killed_while_it_gives_objects_out_has_lost_none_and_gives_them
         assert!(!said.contains("\"status\": \"0000\""), "{verb}: {said}");
 
         server.start_again(Limit::None).await;
+        drop(destination);
+        let quick = json!({ "folder": folder.path() });
+        let destination = (verb == "move").then(|| Destination::start(port, quick));
         job["manner"] = "keep".into();
         let said = asked(called, job).await;
         assert!(said.contains("\"status\": \"0000\""), "{verb}: {said}");
@@ -103,7 +108,7 @@ async fn a_caller_that_is_gone_in_the_middle_leaves_no_association_behind() {
     let mut server = server(port).await;
     let called = server.dicom().port();
     for verb in ["move", "get"] {
-        let destination = Destination::start(port, json!({ "manner": "slow" }));
+        let destination = Destination::start(port, json!({ "manner": "slow", "pause": 1 }));
         let mut job = study(verb);
         job["vanish_after"] = 3.into();
 

@@ -41,11 +41,13 @@ async fn a_cancel_stops_a_slow_retrieval_and_says_what_remains() {
     let mut config = DicomConfig::default();
     config.retrieve.pending_interval_ms = 50;
     let listener = world_with(config, &[("ARCHIVE", port)]).await;
-    let destination = Destination::start(port, json!({ "manner": "slow" }));
+    // So slow that the cancel of a slow caller comes in the middle.
+    let slow = json!({ "manner": "slow", "pause": 3 });
+    let destination = Destination::start(port, slow.clone());
     for verb in ["move", "get"] {
         let mut job = asking(verb, "STUDY", &[("StudyInstanceUID", "2.25.1")]);
         job["cancel_after"] = 1.into();
-        job["manner"] = "slow".into();
+        (job["manner"], job["pause"]) = (slow["manner"].clone(), slow["pause"].clone());
 
         let answer = ask(&listener, job).await;
 

@@ -169,7 +169,7 @@ impl Drop for Killed {
 
 /// Waits until somebody listens there.
 async fn listening(port: u16) {
-    eventually(Duration::from_secs(20), "somebody listens", || async move {
+    eventually(Duration::from_secs(120), "somebody listens", || async move {
         tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()
     })
     .await;
