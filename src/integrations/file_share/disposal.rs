@@ -76,10 +76,12 @@ pub(super) fn is_put_away(root: &Path, folder: &str, relative: &Path) -> bool {
     !folder.is_empty() && root.join(folder).join(relative).symlink_metadata().is_ok_and(|meta| meta.is_file())
 }
 
-/// Writes why a file could not be kept beside it.
+/// Writes why a file could not be kept beside it; whoever sees the text sees all of it.
 pub(super) fn write_reason(target: &Path, reason: &str) -> io::Result<()> {
     let path = free_name(&with_ending(target, ".reason.txt"))?;
-    std::fs::write(path, format!("{reason}\n"))
+    let unfinished = with_ending(&path, ".part");
+    std::fs::write(&unfinished, format!("{reason}\n"))?;
+    std::fs::rename(unfinished, path)
 }
 
 /// `name` + `ending`, byte for byte.
