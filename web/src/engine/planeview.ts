@@ -46,8 +46,10 @@ function placeOf(focus: Types.Point3, normal: Vector): string {
   const axis = normal.findIndex((part) => Math.abs(part) > 0.999);
   if (axis < 0) return '';
   const value = focus[axis]!;
-  const letter = ['RL', 'AP', 'FH'][axis]![value < 0 ? 0 : 1]!;
-  return `${letter} ${Math.abs(value).toFixed(1)} mm`;
+  const said = Math.abs(value).toFixed(1);
+  // In the middle there is no way to say.
+  const letter = said === '0.0' ? '' : `${['RL', 'AP', 'FH'][axis]![value < 0 ? 0 : 1]!} `;
+  return `${letter}${said} mm`;
 }
 
 interface Way {
