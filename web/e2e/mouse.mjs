@@ -1,5 +1,5 @@
 // Which tool hangs on which button: as usual, as the reader wants it, the next time as well, and without storage.
-import { address, assert, run } from './harness.mjs';
+import { address, assert, renderer, run } from './harness.mjs';
 
 const drags = (page, viewer) => async (button, [right, down], from = [128, 128]) => {
   const [x, y] = await viewer.at(...from);
@@ -55,6 +55,23 @@ await run('mouse', {}, async (page, viewer) => {
   // Not from the end of the line, which would come along.
   await drag('right', [80, 0], [40, 200]);
   await page.waitForFunction(() => Number(document.querySelector('[data-pane="1"]').dataset.width) > 450);
+
+  // On planes it is the same.
+  if (renderer === 'gpu') {
+    await viewer.tool('mpr');
+    await page.locator('[data-volume="shown"]').waitFor();
+    const plane = page.locator('[data-plane="axial"]');
+    const { index, scale } = await plane.evaluate((element) => ({ ...element.dataset }));
+    const box = await plane.boundingBox();
+    await page.mouse.move(box.x + 100, box.y + 100);
+    await page.mouse.wheel(0, 120);
+    await page.waitForFunction((before) => document.querySelector('[data-plane="axial"]').dataset.scale !== before, scale);
+    assert.equal(await plane.getAttribute('data-index'), index, 'the wheel zooms, and does not leaf');
+    await viewer.drag([box.x + 100, box.y + 100], [box.x + 180, box.y + 100], 'right');
+    await page.waitForFunction(() => Number(document.querySelector('[data-plane="coronal"]').dataset.width) > 420);
+    await page.keyboard.press('Escape');
+    await page.locator('[data-volume]').waitFor({ state: 'detached' });
+  }
 
   // And as usual again.
   await viewer.tool('help');
