@@ -1,23 +1,10 @@
 // For everybody: no serious finding of axe on any state of the page, everything reachable by keys, the focus seen.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { address, assert, run, until } from './harness.mjs';
-
-const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+import { address, assert, run, serious, until } from './harness.mjs';
 
 await run('access', {}, async (page, viewer) => {
   await page.goto(address());
   await viewer.shows({ index: 0, loaded: 12 });
-  await page.evaluate(source);
-  const check = async (what) => {
-    const found = await page.evaluate(async () => {
-      const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] });
-      return violations
-        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-        .map(({ id, nodes }) => `${id}: ${nodes.map(({ html, any }) => `${html.slice(0, 160)} ${any[0]?.message ?? ''}`).join('\n  ')}`);
-    });
-    assert.deepEqual(found, [], what);
-  };
+  const check = async (what) => assert.deepEqual(await serious(page), [], what);
   await check('the page as it opens');
   await viewer.tool('presets');
   await check('an open menu');

@@ -37,6 +37,12 @@ await run('english', { locale: 'en-US' }, async (page, viewer) => {
     await check(panel);
   }
   await viewer.picture('help');
+  await viewer.open('胸片', { count: 1 });
+  await viewer.tool('presets');
+  await page.locator('[data-preset="Harder"]').waitFor();
+  await check('harder and softer');
+  await page.keyboard.press('Escape');
+  await viewer.open('平扫', { count: 12 });
   await viewer.tool('rectangle');
   await viewer.drag(await viewer.at(80, 80), await viewer.at(140, 140));
   await viewer.measured('Mean (-?[\\d.]+) HU');
@@ -55,6 +61,18 @@ await run('english', { locale: 'en-US' }, async (page, viewer) => {
   await page.locator('[data-volume="shown"]').waitFor();
   await check('three planes');
   await viewer.picture('planes');
+  await page.locator('[data-plane-tool="help"]').click();
+  await page.locator('.volume .side').waitFor();
+  await page.locator('.volume [data-tool="presets"]').click();
+  await check('what three planes offer');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('t');
+  await page.keyboard.press('l');
+  const plane = await page.locator('[data-plane="axial"] .image').boundingBox();
+  const middle = [plane.x + plane.width / 2, plane.y + plane.height / 2];
+  await viewer.drag([middle[0] - 60, middle[1] + 40], [middle[0] + 60, middle[1] + 40]);
+  await page.locator('[data-plane="axial"] tspan', { hasText: 'mm (projected)' }).waitFor();
+  await check('a length on a plane');
   await page.keyboard.press('Escape');
   await page.locator('[data-volume]').waitFor({ state: 'detached' });
   await viewer.picture('all');

@@ -3,11 +3,14 @@
 // The test in tests/it/viewer says by its environment: URL (the page), CHROMIUM, RENDERER (`gpu` or `cpu`), OUT (a folder).
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 export { assert };
+
+export const near = (value, wanted, by, what) => assert.ok(Math.abs(value - wanted) <= by, `${what}: ${value} is not ${wanted} ± ${by}`);
 
 const COMMON = ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
 const WITH_GL = ['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
@@ -82,6 +85,30 @@ export async function until(probe, isWanted) {
 
 const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.wasm': 'application/wasm' };
 
+/** Where a canvas is brighter than `level`, in pixels of the page, and how grey it is in the midst of that; nothing when all is darker. */
+export const seenIn = (page, selector, level) =>
+  page.evaluate(([wanted, least]) => {
+    const source = document.querySelector(wanted);
+    const copy = document.createElement('canvas');
+    copy.width = source.width;
+    copy.height = source.height;
+    const context = copy.getContext('2d');
+    context.drawImage(source, 0, 0);
+    const { data, width, height } = context.getImageData(0, 0, copy.width, copy.height);
+    const box = [Infinity, Infinity, -Infinity, -Infinity];
+    for (let at = 0; at < width * height; at += 1) {
+      if (data[at * 4] < least) continue;
+      const [x, y] = [at % width, Math.floor(at / width)];
+      box.splice(0, 4, Math.min(box[0], x), Math.min(box[1], y), Math.max(box[2], x + 1), Math.max(box[3], y + 1));
+    }
+    if (box[0] > box[2]) return null;
+    const around = source.getBoundingClientRect();
+    const times = around.width / width;
+    const [left, top, right, bottom] = box.map((edge, at) => (at % 2 === 0 ? around.left : around.top) + edge * times);
+    const middle = context.getImageData(Math.round((box[0] + box[2]) / 2), Math.round((box[1] + box[3]) / 2), 1, 1).data[0];
+    return { left, top, right, bottom, x: (left + right) / 2, y: (top + bottom) / 2, middle, around: { x: around.left + around.width / 2, y: around.top + around.height / 2 } };
+  }, [selector, level]);
+
 /** For work on the viewer: the files of `vite build --outDir FOLDER` in the place of those in the binary. */
 async function overlay(page, folder) {
   const { 'src/main.tsx': entry } = JSON.parse(readFileSync(join(folder, '.vite/manifest.json'), 'utf8'));
@@ -102,6 +129,33 @@ async function overlay(page, folder) {
 
 /** With the renderer that this run is about, whatever the machine has. */
 export const address = (query = '') => `${required('URL')}?render=${renderer}${query}`;
+
+/** What axe finds on a page as it is that keeps people from using it. */
+export async function serious(page) {
+  await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+  return page.evaluate(async () => {
+    const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] });
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html, any }) => `${html.slice(0, 160)} ${any[0]?.message ?? ''}`).join('\n  ')}`);
+  });
+}
+
+/** Fingers on a page: `down`, then `move` as often as one likes, then `up`. */
+export async function fingers(page, context) {
+  const client = await context.newCDPSession(page);
+  const send = (type, points) => client.send('Input.dispatchTouchEvent', { type, touchPoints: points.map(([x, y], id) => ({ x, y, id })) });
+  /** Moves all fingers by as much, or each to its own place. */
+  const drag = async (from, to, steps = 10) => {
+    await send('touchStart', from);
+    for (let part = 1; part <= steps; part += 1) {
+      const between = (a, b) => a + ((b - a) * part) / steps;
+      await send('touchMove', from.map(([x, y], at) => [between(x, to[at][0]), between(y, to[at][1])]));
+    }
+    await send('touchEnd', []);
+  };
+  return { drag };
+}
 
 export class Viewer {
   constructor(page, out, name) {

@@ -13,6 +13,9 @@ const chinese = {
   noVolume: '本序列不能重建', needsGpu: '三维重建需要图形加速', waiting: '正在载入体数据', back: '返回', unreviewed: '未审核', tools: '工具',
   chooseSeries: '选择一个序列', magnify: '放大镜', states: '显示状态', noState: '原始显示', gpu: '图形加速', gpuOn: '图形加速已开启，点按改用普通绘制',
   gpuOff: '普通绘制，点按开启图形加速', large: '影像过大，本机无法完整显示，请使用简易版。', again: '立即重试', tagList: 'DICOM 标签表',
+  axial: '横断面', sagittal: '矢状面', coronal: '冠状面', cross: '十字线', enlarge: '单独放大', projected: '投影',
+  brought: '图像窗', hardest: '硬', harder: '较硬', softer: '较软', softest: '软',
+  mouse: '鼠标', left: '左键', middle: '中键', right: '右键', wheel: '滚轮', usual: '恢复默认',
   points: '设点', noReport: '该检查没有可在此显示的报告。',
 };
 
@@ -31,6 +34,9 @@ const english: Words = {
   noVolume: 'This series is no volume', needsGpu: 'MPR needs graphics acceleration', waiting: 'Loading the volume', back: 'Back', unreviewed: 'Not reviewed', tools: 'Tools',
   chooseSeries: 'Choose a series', magnify: 'Magnifier', states: 'States', noState: 'As stored', gpu: 'Graphics', gpuOn: 'Graphics acceleration is on; press to draw without it',
   gpuOff: 'Drawn without graphics acceleration; press to use it', large: 'The image is too large for this device. Please use the basic page.', again: 'Try now', tagList: 'DICOM tags',
+  axial: 'Axial', sagittal: 'Sagittal', coronal: 'Coronal', cross: 'Crosshairs', enlarge: 'Enlarge', projected: 'projected',
+  brought: 'Image window', hardest: 'Hard', harder: 'Harder', softer: 'Softer', softest: 'Soft',
+  mouse: 'Mouse', left: 'Left button', middle: 'Middle button', right: 'Right button', wheel: 'Wheel', usual: 'As usual',
   points: 'points', noReport: 'There is no report of this exam to show here.',
 };
 

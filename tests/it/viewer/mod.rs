@@ -1,6 +1,7 @@
 //! The full viewer in Chromium: the specs in `web/e2e`, run by Node against a server of our own, with and without a
 //! graphics processor. Their screenshots are kept in `web/e2e/out`.
 
+mod block;
 pub(crate) mod browser;
 mod marked;
 mod page;

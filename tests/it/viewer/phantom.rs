@@ -10,7 +10,7 @@ use crate::harness::dataset::{DataSet, EXPLICIT_LE};
 use crate::pages::world::World;
 
 const STUDY: &str = "2.25.7000";
-const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+pub const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
 const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
 pub const EDGE: u16 = 256;
@@ -60,7 +60,7 @@ pub async fn keep_file(world: &World, exam: i64, sop_class: &str, uid: &str, syn
     world.execute(sql, params![exam, uid]).await;
 }
 
-fn base(sop_class: &'static str, series: u32, number: u32, description: &str, modality: &str) -> Object {
+pub fn base(sop_class: &'static str, series: u32, number: u32, description: &str, modality: &str) -> Object {
     let uid = format!("{STUDY}.{series}.{number}");
     let mut set = DataSet::ct(&uid);
     set.text(0x0008_0016, "UI", sop_class);
@@ -74,7 +74,7 @@ fn base(sop_class: &'static str, series: u32, number: u32, description: &str, mo
     Object { sop_class, uid, set }
 }
 
-fn gray(set: &mut DataSet, edge: u16, bits: u16, photometric: &str, pixel: impl Fn(u16, u16) -> u16) {
+pub fn gray(set: &mut DataSet, edge: u16, bits: u16, photometric: &str, pixel: impl Fn(u16, u16) -> u16) {
     let mut bytes = Vec::new();
     for row in 0..edge {
         for column in 0..edge {
@@ -94,7 +94,7 @@ fn gray(set: &mut DataSet, edge: u16, bits: u16, photometric: &str, pixel: impl 
     set.bytes(0x7FE0_0010, if bits == 16 { "OW" } else { "OB" }, &bytes);
 }
 
-fn hounsfield(set: &mut DataSet) {
+pub fn hounsfield(set: &mut DataSet) {
     set.text(0x0028_1050, "DS", "40");
     set.text(0x0028_1051, "DS", "400");
     set.text(0x0028_1052, "DS", "-1024");

@@ -5,7 +5,7 @@ use std::process::Command;
 use yingku::domain::customer::Customer;
 
 use super::browser::{Renderer, spec};
-use super::{marked, phantom, report};
+use super::{block, marked, phantom, report};
 use crate::harness::{Package, free_port, run, tool};
 use crate::pages::world::{Exam, World, customer};
 
@@ -20,6 +20,20 @@ async fn started(customer: Customer) -> (World, String) {
     phantom::store(&world, 1).await;
     let exam = world.open("ClinicExam", &[("AccessionNumber", "A0001")]).await;
     let address = format!("http://{}{exam}/viewer", world.address);
+    (world, address)
+}
+
+/// With an earlier exam that has words, while this one has a report of pages only.
+async fn with_prior() -> (World, String) {
+    let (world, address) = world().await;
+    let prior = Exam { text: Some("上次检查未见结节".to_owned()), ..Exam::new(2) };
+    world.exam(prior).await;
+    let of_both = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) \
+                   SELECT 2, s.id, 'manual', 0 FROM study s";
+    world.execute(of_both, vec![]).await;
+    // All that this hospital sends is a file.
+    world.execute("UPDATE exam_report SET image_descr = '', conclusion = '' WHERE id = 1", vec![]).await;
+    world.report_file(1, "application/pdf", report(), 1).await;
     (world, address)
 }
 
@@ -41,9 +55,75 @@ async fn three_planes_go_through_a_volume() {
     spec("volume", Renderer::Gpu, &[("URL", address)]).await;
 }
 
+async fn with_blocks(name: &str, renderer: Renderer) {
+    let (world, address) = world().await;
+    block::store(&world, 1).await;
+    spec(name, renderer, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planes_say_sides_and_places_and_measure_millimetres() {
+    with_blocks("planes", Renderer::Gpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planes_are_not_offered_without_a_graphics_processor() {
+    with_blocks("planes", Renderer::Cpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_shown_harder_and_softer_than_its_own_window_without_a_graphics_processor() {
+    with_blocks("windows", Renderer::Cpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_shown_harder_and_softer_than_its_own_window_with_a_graphics_processor() {
+    with_blocks("windows", Renderer::Gpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mouse_does_what_its_reader_is_used_to_without_a_graphics_processor() {
+    let (_world, address) = world().await;
+    spec("mouse", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mouse_does_what_its_reader_is_used_to_with_a_graphics_processor() {
+    let (_world, address) = world().await;
+    spec("mouse", Renderer::Gpu, &[("URL", address)]).await;
+}
+
+async fn beside(renderer: Renderer) {
+    let (world, address) = with_prior().await;
+    spec("beside", renderer, &[("URL", address)]).await;
+    drop(world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn panes_leaf_together_and_a_prior_exam_stands_beside_without_a_graphics_processor() {
+    beside(Renderer::Cpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn panes_leaf_together_and_a_prior_exam_stands_beside_with_a_graphics_processor() {
+    beside(Renderer::Gpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_is_kept_and_printed_as_it_is_seen_without_a_graphics_processor() {
+    let (_world, address) = world().await;
+    spec("paper", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_is_kept_and_printed_as_it_is_seen_with_a_graphics_processor() {
+    let (_world, address) = world().await;
+    spec("paper", Renderer::Gpu, &[("URL", address)]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_leafs_with_one_finger_and_zooms_with_two() {
-    let (_world, address) = world().await;
+    let (_world, address) = with_prior().await;
     spec("phone", Renderer::Cpu, &[("URL", address)]).await;
 }
 
@@ -95,17 +175,8 @@ async fn a_broken_line_is_said_and_what_failed_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_report_of_what_is_looked_at_stands_beside_it() {
-    let (world, address) = world().await;
-    let prior = Exam { text: Some("上次检查未见结节".to_owned()), ..Exam::new(2) };
-    world.exam(prior).await;
-    let of_both = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) \
-                   SELECT 2, s.id, 'manual', 0 FROM study s";
-    world.execute(of_both, vec![]).await;
-    // All that this hospital sends is a file.
-    world.execute("UPDATE exam_report SET image_descr = '', conclusion = '' WHERE id = 1", vec![]).await;
-    world.report_file(1, "application/pdf", report(), 1).await;
-    let address = address.replace("/viewer", "");
-    spec("report", Renderer::Cpu, &[("URL", format!("{address}/viewer"))]).await;
+    let (_world, address) = with_prior().await;
+    spec("report", Renderer::Cpu, &[("URL", address)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

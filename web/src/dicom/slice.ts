@@ -25,6 +25,12 @@ export interface Plane {
   letters?: [string, string];
 }
 
+export interface NamedWindow {
+  center: number;
+  width: number;
+  name: string;
+}
+
 export interface Values {
   slope: number;
   intercept: number;
@@ -32,6 +38,8 @@ export interface Values {
   unit: string;
   window?: { center: number; width: number };
   windowName: string;
+  /** All that the object brings, the first of them included; each is another way to look at it. */
+  windows: NamedWindow[];
   function: VoiFunction;
   /** Whether values are looked up in a table before anything else (PS3.3 section C.11.1). */
   hasModalityTable: boolean;
@@ -127,11 +135,20 @@ function valuesOf(data: DataSet, frame: number): Values {
     unit: table ? namedUnit(text(table, '00283004')) : isRescaled ? unitOf(data, rescale) : '',
     window,
     windowName: text(voi, '00281055'),
+    windows: windowsOf(voi),
     function: functionOf(voi),
     hasModalityTable: table !== undefined,
     hasVoiTable: !window && items(data, '00283010').length > 0,
     isInverse: photometric === 'MONOCHROME1' || text(data, '20500020').trim() === 'INVERSE',
   };
+}
+
+function windowsOf(voi: DataSet): NamedWindow[] {
+  const widths = numbers(voi, '00281051') ?? [];
+  const names = voi['00281055']?.Value ?? [];
+  return (numbers(voi, '00281050') ?? [])
+    .map((center, at) => ({ center, width: widths[at] ?? 0, name: String(names[at] ?? '') }))
+    .filter(({ width }) => width >= 1);
 }
 
 const namedUnit = (type: string): string => (type.trim().toUpperCase() === 'US' ? '' : type.trim().toUpperCase());

@@ -58,6 +58,12 @@ export function isVolume(slices: Slice[]): boolean {
     (slice) => slice.plane.isKnown && slice.plane.scale === 'patient' && dot(normal(slice.plane), axis) > 0.999 && size(slice) === size(first) && (number(slice.data, '00280002') ?? 1) === 1,
   );
   if (!fits) return false;
+  // A gantry that was tilted moves each slice sideways against the one before: as a block, all that lies across would be false.
+  const aside = (slice: Slice) => {
+    const way = minus(slice.plane.position, first.plane.position);
+    return Math.hypot(dot(way, first.plane.row), dot(way, first.plane.column));
+  };
+  if (slices.some((slice) => aside(slice) > Math.max(...first.plane.spacing))) return false;
   const places = slices.map((slice) => dot(slice.plane.position, axis)).sort((a, b) => a - b);
   const steps = places.slice(1).map((place, at) => place - places[at]!);
   const middle = [...steps].sort((a, b) => a - b)[steps.length >> 1]!;

@@ -10,16 +10,20 @@ import { layOut, lookOfState, move, presentationOn } from './layout.ts';
 import { watchLens } from './lens.ts';
 import { installLoader, register, rescaleOf } from './loader.ts';
 import { drawMarks, magnification, placementOf, sidesOf } from './marks.ts';
+import { toolUnder } from './mouse.ts';
 import { change, EMPTY, type Pane, panes, type PaneView, useEngine, viewportOf } from './pane.ts';
 import { lookFor, ownLook, shade } from './shade.ts';
 import { chosen, installTools, joinGroup, leaveGroup } from './tools.ts';
+import { type Chosen, windowOf } from './window.ts';
 
 export { graphics, switchRenderer } from './capability.ts';
 export { isVolume } from './geometry.ts';
 export { EMPTY, type PaneView } from './pane.ts';
 export { pressPoint } from './keypoint.ts';
 export { picture } from './picture.ts';
-export { choose, clearMeasurements, clearSelected, type ToolName } from './tools.ts';
+export type { Chosen } from './window.ts';
+export { CHOICES, keepMouse, type Mouse, mouse, type ToolName } from './mouse.ts';
+export { choose, clearMeasurements, clearSelected } from './tools.ts';
 
 const { Events, ViewportType } = Enums;
 const ENGINE = 'panes';
@@ -57,7 +61,7 @@ export function start(by: Renderer): void {
 
 export function attach(id: string, element: HTMLDivElement, marks: HTMLCanvasElement, onChange: (view: PaneView) => void): void {
   const pane: Pane = {
-    id, element, marks, slices: [], view: EMPTY, wanted: 0, window: undefined, inverted: false, presentation: undefined, isLaidOut: true, isPressed: false, series: 0, onChange,
+    id, element, marks, slices: [], view: EMPTY, wanted: 0, window: undefined, inverted: false, presentation: undefined, isLaidOut: true, pressed: undefined, series: 0, onChange,
   };
   panes.set(id, pane);
   engine.enableElement({ viewportId: id, element, type: ViewportType.STACK, defaultOptions: { background: [0, 0, 0] } });
@@ -75,7 +79,7 @@ export function attach(id: string, element: HTMLDivElement, marks: HTMLCanvasEle
   }) as EventListener);
   element.addEventListener(Events.VOI_MODIFIED, ((event: CustomEvent<{ range: { lower: number; upper: number } }>) => {
     const { windowCenter, windowWidth } = utilities.windowLevel.toWindowLevel(event.detail.range.lower, event.detail.range.upper);
-    if (pane.isPressed && chosen() === 'window') pane.window = { center: windowCenter, width: windowWidth };
+    if (pane.pressed === 'window') pane.window = { center: windowCenter, width: windowWidth };
     darken(pane, windowCenter, windowWidth);
   }) as EventListener);
   element.addEventListener(Events.IMAGE_RENDERED, () => drawn(pane));
@@ -84,8 +88,8 @@ export function attach(id: string, element: HTMLDivElement, marks: HTMLCanvasEle
     if (buttons === 0) element.dispatchEvent(new MouseEvent('mousemove', { clientX, clientY }));
   });
   watchLens(pane, () => chosen() === 'magnify');
-  element.addEventListener('pointerdown', () => (pane.isPressed = true), true);
-  for (const name of ['pointerup', 'pointercancel']) window.addEventListener(name, () => (pane.isPressed = false), true);
+  element.addEventListener('pointerdown', ({ button }) => (pane.pressed = toolUnder(button, chosen())), true);
+  for (const name of ['pointerup', 'pointercancel']) window.addEventListener(name, () => (pane.pressed = undefined), true);
 }
 
 export function detach(id: string): void {
@@ -143,7 +147,7 @@ function arrived(pane: Pane, index: number): void {
   const state = presentationOn(pane, slice);
   const invert = (state?.isInverse ?? slice.values.isInverse) !== pane.inverted;
   if (image && !image.color) {
-    const look = pane.window ?? lookOfState(state, slice) ?? ownLook(slice.imageId);
+    const look = (pane.window && windowOf(pane.window, slice)) ?? lookOfState(state, slice) ?? ownLook(slice.imageId);
     if (look) viewport.setProperties({ voiRange: utilities.windowLevel.toLowHighRange(look.width, look.center), invert });
     if (look) darken(pane, look.center, look.width, slice);
   } else if (image) {
@@ -236,7 +240,7 @@ function follow(pane: Pane): void {
 }
 
 /** Sets the window; nothing goes back to the images' own. */
-export function setWindow(id: string, window: { center: number; width: number } | undefined): void {
+export function setWindow(id: string, window: Chosen | undefined): void {
   const pane = panes.get(id);
   if (!pane) return;
   pane.window = window;

@@ -3,6 +3,8 @@
 import type { RenderingEngine, Types } from '@cornerstonejs/core';
 import type { Presentation } from '../dicom/presentation.ts';
 import type { Slice } from '../dicom/slice.ts';
+import type { ToolName } from './mouse.ts';
+import type { Chosen } from './window.ts';
 
 export interface PaneView {
   slice: Slice | undefined;
@@ -34,11 +36,12 @@ export interface Pane {
   view: PaneView;
   wanted: number;
   /** What the reader chose; else each image has its own. */
-  window: { center: number; width: number } | undefined;
+  window: Chosen | undefined;
   inverted: boolean;
   presentation: Presentation | undefined;
   isLaidOut: boolean;
-  isPressed: boolean;
+  /** What the button that is down does. */
+  pressed: ToolName | undefined;
   /** Counts the stacks that were put into the pane. */
   series: number;
   onChange: (view: PaneView) => void;

@@ -1,12 +1,11 @@
-// Tools: one group for all panes. The main button has the chosen tool, the middle one moves, the right one zooms, the wheel
-// and one finger leaf through, two fingers zoom and move.
+// Tools: one group for all panes. The main button and one finger have the chosen tool, the other buttons and the wheel what
+// mouse.ts says, two fingers zoom and move.
 
 import {
   AngleTool,
   addTool,
   annotation,
   EllipticalROITool,
-  Enums,
   init,
   LengthTool,
   PanTool,
@@ -18,13 +17,9 @@ import {
   ZoomTool,
 } from '@cornerstonejs/tools';
 import { angleLines, areaLines, lengthLines } from './measure.ts';
-
-type DraggedName = 'window' | 'scroll' | 'pan' | 'zoom' | 'length' | 'angle' | 'ellipse' | 'rectangle';
-/** The glass is drawn by lens.ts. */
-export type ToolName = DraggedName | 'magnify';
+import { bindingsOf, type DraggedName, type ToolName } from './mouse.ts';
 
 const GROUP = 'panes';
-const { MouseBindings } = Enums;
 
 const NAMES: Record<DraggedName, string> = {
   window: WindowLevelTool.toolName,
@@ -115,17 +110,8 @@ export function choose(tool: ToolName): void {
   current = tool;
   for (const measure of MEASURES) group.setToolPassive(NAMES[measure], { removeAllBindings: true });
   for (const name of [NAMES.window, NAMES.scroll, NAMES.pan, NAMES.zoom]) group.setToolDisabled(name);
-  const bindings = (name: DraggedName) => {
-    const own = [];
-    if (tool === name) own.push({ mouseButton: MouseBindings.Primary }, { numTouchPoints: 1 });
-    if (name === 'pan') own.push({ mouseButton: MouseBindings.Auxiliary });
-    if (name === 'zoom') own.push({ mouseButton: MouseBindings.Secondary }, { numTouchPoints: 2 });
-    if (name === 'scroll') own.push({ mouseButton: MouseBindings.Wheel });
-    return own;
-  };
-  const names: DraggedName[] = ['window', 'scroll', 'pan', 'zoom', 'length', 'angle', 'ellipse', 'rectangle'];
-  for (const name of names) {
-    const own = bindings(name);
+  for (const name of Object.keys(NAMES) as DraggedName[]) {
+    const own = bindingsOf(name, tool);
     if (own.length > 0) group.setToolActive(NAMES[name], { bindings: own });
   }
 }
@@ -148,7 +134,7 @@ export function clearMeasurements(imageIds: Set<string>): void {
 }
 
 /** What was taken away stays on the screen otherwise until something else is drawn. */
-function drawAgain(): void {
+export function drawAgain(): void {
   utilities.triggerAnnotationRenderForViewportIds(ToolGroupManager.getToolGroup(GROUP)!.getViewportIds());
 }
 

@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { covers, type Presentation } from '../dicom/presentation.ts';
 import { type Description, hasReport, isShown, type KeyImage, seriesUrl, type Series, type Shelf } from '../exam.ts';
-import type { PaneView, ToolName, Turn } from '../engine/index.ts';
+import type { Chosen, Mouse, PaneView, ToolName, Turn } from '../engine/index.ts';
 import { HttpError, tryConnection, watchConnection } from '../net.ts';
 import { stackOf, statesOf } from '../stacks.ts';
 import { words } from '../words.ts';
@@ -13,6 +13,7 @@ import { useKeys } from './keyboard.ts';
 import { cornersOf, Pane } from './Pane.tsx';
 import { printPicture, savePicture } from './paper.ts';
 import { Help, Report, Tags } from './Panels.tsx';
+import { offersOf } from './presets.ts';
 import { keyOf, Strip } from './Strip.tsx';
 import { LAYOUTS, type Panel, Toolbar } from './Toolbar.tsx';
 import { Volume } from './Volume.tsx';
@@ -37,7 +38,8 @@ export function App({ description, engine }: AppProps) {
   const [shelves, setShelves] = useState<Record<string, Shelf | undefined>>(() => ({ '1': firstShelf(description) }));
   const [views, setViews] = useState<Record<string, PaneView | undefined>>({});
   const [active, setActive] = useState('1');
-  const [tool, setTool] = useState<ToolName>(isTouch ? 'scroll' : 'window');
+  const [tool, setTool] = useState<ToolName>(isTouch ? 'scroll' : engine.mouse().left);
+  const [mouse, setMouse] = useState(engine.mouse);
   const [panel, setPanel] = useState<Panel>(() => (hasReport(description) && window.innerWidth >= ROOM_FOR_REPORT ? 'report' : ''));
   const [flags, setFlags] = useState({ overlay: true, lines: true, linked: false });
   const [speed, setSpeed] = useState(10);
@@ -81,7 +83,7 @@ export function App({ description, engine }: AppProps) {
   );
 
   // At once: the next key may be meant for it.
-  useLayoutEffect(() => engine.choose(tool), [engine, tool]);
+  useLayoutEffect(() => engine.choose(tool), [engine, tool, mouse]);
   useLayoutEffect(() => engine.setActive(active), [engine, active]);
   useLayoutEffect(() => {
     Object.assign(engine.options, flags);
@@ -96,7 +98,8 @@ export function App({ description, engine }: AppProps) {
     for (const id of ids) if (views[id]?.state === 'failed') again(id);
   }, [online]);
   useEffect(() => {
-    const observer = new ResizeObserver(() => engine.resize());
+    // While the browser prints they have no size, and keep what they had.
+    const observer = new ResizeObserver(([entry]) => entry && entry.contentRect.width > 0 && engine.resize());
     observer.observe(panes.current!);
     return () => observer.disconnect();
   }, [engine]);
@@ -132,9 +135,14 @@ export function App({ description, engine }: AppProps) {
   const latest = useRef(view);
   latest.current = view;
 
-  const presets = useMemo(() => description.presets.filter((preset) => preset.modality === shelf?.series.modality), [description, shelf]);
+  const offers = useMemo(() => offersOf(shelf?.series.modality, description.presets, view), [description, shelf, view?.slice, view?.isColor, view?.table]);
+  const keepMouse = (next: Mouse | undefined) => {
+    engine.keepMouse(next);
+    setMouse(engine.mouse());
+    if (engine.mouse().left !== mouse.left) setTool(engine.mouse().left);
+  };
   const turn = (how: Turn) => engine.turn(active, how);
-  const setWindow = (window: { center: number; width: number } | undefined) => engine.setWindow(active, window);
+  const setWindow = (window: Chosen | undefined) => engine.setWindow(active, window);
   const move = (by: 1 | -1) => {
     const next = shelf && neighbour(description, shelf, by);
     if (next) void put(active, next);
@@ -186,7 +194,7 @@ export function App({ description, engine }: AppProps) {
     nudge: (right, down) => engine.nudge(active, right, down),
     end: (last) => engine.go(active, last ? Number.MAX_SAFE_INTEGER : 0),
     series: move,
-    preset: (at) => (at === 0 ? setWindow(undefined) : presets[at - 1] && setWindow(presets[at - 1])),
+    preset: (at) => (at === 0 ? setWindow(undefined) : offers[at - 1] && setWindow(offers[at - 1]!.chosen)),
     tool: setTool,
     turn,
     play: () => setPlaying(!playing && (view?.count ?? 0) > 1),
@@ -241,7 +249,7 @@ export function App({ description, engine }: AppProps) {
       <section class="tools" aria-label={words.tools}>
         <Toolbar
           tool={tool}
-          presets={presets}
+          offers={offers}
           layout={layout}
           {...flags}
           playing={playing}
@@ -314,14 +322,14 @@ export function App({ description, engine }: AppProps) {
         </main>
         {panel === 'report' && <Report description={looked} takesPictures={hasSeen.current} onClose={() => setPanel('')} />}
         {panel === 'tags' && view?.slice && <Tags data={view.slice.data} onClose={() => setPanel('')} />}
-        {panel === 'help' && <Help onClose={() => setPanel('')} />}
+        {panel === 'help' && <Help mouse={mouse} choices={engine.CHOICES} onMouse={keepMouse} onClose={() => setPanel('')} />}
       </div>
     </div>
   );
   return (
     <>
       {panesView}
-      {volume && volumeSlices && <Volume slices={volumeSlices} exam={shelf!.exam} presets={presets} onClose={closeVolume} />}
+      {volume && volumeSlices && <Volume slices={volumeSlices} exam={shelf!.exam} offers={offers} onClose={closeVolume} />}
     </>
   );
 }

@@ -55,7 +55,7 @@ export function Bar({ description, hasReport, panel, onPanel, download }: BarPro
           </a>
         )}
         {document.fullscreenEnabled && (
-          <button type="button" title={words.full} onClick={full}>
+          <button type="button" data-way="full" title={words.full} onClick={full}>
             <Icon name="full" />
             <span>{words.full}</span>
           </button>

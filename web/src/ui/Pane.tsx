@@ -6,6 +6,7 @@ import { number, text } from '../dicom/json.ts';
 import type { PaneView } from '../engine/index.ts';
 import type { Engine } from './App.tsx';
 import { words } from '../words.ts';
+import { Slider } from './Slider.tsx';
 
 export interface PaneProps {
   id: string;
@@ -25,7 +26,7 @@ export interface PaneProps {
   onDropSeries: (key: string) => void;
 }
 
-const whole = (value: number): string => String(Number(value.toFixed(Math.abs(value) < 10 ? 1 : 0)));
+export const whole = (value: number): string => String(Number(value.toFixed(Math.abs(value) < 10 ? 1 : 0)));
 
 /** Lines of the four corners; also what a saved picture says. */
 export function cornersOf(exam: Exam | undefined, series: Series | undefined, view: PaneView | undefined): Record<'tl' | 'tr' | 'bl' | 'br', string[]> {
@@ -115,7 +116,7 @@ export function Pane(props: PaneProps) {
           ★ {[keyImage.title || words.keys, keyImage.description].filter(Boolean).join(' · ')}
         </div>
       )}
-      {view && view.count > 1 && <Slider view={view} onMove={(index) => engine.go(id, index)} />}
+      {view && view.count > 1 && <Slider index={view.index} count={view.count} loaded={view.loaded} label={words.slider} onMove={(index) => engine.go(id, index)} />}
       {view?.state === 'loading' && <div class="note" role="status">{words.loading}…</div>}
       {view?.state === 'failed' && (
         <div class="note failed" role="alert">
@@ -133,37 +134,6 @@ export function Pane(props: PaneProps) {
         </div>
       )}
       {(!view || view.state === 'empty') && <div class="note soft">{words.chooseSeries}</div>}
-    </div>
-  );
-}
-
-function Slider({ view, onMove }: { view: PaneView; onMove: (index: number) => void }) {
-  const track = useRef<HTMLDivElement>(null);
-  const move = (event: PointerEvent) => {
-    const box = track.current!.getBoundingClientRect();
-    const share = Math.min(1, Math.max(0, (event.clientY - box.top) / box.height));
-    onMove(Math.round(share * (view.count - 1)));
-  };
-  const place = `${(view.index / Math.max(1, view.count - 1)) * 100}%`;
-  return (
-    <div
-      class="slider"
-      ref={track}
-      role="slider"
-      tabIndex={0}
-      aria-label={words.slider}
-      aria-orientation="vertical"
-      aria-valuemin={1}
-      aria-valuemax={view.count}
-      aria-valuenow={view.index + 1}
-      onPointerDown={(event) => {
-        event.currentTarget.setPointerCapture(event.pointerId);
-        move(event);
-      }}
-      onPointerMove={(event) => event.buttons === 1 && move(event)}
-    >
-      <div class="slider-loaded" style={{ height: `${Math.min(100, (view.loaded / view.count) * 100)}%` }} />
-      <div class="slider-thumb" style={{ top: place }} />
     </div>
   );
 }

@@ -2,6 +2,7 @@
 
 import { useMemo, useState } from 'preact/hooks';
 import type { Attribute, DataSet } from '../dicom/json.ts';
+import type { Mouse, ToolName } from '../engine/mouse.ts';
 import { type Description, hasReport } from '../exam.ts';
 import { isEnglish, words } from '../words.ts';
 import { nameOf } from './names.ts';
@@ -135,24 +136,81 @@ const KEYS: [string, string, string, string][] = [
   ['K', '下一幅关键图像', 'K', 'next key image'],
   ['O', '显示或隐藏信息', 'O', 'overlay on or off'],
   ['Delete', '删除选中的测量', 'Delete', 'delete the chosen measurement'],
-  ['左键 中键 右键', '当前工具、平移、缩放', 'Left Middle Right', 'buttons: tool, pan, zoom'],
   ['单指 双指', '当前工具、缩放与平移', 'One, two fingers', 'one finger: tool; two: zoom and pan'],
 ];
 
-export function Help({ onClose }: { onClose: () => void }) {
+const PLANE_KEYS: [string, string, string, string][] = [
+  ['↑ ↓ / 滚轮', '当前平面的上一层、下一层', '↑ ↓ / wheel', 'previous, next slice of the plane'],
+  ['PageUp PageDown', '前后十层', 'PageUp PageDown', 'ten slices'],
+  ['Home End', '首层、末层', 'Home End', 'first, last slice'],
+  ['← →', '换平面', '← →', 'another plane'],
+  ['1 … 9、0', '窗位预设、默认窗（三个平面一起）', '1 … 9, 0', 'window presets, default (all planes)'],
+  ['Shift + ↑ ↓ ← →', '调窗（三个平面一起）', 'Shift + ↑ ↓ ← →', 'window of all planes'],
+  ['C W S', '十字线、调窗、翻页', 'C W S', 'crosshairs, window, scroll'],
+  ['P Z L', '平移、缩放、长度', 'P Z L', 'pan, zoom, length'],
+  ['+ − F', '放大、缩小、适合窗口', '+ − F', 'zoom in, out, fit'],
+  ['E / 双击', '单独放大当前平面', 'E / double click', 'one plane alone'],
+  ['T', 'MPR、MIP 切换', 'T', 'MPR, MIP'],
+  ['Delete', '删除选中的测量', 'Delete', 'delete the chosen measurement'],
+  ['Esc', '返回', 'Esc', 'back'],
+  ['单指 双指', '当前工具、缩放与平移', 'One, two fingers', 'one finger: tool; two: zoom and pan'],
+];
+
+function KeyTable({ keys }: { keys: [string, string, string, string][] }) {
+  return (
+    <table class="tags">
+      <tbody>
+        {keys.map(([pressed, chinese, theirs, english]) => (
+          <tr key={pressed}>
+            <th>{isEnglish ? theirs : pressed}</th>
+            <td>{isEnglish ? english : chinese}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+export function PlaneHelp({ onClose }: { onClose: () => void }) {
   return (
     <aside class="side" aria-label={words.help}>
       <Head title={words.help} onClose={onClose} />
-      <table class="tags">
-        <tbody>
-          {KEYS.map(([keys, chinese, theirs, english]) => (
-            <tr key={keys}>
-              <th>{isEnglish ? theirs : keys}</th>
-              <td>{isEnglish ? english : chinese}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <KeyTable keys={PLANE_KEYS} />
+    </aside>
+  );
+}
+
+interface HelpProps {
+  mouse: Mouse;
+  choices: Record<keyof Mouse, string[]>;
+  /** Another habit; nothing is the usual one. */
+  onMouse: (mouse: Mouse | undefined) => void;
+  onClose: () => void;
+}
+
+export function Help({ mouse, choices, onMouse, onClose }: HelpProps) {
+  return (
+    <aside class="side" aria-label={words.help}>
+      <Head title={words.help} onClose={onClose} />
+      <section class="habits">
+        <h3>{words.mouse}</h3>
+        {(Object.keys(choices) as (keyof Mouse)[]).map((button) => (
+          <label key={button}>
+            <span>{words[button]}</span>
+            <select data-mouse={button} value={mouse[button]} onChange={(event) => onMouse({ ...mouse, [button]: event.currentTarget.value })}>
+              {choices[button].map((name) => (
+                <option key={name} value={name}>
+                  {words[name as ToolName]}
+                </option>
+              ))}
+            </select>
+          </label>
+        ))}
+        <button type="button" class="link" data-mouse="usual" onClick={() => onMouse(undefined)}>
+          {words.usual}
+        </button>
+      </section>
+      <KeyTable keys={KEYS} />
     </aside>
   );
 }

@@ -1,11 +1,11 @@
 // The tools, each with its sign and word.
 
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { Preset } from '../exam.ts';
 import type { Presentation } from '../dicom/presentation.ts';
-import type { ToolName, Turn } from '../engine/index.ts';
+import type { Chosen, ToolName, Turn } from '../engine/index.ts';
 import { words } from '../words.ts';
 import { Icon } from './icons.tsx';
+import { Menu } from './Menu.tsx';
+import { choicesOf, type Offer } from './presets.ts';
 
 export type Panel = 'report' | 'tags' | 'help' | '';
 
@@ -18,7 +18,7 @@ export const LAYOUTS: [string, number, number][] = [
 
 export interface ToolbarProps {
   tool: ToolName;
-  presets: Preset[];
+  offers: Offer[];
   layout: string;
   overlay: boolean;
   lines: boolean;
@@ -38,7 +38,7 @@ export interface ToolbarProps {
   panel: Panel;
   onTool: (tool: ToolName) => void;
   onTurn: (turn: Turn) => void;
-  onPreset: (preset: { center: number; width: number } | undefined) => void;
+  onPreset: (window: Chosen | undefined) => void;
   onLayout: (name: string) => void;
   onToggle: (what: 'overlay' | 'lines' | 'linked') => void;
   onPlay: () => void;
@@ -56,85 +56,35 @@ export interface ToolbarProps {
 const TOOLS: ToolName[] = ['window', 'scroll', 'pan', 'zoom', 'length', 'angle', 'ellipse', 'rectangle', 'magnify'];
 
 export function Toolbar(props: ToolbarProps) {
-  const [menu, setMenu] = useState('');
-  const bar = useRef<HTMLDivElement>(null);
-  const toggle = (name: string) => setMenu(menu === name ? '' : name);
   const button = (name: string, icon: string, label: string, act: () => void, pressed?: boolean, title = label) => (
     <button type="button" class={`tool${pressed ? ' on' : ''}`} data-tool={name} aria-pressed={pressed} aria-label={title === label ? undefined : title} title={title} onClick={act}>
       <Icon name={icon} />
       <span>{label}</span>
     </button>
   );
-  const choose = (act: () => void) => () => {
-    setMenu('');
-    bar.current?.querySelector<HTMLElement>(`[data-tool="${menu}"]`)?.focus();
-    act();
-  };
-  // An open menu has the focus; it is left by Escape, and by a press elsewhere.
-  useLayoutEffect(() => {
-    if (!menu) return undefined;
-    bar.current?.querySelector<HTMLElement>('[role="menuitemradio"]')?.focus();
-    const elsewhere = (event: Event) => {
-      if (!(event.target as HTMLElement).closest('.menu')) setMenu('');
-    };
-    document.addEventListener('pointerdown', elsewhere, true);
-    return () => document.removeEventListener('pointerdown', elsewhere, true);
-  }, [menu]);
-  const leave = (event: KeyboardEvent) => {
-    if (event.key !== 'Escape' && event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (event.key === 'Escape') return choose(() => undefined)();
-    const all = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('[role="menuitemradio"]')];
-    const at = all.indexOf(document.activeElement as HTMLElement) + (event.key === 'ArrowDown' ? 1 : -1);
-    all[(at + all.length) % all.length]?.focus();
-  };
-  /** A button that opens a list of choices. */
-  const choices = (name: string, label: string, all: { key: string; text: string; more?: string; isOn?: boolean; data?: Record<string, string>; act: () => void }[]) => (
-    <span class="menu">
-      <button type="button" class={`tool${menu === name ? ' on' : ''}`} data-tool={name} aria-haspopup="menu" aria-expanded={menu === name} title={label} onClick={() => toggle(name)}>
-        <Icon name={name} />
-        <span>{label}</span>
-      </button>
-      {menu === name && (
-        <div class="menu-list" role="menu" aria-label={label} onKeyDown={leave}>
-          {all.map((one) => (
-            <button key={one.key} type="button" role="menuitemradio" aria-checked={one.isOn ?? false} {...one.data} onClick={choose(one.act)}>
-              {one.text} {one.more && <small>{one.more}</small>}
-            </button>
-          ))}
-        </div>
-      )}
-    </span>
-  );
   const turn = (name: Turn, icon: string, label: string) => button(name, icon, label, () => props.onTurn(name));
   return (
-    <div class="toolbar" role="toolbar" aria-label={words.tools} ref={bar}>
+    <div class="toolbar" role="toolbar" aria-label={words.tools}>
       {TOOLS.map((name) => button(name, name, words[name], () => props.onTool(name), props.tool === name))}
       {button('erase', 'erase', words.erase, props.onErase)}
       <span class="gap" />
-      {props.presets.length > 0 &&
-        choices('presets', words.presets, [
-          { key: '', text: words.original, act: () => props.onPreset(undefined) },
-          ...props.presets.map((preset) => ({
-            key: preset.name,
-            text: preset.name,
-            more: `${preset.width} / ${preset.center}`,
-            data: { 'data-preset': preset.name },
-            act: () => props.onPreset(preset),
-          })),
-        ])}
+      {props.offers.length > 0 &&
+        <Menu name="presets" label={words.presets} choices={choicesOf(props.offers, props.onPreset)} />}
       {props.states.length > 0 &&
-        choices('states', words.states, [
-          { key: '', text: words.noState, isOn: props.state === '', data: { 'data-state-uid': '' }, act: () => props.onState(undefined) },
-          ...props.states.map((state, at) => ({
-            key: state.uid,
-            text: state.name || `${words.states} ${at + 1}`,
-            isOn: state.uid === props.state,
-            data: { 'data-state-uid': state.uid },
-            act: () => props.onState(state),
-          })),
-        ])}
+        <Menu
+          name="states"
+          label={words.states}
+          choices={[
+            { key: '', text: words.noState, isOn: props.state === '', data: { 'data-state-uid': '' }, act: () => props.onState(undefined) },
+            ...props.states.map((state, at) => ({
+              key: state.uid,
+              text: state.name || `${words.states} ${at + 1}`,
+              isOn: state.uid === props.state,
+              data: { 'data-state-uid': state.uid },
+              act: () => props.onState(state),
+            })),
+          ]}
+        />}
       {turn('fit', 'fit', words.fit)}
       {turn('actual', 'actual', words.actual)}
       {turn('left', 'rotateLeft', words.rotateLeft)}
@@ -144,11 +94,11 @@ export function Toolbar(props: ToolbarProps) {
       {turn('invert', 'invert', words.invert)}
       {turn('reset', 'reset', words.reset)}
       <span class="gap" />
-      {choices(
-        'layout',
-        `${words.layout} ${props.layout}`,
-        LAYOUTS.map(([name]) => ({ key: name, text: name, isOn: name === props.layout, data: { 'data-layout': name }, act: () => props.onLayout(name) })),
-      )}
+      <Menu
+        name="layout"
+        label={`${words.layout} ${props.layout}`}
+        choices={LAYOUTS.map(([name]) => ({ key: name, text: name, isOn: name === props.layout, data: { 'data-layout': name }, act: () => props.onLayout(name) }))}
+      />
       {button('linked', 'link', words.link, () => props.onToggle('linked'), props.linked)}
       {button('lines', 'lines', words.lines, () => props.onToggle('lines'), props.lines)}
       {button('overlay', 'overlay', words.overlay, () => props.onToggle('overlay'), props.overlay)}
