@@ -77,6 +77,7 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
     ("已书写", "written"),
     ("已审核", "reviewed"),
     ("已修订", "revised"),
+    ("已撤回", "withdrawn"),
     ("已报告", "reported"),
     ("男", "male"),
     ("女", "female"),
