@@ -55,6 +55,7 @@ pub mod report_studies;
 pub mod report_versions;
 pub mod restamps;
 pub mod retrieval;
+pub mod schema;
 pub mod scrubs;
 pub mod search_keys;
 mod select;
@@ -171,13 +172,8 @@ impl Index {
     }
 
     async fn open_postgres(config: &DatabaseConfig, timeout: Duration) -> Result<Self, Error> {
-        let mut options = PgConnectOptions::from_str(&config.url)?.disable_statement_logging();
         // More than the program has: a statement that is forgotten is read and planned anew.
-        options = options.statement_cache_capacity(CONNECTION_STATEMENTS);
-        if let Some(file) = &config.password_file {
-            let password = std::fs::read_to_string(file).map_err(|e| Error::PasswordFile(Arc::new(e)))?;
-            options = options.password(password.trim_end());
-        }
+        let options = postgres_options(config)?.statement_cache_capacity(CONNECTION_STATEMENTS);
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections.max(2))
             .acquire_timeout(timeout)
@@ -320,6 +316,13 @@ impl Index {
             Engine::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+fn postgres_options(config: &DatabaseConfig) -> Result<PgConnectOptions, Error> {
+    let options = PgConnectOptions::from_str(&config.url)?.disable_statement_logging();
+    let Some(file) = &config.password_file else { return Ok(options) };
+    let password = std::fs::read_to_string(file).map_err(|e| Error::PasswordFile(Arc::new(e)))?;
+    Ok(options.password(password.trim_end()))
 }
 
 /// Our statements read a page by an index: starting helpers or compiling them takes longer than answering.
