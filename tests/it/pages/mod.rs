@@ -11,6 +11,7 @@ mod lab_versions;
 mod links;
 mod lists;
 mod looking;
+mod order_numbers;
 mod persons;
 mod printed_codes;
 mod refusals;
