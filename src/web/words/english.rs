@@ -68,6 +68,7 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
     ("上一页", "Previous page"),
     ("下一页", "Next page"),
     ("按此列排序", "Sort by this column"),
+    ("排序", "Sort by"),
     ("开始日期的格式不正确，应为 2024-01-31。", "The first date cannot be read; write it like 2024-01-31."),
     ("结束日期的格式不正确，应为 2024-01-31。", "The last date cannot be read; write it like 2024-01-31."),
     ("未出报告", "no report yet"),
