@@ -212,6 +212,7 @@ fn identify_patient(token: &str, query: &mut ReportQuery) -> Result<(), Problem>
             match name {
                 "patient-id" => query.patient_id = value.to_owned(),
                 "card-no" => query.card_no = value.to_owned(),
+                "visit-no" => query.event_no = value.to_owned(),
                 _ => return Err(Problem::about(Code::BadParameter, "the identifier's system is not one of a patient")),
             }
             narrow_to(query, org_code)?;
