@@ -21,6 +21,7 @@ mod quality;
 mod recognition;
 mod reindex;
 mod retrieve;
+mod schema;
 mod scrub;
 mod serve;
 mod ship;
@@ -52,6 +53,8 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Bring the database's schema up to date and stop.
     Migrate(ConfigFile),
+    /// Compare the database's schema with what the migrations make.
+    Schema(schema::Schema),
     /// Look after the hospital systems that may open pages.
     Customer(customer::CustomerCommand),
     /// Print a signed link to a page.
@@ -159,6 +162,7 @@ pub fn main() -> ExitCode {
             Command::Serve(command) => command.run().await,
             Command::CheckConfig(command) => command.run(),
             Command::Migrate(config) => migrate::run(&config).await,
+            Command::Schema(command) => command.run().await,
             Command::Customer(command) => command.run().await,
             Command::SignLink(command) => command.run().await,
             Command::Import(command) => command.run().await,

@@ -10,6 +10,7 @@ use crate::archive::Archive;
 use crate::archive::links::conflicts::{ConflictKind, ConflictState};
 use crate::archive::patients::decide_person::PersonView;
 use crate::domain::date_time::local_text;
+use crate::domain::identifier::{Identifier, IdentifierKind, Wanted};
 
 #[derive(Debug, Args)]
 pub(super) struct Patient {
@@ -25,6 +26,18 @@ enum Command {
     Show {
         /// person:17, patient:17, a master number, or ORGANISATION/number.
         what: String,
+    },
+    /// Find persons by a number of theirs. Shows patient data.
+    Find {
+        /// The number.
+        number: String,
+        /// Only a number of this kind: id_no, card_no, patient_id, image_patient_id, outpatient_no, emergency_no, inpatient_no,
+        /// exam_centre_no or visit_no.
+        #[arg(long, value_parser = kind)]
+        kind: Option<IdentifierKind>,
+        /// Only a number that this organisation, or this issuer of images, has given; CN for identity numbers.
+        #[arg(long, default_value = "")]
+        domain: String,
     },
     /// List what has to be decided: patients whose reports contradict, and patients who may be one person.
     Conflicts {
@@ -86,6 +99,13 @@ impl Command {
             Command::Show { what } => {
                 let views = archive.view_persons(operator("patient show"), &what).await;
                 for view in views.with_context(|| what)? {
+                    print!("{}", shown(&view));
+                }
+            }
+            Command::Find { number, kind, domain } => {
+                let wanted = Wanted { kind, domain, value: number.clone() };
+                let views = archive.find_persons(operator("patient find"), &wanted).await;
+                for view in views.with_context(|| number)? {
                     print!("{}", shown(&view));
                 }
             }
@@ -162,6 +182,9 @@ fn shown(view: &PersonView) -> String {
             },
         ));
     }
+    for (patient, Identifier { kind, domain, value }) in &view.identifiers {
+        text.push_str(&format!("  patient:{patient} {} {domain}|{}\n", kind.as_str(), value.escape_debug()));
+    }
     for step in &view.moves {
         let from = step.from.map_or_else(|| "-".to_owned(), |from| format!("person:{from}"));
         text.push_str(&format!(
@@ -174,6 +197,11 @@ fn shown(view: &PersonView) -> String {
         ));
     }
     text
+}
+
+fn kind(text: &str) -> Result<IdentifierKind, String> {
+    let names = || IdentifierKind::ALL.map(IdentifierKind::as_str).join(", ");
+    IdentifierKind::parse(text).ok_or_else(|| format!("one of {}", names()))
 }
 
 fn patient(text: &str) -> Result<i64, String> {

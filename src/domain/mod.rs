@@ -14,6 +14,7 @@ pub mod date_time;
 pub mod day_window;
 pub mod dictionary;
 pub mod exam_report;
+pub mod identifier;
 pub mod identity;
 pub mod lab_report;
 pub mod lab_result;

@@ -4,7 +4,9 @@
 
 use super::exam_pages::{Entry, EntryKind};
 use super::qr_links::LinkedReport;
+use super::record_columns::record_of;
 use super::{Error, Index, Row, Select};
+use crate::domain::lab_report::{self, LabItemField};
 use crate::domain::place::Place;
 use crate::params;
 
@@ -306,25 +308,28 @@ pub async fn lab_items(index: &Index, lab_report_pk: i64, limit: i64) -> Result<
     let sql = "SELECT * FROM lab_item WHERE lab_report_pk = $1 AND withdrawn = 0 \
                ORDER BY LENGTH(serial_no), serial_no, received_at LIMIT $2";
     let rows = index.query(sql, params![lab_report_pk, limit]).await?;
-    rows.iter()
-        .map(|row| {
-            let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
-            let names = vec![text("class_local_name")?, text("class_name")?, text("class_code")?];
-            Ok(LabItem {
-                name: names.iter().find(|name| !name.is_empty()).cloned().unwrap_or_default(),
-                names,
-                result_value: text("result_value")?,
-                result_unit: text("result_unit")?,
-                norm_lower_limit: text("norm_lower_limit")?,
-                norm_upper_limit: text("norm_upper_limit")?,
-                norm_value_notes: text("norm_value_notes")?,
-                result_interpre: text("result_interpre")?,
-                result_interpre_descr: text("result_interpre_descr")?,
-                examine_way: text("examine_way")?,
-                recognition: text("recognition")?,
-            })
-        })
-        .collect()
+    rows.iter().map(|row| Ok(LabItem::from_record(&record_of(row)?))).collect()
+}
+
+impl LabItem {
+    /// What a page shows of a line.
+    pub(super) fn from_record(line: &lab_report::LabItem) -> Self {
+        let text = |field: LabItemField| line.text(field).to_owned();
+        let names = [LabItemField::ClassLocalName, LabItemField::ClassName, LabItemField::ClassCode].map(text);
+        Self {
+            name: names.iter().find(|name| !name.is_empty()).cloned().unwrap_or_default(),
+            names: names.to_vec(),
+            result_value: text(LabItemField::ResultValue),
+            result_unit: text(LabItemField::ResultUnit),
+            norm_lower_limit: text(LabItemField::NormLowerLimit),
+            norm_upper_limit: text(LabItemField::NormUpperLimit),
+            norm_value_notes: text(LabItemField::NormValueNotes),
+            result_interpre: text(LabItemField::ResultInterpre),
+            result_interpre_descr: text(LabItemField::ResultInterpreDescr),
+            examine_way: text(LabItemField::ExamineWay),
+            recognition: text(LabItemField::Recognition),
+        }
+    }
 }
 
 /// Pages' name of the report behind a printed code, and the patient's identity number; `None` when it is withdrawn.

@@ -3,9 +3,11 @@
 //! Whether a report may be seen is a condition of [`find`] and a question to [`KeptReport::sharing`] elsewhere; the same
 //! rules (D-P24, D-R18, D-R22).
 
+mod filter;
+
 use std::collections::HashMap;
 
-use super::lab_reports::{NOT_OF_VIPS, by_number, vip_patient};
+use super::lab_reports::{by_number, vip_patient};
 use super::recognitions;
 use super::record_columns::record_of;
 use super::report_changes::Subject;
@@ -16,6 +18,8 @@ use crate::domain::exam_report::ExamReport;
 use crate::domain::lab_report::{LabItem, LabItemField, LabReport};
 use crate::domain::sharing::{Sharing, is_final};
 use crate::params;
+
+pub use filter::{Direction, Having, ReportFilter, StudyNumber};
 
 /// Lab reports, with whether their patient is a VIP, which exam reports of the same patient tell (D-R22).
 macro_rules! labs {
@@ -28,6 +32,7 @@ macro_rules! labs {
         )
     };
 }
+use labs;
 
 /// Values in one `IN`; SQLite allows 32766 in a statement.
 const CHUNK: usize = 500;
@@ -133,153 +138,9 @@ impl KeptReport {
     }
 }
 
-/// Which way a list goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// The newest first.
-    Newest,
-    /// The oldest first.
-    Oldest,
-}
-
-/// What a report must have to be in a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Having {
-    /// Nothing in particular.
-    #[default]
-    Anything,
-    /// Images that are linked to it.
-    Images,
-    /// A file that is here.
-    File,
-}
-
-/// Which reports are asked for; empty means any.
-#[derive(Debug, Clone)]
-pub struct ReportFilter {
-    /// Only these organisations; all when `None`.
-    pub organizations: Option<Vec<String>>,
-    /// At least so widely shared; own reports are asked for with [`Sharing::Nobody`].
-    pub at_least: Sharing,
-    /// Identity numbers in all their spellings.
-    pub id_numbers: Vec<String>,
-    /// Values of which the identity number or the card number is one.
-    pub identities: Vec<String>,
-    /// Card number.
-    pub card_no: String,
-    /// The institution's patient number.
-    pub patient_id: String,
-    /// Patients of institutions, of whom it is one: organisation and number; any when empty.
-    pub patients: Vec<(String, String)>,
-    /// The report's number.
-    pub report_form_no: String,
-    /// AccessionNumber; no lab report has one.
-    pub accession_number: String,
-    /// Number of the visit.
-    pub event_no: String,
-    /// Exact ids.
-    pub observation_uids: Vec<String>,
-    /// First moment of [`KeptReport::retrieve_at`], kept form.
-    pub from: String,
-    /// Last moment, kept form.
-    pub to: String,
-    /// First moment of [`KeptReport::observed_at`], kept form.
-    pub observed_from: String,
-    /// Last moment, kept form.
-    pub observed_to: String,
-    /// What they must have.
-    pub having: Having,
-    /// Goes on after this one: its `retrieve_at` and its row.
-    pub after: Option<(String, i64)>,
-    /// Which way.
-    pub direction: Direction,
-    /// At most so many.
-    pub limit: u32,
-}
-
 /// Reports of one kind, in the filter's order, with everything that belongs to them.
 pub async fn find(index: &Index, subject: Subject, filter: &ReportFilter) -> Result<Vec<KeptReport>, Error> {
-    let exam = subject == Subject::Exam;
-    if !exam && !filter.accession_number.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut select =
-        Select::new(if exam { "SELECT * FROM exam_report WHERE withdrawn = 0" } else { labs!("withdrawn = 0") });
-    if exam && filter.at_least >= Sharing::Privileged {
-        let shared =
-            " AND (reviewed = 1 OR (state IS NULL AND checked_status IS NULL AND authenticator_dtime IS NULL))";
-        select.push(shared, Vec::new());
-    }
-    if exam && filter.at_least >= Sharing::Everyone {
-        select.push(" AND vip = 0 AND restricted = 0", Vec::new());
-    }
-    if !exam && filter.at_least >= Sharing::Everyone {
-        select.push(NOT_OF_VIPS, Vec::new());
-    }
-    let list = |texts: &[String]| texts.iter().map(Value::from).collect::<Vec<_>>();
-    if let Some(organizations) = &filter.organizations {
-        select.push_in(" AND org_code", list(organizations));
-    }
-    if !filter.id_numbers.is_empty() {
-        select.push_in(" AND id_no", list(&filter.id_numbers));
-    }
-    if !filter.identities.is_empty() {
-        select.push_in(" AND (id_no", list(&filter.identities)).push_in(" OR card_no", list(&filter.identities));
-        select.push(")", Vec::new());
-    }
-    if !filter.observation_uids.is_empty() {
-        select.push_in(" AND observation_uid", list(&filter.observation_uids));
-    }
-    for (at, (org_code, patient_id)) in filter.patients.iter().enumerate() {
-        select.push(if at == 0 { " AND ((" } else { ") OR (" }, Vec::new());
-        select.push("org_code = ? AND patient_id = ?", params![org_code, patient_id]);
-    }
-    if !filter.patients.is_empty() {
-        select.push("))", Vec::new());
-    }
-    match filter.having {
-        Having::Anything => {}
-        Having::Images => {
-            let linked = " AND EXISTS (SELECT 1 FROM exam_study x WHERE x.exam_report_pk = exam_report.id)";
-            select.push(if exam { linked } else { " AND 1 = 0" }, Vec::new());
-        }
-        Having::File => {
-            let file = " AND EXISTS (SELECT 1 FROM report_file f WHERE f.exam_report_pk = exam_report.id)";
-            // A lab report is composed when it is asked for.
-            if exam {
-                select.push(file, Vec::new());
-            }
-        }
-    }
-    for (text, piece) in [
-        (&filter.card_no, " AND card_no = ?"),
-        (&filter.patient_id, " AND patient_id = ?"),
-        (&filter.report_form_no, " AND report_form_no = ?"),
-        (&filter.event_no, " AND event_no = ?"),
-        (&filter.from, " AND retrieve_at >= ?"),
-        (&filter.to, " AND retrieve_at <= ?"),
-        (&filter.observed_from, " AND observed_at >= ?"),
-        (&filter.observed_to, " AND observed_at <= ?"),
-    ] {
-        if !text.is_empty() {
-            select.push(piece, params![text]);
-        }
-    }
-    if exam && !filter.accession_number.is_empty() {
-        select.push(" AND pacs_id = ?", params![&filter.accession_number]);
-    }
-    if let Some((at, pk)) = &filter.after {
-        let piece = match filter.direction {
-            Direction::Newest => " AND retrieve_at <= ? AND (retrieve_at < ? OR id < ?)",
-            Direction::Oldest => " AND retrieve_at >= ? AND (retrieve_at > ? OR id > ?)",
-        };
-        select.push(piece, params![at, at, *pk]);
-    }
-    let order = match filter.direction {
-        Direction::Newest => " ORDER BY retrieve_at DESC, id DESC LIMIT ?",
-        Direction::Oldest => " ORDER BY retrieve_at, id LIMIT ?",
-    };
-    select.push(order, params![filter.limit]);
+    let Some(select) = filter::select(subject, filter) else { return Ok(Vec::new()) };
     let rows = index.query(select.sql(), select.values()).await?;
     whole(index, subject, &rows).await
 }

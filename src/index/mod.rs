@@ -10,12 +10,14 @@ pub mod attachments;
 pub mod audit;
 pub mod availability;
 pub mod commitments;
+mod config;
 pub mod conflicts;
 pub mod customers;
 pub mod dead_objects;
 pub mod deletions;
 pub mod dictionaries;
 pub mod encapsulated_reports;
+mod error;
 pub mod exam_details;
 pub mod exam_pages;
 pub mod exam_reports;
@@ -53,6 +55,7 @@ pub mod report_studies;
 pub mod report_versions;
 pub mod restamps;
 pub mod retrieval;
+pub mod schema;
 pub mod scrubs;
 pub mod search_keys;
 mod select;
@@ -66,20 +69,19 @@ mod value;
 pub mod work_leases;
 mod writer;
 
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
 
+pub use config::DatabaseConfig;
+pub use error::Error;
 pub use node::{Ids, LEASE, RENEW};
 pub use select::{Select, Sql, Statement};
 pub use tx::Tx;
@@ -105,133 +107,6 @@ const WRITER_CHECKPOINT_PAGES: &str = "4000";
 
 /// How long a connection may have been idle and still count as there.
 const ASKED_AFTER: Duration = Duration::from_secs(1);
-
-/// Where the index is kept.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct DatabaseConfig {
-    /// `sqlite://path/to/file.db` (created when missing) or `postgres://user@host/database`.
-    pub url: String,
-    /// File that holds the password for PostgreSQL, so that it need not stand in `url`.
-    pub password_file: Option<PathBuf>,
-    /// Connections that read at the same time (on PostgreSQL: all connections).
-    pub max_connections: u32,
-    /// How long to wait for a free connection or for another process's lock, in milliseconds.
-    pub acquire_timeout_ms: u64,
-    /// Write operations that may share one commit (SQLite).
-    pub batch_limit: usize,
-    /// Rows of instances in segments that may wait for a sync of the database's log (SQLite): the instance itself is on the
-    /// disk, and after a loss of power the next start makes its rows again. 0: every commit is synced. Default 1000.
-    pub unsynced_instances: usize,
-    /// The same, counted by what has to be read to make the rows again, in bytes. Default 256 MiB.
-    pub unsynced_bytes: u64,
-    /// How long they may wait at most, in milliseconds. Default 1000.
-    pub unsynced_ms: u64,
-}
-
-impl Default for DatabaseConfig {
-    fn default() -> Self {
-        Self {
-            url: "sqlite://storage/yingku.db".to_owned(),
-            password_file: None,
-            max_connections: 8,
-            acquire_timeout_ms: 10_000,
-            batch_limit: 200,
-            unsynced_instances: 1000,
-            unsynced_bytes: 256 * 1024 * 1024,
-            unsynced_ms: 1000,
-        }
-    }
-}
-
-/// What can go wrong between the archive and its database.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Error {
-    /// The URL names no engine that we know.
-    #[error("database.url must begin with sqlite:// or postgres://")]
-    UnknownEngine,
-    /// The password file could not be read.
-    #[error("database.password_file: {0}")]
-    PasswordFile(Arc<std::io::Error>),
-    /// The database cannot be opened.
-    #[error("database.url {database}: {error}")]
-    Opening {
-        /// The file, or host and name; never a password.
-        database: String,
-        /// Why.
-        error: Box<Error>,
-    },
-    /// The engine refused or failed.
-    #[error("database: {0}")]
-    Engine(Arc<sqlx::Error>),
-    /// The schema could not be brought up to date.
-    #[error("database migration: {0}")]
-    Migration(Arc<MigrateError>),
-    /// The writer ended before it answered.
-    #[error("the database writer has stopped")]
-    WriterStopped,
-    /// All 1024 node numbers are held by other processes.
-    #[error("no free node number: 1024 processes hold a lease on this database")]
-    NoFreeNode,
-    /// A sync failed, and its log could not be emptied since.
-    #[error("the database's log is in doubt after a failed sync, and cannot be emptied yet")]
-    LogInDoubt,
-    /// A stored value is not what the program wrote.
-    #[error("stored value of {0} is damaged")]
-    Damaged(&'static str),
-}
-
-impl Error {
-    /// Whether it failed because there is no more room: SQLITE_FULL, or disk_full of PostgreSQL.
-    pub fn is_out_of_space(&self) -> bool {
-        match self {
-            Error::Engine(error) => {
-                error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "13" || code == "53100")
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether the embedded engine could not sync (SQLITE_IOERR_FSYNC).
-    fn is_failed_sync(&self) -> bool {
-        let Error::Engine(error) = self else { return false };
-        error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "1034")
-    }
-
-    /// Whether another transaction came first: it has added the same key, or the engine (PostgreSQL: deadlock_detected) has
-    /// undone this one so that the other can go on. The same operation may well succeed after it.
-    pub fn is_lost_race(&self) -> bool {
-        let Error::Engine(error) = self else { return false };
-        let code = error.as_database_error().and_then(|e| e.code());
-        self.is_unique_violation() || code.is_some_and(|code| code == "40P01")
-    }
-
-    /// Whether a row names another one that has been deleted since it was looked up (PostgreSQL: foreign_key_violation).
-    pub fn is_parent_gone(&self) -> bool {
-        let Error::Engine(error) = self else { return false };
-        error.as_database_error().is_some_and(|e| e.is_foreign_key_violation())
-    }
-
-    /// Whether the statement failed because a row with the same key exists.
-    pub fn is_unique_violation(&self) -> bool {
-        match self {
-            Error::Engine(error) => error.as_database_error().is_some_and(|e| e.is_unique_violation()),
-            _ => false,
-        }
-    }
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Error::Engine(Arc::new(error))
-    }
-}
-
-impl From<MigrateError> for Error {
-    fn from(error: MigrateError) -> Self {
-        Error::Migration(Arc::new(error))
-    }
-}
 
 /// A handle on the index; clones share one pool.
 #[derive(Debug, Clone)]
@@ -297,13 +172,8 @@ impl Index {
     }
 
     async fn open_postgres(config: &DatabaseConfig, timeout: Duration) -> Result<Self, Error> {
-        let mut options = PgConnectOptions::from_str(&config.url)?.disable_statement_logging();
         // More than the program has: a statement that is forgotten is read and planned anew.
-        options = options.statement_cache_capacity(CONNECTION_STATEMENTS);
-        if let Some(file) = &config.password_file {
-            let password = std::fs::read_to_string(file).map_err(|e| Error::PasswordFile(Arc::new(e)))?;
-            options = options.password(password.trim_end());
-        }
+        let options = postgres_options(config)?.statement_cache_capacity(CONNECTION_STATEMENTS);
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections.max(2))
             .acquire_timeout(timeout)
@@ -446,6 +316,13 @@ impl Index {
             Engine::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+fn postgres_options(config: &DatabaseConfig) -> Result<PgConnectOptions, Error> {
+    let options = PgConnectOptions::from_str(&config.url)?.disable_statement_logging();
+    let Some(file) = &config.password_file else { return Ok(options) };
+    let password = std::fs::read_to_string(file).map_err(|e| Error::PasswordFile(Arc::new(e)))?;
+    Ok(options.password(password.trim_end()))
 }
 
 /// Our statements read a page by an index: starting helpers or compiling them takes longer than answering.

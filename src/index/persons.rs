@@ -3,6 +3,8 @@
 //! A patient's row belongs to one person at a time; every move is kept with its reason, so that it can be undone. A
 //! person that others were merged into answers for their numbers too.
 
+pub mod identifiers;
+
 pub use super::patients::Origin;
 use super::patients::facts_of;
 use super::{Error, Ids, Index, Row, Tx, report_changes};
@@ -62,6 +64,7 @@ macro_rules! records {
         )
     };
 }
+use records;
 
 fn record_from(row: &Row) -> Result<PatientRecord, Error> {
     Ok(PatientRecord {

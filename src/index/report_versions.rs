@@ -1,4 +1,6 @@
-//! Earlier contents of reports, whole, as they were replaced (D-R8).
+//! Earlier contents of reports, whole, as they were replaced (D-R8): here of exam reports, in [`labs`] of lab reports.
+
+pub mod labs;
 
 use serde_json::Value;
 
@@ -14,6 +16,8 @@ pub struct VersionRow {
     pub replaced_at: i64,
     /// Whether it had been reviewed.
     pub reviewed: bool,
+    /// Whether the hospital had withdrawn it (D-R18).
+    pub withdrawn: bool,
 }
 
 /// What an earlier version of an exam report said.
@@ -28,24 +32,27 @@ pub struct VersionText {
     pub authenticator_name: String,
     pub replaced_at: i64,
     pub reviewed: bool,
+    pub withdrawn: bool,
 }
 
-/// The versions of a report, the newest first.
-pub async fn list(index: &Index, kind: &str, report_pk: i64, limit: i64) -> Result<Vec<VersionRow>, Error> {
-    let sql = "SELECT version, replaced_at, content FROM report_version WHERE kind = $1 AND report_pk = $2 \
-               ORDER BY version DESC LIMIT $3";
-    let rows = index.query(sql, params![kind, report_pk, limit]).await?;
+/// The versions of an exam report, the newest first.
+pub async fn list(index: &Index, report_pk: i64, limit: usize) -> Result<Vec<VersionRow>, Error> {
+    let sql = "SELECT version, replaced_at, content FROM report_version WHERE kind = 'exam' AND report_pk = $1 \
+               ORDER BY version DESC LIMIT $2";
+    let rows = index.query(sql, params![report_pk, limit as i64]).await?;
     let of = |row: &Row| {
         let (version, replaced_at) = (row.int("version")?, row.int("replaced_at")?);
-        Ok(VersionRow { version, replaced_at, reviewed: is_reviewed(&content_of(row)?) })
+        let content = content_of(row)?;
+        let (reviewed, withdrawn) = (is_reviewed(&content), is_withdrawn(&content));
+        Ok(VersionRow { version, replaced_at, reviewed, withdrawn })
     };
     rows.iter().map(of).collect()
 }
 
-/// The texts of one version.
-pub async fn text(index: &Index, kind: &str, report_pk: i64, version: i64) -> Result<Option<VersionText>, Error> {
-    let sql = "SELECT content, replaced_at FROM report_version WHERE kind = $1 AND report_pk = $2 AND version = $3";
-    let Some(row) = index.query_opt(sql, params![kind, report_pk, version]).await? else { return Ok(None) };
+/// The texts of one version of an exam report.
+pub async fn text(index: &Index, report_pk: i64, version: i64) -> Result<Option<VersionText>, Error> {
+    let sql = "SELECT content, replaced_at FROM report_version WHERE kind = 'exam' AND report_pk = $1 AND version = $2";
+    let Some(row) = index.query_opt(sql, params![report_pk, version]).await? else { return Ok(None) };
     let content = content_of(&row)?;
     let text = |column: &str| content[column].as_str().unwrap_or_default().to_owned();
     Ok(Some(VersionText {
@@ -57,6 +64,7 @@ pub async fn text(index: &Index, kind: &str, report_pk: i64, version: i64) -> Re
         authenticator_name: text("authenticator_name"),
         replaced_at: row.int("replaced_at")?,
         reviewed: is_reviewed(&content),
+        withdrawn: is_withdrawn(&content),
     }))
 }
 
@@ -71,4 +79,9 @@ fn is_reviewed(content: &Value) -> bool {
     matches!(state.as_str(), "3" | "4")
         || matches!(text("checked_status").as_str(), "1" | "Y" | "T")
         || (state.is_empty() && !text("authenticator_dtime").is_empty())
+}
+
+/// D-R18, likewise.
+fn is_withdrawn(content: &Value) -> bool {
+    content["data_status"].as_str() == Some("0")
 }

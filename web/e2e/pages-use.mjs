@@ -160,6 +160,16 @@ await run('use-plain', { tolerated, javaScript: false }, async (page) => {
 });
 
 await run('use-phone', { viewport: { width: 390, height: 844 }, touch: true, tolerated }, async (page) => {
+  // The head of a list is a line of links there: as large as a finger needs, and they sort.
+  await page.goto(at('LIST'));
+  for (const heading of ['检查时间', '姓名', '类型', '项目', '医院']) {
+    const box = await column(page, heading).getByRole('link').boundingBox();
+    assert.ok(box && box.height >= 24 && box.width >= 24, `${heading}: ${JSON.stringify(box)}`);
+  }
+  await column(page, '检查时间').getByRole('link').click();
+  assert.equal(await column(page, '检查时间').getAttribute('aria-sort'), 'ascending');
+  const rising = await cells(page, '时间');
+  assert.deepEqual(rising, sorted(rising));
   await page.goto(at('LIST'));
   const small = await page.evaluate(() => [...document.querySelectorAll('main a, main button, main select, main input')]
     .filter((element) => element.offsetParent !== null)

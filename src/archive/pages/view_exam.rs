@@ -74,7 +74,7 @@ impl Archive {
     }
 
     /// The mark of mutual recognition in words; nothing when it has none (D-R17, D-R34, D-X10).
-    fn mark_of(&self, entry: &Entry, kind: ItemKind, names: &[String], registered: &str) -> String {
+    pub(super) fn mark_of(&self, entry: &Entry, kind: ItemKind, names: &[String], registered: &str) -> String {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let (org_code, observed_at) = (entry.org_code.as_str(), entry.observed_at.as_str());
         let examined = Examined { kind, org_code, items: &names, observed_at, registered };

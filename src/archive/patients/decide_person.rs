@@ -5,9 +5,10 @@ use serde_json::json;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::domain::criteria::observation_uid;
+use crate::domain::identifier::{Identifier, Wanted};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::conflicts::{self, ConflictKind};
-use crate::index::persons::{self, Move, PatientRecord};
+use crate::index::persons::{self, Move, PatientRecord, identifiers};
 use crate::index::{Ids, Tx};
 
 /// Patients that one command moves.
@@ -22,6 +23,8 @@ pub struct PersonView {
     pub master_id: String,
     /// Its patients.
     pub patients: Vec<PatientRecord>,
+    /// Their numbers by kind and domain, each with the row of its patient.
+    pub identifiers: Vec<(i64, Identifier)>,
     /// Its history, the newest first.
     pub moves: Vec<Move>,
 }
@@ -41,14 +44,29 @@ impl Archive {
             let records = persons::with_number(&self.index, org_code, patient_id).await?;
             found.extend(records.iter().filter_map(|record| record.person));
         }
+        self.viewed(actor, found).await
+    }
+
+    /// The persons of the patients who have a number. Shows patient data, and is recorded.
+    pub async fn find_persons(&self, actor: Actor, wanted: &Wanted) -> Result<Vec<PersonView>, Error> {
+        let records = identifiers::with_identifier(&self.index, wanted).await?;
+        self.viewed(actor, records.iter().filter_map(|record| record.person).collect()).await
+    }
+
+    async fn viewed(&self, actor: Actor, mut found: Vec<i64>) -> Result<Vec<PersonView>, Error> {
         found.sort_unstable();
         found.dedup();
         let mut views = Vec::with_capacity(found.len());
         for person in found {
             let Some(master_id) = persons::master_id(&self.index, person).await? else { continue };
             let patients = persons::patients(&self.index, person, MOST).await?;
+            let mut identifiers = Vec::new();
+            for patient in &patients {
+                let own = identifiers::of_record(&self.index, patient).await?;
+                identifiers.extend(own.into_iter().map(|identifier| (patient.id, identifier)));
+            }
             let moves = persons::moves(&self.index, person, MOST).await?;
-            views.push(PersonView { person, master_id, patients, moves });
+            views.push(PersonView { person, master_id, patients, identifiers, moves });
         }
         if views.is_empty() {
             return Err(Error::NotFound);

@@ -3,17 +3,25 @@
 //! Persons widen what is looked for, never what may be seen: a number is told only with a report that the reader sees. Who
 //! contradicts is nobody else, so numbers in doubt are not here.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
+use super::find_reports::hashed;
 use super::pull_reports::{KeptReport, ReportQuery, ReportReader, Subject};
 use crate::archive::{Archive, Error};
+use crate::domain::identifier::Wanted;
+use crate::domain::identity::Identity;
 use crate::domain::patient_key::PatientKey;
 use crate::domain::scope;
 use crate::domain::trend::{Trend, trend};
+use crate::index::persons::identifiers;
 use crate::index::{persons, trends};
 
 /// Most lab reports of which results are taken, the newest.
 const MOST_REPORTS: u32 = 200;
+/// Most patients of one person that are looked at.
+const MOST_MEMBERS: i64 = 100;
 /// Most results.
 const MOST_RESULTS: i64 = 500;
 
@@ -46,6 +54,43 @@ impl Archive {
         let detail = json!({ "organization": key.org_code, "patients": patients.len() });
         self.note_pull(reader, "pull_person", String::new(), detail).await?;
         Ok(PulledPerson { master_id, in_doubt, patients })
+    }
+
+    /// The newest report of each patient who has a number, with the person's master number. A number of images finds the
+    /// patients of reports who are the same person. At most `limit`.
+    pub async fn find_patients(
+        &self,
+        reader: &ReportReader,
+        wanted: &Wanted,
+        limit: usize,
+    ) -> Result<Vec<(Option<String>, KeptReport)>, Error> {
+        let mut numbers: BTreeMap<(String, String), Option<i64>> = BTreeMap::new();
+        for record in identifiers::with_identifier(&self.index, wanted).await? {
+            let members = match (record.origin, record.person) {
+                (persons::Origin::Image, Some(person)) => persons::patients(&self.index, person, MOST_MEMBERS).await?,
+                (persons::Origin::Image, None) => Vec::new(),
+                (persons::Origin::Report, _) => vec![record],
+            };
+            let of_reports = members.into_iter().filter(|member| member.origin == persons::Origin::Report);
+            numbers.extend(of_reports.map(|member| ((member.org_code, member.patient_id), member.person)));
+        }
+        let mut found = Vec::new();
+        for (number, person) in numbers {
+            let query = ReportQuery { patients: vec![number], ..ReportQuery::default() };
+            let Some(report) = self.reports_of(reader, &query, None, 1).await?.reports.pop() else { continue };
+            let master_id = match person {
+                Some(person) => persons::master_id(&self.index, person).await?,
+                None => None,
+            };
+            found.push((master_id, report));
+            if found.len() >= limit {
+                break;
+            }
+        }
+        let identity = Identity::classify(&wanted.value).map(hashed);
+        let detail = json!({ "identities": identity, "domain": wanted.domain, "patients": found.len() });
+        self.note_pull(reader, "find_patients", String::new(), detail).await?;
+        Ok(found)
     }
 
     /// The patient and, of all institutions that the reader may ask for, the same person's numbers. An error when the

@@ -4,6 +4,8 @@
 //! these alone and whole; another one sees what is shared, VIP and restricted reports only with that right (D-P24, D-R22);
 //! withdrawn ones nobody sees (D-R18). Everything given is audited, identities only as a hash.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -12,6 +14,7 @@ use super::find_reports::hashed;
 use super::read_report_file::ReportCopy;
 use crate::archive::images::read_attachment::ByteStream;
 use crate::archive::{Archive, Error};
+use crate::domain::dictionary::{LAB_CLASS, LAB_ITEM};
 use crate::domain::identity::Identity;
 use crate::domain::place::Place;
 use crate::domain::sharing::Sharing;
@@ -19,7 +22,9 @@ use crate::domain::{Actor, criteria};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::{kept_reports, report_files, report_studies};
 
-pub use crate::index::kept_reports::{Content, Direction, Having, KeptFile, KeptItem, KeptReport, ReportFilter};
+pub use crate::index::kept_reports::{
+    Content, Direction, Having, KeptFile, KeptItem, KeptReport, ReportFilter, StudyNumber,
+};
 pub use crate::index::report_changes::Subject;
 pub use crate::index::report_studies::{KeptSeries, KeptStudy};
 
@@ -90,6 +95,14 @@ pub struct ReportQuery {
     pub report_form_no: String,
     /// AccessionNumber.
     pub accession_number: String,
+    /// A number of a study that is linked to the report.
+    pub study: Option<StudyNumber>,
+    /// Codes of reports, classes or lines, or what a dictionary maps to them (D-R16); any when empty.
+    pub codes: Vec<String>,
+    /// Changed at this moment or later, milliseconds since 1970 UTC.
+    pub updated_from: Option<i64>,
+    /// Changed before this moment.
+    pub updated_before: Option<i64>,
     /// Number of the visit.
     pub event_no: String,
     /// Exact ids.
@@ -120,7 +133,8 @@ impl ReportQuery {
             &self.accession_number,
             &self.event_no,
         ];
-        texts.iter().any(|text| !text.is_empty()) || !self.observation_uids.is_empty() || !self.patients.is_empty()
+        let named = !self.observation_uids.is_empty() || !self.patients.is_empty() || self.study.is_some();
+        named || texts.iter().any(|text| !text.is_empty())
     }
 
     /// A hash over everything asked, so that a cursor is used with its own question only.
@@ -214,6 +228,10 @@ impl Archive {
             patients: query.patients.clone(),
             report_form_no: query.report_form_no.clone(),
             accession_number: query.accession_number.clone(),
+            study: query.study.clone(),
+            codes: self.ways_to_write(&query.codes),
+            updated_from: query.updated_from,
+            updated_before: query.updated_before,
             event_no: query.event_no.clone(),
             observation_uids: query.observation_uids.clone(),
             from: query.from.clone(),
@@ -241,6 +259,18 @@ impl Archive {
         self.mark_reports(&mut reports);
         let next = reports.last().filter(|_| more).map(|last| (last.retrieve_at.clone(), last.pk));
         Ok(ReportPage { reports, next })
+    }
+
+    /// Codes with what hospitals write for them by the dictionaries, in upper case.
+    fn ways_to_write(&self, codes: &[String]) -> Vec<String> {
+        let dictionaries = self.dictionaries();
+        let mut all: BTreeSet<String> = codes.iter().map(|code| code.to_uppercase()).collect();
+        for (_, entries) in dictionaries.all().filter(|(name, _)| [LAB_CLASS, LAB_ITEM].contains(name)) {
+            for entry in entries.iter().filter(|entry| codes.contains(&entry.code)) {
+                all.extend(entry.aliases.iter().chain([&entry.meaning]).map(|word| word.to_uppercase()));
+            }
+        }
+        all.into_iter().collect()
     }
 
     /// One report by the id that feed, lists and pages show.

@@ -69,6 +69,8 @@ codes! {
     DocumentType "E2005" "报文不得含有DTD",
     TooLarge "E2006" "报文超过规定大小",
     NoParameter "E2007" "缺少参数strReportInfo",
+    UnknownService "E2008" "没有这个服务",
+    ServiceElsewhere "E2009" "本服务器不提供该服务",
     NotKept "E2090" "服务器暂时无法保存报文，请重发",
     NoIdentity "E3001" "卡号、身份证号必填其一",
     NoCredential "E3002" "身份标识或密钥不正确",

@@ -50,6 +50,8 @@ pub struct RegistryConfig {
     pub restricted_confidentiality: Vec<String>,
     /// Class_Code or Class_Name as hospitals write it, to DICOM Modality; added to the built-in list.
     pub modality_aliases: BTreeMap<String, String>,
+    /// Names by which a service bus calls `ArchiveAutoReport`, `GetLabInfo` or `GetExamInfo`, to these; case does not matter.
+    pub services: BTreeMap<String, String>,
     /// Longest span of a query, in days.
     pub max_query_span_days: i64,
     /// Most reports in the answer to a query.
@@ -84,6 +86,7 @@ impl Default for RegistryConfig {
             auto_org: false,
             restricted_confidentiality: ["R", "V", "保密", "机密", "绝密"].map(str::to_owned).into(),
             modality_aliases: BTreeMap::new(),
+            services: BTreeMap::new(),
             max_query_span_days: 1096,
             max_masters: 500,
             error_style: ErrorStyle::Xml,
@@ -298,6 +301,9 @@ pub enum ConfigError {
     /// Two aliases are one.
     #[error("registry.aliases: {0} stands twice")]
     Alias(String),
+    /// A service that is none of ours.
+    #[error("registry.services: {0} is no service")]
+    Service(String),
     /// A limit that refuses everything.
     #[error("registry.{0}: must be 1 at least")]
     Zero(&'static str),

@@ -2,9 +2,11 @@
 
 use axum::body::Bytes;
 use axum::http::HeaderMap;
+use percent_encoding::NON_ALPHANUMERIC;
 use serde_json::{Map, Value};
 
 use crate::soap::encoding;
+use crate::soap::xml::escape;
 
 /// What stands for a secret.
 const MASK: &str = "***";
@@ -50,6 +52,34 @@ pub(super) async fn body_without_key(body: Bytes, content_type: &str) -> Bytes {
         // Better nothing than a key.
         Err(_) => Bytes::new(),
     }
+}
+
+/// A body without the credential that its bus header says; as it came when there is none.
+pub(super) fn body_without(body: Bytes, credential: &str) -> Bytes {
+    if credential.is_empty() {
+        return body;
+    }
+    let in_form = |text: &str| percent_encoding::utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let plain = [escape(&escape(credential)).into_owned(), escape(credential).into_owned(), credential.to_owned()];
+    let escaped = [plain.each_ref().map(|text| in_form(text)), plain].concat();
+    let mut kept = Vec::with_capacity(body.len());
+    let mut rest = &body[..];
+    let mut found = false;
+    while let Some(first) = rest.first() {
+        match escaped.iter().find(|secret| rest.starts_with(secret.as_bytes())) {
+            Some(secret) => {
+                found = true;
+                kept.extend(MASK.as_bytes());
+                rest = &rest[secret.len()..];
+            }
+            None => {
+                kept.push(*first);
+                rest = &rest[1..];
+            }
+        }
+    }
+    // It stands there in a coding in which we do not find it: better nothing than a key.
+    if found { Bytes::from(kept) } else { Bytes::new() }
 }
 
 fn masked(text: &str) -> Option<String> {
@@ -126,6 +156,17 @@ mod tests {
         assert_eq!(kept["soapaction"], "\"http://tempuri.org/ArchiveAutoReport\"");
         assert_eq!([&kept["authorization"], &kept["x-app-id"], &kept["cookie"]], ["***"; 3]);
         assert_eq!(headers_without_secrets(&headers, 10), "{}");
+    }
+
+    #[test]
+    fn d_x2_the_credential_of_a_bus_is_left_out_however_it_is_escaped() {
+        let body = "<a>k&amp;y</a>&lt;b&gt;k&amp;amp;y&lt;/b&gt;<![CDATA[k&y]]>";
+        let kept = body_without(Bytes::from(body), "k&y");
+        assert_eq!(kept, Bytes::from("<a>***</a>&lt;b&gt;***&lt;/b&gt;<![CDATA[***]]>"));
+        assert_eq!(body_without(Bytes::from("h=%3Ca%3Ek%2Dy&b=1"), "k-y"), Bytes::from("h=%3Ca%3E***&b=1"));
+        assert_eq!(body_without(Bytes::from("a*b"), "*"), Bytes::from("a***b"));
+        assert_eq!(body_without(Bytes::from("<a/>"), "key"), Bytes::new());
+        assert_eq!(body_without(Bytes::from("<a/>"), ""), Bytes::from("<a/>"));
     }
 
     #[test]

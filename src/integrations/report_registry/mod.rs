@@ -7,6 +7,7 @@
 mod acknowledge;
 mod answer;
 mod batch;
+mod bus;
 mod callers;
 mod config;
 mod kept;

@@ -1,6 +1,7 @@
 //! From a request to a registration or a query, whatever the wire form: SOAP, form, plain XML, JSON (D-R2, D-Q9).
 
 use super::batch::{self, Batch};
+use super::bus::{self, Bus};
 use super::config::RegistryConfig;
 use crate::archive::reports::report_codes::Code;
 use crate::soap::envelope::{self, EnvelopeError, Message};
@@ -15,7 +16,7 @@ pub(super) const OPERATIONS: [Operation; 3] = [
     Operation { name: "GetExamInfo", parameters: &QUERY, summary: "查询检查报告" },
 ];
 
-const QUERY: [&str; 6] = ["strIDNO", "strSSID", "strStartTime", "strEndTime", "strCredential", "strKey"];
+pub(super) const QUERY: [&str; 6] = ["strIDNO", "strSSID", "strStartTime", "strEndTime", "strCredential", "strKey"];
 
 /// An operation of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,17 +67,39 @@ pub(super) enum Ask {
     Find(Method, Query),
     /// Nothing that the service does: a fault, with the reason.
     Nothing(Code, &'static str),
+    /// One of these, through the entry of a service bus; [`read`] takes it apart.
+    ByBus(Box<Bus>, Box<Ask>),
 }
 
 /// A request that has been read.
 #[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) wire: Wire,
+    /// When it came through the entry of a service bus.
+    pub(super) bus: Option<Box<Bus>>,
     pub(super) ask: Ask,
 }
 
-/// Reads a request; `method` is the operation that its path names.
-pub(super) fn read(body: &[u8], content_type: &str, method: Option<Method>, config: &RegistryConfig) -> Incoming {
+/// Where a request came, as far as its reading depends on it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Target {
+    /// The operation that the path names.
+    pub(super) method: Option<Method>,
+    /// The whole path.
+    pub(super) path: String,
+}
+
+/// Reads a request.
+pub(super) fn read(body: &[u8], content_type: &str, target: &Target, config: &RegistryConfig) -> Incoming {
+    let (wire, ask) = read_wire(body, content_type, target, config);
+    match ask {
+        Ask::ByBus(bus, ask) => Incoming { wire, bus: Some(bus), ask: *ask },
+        ask => Incoming { wire, bus: None, ask },
+    }
+}
+
+fn read_wire(body: &[u8], content_type: &str, target: &Target, config: &RegistryConfig) -> (Wire, Ask) {
+    let method = target.method;
     let charset = encoding::charset_of(content_type);
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let start = body.iter().find(|b| !b.is_ascii_whitespace());
@@ -86,15 +109,15 @@ pub(super) fn read(body: &[u8], content_type: &str, method: Option<Method>, conf
         let parameters: Vec<(String, Parameter)> = pairs.map(|(k, v)| (k, Parameter::Text(v))).collect();
         let registers = parameters.iter().any(|(name, _)| name.eq_ignore_ascii_case("strReportInfo"));
         let method = method.or(registers.then_some(Method::Register));
-        return Incoming { wire: Wire::Form, ask: ask(method, &parameters, false, config) };
+        return (Wire::Form, ask(method, ("", target), &parameters, false, config));
     }
     let text = encoding::decode(body, charset);
     if kind.ends_with("json") || matches!(start, Some(b'{' | b'[')) {
         let ask = match batch::json_element(&text, config) {
-            Ok(root) => plain(root, method, false, config),
+            Ok(root) => plain(root, target, false, config),
             Err(code) => unreadable(method, code),
         };
-        return Incoming { wire: Wire::Json, ask };
+        return (Wire::Json, ask);
     }
     match envelope::read(&text, content_type, &config.xml_limits()) {
         Ok(Message::Call(call)) => {
@@ -102,11 +125,10 @@ pub(super) fn read(body: &[u8], content_type: &str, method: Option<Method>, conf
             let namespace = if namespace.is_empty() { config.namespace.clone() } else { namespace };
             // A path that names the operation has the last word only when the body names none of ours.
             let method = Method::parse(&operation).or(method);
-            Incoming { wire: Wire::Soap { version, namespace }, ask: ask(method, &parameters, stripped, config) }
+            let ask = ask(method, (&operation, target), &parameters, stripped, config);
+            (Wire::Soap { version, namespace }, ask)
         }
-        Ok(Message::Plain(document)) => {
-            Incoming { wire: Wire::Xml, ask: plain(document.root, method, document.stripped, config) }
-        }
+        Ok(Message::Plain(document)) => (Wire::Xml, plain(document.root, target, document.stripped, config)),
         Err(error) => {
             let version = envelope::version_of(&text[..floor(&text, 2000)], content_type);
             let looks_like_soap = text[..floor(&text, 2000)].to_ascii_lowercase().contains("envelope");
@@ -119,7 +141,7 @@ pub(super) fn read(body: &[u8], content_type: &str, method: Option<Method>, conf
                 false => Wire::Xml,
             };
             let ask = if looks_like_soap { Ask::Nothing(code, code.text()) } else { unreadable(method, code) };
-            Incoming { wire, ask }
+            (wire, ask)
         }
     }
 }
@@ -136,8 +158,18 @@ fn unreadable(method: Option<Method>, code: Code) -> Ask {
     }
 }
 
-fn ask(method: Option<Method>, parameters: &[(String, Parameter)], stripped: bool, config: &RegistryConfig) -> Ask {
+fn ask(
+    method: Option<Method>,
+    (operation, target): (&str, &Target),
+    parameters: &[(String, Parameter)],
+    stripped: bool,
+    config: &RegistryConfig,
+) -> Ask {
     let find = |name: &str| parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, v)| v);
+    let called = if operation.is_empty() { target.path.rsplit('/').next().unwrap_or_default() } else { operation };
+    if bus::is_entry(called) || find("msgHeader").is_some() {
+        return bus::read(called, &target.path, &find, config);
+    }
     match method {
         None => Ask::Nothing(Code::Unreadable, "没有这个方法"),
         Some(Method::Register) => {
@@ -165,10 +197,13 @@ fn query(text: impl Fn(&str) -> String) -> Query {
 }
 
 /// A document without an envelope: the operation as root, its parameters alone, or the report itself.
-fn plain(root: Element, method: Option<Method>, stripped: bool, config: &RegistryConfig) -> Ask {
-    if let Some(named) = Method::parse(&root.name) {
+fn plain(root: Element, target: &Target, stripped: bool, config: &RegistryConfig) -> Ask {
+    let method = target.method;
+    let named = Method::parse(&root.name);
+    if named.is_some() || bus::is_entry(&root.name) || root.child("msgHeader").is_some() {
         let call = envelope::call_of(root, Version::Soap11, stripped);
-        return ask(Some(named), &call.parameters, stripped, config);
+        let operation = if bus::is_entry(&call.operation) { call.operation.as_str() } else { "" };
+        return ask(named, (operation, target), &call.parameters, stripped, config);
     }
     if let Some(method @ (Method::Labs | Method::Exams)) = method {
         let text = |name: &str| {
@@ -190,7 +225,7 @@ mod tests {
     const EXAM: &str = "<root><exammaster><item pacs_id='A1'/></exammaster></root>";
 
     fn of(body: &[u8], content_type: &str, method: Option<Method>) -> Incoming {
-        read(body, content_type, method, &RegistryConfig::default())
+        read(body, content_type, &Target { method, path: String::new() }, &RegistryConfig::default())
     }
 
     fn exams(incoming: &Incoming) -> usize {

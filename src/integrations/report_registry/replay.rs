@@ -5,7 +5,7 @@
 
 use super::callers::Sender;
 use super::config::ConfigError;
-use super::read::{self, Ask, Method};
+use super::read::{self, Ask, Method, Target};
 use super::routes::Settings;
 use super::{Batch, RegistryConfig};
 use crate::archive::reports::batch_outcome::BatchOutcome;
@@ -77,11 +77,12 @@ impl Replay {
     ) -> Result<Result<Batch, Code>, Error> {
         let body = self.archive.read_message(actor.clone(), message.id, "replay").await?;
         let (config, content_type) = (self.config.clone(), message.content_type.clone());
-        let read = move || read::read(&body, &content_type, method, &config).ask;
+        let target = Target { method, path: String::new() };
+        let read = move || read::read(&body, &content_type, &target, &config).ask;
         Ok(match tokio::task::spawn_blocking(read).await {
             Ok(Ask::Register(batch)) => batch,
             Ok(Ask::Nothing(code, _)) => Err(code),
-            Ok(Ask::Find(..)) | Err(_) => Err(Code::Unreadable),
+            Ok(Ask::Find(..) | Ask::ByBus(..)) | Err(_) => Err(Code::Unreadable),
         })
     }
 

@@ -9,16 +9,18 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 
+use super::bus;
 use super::callers::{Client, Sender};
 use super::config::{ClientConfig, ConfigError, RegistryConfig, SenderConfig};
-use super::read::{self, Ask, Incoming, Method, OPERATIONS, Wire};
+use super::kept::body_without;
+use super::read::{self, Ask, Incoming, Method, OPERATIONS, Target, Wire};
 use super::upload::{self, Upload};
 use super::visit::Visit;
 use crate::archive::Archive;
@@ -28,6 +30,9 @@ use crate::soap::{Service, Version, envelope};
 use crate::tls::PeerCertificate;
 
 const FILE: &str = "IAutoReport.asmx";
+/// By which a sender may prove who it is.
+const APP_ID: &str = "x-app-id";
+
 /// What the service is made of.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -65,6 +70,8 @@ impl Settings {
         if config.max_body_bytes == 0 {
             errors.push(ConfigError::Zero("max_body_bytes"));
         }
+        let other = config.services.values().filter(|service| !bus::is_service(service));
+        errors.extend(other.map(|service| ConfigError::Service(service.clone())));
         unique(self.senders.iter().map(|sender| ("sender", sender.name.as_str())), &mut errors);
         unique(self.clients.iter().map(|client| ("client", client.id.as_str())), &mut errors);
         let senders = good(self.senders.iter().map(|s| Sender::new(s.clone(), config, &known)), &mut errors);
@@ -164,11 +171,12 @@ async fn describe(State(registry): State<Arc<Registry>>, place: Place, uri: Uri)
     if !is_service(&place) {
         return StatusCode::NOT_FOUND.into_response();
     }
+    let operations = [&OPERATIONS[..], &bus::ENTRIES].concat();
     let service = Service {
         name: "IAutoReport",
         namespace: &registry.config.namespace,
         location: &registry.location,
-        operations: &OPERATIONS,
+        operations: &operations,
     };
     match uri.query().map(str::to_ascii_lowercase).as_deref() {
         Some("wsdl" | "singlewsdl") => reply(StatusCode::OK, "text/xml; charset=utf-8", service.wsdl()),
@@ -182,12 +190,13 @@ async fn only_post() -> Response {
 }
 
 async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Request) -> Response {
-    let method = named(&place, "method").map(|name| Method::parse(&name));
-    if !is_service(&place) || method == Some(None) {
+    let name = named(&place, "method");
+    let method = name.as_deref().and_then(Method::parse);
+    if !is_service(&place) || name.is_some_and(|name| method.is_none() && !bus::is_entry(&name)) {
         return StatusCode::NOT_FOUND.into_response();
     }
     let Ok(_turn) = registry.turns.acquire().await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
@@ -207,27 +216,42 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
         let code = if status == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::Unreadable };
         let wire = Wire::Soap { version, namespace: registry.config.namespace.clone() };
         let (headers, files) = (&parts.headers, Vec::new());
-        let visit = Visit { registry: &registry, address, certificate, headers, content_type, body, wire, files };
+        let bus = None;
+        let visit = Visit { registry: &registry, address, certificate, headers, content_type, body, wire, bus, files };
         visit.keep_beginning(code).await;
         return fault(status, version, code.text());
     }
     let Upload { body, content_type, files } = upload::split(body, content_type);
     let incoming = {
         let (registry, body, content_type) = (registry.clone(), body.clone(), content_type.clone());
-        let read = move || read::read(&body, &content_type, method.flatten(), &registry.config);
+        let target = Target { method, path: parts.uri.path().to_owned() };
+        let read = move || read::read(&body, &content_type, &target, &registry.config);
         tokio::task::spawn_blocking(read).await
     };
     // A reader that panics has met a message that it cannot read; the message is kept for whoever mends it.
-    let Incoming { wire, ask } = incoming.unwrap_or_else(|_| Incoming {
+    let Incoming { wire, bus, ask } = incoming.unwrap_or_else(|_| Incoming {
         wire: Wire::Soap { version: Version::Soap11, namespace: registry.config.namespace.clone() },
+        bus: None,
         ask: Ask::Nothing(Code::Unreadable, Code::Unreadable.text()),
     });
+    let body = match &bus {
+        Some(bus) => {
+            // What the bus says of the caller is as good as what a header of HTTP says of it.
+            let proof = HeaderValue::from_str(&bus.header.credential).ok().filter(|proof| !proof.is_empty());
+            if let (Some(proof), false) = (proof, parts.headers.contains_key(APP_ID)) {
+                parts.headers.insert(APP_ID, proof);
+            }
+            body_without(body, &bus.header.credential)
+        }
+        None => body,
+    };
     let headers = &parts.headers;
-    let visit = Visit { registry: &registry, address, certificate, headers, content_type, body, wire, files };
+    let visit = Visit { registry: &registry, address, certificate, headers, content_type, body, wire, bus, files };
     match ask {
         Ask::Register(batch) => visit.register(batch).await,
         Ask::Find(method, query) => visit.find(method, query).await,
         Ask::Nothing(code, reason) => visit.nothing(code, reason).await,
+        Ask::ByBus(..) => visit.nothing(Code::Unreadable, Code::Unreadable.text()).await,
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::acknowledge;
 use super::answer::{self, Extent};
 use super::batch::Batch;
+use super::bus::{Bus, Dialect};
 use super::callers::{Sender, client_of, sender_of};
 use super::config::Acknowledgement;
 use super::kept::{body_without_key, headers_without_secrets};
@@ -39,6 +40,8 @@ pub(super) struct Visit<'r> {
     pub(super) content_type: String,
     pub(super) body: Bytes,
     pub(super) wire: Wire,
+    /// When it came through the entry of a service bus.
+    pub(super) bus: Option<Box<Bus>>,
     /// Report files that came with the message.
     pub(super) files: Vec<File>,
 }
@@ -177,6 +180,9 @@ impl Visit<'_> {
     }
 
     fn acknowledge(&self, sender: Option<&Sender>, outcome: Result<BatchOutcome, Code>) -> Response {
+        if let Some(bus) = &self.bus {
+            return self.answer(Method::Register, acknowledge_by_bus(bus, &outcome));
+        }
         let (profile, template) = match sender.map(|sender| &sender.config) {
             // Who sends JSON reads JSON, unless something else was agreed.
             Some(config) if config.ack == Acknowledgement::Xml && self.wire == Wire::Json => {
@@ -234,6 +240,10 @@ impl Visit<'_> {
         match answered {
             Ok(Ok(text)) => {
                 archive.note_success(method.name(), &client.config.id);
+                let text = match &self.bus {
+                    Some(bus) => bus.answer(&text),
+                    None => text,
+                };
                 self.answer(method, text)
             }
             Ok(Err(code)) => self.refuse(method, code),
@@ -245,6 +255,9 @@ impl Visit<'_> {
     }
 
     fn refuse(&self, method: Method, code: Code) -> Response {
+        if let Some(bus) = &self.bus {
+            return self.answer(method, bus.refuse(code, code.text()));
+        }
         match (answer::refusal(self.registry.config.error_style, code), &self.wire) {
             (Some(text), _) => self.answer(method, text),
             (None, Wire::Soap { version, .. }) => fault(StatusCode::INTERNAL_SERVER_ERROR, *version, code.text()),
@@ -277,6 +290,10 @@ impl Visit<'_> {
         if let Err(error) = kept {
             tracing::error!(%error, "unreadable message not kept");
         }
+        if let Some(bus) = &self.bus {
+            tracing::warn!(peer.address = %self.address, code = code.as_str(), "call by the service bus refused");
+            return self.answer(Method::Register, bus.refuse(code, reason));
+        }
         let version = match &self.wire {
             Wire::Soap { version, .. } => *version,
             _ => Version::Soap11,
@@ -287,7 +304,8 @@ impl Visit<'_> {
     fn answer(&self, method: Method, text: String) -> Response {
         match &self.wire {
             Wire::Soap { version, namespace } => {
-                let body = envelope::response(*version, namespace, method.name(), &text);
+                let operation = self.bus.as_ref().map_or(method.name(), |bus| bus.entry());
+                let body = envelope::response(*version, namespace, operation, &text);
                 reply(StatusCode::OK, envelope::content_type(*version), body)
             }
             Wire::Form => {
@@ -308,6 +326,16 @@ impl Visit<'_> {
             }
         }
     }
+}
+
+fn acknowledge_by_bus(bus: &Bus, outcome: &Result<BatchOutcome, Code>) -> String {
+    let failed = match outcome {
+        Err(code) => return bus.refuse(*code, code.text()),
+        Ok(outcome) => outcome.failed(),
+    };
+    let profile = if bus.dialect == Dialect::Region { Acknowledgement::Json } else { Acknowledgement::Xml };
+    let text = acknowledge::render(profile, "", outcome);
+    bus.acknowledge(&text, (failed > 0).then(|| format!("{failed}条记录未注册")))
 }
 
 /// The query as it is kept: everything but the key.

@@ -35,6 +35,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/reports", get(reports::list))
         .route("/reports/{id}", get(reports::one))
         .route("/reports/{id}/file", get(file::read))
+        .route("/patients", get(patients::find))
         .route("/patients/{id}", get(patients::one))
         .route("/patients/{id}/reports", get(reports::of_patient))
         .route("/patients/{id}/trends", get(patients::trend))

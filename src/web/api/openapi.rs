@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::access::ApiState;
 use super::model::{ChangeList, ExportLine, Report, ReportKind, ReportList};
-use super::patients::{Person, Trend};
+use super::patients::{PatientList, Person, Trend};
 use super::problem::{Code, ProblemBody};
 use super::recognitions::{NewRecognition, Recognition, RecognitionList};
 use super::reports::json as answer;
 use super::{changes, export, patients, recognitions, reports};
+use crate::domain::identifier::IdentifierKind;
 
 /// `GET /openapi.json`
 pub(super) async fn document(State(ApiState(inner)): State<ApiState>) -> Response {
@@ -32,6 +33,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let kind = generator.subschema_for::<ReportKind>().to_value();
     let problem = generator.subschema_for::<ProblemBody>().to_value();
     let person = generator.subschema_for::<Person>().to_value();
+    let patients_found = generator.subschema_for::<PatientList>().to_value();
     let trend = generator.subschema_for::<Trend>().to_value();
     let records = generator.subschema_for::<RecognitionList>().to_value();
     let record = generator.subschema_for::<Recognition>().to_value();
@@ -104,6 +106,16 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
             ("416", json!({ "description": "The file is shorter." })),
         ],
         &[Code::BadParameter, Code::NotFound, Code::Withdrawn],
+    );
+    let mut found = filters(&patients::FIND);
+    found[0]["required"] = true.into();
+    add(
+        "/patients",
+        "findPatients",
+        "Patients who have a number, of one kind and domain or of any",
+        found,
+        vec![("200", page("Patients, as far as the caller sees reports of them.", &patients_found))],
+        &[Code::UnknownParameter, Code::BadParameter],
     );
     add(
         "/patients/{id}",
@@ -231,6 +243,11 @@ fn parameter(name: &str, kind: &Value) -> Value {
         "by_organization" => (list(text()), "Codes of institutions that decided."),
         "report" => (text(), "Id of the report; without it the right `follow` is needed."),
         "recognised" => (json!({ "type": "boolean" }), "What was decided."),
+        "identifier" => (text(), "A number of the patient."),
+        "type" => {
+            (json!({ "enum": IdentifierKind::ALL.map(IdentifierKind::as_str) }), "Kind of the number; any when absent.")
+        }
+        "domain" => (text(), "Code of the organisation, or issuer of the images' number; CN for identity numbers."),
         "item" => (text(), "Code of the item, or its name where lines have no code."),
         "of" => (
             json!({ "enum": ["patient", "person"], "default": "patient" }),
@@ -264,7 +281,7 @@ mod tests {
     fn every_parameter_that_is_read_is_described() {
         let lists =
             [reports::FILTERS.as_slice(), &reports::OF_PATIENT, &changes::PARAMETERS, &recognitions::PARAMETERS];
-        let described: Vec<&str> = [lists.concat().as_slice(), &patients::TREND].concat();
+        let described: Vec<&str> = [lists.concat().as_slice(), &patients::TREND, &patients::FIND].concat();
         for name in described {
             assert_ne!(parameter(name, &json!({}))["description"], "", "{name}");
         }

@@ -13,10 +13,13 @@ use super::problem::{Code, Problem};
 use super::reports::json;
 use crate::archive::reports::pull_reports::{Content, KeptReport};
 use crate::domain::exam_report::ExamField;
+use crate::domain::identifier::{IdentifierKind, Wanted};
 use crate::domain::lab_report::LabField;
 use crate::domain::patient_key::PatientKey;
 use crate::domain::trend;
 
+/// By what patients are found.
+pub(super) const FIND: [&str; 4] = ["identifier", "type", "domain", "limit"];
 /// What may be asked for of an item over time.
 pub(super) const TREND: [&str; 3] = ["item", "from", "to"];
 
@@ -32,6 +35,23 @@ pub(super) struct Person {
     in_doubt: bool,
     /// Under which numbers the person is known, as far as the caller sees reports of them; the patient asked for comes first.
     known_as: Vec<KnownAs>,
+}
+
+/// Patients who have a number.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct PatientList {
+    /// By institution and number, as far as the caller sees reports of them.
+    patients: Vec<FoundPatient>,
+}
+
+/// A patient, and who it is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct FoundPatient {
+    /// The person's number (PatientMasterID); absent while the patient has not been compared with others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<String>,
+    #[serde(flatten)]
+    known_as: KnownAs,
 }
 
 /// A number of a person, with what the newest report says.
@@ -110,6 +130,32 @@ pub(super) struct TrendPoint {
     organization: String,
     /// The report's id.
     report: String,
+}
+
+/// `GET /patients`
+pub(super) async fn find(
+    State(ApiState(inner)): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let parameters = Parameters::read(query.as_deref(), &FIND)?;
+    let value = parameters.one("identifier")?.to_owned();
+    if value.is_empty() || value.chars().count() > 128 {
+        return Err(Problem::about(Code::BadParameter, "identifier"));
+    }
+    let kind = match parameters.one("type")? {
+        "" => None,
+        text => Some(IdentifierKind::parse(text).ok_or_else(|| Problem::about(Code::BadParameter, "type"))?),
+    };
+    let wanted = Wanted { kind, domain: parameters.one("domain")?.to_owned(), value };
+    let limit = parameters.limit("limit", &inner.config)?;
+    let _turn = inner.turn().await?;
+    let found = inner.archive.find_patients(&caller.reader, &wanted, limit as usize).await?;
+    let of = |(person, report): &(Option<String>, KeptReport)| FoundPatient {
+        person: person.clone(),
+        known_as: KnownAs::of(report),
+    };
+    Ok(json(&PatientList { patients: found.iter().map(of).collect() }))
 }
 
 /// `GET /patients/{id}`

@@ -5,8 +5,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::kind::{Include, Kind, SearchParameter};
 use super::outcome::resource;
-use super::search::Kind;
+
 use crate::web::api::{ApiState, instant};
 
 /// `GET /fhir/metadata`
@@ -14,12 +15,24 @@ pub(super) async fn statement(State(ApiState(inner)): State<ApiState>) -> Respon
     let mut resources: Vec<Value> = Kind::ALL
         .into_iter()
         .map(|kind| {
-            let parameter = |(name, of): &(&str, &str)| json!({ "name": name, "type": of });
-            json!({
+            let parameter = |parameter: &SearchParameter| {
+                let mut told = json!({ "name": parameter.name, "type": parameter.of });
+                if !parameter.note.is_empty() {
+                    told["documentation"] = parameter.note.into();
+                }
+                told
+            };
+            let include = |(name, _): &Include| format!("{}:{name}", kind.as_str());
+            let mut resource = json!({
                 "type": kind.as_str(),
                 "interaction": [{ "code": "read" }, { "code": "search-type" }],
                 "searchParam": kind.parameters().iter().map(parameter).collect::<Vec<_>>(),
-            })
+            });
+            let includes: Vec<String> = kind.includes().iter().map(include).collect();
+            if !includes.is_empty() {
+                resource["searchInclude"] = includes.into();
+            }
+            resource
         })
         .collect();
     resources.push(json!({ "type": "Binary", "interaction": [{ "code": "read" }] }));

@@ -7,7 +7,9 @@
 mod binary;
 mod bundle;
 mod capability;
+mod kind;
 mod outcome;
+mod question;
 mod resources;
 mod search;
 

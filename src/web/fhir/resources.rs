@@ -13,7 +13,7 @@ use crate::web::api::{instant, local_instant, patient_of};
 pub(super) const ID_NO: &str = "urn:oid:2.16.156.10011.1.3";
 const DIAGNOSTIC_SERVICE: &str = "http://terminology.hl7.org/CodeSystem/v2-0074";
 const OBSERVATION_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
-const IDENTIFIER_TYPE: &str = "http://terminology.hl7.org/CodeSystem/v2-0203";
+pub(super) const IDENTIFIER_TYPE: &str = "http://terminology.hl7.org/CodeSystem/v2-0203";
 /// Marks of mutual recognition (互认) in words, as the archive is configured.
 const RECOGNITION: &str = "urn:x-yingku:recognition";
 const LOINC: &str = "http://loinc.org";
@@ -209,6 +209,7 @@ pub(super) fn diagnostic_report(report: &KeptReport, root: &str) -> Value {
             let reference =
                 |study: &KeptStudy| json!({ "reference": format!("ImagingStudy/{}", study.observation_uid) });
             resource
+                .put("basedOn", order(report, record.text(ExamField::PacsId)))
                 .put("imagingStudy", report.studies.iter().map(reference).collect::<Vec<_>>())
                 .put("conclusion", record.text(ExamField::Conclusion))
                 .put("presentedForm", attachment(report, root).into_iter().collect::<Vec<_>>());
@@ -221,6 +222,20 @@ pub(super) fn diagnostic_report(report: &KeptReport, root: &str) -> Value {
         }
     }
     resource.value()
+}
+
+/// What was ordered is known by its accession number alone.
+fn order(report: &KeptReport, accession_number: &str) -> Vec<Value> {
+    let number = accession_number.trim();
+    let identifier = || {
+        json!({
+            "type": { "coding": [{ "system": IDENTIFIER_TYPE, "code": "ACSN" }] },
+            "system": System::text(&report.org_code, "accession-number"),
+            "value": number,
+        })
+    };
+    let order = || json!({ "type": "ServiceRequest", "identifier": identifier() });
+    (!number.is_empty()).then(order).into_iter().collect()
 }
 
 /// DocumentReference; an exam report without a file has none, a lab report is composed to one when it is read.

@@ -64,14 +64,12 @@ pub(super) async fn show(
         Ok(aside) => aside,
         Err(error) => return pages.failed(&error),
     };
-    let page = ExamPage {
-        header: ExamHeader::of(&found, &pages.organization(&found.entry.org_code)),
-        tabs: tabs.iter().map(|tab| tab.link(current)).collect(),
-        notice,
-        content,
-        aside,
-        shell,
-    };
+    let mut header = ExamHeader::of(&found, &pages.organization(&found.entry.org_code));
+    if aside.corrected {
+        header.mark_corrected();
+    }
+    let page =
+        ExamPage { header, tabs: tabs.iter().map(|tab| tab.link(current)).collect(), notice, content, aside, shell };
     framed(html(StatusCode::OK, &page), &session)
 }
 

@@ -2,13 +2,16 @@
 
 use serde::Deserialize;
 
-use super::exam_page::{Section, Tab};
+use super::exam_page::{LabRow, Section, Tab};
 use super::state::Inner;
 use super::text;
 use crate::archive::Error;
-use crate::archive::pages::list_exams::Entry;
+use crate::archive::pages::list_exams::{Entry, EntryKind};
 use crate::archive::pages::open_link::Session;
+use crate::archive::pages::report_versions::{VersionContent, VersionRow};
 use crate::archive::pages::view_exam::ExamView;
+#[cfg(test)]
+use crate::archive::pages::view_exam::LabItem;
 use crate::domain::criteria::ShowType;
 use crate::domain::lab_result::Severity;
 
@@ -31,6 +34,10 @@ pub(super) struct Aside {
     /// Where all of them are.
     pub(super) list: Option<String>,
     pub(super) versions: Vec<VersionLink>,
+    /// The tab in which the report's words are.
+    pub(super) told: &'static str,
+    /// Whether a lab report was corrected after it was released.
+    pub(super) corrected: bool,
     /// The version that is shown in the place of the present one.
     pub(super) shown: Option<ShownVersion>,
 }
@@ -54,7 +61,8 @@ pub(super) struct Other {
 pub(super) struct VersionLink {
     pub(super) number: i64,
     pub(super) replaced_at: String,
-    pub(super) href: String,
+    /// Where it is; a withdrawn one is nowhere.
+    pub(super) href: Option<String>,
     pub(super) current: bool,
 }
 
@@ -63,8 +71,10 @@ pub(super) struct VersionLink {
 pub(super) struct ShownVersion {
     pub(super) number: i64,
     pub(super) replaced_at: String,
-    pub(super) author: String,
+    /// Title and specimen of a lab report, and whose it was.
+    pub(super) about: String,
     pub(super) sections: Vec<Section>,
+    pub(super) rows: Vec<LabRow>,
 }
 
 impl Aside {
@@ -83,36 +93,56 @@ impl Aside {
         if session.scope.show_type == ShowType::DataOnly {
             return Ok(Self { others, list, ..Self::default() });
         }
-        let asked: Option<i64> = query.version.parse().ok().filter(|_| tab == Some(Tab::Text));
+        let is_told = matches!(tab, Some(Tab::Text | Tab::Lab));
+        let asked: Option<i64> = query.version.parse().ok().filter(|_| is_told);
+        let tab = if entry.kind == EntryKind::Lab { Tab::Lab } else { Tab::Text };
         let versions = pages.archive.report_versions(session, entry).await?;
-        let versions = versions.iter().map(|version| VersionLink {
+        let link = |version: &VersionRow| VersionLink {
             number: version.version,
             replaced_at: text::moment(version.replaced_at),
-            href: format!("?tab=text&version={}", version.version),
+            href: (!version.withdrawn).then(|| format!("?tab={}&version={}", tab.name(), version.version)),
             current: asked == Some(version.version),
-        });
+        };
         let shown = match asked {
             Some(number) => {
                 let exam = (entry.observation_uid.as_str(), number);
                 let said = pages.archive.view_report_version(&pages.viewer, session, client, exam).await?;
-                let texts = [
+                Some(ShownVersion::of(number, &said))
+            }
+            None => None,
+        };
+        let (corrected, versions) = (versions.corrected, versions.listed.iter().map(link).collect());
+        Ok(Self { others, list, versions, told: tab.name(), corrected, shown })
+    }
+}
+
+impl ShownVersion {
+    fn of(number: i64, said: &VersionContent) -> Self {
+        let about = |words: &[&String]| {
+            let words: Vec<&str> = words.iter().map(|word| word.as_str()).filter(|word| !word.is_empty()).collect();
+            words.join(" / ")
+        };
+        match said {
+            VersionContent::Exam(said) => Self {
+                number,
+                replaced_at: text::moment(said.replaced_at),
+                about: about(&[&said.author_name, &said.authenticator_name]),
+                sections: Section::of([
                     ("检查项目", &said.exam_item_name),
                     ("临床诊断", &said.outpat_diag_name),
                     ("影像所见", &said.image_descr),
                     ("影像结论", &said.conclusion),
-                ];
-                let names = [said.author_name.as_str(), said.authenticator_name.as_str()];
-                let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
-                Some(ShownVersion {
-                    number,
-                    replaced_at: text::moment(said.replaced_at),
-                    author: names.join(" / "),
-                    sections: Section::of(texts),
-                })
-            }
-            None => None,
-        };
-        Ok(Self { others, list, versions: versions.collect(), shown })
+                ]),
+                rows: Vec::new(),
+            },
+            VersionContent::Lab(said, replaced_at) => Self {
+                number,
+                replaced_at: text::moment(*replaced_at),
+                about: about(&[&said.title, &said.specimen, &said.author_name, &said.authenticator_name]),
+                sections: Vec::new(),
+                rows: said.items.iter().map(LabRow::earlier).collect(),
+            },
+        }
     }
 }
 
@@ -144,14 +174,17 @@ impl Aside {
             versions: vec![VersionLink {
                 number: 1,
                 replaced_at: "2026-01-02 08:00".to_owned(),
-                href: "?tab=text&version=1".to_owned(),
+                href: Some("?tab=text&version=1".to_owned()),
                 current: true,
             }],
+            told: "text",
+            corrected: false,
             shown: Some(ShownVersion {
                 number: 1,
                 replaced_at: "2026-01-02 08:00".to_owned(),
-                author: words.to_owned(),
+                about: words.to_owned(),
                 sections: Section::of([("影像所见", &said)]),
+                rows: vec![LabRow::earlier(&LabItem { name: said.clone(), ..LabItem::default() })],
             }),
         }
     }

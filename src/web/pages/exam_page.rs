@@ -205,7 +205,7 @@ pub(super) struct LabRow {
     /// ↑, ↓, 异常 or nothing.
     pub(super) flag: &'static str,
     pub(super) critical: bool,
-    /// Where its values over time are.
+    /// Where its values over time are; empty when nowhere.
     pub(super) trend: String,
     /// 全国HR and the like, when a dictionary says so (D-R17).
     pub(super) recognition: String,
@@ -225,6 +225,11 @@ impl LabRow {
             recognition: item.recognition.clone(),
         }
     }
+
+    /// A result of an earlier version, of which there is no trend.
+    pub(super) fn earlier(item: &LabItem) -> Self {
+        Self::of(item, String::new())
+    }
 }
 
 fn flag(item: &LabItem) -> &'static str {
@@ -237,6 +242,12 @@ fn is_critical(item: &LabItem) -> bool {
 }
 
 impl ExamHeader {
+    /// Says that a released report was corrected since.
+    pub(super) fn mark_corrected(&mut self) {
+        self.revised = true;
+        self.state = "已修订";
+    }
+
     pub(super) fn of(found: &ExamView, organization: &str) -> Self {
         let (entry, report) = (&found.entry, &found.text);
         let number = if entry.accession.is_empty() { &report.report_form_no } else { &entry.accession };

@@ -28,6 +28,7 @@ async fn the_openapi_document_is_valid_and_describes_the_answers() {
         "ReportList": list,
         "Report": list["reports"][0],
         "ChangeList": world.found(REGION, "/api/v1/changes?include=report").await,
+        "PatientList": world.found(REGION, "/api/v1/patients?identifier=C00000001").await,
         "Person": world.found(REGION, "/api/v1/patients/ORG-T01..P0001").await,
         "Trend": world.found(REGION, "/api/v1/patients/ORG-T01..P0001/trends?item=WBC").await,
         "Recognition": recorded.json(),
@@ -58,5 +59,5 @@ for name, answer in [*answers.items(), *(('ExportLine', line) for line in export
 print(len(document['paths']), len(answers['ChangeList']['changes']))";
     let arguments = [document.text(), answers.to_string(), serde_json::json!(exported).to_string()];
     let printed = python_script(script, &[&arguments[0], &arguments[1], &arguments[2], &told.to_string()]);
-    assert_eq!(printed.trim(), "9 6", "exam, file, images, lab, recognition, and the one that is gone");
+    assert_eq!(printed.trim(), "10 6", "exam, file, images, lab, recognition, and the one that is gone");
 }

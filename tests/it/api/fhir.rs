@@ -66,6 +66,8 @@ each_database! {
         let path = file["url"].as_str().unwrap().split_once("/fhir/").unwrap().1;
         assert_eq!(world.get(REGION, &format!("/fhir/{path}")).await.status, 200);
         assert_eq!((found["labs"].as_array().unwrap().len(), &found["by_id"]), (2, &json!(2)));
+        assert_eq!([&found["by_code"], &found["since"], &found["before"]], [&json!(3), &json!(4), &json!(0)]);
+        assert_eq!(found["modes"], json!(["match", "match", "match", "match", "include", "outcome"]));
     }
 
     async fn all_patients_of_an_identity_are_found_page_by_page(database: TestDatabase) {
@@ -88,6 +90,78 @@ each_database! {
         let mut all: Vec<String> = pages.concat();
         all.sort();
         assert_eq!(all, ["ORG-T01..P0001", "ORG-T01..P0002", "ORG-T01..P0003"]);
+    }
+
+    async fn codes_and_numbers_find_reports_lines_and_studies(database: TestDatabase) {
+        let world = World::start(database).await;
+        world.register(&[exam(&[("exam_item_code", "CT01")])]).await;
+        world.register(&[exam(&[("report_form_no", "EX0002"), ("pacs_id", "A9"), ("study_instance_uid", "1.2")])]).await;
+        world.register(&[lab(&[]), line("1", &[]), line("2", &[("class_code", "PLT")])]).await;
+        world.store_slice().await;
+        let found = async |path: &str| {
+            let bundle = world.found(REGION, &format!("/fhir/{path}")).await;
+            let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+            entries.iter().map(|entry| entry["resource"].clone()).collect::<Vec<_>>()
+        };
+        for (path, count) in [
+            ("DiagnosticReport?code=CT01", 1),
+            ("DiagnosticReport?code=G003", 1),
+            ("DiagnosticReport?code=WBC", 0),
+            ("DiagnosticReport?code=CT01,G003", 2),
+            ("DiagnosticReport?code=http://loinc.org|CT01", 0),
+            ("DiagnosticReport?code=|CT01", 1),
+            ("Observation?code=PLT", 1),
+            ("Observation?code=G003", 0),
+            ("Observation?category=laboratory", 2),
+            ("Observation?category=vital-signs", 0),
+            ("DiagnosticReport?based-on:identifier=A9", 1),
+            ("DiagnosticReport?based-on:identifier=urn:x-yingku:ORG-T02:accession-number|A9", 0),
+            ("DiagnosticReport?identifier=EX0002", 1),
+            ("ImagingStudy?identifier=urn:dicom:uid|urn:oid:2.25.1000", 1),
+            ("ImagingStudy?identifier=urn:dicom:uid|urn:oid:2.25.1001", 0),
+            ("ImagingStudy?identifier=nothing", 0),
+            ("DiagnosticReport?_lastUpdated=ge2000-01-01&_count=100", 3),
+            ("DiagnosticReport?_lastUpdated=lt2000-01-01", 0),
+        ] {
+            assert_eq!(found(path).await.len(), count, "{path}");
+        }
+        let study = &found("ImagingStudy?identifier=urn:oid:2.25.1000").await[0];
+        if let Some(number) = study["identifier"].as_array().unwrap().iter().find(|one| one["type"]["coding"][0]["code"] == "ACSN") {
+            let of_type = "identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|ACSN|";
+            let path = format!("ImagingStudy?{of_type}{}", number["value"].as_str().unwrap());
+            assert_eq!(found(&path).await.len(), 1);
+        }
+        let with = found("DiagnosticReport?code=G003&_include=DiagnosticReport:result&_include=DiagnosticReport:patient").await;
+        let kinds: Vec<&str> = with.iter().map(|one| one["resourceType"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["DiagnosticReport", "Observation", "Observation", "Patient"]);
+    }
+
+    async fn what_is_not_known_is_ignored_and_told_or_refused_when_strict(database: TestDatabase) {
+        let world = World::start(database).await;
+        world.register(&[exam(&[])]).await;
+        let path = "/fhir/DiagnosticReport?patient=ORG-T01..P0001&flavour=none";
+        let bundle = world.found(REGION, path).await;
+        let modes = members(&json!(bundle["entry"].as_array().unwrap().iter().map(|e| e["search"].clone()).collect::<Vec<_>>()), &["mode"]);
+        assert_eq!(modes, ["match", "outcome"]);
+        assert!(!bundle["link"][0]["url"].as_str().unwrap().contains("flavour"), "{bundle}");
+        let url = format!("http://{}{path}", world.address);
+        let strict = reqwest::Client::new().get(url).bearer_auth(REGION).header("prefer", "handling=strict").send().await.unwrap();
+        assert_eq!(strict.status(), 400);
+        let statement = world.get("", "/fhir/metadata").await.json();
+        let report = statement["rest"][0]["resource"].as_array().unwrap().iter().find(|one| one["type"] == "DiagnosticReport").unwrap().clone();
+        for parameter in report["searchParam"].as_array().unwrap() {
+            let name = parameter["name"].as_str().unwrap();
+            let value = match name {
+                "date" | "_lastUpdated" => "ge2000-01-01",
+                "category" => "RAD",
+                "patient" | "subject" => "ORG-T01..P0001",
+                _ => "x",
+            };
+            let name = if name == "based-on" { "based-on:identifier" } else { name };
+            let bundle = world.found(REGION, &format!("/fhir/DiagnosticReport?{name}={value}")).await;
+            let told = bundle["entry"].as_array().into_iter().flatten().any(|entry| entry["search"]["mode"] == "outcome");
+            assert!(!told, "{name} is promised");
+        }
     }
 
     async fn what_may_not_be_seen_is_not_there_in_fhir_either(database: TestDatabase) {
@@ -114,7 +188,9 @@ each_database! {
             (REGION, "/fhir/Encounter", 404, "E4003"),
             (REGION, "/fhir/Patient/x", 404, "E4003"),
             (REGION, "/fhir/Observation/1", 404, "E4003"),
-            (REGION, "/fhir/DiagnosticReport?code=1", 400, "E4005"),
+            (REGION, "/fhir/DiagnosticReport?code:text=1", 400, "E4006"),
+            (REGION, "/fhir/DiagnosticReport?_lastUpdated=soon", 400, "E4007"),
+            (REGION, "/fhir/ImagingStudy?identifier=http://example.test|1", 400, "E4006"),
             (REGION, "/fhir/DiagnosticReport?date=yesterday", 400, "E4007"),
             (REGION, "/fhir/DiagnosticReport?_cursor=x", 400, "E4009"),
         ] {

@@ -46,10 +46,18 @@ async def main():
         files.append({"type": file["contentType"], "said": attachment["contentType"],
                       "starts": base64.b64decode(file["data"])[:5].decode()})
     labs = await everything("DiagnosticReport", category="LAB", date="ge2024-01-01")
+    by_code = await everything("Observation", patient=patient["id"], code="WBC")
+    since = await everything("DiagnosticReport", patient=patient["id"], _lastUpdated="ge2000-01-01")
+    before = await everything("DiagnosticReport", patient=patient["id"], _lastUpdated="lt2000-01-01")
+    bundle = await client.execute("DiagnosticReport", method="get", params={
+        "patient": patient["id"], "_include": "DiagnosticReport:subject", "flavour": "none"})
+    checked(bundle)
     by_id = await everything("DiagnosticReport", _id=",".join(report["id"] for report in reports[:2]))
     print(json.dumps({
         "patients": patients, "reports": reports, "observations": observations, "studies": studies,
         "documents": documents, "files": files, "labs": [report["id"] for report in labs], "by_id": len(by_id),
+        "by_code": len(by_code), "since": len(since), "before": len(before),
+        "modes": [entry["search"]["mode"] for entry in bundle["entry"]],
     }))
 
 

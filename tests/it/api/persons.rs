@@ -53,6 +53,39 @@ each_database! {
         assert!(world.audits("pull_person").await.iter().all(|audit| !audit.contains("9901")));
     }
 
+    async fn rd_25_a_patient_is_found_by_each_number_within_its_domain(database: TestDatabase) {
+        let world = World::start(database).await;
+        world.register(&[exam(&[MALE])]).await;
+        world.register(&[lab(&[MALE, ("event_type", "2"), ("event_no", "Z0001")])]).await;
+        world.register(&[exam(&elsewhere("EX2", &[("card_no", "C2"), ("event_type", "4"), ("event_no", "TJ01")]))]).await;
+        settle(&world).await;
+        for (query, patients) in [
+            ("identifier=990101199001010019", vec!["ORG-T01..P0001", "ORG-T02..P0777"]),
+            ("identifier=990101199001010019&type=card_no", vec![]),
+            ("identifier=990101199001010019&type=id_no&domain=CN", vec!["ORG-T01..P0001", "ORG-T02..P0777"]),
+            ("identifier=C2", vec!["ORG-T02..P0777"]),
+            ("identifier=C2&domain=ORG-T01", vec![]),
+            ("identifier=P0001&type=patient_id", vec!["ORG-T01..P0001"]),
+            ("identifier=Z0001", vec!["ORG-T01..P0001"]),
+            ("identifier=Z0001&type=inpatient_no&domain=ORG-T01", vec!["ORG-T01..P0001"]),
+            ("identifier=Z0001&type=outpatient_no", vec![]),
+            ("identifier=TJ01&type=exam_centre_no", vec!["ORG-T02..P0777"]),
+            ("identifier=nobody", vec![]),
+        ] {
+            let found = world.found(REGION, &format!("/api/v1/patients?{query}")).await;
+            assert_eq!(members(&found["patients"], &["patient"]), patients, "{query}");
+        }
+        let found = world.found(REGION, "/api/v1/patients?identifier=990101199001010019").await;
+        assert_eq!(found["patients"][0]["person"], found["patients"][1]["person"]);
+        let own = world.found(HOSPITAL, "/api/v1/patients?identifier=990101199001010019").await;
+        assert_eq!(members(&own["patients"], &["organization"]), ["ORG-T02"]);
+        assert_eq!(world.refused(REGION, "/api/v1/patients?type=id_no").await, (400, "E4006".to_owned()));
+        assert_eq!(world.refused(REGION, "/api/v1/patients?identifier=1&type=shoe_size").await, (400, "E4006".to_owned()));
+        let by_visit = world.found(REGION, "/fhir/Patient?identifier=urn:x-yingku:ORG-T01:visit-no|Z0001").await;
+        assert_eq!(by_visit["entry"][0]["resource"]["id"], "ORG-T01..P0001");
+        assert!(world.audits("find_patients").await.iter().all(|audit| !audit.contains("9901")));
+    }
+
     async fn d_x9_numbers_that_contradict_are_not_one_person(database: TestDatabase) {
         let world = World::start(database).await;
         world.register(&[exam(&[MALE]), exam(&elsewhere("EX2", &[("name", "测试乙")]))]).await;

@@ -10,6 +10,7 @@ mod jobs;
 mod people;
 mod qr;
 mod recognition;
+mod schema;
 
 use std::path::Path;
 use std::process::{Command, Output};

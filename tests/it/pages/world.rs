@@ -10,9 +10,11 @@ use yingku::dicom::render::RenderConfig;
 use yingku::dicom::text::Charset;
 use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 use yingku::domain::customer::{Customer, Secret};
+use yingku::domain::organization::Organization;
 use yingku::domain::token::sign;
 use yingku::domain::{Actor, Clock};
 use yingku::index::{Error, Index};
+use yingku::integrations::report_registry::{self, RegistryConfig, SenderConfig, Settings};
 use yingku::objects::{Kind, Objects};
 use yingku::params;
 use yingku::web::dicomweb::{DicomwebConfig, DicomwebState};
@@ -63,6 +65,24 @@ pub fn customer() -> Customer {
     }
 }
 
+/// Who may register here.
+fn laboratory() -> Settings {
+    let sender = SenderConfig {
+        name: "lis".to_owned(),
+        addresses: vec!["127.0.0.1/32".to_owned()],
+        organizations: vec!["ORG-T01".to_owned()],
+        ..SenderConfig::default()
+    };
+    let name = "示例医院".to_owned();
+    Settings {
+        registry: RegistryConfig::default(),
+        senders: vec![sender],
+        clients: Vec::new(),
+        organizations: vec![Organization { code: "ORG-T01".to_owned(), name }],
+        public_url: "http://127.0.0.1:8080".to_owned(),
+    }
+}
+
 impl World {
     pub async fn start() -> Self {
         Self::with(TestDatabase::sqlite(), customer(), PagesConfig::default()).await
@@ -85,7 +105,8 @@ impl World {
         let state = PagesState::new(archive.clone(), &http, config, render, vec![customer]);
         let web = DicomwebConfig::default();
         let web = DicomwebState::new(archive.clone(), &http, web, Charset::default(), Vec::new(), state.clone());
-        let routers = [router(state), yingku::web::dicomweb::router(web)];
+        let registry = report_registry::router(archive.clone(), laboratory()).unwrap();
+        let routers = [router(state), yingku::web::dicomweb::router(web), registry];
         let service = app(&http, routers).into_make_service_with_connect_info::<SocketAddr>();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -97,6 +118,11 @@ impl World {
     pub async fn get(&self, path: &str) -> Answer {
         let request = self.client.get(format!("http://{}{path}", self.address)).header("accept", "text/html,*/*");
         answer(request).await
+    }
+
+    /// Registers a document as a laboratory does; gives the acknowledgement.
+    pub async fn register(&self, document: &str) -> String {
+        self.post_as("/sehr.service.auto/IAutoReport.asmx", "text/xml", document.to_owned()).await.text()
     }
 
     pub async fn get_as_program(&self, path: &str) -> Answer {

@@ -1,5 +1,6 @@
 //! The report registry through HTTP, on both databases.
 
+mod bus;
 mod by_hand;
 mod callers;
 mod decisions;
