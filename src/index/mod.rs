@@ -325,10 +325,13 @@ fn postgres_options(config: &DatabaseConfig) -> Result<PgConnectOptions, Error> 
     Ok(options.password(password.trim_end()))
 }
 
-/// Our statements read a page by an index: starting helpers or compiling them takes longer than answering.
+/// Our statements read a page by an index, one row after the other: starting helpers or compiling takes longer than
+/// answering, and a plan that is made for any values (a remembered statement's) takes a hash of a whole table for cheaper
+/// than that. A page of an index is in memory or on a solid-state disk.
 async fn settle(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    connection.execute("SET max_parallel_workers_per_gather = 0").await?;
-    connection.execute("SET jit = off").await.map(|_| ())
+    const SETTINGS: &str = "SET max_parallel_workers_per_gather = 0; SET jit = off; SET enable_hashjoin = off; \
+                            SET enable_mergejoin = off; SET random_page_cost = 1.1";
+    connection.execute(SETTINGS).await.map(|_| ())
 }
 
 /// What of a database's URL may be told: no user, no password, no options.
