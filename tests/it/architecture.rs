@@ -250,7 +250,9 @@ fn both_engines_have_the_same_schema() {
         files.sort();
         let statements = |text: String| {
             let lines: Vec<&str> = text.lines().map(|line| line.split("--").next().unwrap_or("").trim()).collect();
-            lines.into_iter().filter(|line| !line.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+            // What one engine's planner wants to know is no part of the schema.
+            let is_schema = |line: &&str| !["", "CREATE STATISTICS", "ANALYZE"].contains(&words_of_statement(line));
+            lines.into_iter().filter(is_schema).map(str::to_owned).collect::<Vec<_>>()
         };
         files
             .into_iter()
@@ -269,6 +271,11 @@ fn both_engines_have_the_same_schema() {
         })
         .collect();
     assert_eq!(derived, read("postgres"));
+}
+
+/// The words by which a statement for a planner begins; of any other its whole line.
+fn words_of_statement(line: &str) -> &str {
+    ["CREATE STATISTICS", "ANALYZE"].into_iter().find(|words| line.starts_with(words)).unwrap_or(line)
 }
 
 #[test]
