@@ -75,11 +75,11 @@ pub struct ReportFilter {
     pub event_no: String,
     /// Exact ids.
     pub observation_uids: Vec<String>,
-    /// First moment of [`KeptReport::retrieve_at`], kept form.
+    /// First moment of [`retrieve_at`](super::KeptReport::retrieve_at), kept form.
     pub from: String,
     /// Last moment, kept form.
     pub to: String,
-    /// First moment of [`KeptReport::observed_at`], kept form.
+    /// First moment of [`observed_at`](super::KeptReport::observed_at), kept form.
     pub observed_from: String,
     /// Last moment, kept form.
     pub observed_to: String,
