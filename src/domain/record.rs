@@ -122,6 +122,12 @@ impl<F: Field> Record<F> {
     }
 }
 
+/// Whether the sender has withdrawn a record with this Data_Status (D-R18): the same for what comes, what is kept, and what
+/// an earlier version said.
+pub fn is_withdrawn(data_status: Option<&str>) -> bool {
+    data_status == Some("0")
+}
+
 /// The UUIDv5 by which pages name a record: the same for the same parts for ever, so links survive re-registration (D-P20).
 pub fn observation_uid(kind: &str, parts: &[&str]) -> String {
     const NAMESPACE: Uuid = Uuid::from_u128(0x5b1e_7c04_9d2a_4f63_8a51_0c6e_d3f7_9b28);

@@ -5,6 +5,7 @@ pub mod labs;
 use serde_json::Value;
 
 use super::{Error, Index, Row};
+use crate::domain::record::is_withdrawn;
 use crate::params;
 
 /// One earlier version.
@@ -43,7 +44,7 @@ pub async fn list(index: &Index, report_pk: i64, limit: usize) -> Result<Vec<Ver
     let of = |row: &Row| {
         let (version, replaced_at) = (row.int("version")?, row.int("replaced_at")?);
         let content = content_of(row)?;
-        let (reviewed, withdrawn) = (is_reviewed(&content), is_withdrawn(&content));
+        let (reviewed, withdrawn) = (is_reviewed(&content), is_withdrawn(content["data_status"].as_str()));
         Ok(VersionRow { version, replaced_at, reviewed, withdrawn })
     };
     rows.iter().map(of).collect()
@@ -64,7 +65,7 @@ pub async fn text(index: &Index, report_pk: i64, version: i64) -> Result<Option<
         authenticator_name: text("authenticator_name"),
         replaced_at: row.int("replaced_at")?,
         reviewed: is_reviewed(&content),
-        withdrawn: is_withdrawn(&content),
+        withdrawn: is_withdrawn(content["data_status"].as_str()),
     }))
 }
 
@@ -79,9 +80,4 @@ fn is_reviewed(content: &Value) -> bool {
     matches!(state.as_str(), "3" | "4")
         || matches!(text("checked_status").as_str(), "1" | "Y" | "T")
         || (state.is_empty() && !text("authenticator_dtime").is_empty())
-}
-
-/// D-R18, likewise.
-fn is_withdrawn(content: &Value) -> bool {
-    content["data_status"].as_str() == Some("0")
 }

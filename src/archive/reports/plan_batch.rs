@@ -28,7 +28,7 @@ pub(super) enum Unit {
 impl Unit {
     /// What it says about its patient, when it brings the head of a report.
     pub(super) fn said(&self) -> Option<Said> {
-        use prepare_report::is_withdrawn;
+        use crate::domain::record::is_withdrawn;
         match self {
             Unit::Exam(exam) => {
                 let withdrawn = is_withdrawn(exam.record.get(ExamField::DataStatus));

@@ -367,11 +367,6 @@ pub(super) fn delay_s(reported_at: Option<&str>, received_at: i64) -> Option<i64
     Some((received_at - reported.epoch_ms()).div_euclid(1000))
 }
 
-/// Whether the sender has withdrawn the record (D-R18).
-pub(super) fn is_withdrawn(data_status: Option<&str>) -> bool {
-    data_status == Some("0")
-}
-
 /// Where a line belongs: organisation, event and report number (D-R9).
 pub(super) fn owner_of_item(item: &LabItem) -> [String; 3] {
     [LabItemField::OrgCode, LabItemField::EventNo, LabItemField::ReportFormNo].map(|f| item.text(f).to_owned())

@@ -13,7 +13,7 @@ use crate::archive::peers::retrieve_exam;
 use crate::domain::date_time::local_text;
 use crate::domain::dictionary::MODALITY;
 use crate::domain::exam_report::{self, ExamField, ExamReport, ExamState};
-use crate::domain::record::{Field, observation_uid};
+use crate::domain::record::{Field, is_withdrawn, observation_uid};
 use crate::domain::sharing::{self, Sharing};
 use crate::index::conflicts::{self, ConflictKind};
 use crate::index::exam_reports::{self, ExamFacts, KnownReport};
@@ -79,7 +79,7 @@ pub(super) async fn write(
             absorb_patient::absorb(tx, ids, now, &said, FillKind::Exam, stored.id).await?;
             let moved = former.get(ExamField::ReportFilePath) != record.get(ExamField::ReportFilePath);
             let revised = record.get(ExamField::State) == Some(ExamState::Revised.digit());
-            let is_back = prepare_report::is_withdrawn(former.get(ExamField::DataStatus));
+            let is_back = is_withdrawn(former.get(ExamField::DataStatus));
             let fetch = stand == Standing::Newer || moved || revised || is_back;
             (stored.id, Status::Updated, fetch, Some(former))
         }
@@ -92,9 +92,9 @@ pub(super) async fn write(
     let sharing = Sharing::of(sharing::is_final(facts.reviewed, &record), confidential, withdrawn);
     let (subject, aspect) = (Subject::Exam, Aspect::Report);
     report_changes::record(tx, ids, now, Change { report_pk: id, subject, aspect, org_code: &org, sharing }).await?;
-    let was_vip = former.as_ref().is_some_and(|former| {
-        exam_report::is_vip(former) && !prepare_report::is_withdrawn(former.get(ExamField::DataStatus))
-    });
+    let was_vip = former
+        .as_ref()
+        .is_some_and(|former| exam_report::is_vip(former) && !is_withdrawn(former.get(ExamField::DataStatus)));
     if was_vip != (facts.vip && !withdrawn) {
         report_changes::vip_changed(tx, ids, now, &org, record.text(ExamField::PatientId)).await?;
     }
@@ -127,7 +127,7 @@ fn facts_of(context: &Context, record: &ExamReport, content_hash: String) -> Exa
         reviewed: exam_report::is_reviewed(record),
         vip: exam_report::is_vip(record),
         restricted: rules.restricted.iter().any(|word| word.to_lowercase() == confidentiality),
-        withdrawn: prepare_report::is_withdrawn(record.get(ExamField::DataStatus)),
+        withdrawn: is_withdrawn(record.get(ExamField::DataStatus)),
         identity_conflict: false,
         modality: modality(context, record),
         retrieve_at,

@@ -13,7 +13,7 @@ use crate::archive::patients::absorb_patient::{self, Said};
 use crate::documents::ComposeLab;
 use crate::domain::date_time::local_text;
 use crate::domain::lab_report::{self, LabField, LabItemField, LabReport};
-use crate::domain::record::observation_uid;
+use crate::domain::record::{is_withdrawn, observation_uid};
 use crate::index::jobs::{self, JobKind};
 use crate::index::lab_reports::{self, ItemFacts, ItemPlace, KnownItem, LabFacts};
 use crate::index::patients::FillKind;
@@ -185,7 +185,7 @@ async fn write_item(
         content_hash,
         sender: context.sender.clone(),
         message_pk: Some(context.message_pk),
-        withdrawn: prepare_report::is_withdrawn(record.get(LabItemField::DataStatus)),
+        withdrawn: is_withdrawn(record.get(LabItemField::DataStatus)),
         notes: kept_notes(&notes),
     };
     let stored = stored_line(known, place, &serial_no, &facts.content_hash).and_then(|at| known.get_mut(at));
@@ -267,7 +267,7 @@ fn facts_of(context: &Context, record: &LabReport, content_hash: String) -> LabF
         content_hash,
         sender: context.sender.clone(),
         message_pk: Some(context.message_pk),
-        withdrawn: prepare_report::is_withdrawn(record.get(LabField::DataStatus)),
+        withdrawn: is_withdrawn(record.get(LabField::DataStatus)),
         identity_conflict: false,
         retrieve_at,
         observed_at,

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::VersionRow;
 use crate::domain::lab_report::{LabField, LabItemField};
-use crate::domain::record::{Field, Record};
+use crate::domain::record::{Field, Record, is_withdrawn};
 use crate::index::exam_details::LabItem;
 use crate::index::record_columns::record_of;
 use crate::index::{Error, Index, Row};
@@ -165,18 +165,13 @@ impl History {
             specimen: first([LabField::SpecimenDeterminerName, LabField::SpecimenClassCode]),
             author_name: head.text(LabField::AuthorName).to_owned(),
             authenticator_name: head.text(LabField::AuthenticatorName).to_owned(),
-            withdrawn: is_withdrawn(head.text(LabField::DataStatus)),
+            withdrawn: is_withdrawn(head.get(LabField::DataStatus)),
             items: lines
-                .filter(|line| !is_withdrawn(line.text(LabItemField::DataStatus)))
+                .filter(|line| !is_withdrawn(line.get(LabItemField::DataStatus)))
                 .map(LabItem::from_record)
                 .collect(),
         }
     }
-}
-
-/// D-R18.
-fn is_withdrawn(data_status: &str) -> bool {
-    data_status == "0"
 }
 
 fn content_of<F: Field>(row: &Row) -> Result<Record<F>, Error> {

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::*;
+use crate::domain::record::is_withdrawn;
 
 const NOW: &str = "2024-03-24 14:40:00";
 
