@@ -35,7 +35,7 @@ test: packages-build packages-test venv web
 	$(MAKE) --no-print-directory test-only
 
 test-only:
-	cargo test --locked
+	.ci/test
 
 lint: packages-build format-check web-check clippy doc lint-tools deny machete typos
 
