@@ -126,12 +126,14 @@ impl Writer<'_> {
         }
     }
 
-    /// How long the next one is waited for: longer while fewer are there than usual, never half as long as the sync.
+    /// How long the next one is waited for: while fewer are there than usual, in all as long as a sync takes, which is
+    /// what those who come too late would wait for; when as many are there, a moment for one more.
     fn patience(&self, began: Instant) -> Option<Duration> {
-        if self.sync_time < SLOW_SYNC || self.waiting.is_empty() || began.elapsed() > self.sync_time / 2 {
+        let (limit, pause) = if self.waiting.len() < self.crowd { (1, 4) } else { (2, 64) };
+        if self.sync_time < SLOW_SYNC || self.waiting.is_empty() || began.elapsed() > self.sync_time / limit {
             return None;
         }
-        Some(self.sync_time / if self.waiting.len() < self.crowd { 8 } else { 64 })
+        Some(self.sync_time / pause)
     }
 
     fn take(&mut self, command: Command) {
