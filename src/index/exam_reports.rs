@@ -115,14 +115,6 @@ fn own_values(version: i64, now: i64, facts: &ExamFacts) -> Vec<Value> {
     ]
 }
 
-/// All reports of an organisation with that number, whoever the patient is.
-pub async fn with_number(tx: &mut Tx, org_code: &str, report_form_no: &str) -> Result<Vec<KnownReport>, Error> {
-    let sql = "SELECT id, content_hash, last_update_dtime, patient_id, event_type, event_no, identity_conflict, \
-               message_pk FROM exam_report WHERE org_code = $1 AND report_form_no = $2 ORDER BY id";
-    let rows = tx.query(sql, params![org_code, report_form_no]).await?;
-    rows.iter().map(KnownReport::of).collect()
-}
-
 /// Adds a report as version 1.
 pub async fn insert(tx: &mut Tx, id: i64, now: i64, facts: &ExamFacts, report: &ExamReport) -> Result<(), Error> {
     let mut all = own_values(1, now, facts);

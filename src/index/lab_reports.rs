@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::exam_reports::{KnownReport, ReportSearch};
+use super::exam_reports::ReportSearch;
 use super::record_columns::{insert_sql, keep_version, record_of, update_sql, values};
 use super::{Error, Ids, Index, Row, Select, Tx, Value};
 use crate::domain::lab_report::{self, LabField, LabItem, LabItemField, LabReport};
@@ -155,14 +155,6 @@ fn own_values(version: i64, now: i64, facts: &LabFacts) -> Vec<Value> {
 
 fn item_values(version: i64, now: i64, facts: &ItemFacts) -> Vec<Value> {
     params![version, now, &facts.content_hash, &facts.sender, facts.message_pk, facts.withdrawn, &facts.notes]
-}
-
-/// All reports of an organisation with that number, whoever the patient is.
-pub async fn with_number(tx: &mut Tx, org_code: &str, report_form_no: &str) -> Result<Vec<KnownReport>, Error> {
-    let sql = "SELECT id, content_hash, last_update_dtime, patient_id, event_type, event_no, identity_conflict, \
-               message_pk FROM lab_report WHERE org_code = $1 AND report_form_no = $2 ORDER BY id";
-    let rows = tx.query(sql, params![org_code, report_form_no]).await?;
-    rows.iter().map(KnownReport::of).collect()
 }
 
 /// Adds a report as version 1.

@@ -1,6 +1,6 @@
 //! Which exam report belongs to which study (D-I2, D-I3): the questions and the rows.
 
-use super::{Error, Index, Row, Select, Tx, Value, persons};
+use super::{Error, Index, Row, Tx, persons};
 use crate::params;
 
 /// What linking needs to know of an exam report.
@@ -111,28 +111,6 @@ pub async fn studies_named(tx: &mut Tx, exam: &ExamKeys) -> Result<Vec<StudyKeys
 pub async fn studies_by_accession(tx: &mut Tx, org_code: &str, accession: &str) -> Result<Vec<StudyKeys>, Error> {
     let sql = select!(STUDY, "WHERE s.org_code = $1 AND s.accession_number = $2");
     read_studies(tx.query(sql, params![org_code, accession]).await?)
-}
-
-/// Whether studies or attachments are there that a new exam report with these keys may be about.
-pub async fn is_awaited(
-    tx: &mut Tx,
-    org_code: &str,
-    accessions: &[String],
-    study_instance_uids: &[String],
-) -> Result<bool, Error> {
-    let mut select = Select::new("SELECT 1 AS one WHERE 1 = 0");
-    for (values, piece, column) in [
-        (accessions, " OR EXISTS (SELECT 1 FROM study WHERE org_code = ?", " AND accession_number"),
-        (study_instance_uids, " OR EXISTS (SELECT 1 FROM study WHERE org_code = ?", " AND study_instance_uid"),
-        (accessions, " OR EXISTS (SELECT 1 FROM attachment WHERE org_code = ?", " AND accession_number"),
-        (study_instance_uids, " OR EXISTS (SELECT 1 FROM attachment WHERE org_code = ?", " AND study_instance_uid"),
-    ] {
-        if !values.is_empty() {
-            select.push(piece, params![org_code]).push_in(column, values.iter().map(Value::from).collect());
-            select.push(")", Vec::new());
-        }
-    }
-    Ok(tx.query_opt(select.sql(), select.values()).await?.is_some())
 }
 
 /// Links the two; linking again changes nothing.

@@ -48,6 +48,7 @@ pub mod quality;
 pub mod recognised_items;
 pub mod recognitions;
 mod record_columns;
+pub mod registrations;
 pub mod rejected_records;
 pub mod report_changes;
 pub mod report_files;
@@ -205,12 +206,31 @@ impl Index {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.write_vouched(None, operation).await
+        self.write_in(&[], None, operation).await
+    }
+
+    /// The same in a transaction that holds these keys from its beginning, as [`Tx::hold`] does, and asks for nothing more.
+    pub async fn write_holding<T, E, F>(&self, keys: &[String], operation: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.write_in(keys, None, operation).await
     }
 
     /// The same for an operation that somebody vouches for, who can make its rows again: the commit need not be on the disk
     /// when it returns. Whatever is written durably after it makes it durable too.
     pub async fn write_vouched<T, E, F>(&self, surety: Option<Surety>, operation: F) -> Result<T, E>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.write_in(&[], surety, operation).await
+    }
+
+    async fn write_in<T, E, F>(&self, keys: &[String], surety: Option<Surety>, operation: F) -> Result<T, E>
     where
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
         T: Send + 'static,
@@ -237,7 +257,11 @@ impl Index {
                 answered.await.map_err(|_| E::from(Error::WriterStopped))?
             }
             Engine::Postgres(pool) => {
-                let transaction = pool.begin().await.map_err(|e| E::from(e.into()))?;
+                let begun = match tx::begin_holding(keys) {
+                    None => pool.begin().await,
+                    Some(begin) => pool.begin_with(begin).await,
+                };
+                let transaction = begun.map_err(|e| E::from(e.into()))?;
                 let mut tx = Tx::new(tx::TxEngine::Postgres(transaction));
                 let value = operation(&mut tx).await?;
                 tx.send().await.map_err(E::from)?;

@@ -33,20 +33,53 @@ pub struct Absorbed {
     pub contradictions: Vec<&'static str>,
 }
 
-/// Makes or enriches the patient of a report, and makes its visit.
-pub async fn absorb(tx: &mut Tx, ids: &Ids, now: i64, said: &Said) -> Result<Absorbed, Error> {
-    let absorbed = absorb_patient(tx, ids, now, said).await?;
+/// A patient's row, as a registration needs it.
+#[derive(Debug, Clone)]
+pub struct KnownPatient {
+    id: i64,
+    facts: PatientFacts,
+    contradictions: String,
+    stamp: String,
+}
+
+impl KnownPatient {
+    pub(super) fn of(id: i64, row: &Row) -> Result<Self, Error> {
+        Ok(Self { id, facts: facts_of(row)?, contradictions: row.text("contradictions")?, stamp: row.text("stamp")? })
+    }
+}
+
+/// The row of the patient whom a report is about, if there is one.
+pub async fn known(tx: &mut Tx, said: &Said) -> Result<Option<KnownPatient>, Error> {
+    let sql = "SELECT id, name, sex_code, birth_date, id_no, card_no, contradictions, stamp FROM patient_record \
+               WHERE org_code = $1 AND patient_id = $2 AND origin = 'report' AND issuer = ''";
+    let row = tx.query_opt(sql, params![&said.org_code, &said.patient_id]).await?;
+    row.map(|row| KnownPatient::of(row.int("id")?, &row)).transpose()
+}
+
+/// Makes or enriches the patient of a report, and makes its visit. `known` is the patient's row as it is now.
+pub async fn absorb(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    said: &Said,
+    known: Option<KnownPatient>,
+) -> Result<Absorbed, Error> {
+    let absorbed = absorb_patient(tx, ids, now, said, known).await?;
     let sql = "INSERT INTO visit (patient_record_pk, event_type, event_no, created_at) VALUES ($1, $2, $3, $4) \
                ON CONFLICT (patient_record_pk, event_type, event_no) DO NOTHING";
     tx.post(sql, params![absorbed.id, &said.visit[0], &said.visit[1], now]).await?;
     Ok(absorbed)
 }
 
-async fn absorb_patient(tx: &mut Tx, ids: &Ids, now: i64, said: &Said) -> Result<Absorbed, Error> {
+async fn absorb_patient(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    said: &Said,
+    row: Option<KnownPatient>,
+) -> Result<Absorbed, Error> {
     let Said { org_code, patient_id, facts, stamp, .. } = said;
-    let sql = "SELECT id, name, sex_code, birth_date, id_no, card_no, contradictions, stamp FROM patient_record \
-               WHERE org_code = $1 AND patient_id = $2 AND origin = 'report' AND issuer = ''";
-    let row = match tx.query_opt(sql, params![org_code, patient_id]).await? {
+    let row = match row {
         Some(row) => row,
         None => {
             let id = ids.next();
@@ -54,17 +87,17 @@ async fn absorb_patient(tx: &mut Tx, ids: &Ids, now: i64, said: &Said) -> Result
                 return Ok(Absorbed { id, contradictions: Vec::new() });
             }
             // Somebody else has added it since.
-            tx.query_opt(sql, params![org_code, patient_id]).await?.ok_or(Error::Damaged("patient_record"))?
+            known(tx, said).await?.ok_or(Error::Damaged("patient_record"))?
         }
     };
-    let id = row.int("id")?;
-    let newer = *stamp >= row.text("stamp")?;
-    let mut addition = facts_of(&row)?.absorb(facts, if newer { Age::Newer } else { Age::Older });
+    let id = row.id;
+    let newer = *stamp >= row.stamp;
+    let mut addition = row.facts.absorb(facts, if newer { Age::Newer } else { Age::Older });
     let corrected = said.former.contradictions(facts);
     addition.contradictions.retain(|field| !corrected.contains(field));
     if !addition.is_empty() {
-        enrich(tx, id, now, &addition, &row.text("contradictions")?, stamp).await?;
-    } else if *stamp > row.text("stamp")? && *facts != PatientFacts::default() {
+        enrich(tx, id, now, &addition, &row.contradictions, stamp).await?;
+    } else if *stamp > row.stamp && *facts != PatientFacts::default() {
         let sql = "UPDATE patient_record SET stamp = $1 WHERE id = $2 AND stamp < $3";
         tx.execute(sql, params![stamp, id, stamp]).await?;
     }

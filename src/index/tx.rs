@@ -118,8 +118,7 @@ impl Tx {
         if let TxEngine::Sqlite(_) = self.engine {
             return Ok(());
         }
-        // In one order, so that two transactions never wait for each other.
-        let keys: BTreeSet<i64> = keys.iter().map(|key| advisory_key(key)).collect();
+        let keys = advisory_keys(keys);
         let calls: Vec<String> = (1..=keys.len()).map(|at| format!("pg_advisory_xact_lock(${at})")).collect();
         if !calls.is_empty() {
             let sql = AssertSqlSafe(format!("SELECT {}", calls.join(", ")));
@@ -136,6 +135,17 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+/// Begins a transaction of PostgreSQL that holds keys: in one round trip. Nothing when there are none.
+pub(super) fn begin_holding(keys: &[String]) -> Option<AssertSqlSafe<String>> {
+    let calls: Vec<String> = advisory_keys(keys).iter().map(|key| format!("pg_advisory_xact_lock({key})")).collect();
+    (!calls.is_empty()).then(|| AssertSqlSafe(format!("BEGIN; SELECT {}", calls.join(", "))))
+}
+
+/// In one order, so that two transactions never wait for each other.
+fn advisory_keys(keys: &[String]) -> BTreeSet<i64> {
+    keys.iter().map(|key| advisory_key(key)).collect()
 }
 
 /// The number by which PostgreSQL knows a key; the same in every process.

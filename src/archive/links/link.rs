@@ -28,8 +28,11 @@ pub struct LinkRules {
 const MAX_ACCESSION_CHARS: usize = 16;
 
 impl LinkRules {
-    /// The number, then every other spelling of it that an image can have.
-    fn spellings(self, accession: &str) -> Vec<String> {
+    /// The number, then every other spelling of it that an image can have; nothing when there is none.
+    pub(crate) fn spellings(self, accession: &str) -> Vec<String> {
+        if accession.is_empty() {
+            return Vec::new();
+        }
         let mut spellings = vec![accession.to_owned()];
         let significant = accession.trim_start_matches('0');
         if self.ignore_leading_zeros && !significant.is_empty() {
@@ -134,26 +137,16 @@ async fn link_exams(tx: &mut Tx, ids: &Ids, now: i64, rules: LinkRules, study: &
     Ok(())
 }
 
-/// Whether there may be something to link to an exam report with these keys that is about to be written: images or
-/// attachments that wait for a new one, or whatever an earlier registration of it (`stored`) has been linked to. What comes
-/// from now on waits for the end of the transaction.
-pub(crate) async fn is_awaited(
-    tx: &mut Tx,
-    rules: LinkRules,
-    stored: Option<i64>,
-    (org_code, pacs_id, study_instance_uids): (&str, &str, &[String]),
-) -> Result<bool, index::Error> {
-    let mut names = Names::of(org_code, pacs_id, study_instance_uids);
-    if let Some(stored) = stored {
-        if let Some(former) = links::exam(tx, stored).await? {
-            names.add(&former.pacs_id, &links::uids_named(tx, stored).await?);
-        }
-        names.hold(tx).await?;
-        return Ok(true);
-    }
-    names.hold(tx).await?;
-    let accessions = if pacs_id.is_empty() { Vec::new() } else { rules.spellings(pacs_id) };
-    links::is_awaited(tx, org_code, &accessions, study_instance_uids).await
+/// The names of an exam report that is about to be registered. Its transaction holds them before anything is looked up.
+pub(crate) fn names_of_exam(org_code: &str, pacs_id: &str, study_instance_uids: &[String]) -> Vec<String> {
+    Names::of(org_code, pacs_id, study_instance_uids).keys
+}
+
+/// Holds also the names that a stored exam report has had so far, before it gets others.
+pub(crate) async fn hold_former(tx: &mut Tx, org_code: &str, exam_report_pk: i64) -> Result<(), index::Error> {
+    let Some(former) = links::exam(tx, exam_report_pk).await? else { return Ok(()) };
+    let uids = links::uids_named(tx, exam_report_pk).await?;
+    Names::of(org_code, &former.pacs_id, &uids).hold(tx).await
 }
 
 /// Links an exam report that has just been registered or changed.

@@ -15,7 +15,7 @@ use crate::index::conflicts::{self, ConflictKind};
 use crate::index::patients::{self, FillKind};
 use crate::index::{self, Ids, Tx};
 
-pub(in crate::archive) use crate::index::patients::Said;
+pub(in crate::archive) use crate::index::patients::{KnownPatient, Said};
 
 impl Said {
     /// What an exam report says, and said before it was replaced.
@@ -58,16 +58,17 @@ impl Said {
     }
 }
 
-/// Makes or enriches the patient and the visit of the report `pk`.
+/// Makes or enriches the patient and the visit of the report `pk`; `known` is the patient's row as it is now.
 pub(in crate::archive) async fn absorb(
     tx: &mut Tx,
     ids: &Ids,
     now: i64,
     said: &Said,
+    known: Option<KnownPatient>,
     kind: FillKind,
     pk: i64,
 ) -> Result<(), index::Error> {
-    let absorbed = patients::absorb(tx, ids, now, said).await?;
+    let absorbed = patients::absorb(tx, ids, now, said, known).await?;
     if absorbed.contradictions.is_empty() {
         return Ok(());
     }
@@ -95,7 +96,8 @@ impl Archive {
         let filled = self.index.write(move |tx| {
             Box::pin(async move {
                 for (pk, said) in patients::next_unfilled(tx, kind, limit).await? {
-                    absorb(tx, &ids, now, &said, kind, pk).await?;
+                    let known = patients::known(tx, &said).await?;
+                    absorb(tx, &ids, now, &said, known, kind, pk).await?;
                 }
                 Ok::<_, index::Error>(true)
             })

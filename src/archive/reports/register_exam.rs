@@ -19,8 +19,16 @@ use crate::index::conflicts::{self, ConflictKind};
 use crate::index::exam_reports::{self, ExamFacts, KnownReport};
 use crate::index::jobs::{self, JobKind};
 use crate::index::patients::FillKind;
+use crate::index::registrations::{self, BeforeExam, ImageKeys, ReportKeys};
 use crate::index::report_changes::{self, Aspect, Change, Subject};
 use crate::index::{self, Ids, Tx};
+
+/// The names that the transaction holds from its beginning, so that a study which comes at the same moment is seen.
+pub(super) fn names(exam: &Prepared<ExamField>) -> Vec<String> {
+    let text = |f: ExamField| exam.record.text(f);
+    let (uids, _) = exam_report::study_instance_uids(text(ExamField::StudyInstanceUid));
+    link::names_of_exam(text(ExamField::OrgCode), text(ExamField::PacsId), &uids)
+}
 
 pub(super) async fn write(
     tx: &mut Tx,
@@ -34,13 +42,14 @@ pub(super) async fn write(
     let text = |f: ExamField| record.text(f).to_owned();
     let [org, number] = [ExamField::OrgCode, ExamField::ReportFormNo].map(text);
     let identity = [ExamField::PatientId, ExamField::EventType, ExamField::EventNo].map(text);
-    let known = exam_reports::with_number(tx, &org, &number).await?;
-    let stored = known.iter().find(|report| report.identity == identity);
     let mut facts = facts_of(context, &record, content_hash);
     let (uids, _) = exam_report::study_instance_uids(record.text(ExamField::StudyInstanceUid));
     // Asked before the report is written, so that what is written can go together.
-    let keys = (org.as_str(), record.text(ExamField::PacsId), uids.as_slice());
-    let links = link::is_awaited(tx, rules, stored.map(|stored| stored.id), keys).await?;
+    let keys = ReportKeys { org_code: &org, report_form_no: &number, patient_id: &identity[0] };
+    let accessions = rules.spellings(record.text(ExamField::PacsId));
+    let images = ImageKeys { accessions: &accessions, study_instance_uids: &uids };
+    let BeforeExam { reports: known, patient, is_awaited } = registrations::before_exam(tx, keys, images).await?;
+    let stored = known.iter().find(|report| report.identity == identity);
     let (id, status, fetch, former) = match stored {
         None => {
             let id = ids.next();
@@ -50,7 +59,7 @@ pub(super) async fn write(
             }
             facts.notes = kept_notes(&notes);
             let said = Said::by_exam(&record, None, facts.withdrawn);
-            absorb_patient::absorb(tx, ids, now, &said, FillKind::Exam, id).await?;
+            absorb_patient::absorb(tx, ids, now, &said, patient, FillKind::Exam, id).await?;
             exam_reports::insert(tx, id, now, &facts, &record).await?;
             if facts.identity_conflict {
                 for other in &known {
@@ -74,9 +83,10 @@ pub(super) async fn write(
                 return Ok(records);
             }
             facts.notes = kept_notes(&notes);
+            link::hold_former(tx, &org, stored.id).await?;
             let former = exam_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
             let said = Said::by_exam(&record, Some(&former), facts.withdrawn);
-            absorb_patient::absorb(tx, ids, now, &said, FillKind::Exam, stored.id).await?;
+            absorb_patient::absorb(tx, ids, now, &said, patient, FillKind::Exam, stored.id).await?;
             let moved = former.get(ExamField::ReportFilePath) != record.get(ExamField::ReportFilePath);
             let revised = record.get(ExamField::State) == Some(ExamState::Revised.digit());
             let is_back = is_withdrawn(former.get(ExamField::DataStatus));
@@ -85,7 +95,8 @@ pub(super) async fn write(
         }
     };
     exam_reports::set_study_uids(tx, id, &uids, status == Status::Updated).await?;
-    if links {
+    // What comes from now on waits for the end of this transaction, which holds its names.
+    if is_awaited || status == Status::Updated {
         link::exam_registered(tx, ids, now, rules, id).await?;
     }
     let (confidential, withdrawn) = (facts.vip || facts.restricted, facts.withdrawn);

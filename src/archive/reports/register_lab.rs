@@ -14,10 +14,13 @@ use crate::documents::ComposeLab;
 use crate::domain::date_time::local_text;
 use crate::domain::lab_report::{self, LabField, LabItemField, LabReport};
 use crate::domain::record::{is_withdrawn, observation_uid};
+use crate::domain::sharing::Sharing;
 use crate::index::jobs::{self, JobKind};
 use crate::index::lab_reports::{self, ItemFacts, ItemPlace, KnownItem, LabFacts};
 use crate::index::patients::FillKind;
-use crate::index::{self, Ids, Tx, report_changes};
+use crate::index::registrations::{self, BeforeLab, ReportKeys};
+use crate::index::report_changes::{self, Aspect, Change, Subject};
+use crate::index::{self, Ids, Tx};
 
 /// A head with the lines of the same message that can belong to it; or lines alone.
 #[derive(Debug, Clone, Default)]
@@ -54,8 +57,9 @@ pub(super) async fn write(
     let mut records = Vec::with_capacity(items.len() + 1);
     let mut full_set = false;
     let mut withdrawn = WithdrawnLines::ComeBack;
-    // Reports of which followers of the change feed are told.
+    // Reports of which followers of the change feed are told, and the new one, of which all is known.
     let mut touched = BTreeSet::new();
+    let mut new = None;
     // Read before anything is written, so that what is written can go together.
     let mut known = match items.is_empty() {
         true => Vec::new(),
@@ -63,11 +67,13 @@ pub(super) async fn write(
     };
     let place = match head {
         Some(head) => {
-            let (id, standing, outcome) = write_head(tx, ids, context, *head).await?;
-            if standing == Some(Standing::Stale) {
-                withdrawn = WithdrawnLines::Stay;
+            let WrittenHead { id, found, outcome } = write_head(tx, ids, context, *head).await?;
+            match found {
+                Found::Nothing(sharing) => new = Some((id, sharing)),
+                Found::Report(Standing::Stale) => withdrawn = WithdrawnLines::Stay,
+                Found::Report(_) => {}
             }
-            let is_newer = standing == Some(Standing::Newer);
+            let is_newer = found == Found::Report(Standing::Newer);
             full_set = context.rules.replace_items && is_newer && !items.is_empty() && !lacks_lines;
             let mut adopted = 0;
             if items.is_empty() || known.iter().any(|line| line.place == ItemPlace::Waiting) {
@@ -105,6 +111,12 @@ pub(super) async fn write(
         jobs::enqueue(tx, ids, context.now, JobKind::ComposeLabReport, &id.to_string(), context.now).await?;
     }
     record_audit(tx, ids, context, action, target, &records).await?;
+    if let Some((id, sharing)) = new {
+        let (subject, aspect, org_code) = (Subject::Lab, Aspect::Report, owner[0].as_str());
+        let change = Change { report_pk: id, subject, aspect, org_code, sharing };
+        report_changes::record(tx, ids, context.now, change).await?;
+        touched.remove(&id);
+    }
     for report in touched {
         report_changes::lab_changed(tx, ids, context.now, report).await?;
     }
@@ -115,18 +127,35 @@ fn is_change(status: Status) -> bool {
     matches!(status, Status::Stored | Status::Updated)
 }
 
+/// A head, as it is now.
+struct WrittenHead {
+    id: i64,
+    found: Found,
+    outcome: RecordOutcome,
+}
+
+/// What of a head was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Nothing: the report is new, and shared like this.
+    Nothing(Sharing),
+    /// An earlier registration.
+    Report(Standing),
+}
+
 async fn write_head(
     tx: &mut Tx,
     ids: &Ids,
     context: &Context,
     head: Prepared<LabField>,
-) -> Result<(i64, Option<Standing>, RecordOutcome), index::Error> {
+) -> Result<WrittenHead, index::Error> {
     let now = context.now;
     let Prepared { mut record, mut notes, content_hash, stamped } = head;
     let text = |f: LabField| record.text(f).to_owned();
     let [org, number] = [LabField::OrgCode, LabField::ReportFormNo].map(text);
     let identity = [LabField::PatientId, LabField::EventType, LabField::EventNo].map(text);
-    let known = lab_reports::with_number(tx, &org, &number).await?;
+    let keys = ReportKeys { org_code: &org, report_form_no: &number, patient_id: &identity[0] };
+    let BeforeLab { reports: known, patient, is_vip } = registrations::before_lab(tx, keys).await?;
     let mut facts = facts_of(context, &record, content_hash);
     let Some(stored) = known.iter().find(|report| report.identity == identity) else {
         let id = ids.next();
@@ -136,7 +165,7 @@ async fn write_head(
         }
         facts.notes = kept_notes(&notes);
         let said = Said::by_lab(&record, None, facts.withdrawn);
-        absorb_patient::absorb(tx, ids, now, &said, FillKind::Lab, id).await?;
+        absorb_patient::absorb(tx, ids, now, &said, patient, FillKind::Lab, id).await?;
         lab_reports::insert(tx, id, now, &facts, &record).await?;
         if facts.identity_conflict {
             for other in &known {
@@ -145,7 +174,9 @@ async fn write_head(
                 open_conflict(tx, ids, now, "lab", &org, id, &identity, other, Some(lines)).await?;
             }
         }
-        return Ok((id, None, outcome_of(RecordKind::Lab, &record, Status::Stored, None, notes)));
+        let sharing = Sharing::of(true, is_vip, facts.withdrawn);
+        let outcome = outcome_of(RecordKind::Lab, &record, Status::Stored, None, notes);
+        return Ok(WrittenHead { id, found: Found::Nothing(sharing), outcome });
     };
     let incoming = Incoming {
         stamp: record.text(LabField::LastUpdateDateTime),
@@ -158,9 +189,10 @@ async fn write_head(
     if matches!(stand, Standing::Newer | Standing::Changed) {
         let former = lab_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
         let said = Said::by_lab(&record, Some(&former), facts.withdrawn);
-        absorb_patient::absorb(tx, ids, now, &said, FillKind::Lab, stored.id).await?;
+        absorb_patient::absorb(tx, ids, now, &said, patient, FillKind::Lab, stored.id).await?;
     }
-    Ok((stored.id, Some(stand), outcome_of(RecordKind::Lab, &record, stand.status(), None, notes)))
+    let outcome = outcome_of(RecordKind::Lab, &record, stand.status(), None, notes);
+    Ok(WrittenHead { id: stored.id, found: Found::Report(stand), outcome })
 }
 
 async fn write_item(

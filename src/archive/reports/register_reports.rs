@@ -191,8 +191,12 @@ impl Archive {
         together: Option<InboxMessage>,
     ) -> Result<Vec<RecordOutcome>, Error> {
         let (ids, rules) = (self.ids.clone(), self.link_rules);
+        let names = match &unit {
+            Unit::Exam(exam) => super::register_exam::names(exam),
+            Unit::Lab(_) => Vec::new(),
+        };
         self.index
-            .write(move |tx| {
+            .write_holding(&names, move |tx| {
                 Box::pin(async move {
                     let records = match unit {
                         Unit::Exam(exam) => super::register_exam::write(tx, &ids, &context, rules, *exam).await?,
