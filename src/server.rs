@@ -167,6 +167,7 @@ impl Server {
         let shipping = tokio::spawn(upkeep::ship_segments(archive.clone(), shutdown.clone()));
         let every = Duration::from_millis(config.api.sequence_every_ms.max(1));
         let sequencing = tokio::spawn(upkeep::sequence_changes(archive.clone(), every, shutdown.clone()));
+        let statistics = tokio::spawn(upkeep::keep_statistics(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
         web::serve(http, router, &config.http, shutdown).await;
@@ -178,6 +179,7 @@ impl Server {
         let _ = upkeep.await;
         let _ = people.await;
         let _ = sequencing.await;
+        let _ = statistics.await;
         // An upload that takes longer is begun anew at the next start.
         let _ = tokio::time::timeout(SHIP_PATIENCE, shipping).await;
         Ok(archive.close().await?)

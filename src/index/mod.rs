@@ -61,6 +61,7 @@ pub mod scrubs;
 pub mod search_keys;
 mod select;
 pub mod series_requests;
+pub mod statistics;
 pub mod study_texts;
 pub mod subjects;
 pub mod trends;

@@ -3,7 +3,7 @@
 use super::exam_reports::KnownReport;
 use super::lab_reports::vip_patient;
 use super::patients::KnownPatient;
-use super::{Error, Row, Select, Tx, Value};
+use super::{Error, Index, Row, Select, Tx, Value};
 use crate::params;
 
 /// The keys of a report that is about to be registered.
@@ -56,6 +56,24 @@ const PATIENT: &str = " LEFT JOIN patient_record p ON p.org_code = ? AND p.patie
 
 /// Asks for what decides about an exam report.
 pub async fn before_exam(tx: &mut Tx, keys: ReportKeys<'_>, images: ImageKeys<'_>) -> Result<BeforeExam, Error> {
+    let (reports, patient, is_awaited) = ask(tx, &about_exam(keys, images)).await?;
+    Ok(BeforeExam { reports, patient, is_awaited })
+}
+
+/// Asks for what decides about a lab report.
+pub async fn before_lab(tx: &mut Tx, keys: ReportKeys<'_>) -> Result<BeforeLab, Error> {
+    let (reports, patient, is_vip) = ask(tx, &about_lab(keys)).await?;
+    Ok(BeforeLab { reports, patient, is_vip })
+}
+
+/// How the database would answer both questions.
+pub async fn explain(index: &Index, keys: ReportKeys<'_>, images: ImageKeys<'_>) -> Result<Vec<String>, Error> {
+    let mut lines = index.explain(&about_exam(keys, images)).await?;
+    lines.extend(index.explain(&about_lab(keys)).await?);
+    Ok(lines)
+}
+
+fn about_exam(keys: ReportKeys<'_>, images: ImageKeys<'_>) -> Select {
     let ReportKeys { org_code, report_form_no, patient_id } = keys;
     let ImageKeys { accessions, study_instance_uids } = images;
     let mut select = Select::new(WHAT);
@@ -73,12 +91,10 @@ pub async fn before_exam(tx: &mut Tx, keys: ReportKeys<'_>, images: ImageKeys<'_
     let from = " THEN 1 ELSE 0 END AS BIGINT) AS holds FROM (SELECT 1 AS one) AS asked \
                 LEFT JOIN exam_report k ON k.org_code = ? AND k.report_form_no = ?";
     select.push(from, params![org_code, report_form_no]).push(PATIENT, params![org_code, patient_id]);
-    let (reports, patient, is_awaited) = ask(tx, &select).await?;
-    Ok(BeforeExam { reports, patient, is_awaited })
+    select
 }
 
-/// Asks for what decides about a lab report.
-pub async fn before_lab(tx: &mut Tx, keys: ReportKeys<'_>) -> Result<BeforeLab, Error> {
+fn about_lab(keys: ReportKeys<'_>) -> Select {
     let ReportKeys { org_code, report_form_no, patient_id } = keys;
     let mut select = Select::new(WHAT);
     let from = concat!(
@@ -90,8 +106,7 @@ pub async fn before_lab(tx: &mut Tx, keys: ReportKeys<'_>) -> Result<BeforeLab, 
     );
     select.push(from, params![org_code, patient_id, org_code, report_form_no]);
     select.push(PATIENT, params![org_code, patient_id]);
-    let (reports, patient, is_vip) = ask(tx, &select).await?;
-    Ok(BeforeLab { reports, patient, is_vip })
+    select
 }
 
 async fn ask(tx: &mut Tx, select: &Select) -> Result<(Vec<KnownReport>, Option<KnownPatient>, bool), Error> {

@@ -12,6 +12,8 @@ use crate::index;
 const SHIP_EVERY: Duration = Duration::from_secs(5);
 /// How often last successes are written down.
 const WRITE_SUCCESSES_EVERY: Duration = Duration::from_secs(30);
+/// How often tables are looked for that have outgrown their statistics.
+const KEEP_STATISTICS_EVERY: Duration = Duration::from_secs(10);
 /// How often messages and lines that wait are counted.
 const COUNT_BACKLOG_EVERY: Duration = Duration::from_secs(30);
 
@@ -70,6 +72,23 @@ pub(super) async fn sequence_changes(archive: Archive, every: Duration, shutdown
         }
         if let Err(error) = archive.sequence_changes().await {
             tracing::warn!(%error, "changes wait for their place in the feed");
+        }
+    }
+}
+
+/// Has the database look again at tables that have grown much, so that it goes on to choose good plans.
+pub(super) async fn keep_statistics(archive: Archive, shutdown: CancellationToken) {
+    let mut look = tokio::time::interval(KEEP_STATISTICS_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = look.tick() => {}
+        }
+        match archive.keep_statistics().await {
+            Ok(0) => {}
+            Ok(analysed) => tracing::debug!(tables = analysed, "tables analysed that had outgrown their statistics"),
+            Err(error) => tracing::warn!(%error, "the database's statistics are behind its tables"),
         }
     }
 }

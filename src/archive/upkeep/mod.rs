@@ -5,6 +5,7 @@ pub mod compact;
 pub mod delete_images;
 pub mod dictionaries;
 pub mod hold_lease;
+mod keep_statistics;
 pub mod note_success;
 mod organizations;
 pub mod purge_inbox;
