@@ -1,10 +1,11 @@
 # make run    the archive with its synthetic hospital on http://127.0.0.1:8080 (DICOM: 127.0.0.1:11112, YINGKU)
 # make test   everything that must stay true; installs the peers that it talks to
+# make build  the binary in target/release, with the viewer
 # make web    the viewer for browsers (Node and npm), which the binary embeds
-# make lint   format, clippy, docs, licences, unused dependencies, spelling
+# make lint   format, the viewer's types and units, clippy, docs, licences, unused dependencies, spelling; make format formats
 # make bench  ingest (on a slow disk and while the archive grows too) and retrieval against DCMTK, Orthanc and nginx, memory,
 #             storage, registration, the change feed, queries of studies and reports, stamping, composing (docs/performance.md)
-# make bench-full     the same at the sizes of docs/performance.md: hours, and some 70 GB under target/
+# make bench-full     the same, the lists and the city at the sizes of docs/performance.md: hours, and some 70 GB under target/
 # make bench-find     queries of a million studies
 # make bench-lists    lists of the pages among a million exams
 # make bench-web      the first image in a browser, beside OHIF and Orthanc's own viewer
