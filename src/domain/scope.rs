@@ -70,6 +70,14 @@ pub struct SessionScope {
     pub print: Permission,
 }
 
+impl SessionScope {
+    /// Whether image objects and pictures of them are given away. What a visitor may see is not for keeping: the report is,
+    /// which is on paper in the visitor's hand.
+    pub fn may_keep_images(&self) -> bool {
+        !self.visitor && self.download.is_allowed()
+    }
+}
+
 /// What somebody typed into the query form, kept with the session since addresses hold no patient data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

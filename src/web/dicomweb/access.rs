@@ -86,7 +86,7 @@ impl Caller {
     /// Refuses objects to those who may look at images and not keep them.
     pub(super) fn check_may_keep(&self) -> Result<(), Problem> {
         match &self.reader {
-            ImageReader::Session { session, .. } if !session.scope.download.is_allowed() => {
+            ImageReader::Session { session, .. } if !session.scope.may_keep_images() => {
                 Err(Problem::new(StatusCode::FORBIDDEN, "Objects are not given to this session."))
             }
             ImageReader::Session { .. } | ImageReader::System { .. } => Ok(()),

@@ -136,8 +136,7 @@ impl Description {
                 exam: exam_root,
                 list: shell.has_list.then(|| format!("{}/exams", shell.root)),
             },
-            // What a visitor may see is not for keeping.
-            download: !session.scope.visitor && session.scope.download.is_allowed(),
+            download: session.scope.may_keep_images(),
             print: session.scope.print.is_allowed(),
             close: shell.close,
         }

@@ -136,6 +136,19 @@ async fn who_may_look_and_not_keep_gets_frames_and_no_objects() {
     world.exam(Exam::new(1)).await;
     phantom::store(&world, 1).await;
     let exam = world.open("ClinicExam", &[("AccessionNumber", "A0001")]).await;
+    gives_frames_and_no_objects(&world, &exam).await;
+}
+
+#[tokio::test]
+async fn d_i10_a_visitor_with_a_printed_code_gets_frames_and_no_objects() {
+    let (world, _) = world().await;
+    let sql = "INSERT INTO qr_link (id, exam_report_pk, created_at) VALUES ('abcdefghijklmnopqrstuvwxy4', 1, 0)";
+    world.execute(sql, vec![]).await;
+    let opened = world.post("/q/abcdefghijklmnopqrstuvwxy4", "factor=0019").await;
+    gives_frames_and_no_objects(&world, opened.header("location")).await;
+}
+
+async fn gives_frames_and_no_objects(world: &World, exam: &str) {
     let json = world.get(&format!("{exam}/viewer.json")).await.text();
     let described: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(described["download"], false);
