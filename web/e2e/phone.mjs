@@ -30,10 +30,10 @@ await run('phone', { viewport: { width: 390, height: 844 }, touch: true }, async
   const before = await seenIn(page, canvas, 90);
   await drag([[x - 40, y], [x + 40, y]], [[x - 10, y + 50], [x + 70, y + 50]]);
   let after;
-  for (let attempt = 0; attempt < 100; attempt += 1) {
+  for (let attempt = 0; attempt < 600; attempt += 1) {
     after = await seenIn(page, canvas, 90);
     if (after && after.x > before.x + 15 && after.y > before.y + 25) break;
-    assert.notEqual(attempt, 99, `carried along: ${JSON.stringify([before, after])}`);
+    assert.notEqual(attempt, 599, `carried along: ${JSON.stringify([before, after])}`);
     await page.waitForTimeout(100);
   }
   await viewer.shows({ index, width });

@@ -23,7 +23,7 @@ const seen = (page, plane, level) => seenIn(page, `[data-plane="${plane}"] .imag
 /** Waits until what is seen in a plane is as wanted. */
 async function until(page, plane, level, isWanted, what) {
   let found;
-  for (let attempt = 0; attempt < 150; attempt += 1) {
+  for (let attempt = 0; attempt < 600; attempt += 1) {
     found = await seen(page, plane, level);
     if (isWanted(found)) return found;
     await page.waitForTimeout(100);

@@ -23,7 +23,7 @@ await run('windows', {}, async (page, viewer) => {
   };
   const isGray = async (wanted, what) => {
     let found;
-    for (let attempt = 0; attempt < 100; attempt += 1) {
+    for (let attempt = 0; attempt < 600; attempt += 1) {
       found = await gray(39, 39);
       if (Math.abs(found - wanted) <= 4) return;
       await page.waitForTimeout(100);

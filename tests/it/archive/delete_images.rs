@@ -234,7 +234,10 @@ each_database! {
                    received_until, instances, versions, bytes, begun_at, finished_at) \
                    SELECT 1, 'ORG-T01', '2.25.1000', '', '', MAX(received_at), 500, 0, 0, 1, NULL FROM instance";
         world.execute(sql).await;
-        world.execute("UPDATE instance SET received_at = received_at + 1000 WHERE sop_instance_uid = '2.25.2.2'").await;
+        // After all others, however long it took to store them.
+        let sql = "UPDATE instance SET received_at = (SELECT MAX(received_at) FROM instance) + 1000 \
+                   WHERE sop_instance_uid = '2.25.2.2'";
+        world.execute(sql).await;
 
         let compacted = world.archive.compact(&CompactionConfig::default()).await;
 
