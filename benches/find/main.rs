@@ -191,11 +191,12 @@ fn main() {
     });
 }
 
-/// `target/bench` of this package.
+/// Where the data is kept: `YINGKU_BENCH_FOLDER`, or `target/bench` of this package. PostgreSQL wants its whole path.
 fn folder() -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+    let own = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+    let folder = std::env::var_os("YINGKU_BENCH_FOLDER").map_or_else(own, PathBuf::from);
     std::fs::create_dir_all(&folder).unwrap();
-    folder
+    folder.canonicalize().unwrap()
 }
 
 async fn measure(engine: &str, index: &Index, studies: u64) {

@@ -81,16 +81,35 @@ impl Settings {
 }
 
 /// Routes that the server has for itself: two services on one of them would end the program at its start.
-const RESERVED: [&str; 9] = ["livez", "ops", "readyz", "metrics", "q", "t", "static", "dicom-web", "wado"];
+const RESERVED: [&[&str]; 11] = [
+    &["livez"],
+    &["ops"],
+    &["readyz"],
+    &["metrics"],
+    &["q"],
+    &["t"],
+    &["static"],
+    &["dicom-web"],
+    &["wado"],
+    &["fhir"],
+    &["api", "v1"],
+];
+
+fn is_reserved(path: &str) -> bool {
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let begins = |own: &[&str]| {
+        parts.len() >= own.len() && own.iter().zip(&parts).all(|(own, part)| own.eq_ignore_ascii_case(part))
+    };
+    RESERVED.iter().any(|own| begins(own))
+}
 
 fn path_errors(config: &RegistryConfig) -> Vec<ConfigError> {
     let mut errors = Vec::new();
     let mut seen = BTreeSet::new();
     for path in config.aliases.iter().chain([&config.path_prefix]) {
-        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         if !path.starts_with('/') || path.contains(['{', '}', '*']) || path.contains("/:") {
             errors.push(ConfigError::Path(path.clone()));
-        } else if RESERVED.iter().any(|reserved| first.eq_ignore_ascii_case(reserved)) {
+        } else if is_reserved(path) {
             errors.push(ConfigError::Reserved(path.clone()));
         }
     }
@@ -290,6 +309,20 @@ mod tests {
     use axum::body::Bytes;
 
     use super::*;
+
+    #[test]
+    fn a_path_of_the_servers_own_is_refused_and_its_neighbours_are_not() {
+        let refused = |path: &str| {
+            let config = RegistryConfig { aliases: vec![path.to_owned()], ..RegistryConfig::default() };
+            matches!(path_errors(&config).as_slice(), [ConfigError::Reserved(told)] if told == path)
+        };
+        for path in ["/t/report", "/FHIR/report", "/api/v1/report", "/api/v1", "/wado"] {
+            assert!(refused(path), "{path}");
+        }
+        for path in ["/api/report", "/api/v10/report", "/tt/report", "/report/t"] {
+            assert!(!refused(path), "{path}");
+        }
+    }
 
     #[tokio::test]
     async fn d_r33_only_a_body_over_the_limit_is_too_large_and_a_cut_one_is_bad() {
