@@ -70,6 +70,9 @@ fn sections(config: &Config, found: &mut Found) {
     if config.objects.journal.is_some() && config.objects.url.starts_with("file://") {
         found.add("objects.journal", "belongs to a bucket; in a folder segments begin where they stay");
     }
+    for (key, message) in config.reports.faults() {
+        found.add(format!("reports.{key}"), message);
+    }
     for (key, message) in config.qr.faults() {
         found.add(format!("qr.{key}"), message);
     }

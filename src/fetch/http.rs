@@ -17,8 +17,10 @@ use url::Url;
 use super::address::{GuardedResolver, Refused};
 use super::ftp::{self, Ftp};
 use super::received::{Fetched, Receiving};
+use super::share::{self, SharedFile};
+use super::smb::SmbFile;
 use super::source::{Source, host_of, url_in_gbk};
-use super::{Error, FtpTls, ReportsConfig, share};
+use super::{Error, FtpTls, ReportsConfig, mounted};
 use crate::domain::day_window;
 
 /// Fetches report files; a cheap clone, clones share connections and limits.
@@ -149,19 +151,30 @@ impl Fetcher {
                 };
                 tokio::time::timeout(limit, ftp.fetch()).await.map_err(|_| too_slow())?
             }
-            Source::Share(path) => {
-                let file = share::mounted(&self.inner.config.mount, &path, &host)?;
-                let max_bytes = self.inner.config.max_bytes;
-                // A mount whose server is away blocks its thread: the turns stay with the thread, not with who waits.
-                let reading = tokio::task::spawn_blocking(move || {
-                    let read = share::read(&file, max_bytes);
-                    drop((all, own));
-                    read
-                });
-                let read = tokio::time::timeout(limit, reading).await.map_err(|_| too_slow())?;
-                read.map_err(|_| Error::Stopped)?
-            }
+            Source::Share(path) => match share::locate(&self.inner.config, &path, &host)? {
+                SharedFile::Mounted(file) => {
+                    let max_bytes = self.inner.config.max_bytes;
+                    // A mount whose server is away blocks its thread: the turns stay with the thread, not with who waits.
+                    let reading = tokio::task::spawn_blocking(move || {
+                        let read = mounted::read(&file, max_bytes);
+                        drop((all, own));
+                        read
+                    });
+                    let read = tokio::time::timeout(limit, reading).await.map_err(|_| too_slow())?;
+                    read.map_err(|_| Error::Stopped)?
+                }
+                SharedFile::Smb(file) => {
+                    tokio::time::timeout(limit, self.fetch_smb(&file)).await.map_err(|_| too_slow())?
+                }
+            },
         }
+    }
+
+    async fn fetch_smb(&self, file: &SmbFile) -> Result<Fetched, Error> {
+        let Inner { config, credentials, .. } = &*self.inner;
+        let login = credentials.get(&file.server()).map(|login| (login.user.as_str(), login.password.as_str()));
+        let read_timeout = Duration::from_millis(config.read_timeout_ms);
+        file.fetch(&config.smb_client, login, read_timeout, config.max_bytes).await
     }
 
     /// Passes an address through the allow-list; what is mounted is allowed by its mount.

@@ -3,15 +3,18 @@
 //! A registered report names an address; whoever registers must not be able to make the archive call anything else
 //! than the hospital's report servers. So an address is fetched only when an entry of `reports.allow` names its
 //! scheme, host, port and path, names are resolved here, and the connection goes to an address that was checked;
-//! redirects go through the same gate. Shares are read where `reports.mount` maps them to a mounted folder, and nowhere else.
+//! redirects go through the same gate. Shares are read where `reports.mount` maps them to a mounted folder or `reports.smb` to a
+//! server, and nowhere else.
 //! What comes back must be a PDF, JPEG, PNG, TIFF or DICOM object by its first bytes.
 
 mod address;
 mod allow;
 mod ftp;
 mod http;
+mod mounted;
 mod received;
 mod share;
+mod smb;
 mod source;
 
 use std::path::PathBuf;
@@ -21,8 +24,9 @@ use serde::{Deserialize, Serialize};
 
 pub use allow::{AllowEntry, AllowEntryError, PathCase};
 pub use http::Fetcher;
+pub use mounted::Mount;
 pub use received::Fetched;
-pub use share::Mount;
+pub use smb::{SmbProtection, SmbShare};
 
 use crate::domain::day_window::Window;
 
@@ -51,10 +55,14 @@ pub struct ReportsConfig {
     pub concurrency: usize,
     /// Files fetched at the same time from one host. Default 4.
     pub concurrency_per_host: usize,
-    /// Names and passwords for hosts that ask for them (HTTP Basic, FTP).
+    /// Names and passwords for hosts that ask for them (HTTP Basic, FTP, SMB).
     pub credential: Vec<Credential>,
     /// Where shares and drives are mounted that report files lie on.
     pub mount: Vec<Mount>,
+    /// Shares that are read over SMB, where they are not mounted.
+    pub smb: Vec<SmbShare>,
+    /// The program of Samba that reads them, looked for in `PATH` when it is a bare name. Default `smbclient`.
+    pub smb_client: PathBuf,
     /// What holds for single organisations.
     pub organization: Vec<OrganizationFetch>,
     /// PEM file with authorities of report servers that the system does not know. Default: none.
@@ -81,11 +89,29 @@ impl Default for ReportsConfig {
             concurrency_per_host: 4,
             credential: Vec::new(),
             mount: Vec::new(),
+            smb: Vec::new(),
+            smb_client: PathBuf::from("smbclient"),
             organization: Vec::new(),
             ca_file: None,
             recheck_hours: Vec::new(),
             encapsulated: true,
         }
+    }
+}
+
+impl ReportsConfig {
+    /// What must be mended before a start: the key below `reports`, and what is wrong.
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let mut faults = Vec::new();
+        for (i, entry) in self.smb.iter().enumerate().filter(|(_, entry)| !entry.is_usable()) {
+            let message = format!(r"{} is no share (\\server\share), and no target says which one it is", entry.share);
+            faults.push((format!("smb.{i}"), message));
+        }
+        if !self.smb.is_empty() && !smb::is_program(&self.smb_client) {
+            let message = format!("{} is not there (Debian: apt-get install smbclient)", self.smb_client.display());
+            faults.push(("smb_client".to_owned(), message));
+        }
+        faults
     }
 }
 
@@ -192,8 +218,8 @@ pub enum Error {
     /// The address has a scheme that this program cannot fetch.
     #[error("report files are fetched over http, https, ftp, ftps and from shares, not {0}")]
     UnsupportedScheme(String),
-    /// No entry of `reports.allow` or `reports.mount` covers the address.
-    #[error("{0} is not covered by reports.allow or reports.mount")]
+    /// No entry of `reports.allow`, `reports.mount` or `reports.smb` covers the address.
+    #[error("{0} is not covered by reports.allow, reports.mount or reports.smb")]
     NotAllowed(String),
     /// The host's name leads to an address that is never called.
     #[error("{0} leads to a loopback, link-local or metadata address")]
@@ -274,6 +300,9 @@ pub enum ShareFault {
     /// There is something else than a file.
     #[error("it is no file")]
     NoFile,
+    /// The server does not know the user name, or the password is another one.
+    #[error("the user name or password is refused")]
+    Login,
     /// It changed while it was read.
     #[error("the file is being written")]
     Changing,
@@ -302,7 +331,8 @@ impl Error {
             Error::Status { status, .. } => {
                 matches!(status, 404 | 408 | 421 | 425 | 426 | 429 | 450..=452 | 500..=529 | 531..=599)
             }
-            Error::Share { fault, .. } => *fault != ShareFault::NoFile,
+            // A password that is tried again and again locks its account.
+            Error::Share { fault, .. } => !matches!(fault, ShareFault::NoFile | ShareFault::Login),
             Error::OutsideHours { .. }
             | Error::Empty(_)
             | Error::TooSlow(_)

@@ -1,213 +1,122 @@
-//! Report files on shared folders that the operating system has mounted (D-I8).
+//! Which folder or server a registered share is read from, and the names below it (D-I8).
 //!
-//! `reports.mount` says where a share or a drive is mounted; what no entry maps is not read. A path is followed name by name
-//! inside the mounted folder: `..` and links that lead out of it are refused, and names are found in UTF-8, in GBK, and, where
-//! the share does not tell them apart, in upper and lower case.
+//! `reports.mount` says where the system has mounted a share or a drive, `reports.smb` which one is read over SMB; what no entry
+//! covers is not read. `..` never leads out of an entry.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use super::mounted::{self, Mounted};
+use super::smb::SmbFile;
+use super::source::Source;
+use super::{Error, ReportsConfig};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::allow::PathCase;
-use super::received::{Fetched, Receiving};
-use super::{Error, ShareFault};
-
-/// Names that are looked through in one folder for another spelling.
-const MOST_NAMES: usize = 200_000;
-
-/// One `[[reports.mount]]`: where a share is mounted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Mount {
-    /// The share or drive as it is registered, e.g. `\\srv\rpt`, `R:\` or `file:///srv/rpt`; a folder below it is possible.
-    pub share: String,
-    /// The folder in which it is mounted here.
-    pub folder: PathBuf,
-    /// Whether upper and lower case differ in names: `insensitive` (as Windows does) or `sensitive` (default).
-    #[serde(default)]
-    pub path_case: PathCase,
+/// A file below an entry.
+#[derive(Debug)]
+pub(super) enum SharedFile {
+    Mounted(Mounted),
+    Smb(SmbFile),
 }
 
-/// A file below a mount: the names that lead to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mounted {
-    mount: Mount,
-    names: Vec<String>,
-    host: String,
-}
-
-/// The entry that covers a path, the longest if there are several, and the names below it.
-pub(super) fn mounted(mounts: &[Mount], path: &str, host: &str) -> Result<Mounted, Error> {
+/// The file that a path names, below the entry that covers most of it; of two alike what is mounted goes before.
+pub(super) fn locate(config: &ReportsConfig, path: &str, host: &str) -> Result<SharedFile, Error> {
     let refused = || Error::NotAllowed(host.to_owned());
     let names: Vec<&str> = names_of(path).collect();
-    if names.iter().any(|name| *name == ".." || name.contains('\0')) {
+    if names.iter().any(|name| *name == ".." || name.chars().any(char::is_control)) {
         return Err(refused());
     }
-    let fits = |mount: &&Mount| {
-        let share = super::source::Source::parse(&mount.share);
-        let Ok(super::source::Source::Share(share)) = share else { return false };
-        let same_kind = share.starts_with("//") == path.starts_with("//");
-        let above: Vec<String> = names_of(&share).map(str::to_lowercase).collect();
-        same_kind && above.len() < names.len() && above.iter().zip(&names).all(|(a, b)| *a == b.to_lowercase())
+    let mount = longest(config.mount.iter(), |mount| &mount.share, path);
+    let smb = longest(config.smb.iter(), |smb| &smb.share, path);
+    let below = |depth: usize| {
+        let below: Vec<String> = names[depth..].iter().map(|name| (*name).to_owned()).collect();
+        // A colon names a stream of a file on Windows, not a file.
+        let usable = !below.is_empty() && below.iter().all(|name| !name.contains(':'));
+        usable.then_some(below).ok_or_else(refused)
     };
-    let depth = |mount: &Mount| names_of(&mount.share.replace('\\', "/").replace("file:", "")).count();
-    let mount = mounts.iter().filter(fits).max_by_key(|mount| depth(mount)).ok_or_else(refused)?;
-    let below = names[depth(mount)..].iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    // A colon names a stream of a file on Windows, not a file.
-    if below.is_empty() || below.iter().any(|name| name.contains(':')) {
-        return Err(refused());
-    }
-    Ok(Mounted { mount: mount.clone(), names: below, host: host.to_owned() })
-}
-
-fn names_of(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter(|name| !name.is_empty() && *name != ".")
-}
-
-/// Reads a file. The caller runs it on a blocking thread.
-pub(super) fn read(file: &Mounted, max_bytes: usize) -> Result<Fetched, Error> {
-    let fault = |fault| Error::Share { host: file.host.clone(), fault };
-    let of_io = |error: std::io::Error| fault(ShareFault::of(error.kind()));
-    let path = find(&file.mount.folder, &file.names, file.mount.path_case).map_err(of_io)?;
-    let root = file.mount.folder.canonicalize().map_err(of_io)?;
-    let path = path.canonicalize().map_err(of_io)?;
-    if !path.starts_with(&root) {
-        return Err(Error::NotAllowed(file.host.clone()));
-    }
-    // Anything but a file may block for ever when it is opened.
-    if !path.metadata().map_err(of_io)?.is_file() {
-        return Err(fault(ShareFault::NoFile));
-    }
-    let mut open = File::open(&path).map_err(of_io)?;
-    let before = open.metadata().map_err(of_io)?;
-    let mut received = Receiving::new(&file.host, max_bytes, before.len())?;
-    let mut chunk = vec![0; 256 * 1024];
-    loop {
-        match open.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(length) => received.take(&chunk[..length])?,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(of_io(error)),
+    match (mount, smb) {
+        (Some((depth, mount)), other) if other.is_none_or(|(than, _)| depth >= than) => {
+            Ok(SharedFile::Mounted(Mounted { mount: mount.clone(), names: below(depth)?, host: host.to_owned() }))
         }
+        (_, Some((depth, smb))) => SmbFile::new(smb, &below(depth)?, host).map(SharedFile::Smb).ok_or_else(refused),
+        _ => Err(refused()),
     }
-    let after = open.metadata().map_err(of_io)?;
-    if after.len() != received.length() || after.modified().ok() != before.modified().ok() {
-        return Err(fault(ShareFault::Changing));
-    }
-    received.finish()
 }
 
-fn find(folder: &Path, names: &[String], case: PathCase) -> std::io::Result<PathBuf> {
-    let mut at = folder.to_owned();
-    for name in names {
-        at = child(&at, name, case)?;
-    }
-    Ok(at)
+/// The entry that covers most of a path, and how many names that are.
+fn longest<'e, T>(
+    entries: impl Iterator<Item = &'e T>,
+    share: impl Fn(&T) -> &str,
+    path: &str,
+) -> Option<(usize, &'e T)> {
+    entries.filter_map(|entry| Some((covered(share(entry), path)?, entry))).max_by_key(|(depth, _)| *depth)
 }
 
-fn child(folder: &Path, name: &str, case: PathCase) -> std::io::Result<PathBuf> {
-    let exact = folder.join(name);
-    match exact.symlink_metadata() {
-        Ok(_) => return Ok(exact),
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        Err(_) => {}
-    }
-    if let Some(other) = gbk_name(name).map(|name| folder.join(name))
-        && other.symlink_metadata().is_ok()
-    {
-        return Ok(other);
-    }
-    if case == PathCase::Insensitive {
-        let wanted = name.to_lowercase();
-        for entry in folder.read_dir()?.take(MOST_NAMES) {
-            let entry = entry?;
-            if entry.file_name().to_str().is_some_and(|found| found.to_lowercase() == wanted) {
-                return Ok(entry.path());
-            }
-        }
-    }
-    Err(ErrorKind::NotFound.into())
-}
-
-/// The name's bytes in GBK, as mounts show them that do not translate names.
-#[cfg(unix)]
-fn gbk_name(name: &str) -> Option<std::ffi::OsString> {
-    use std::os::unix::ffi::OsStringExt;
-    if name.is_ascii() {
+/// How many names of a path an entry covers, when it does.
+fn covered(share: &str, path: &str) -> Option<usize> {
+    let Ok(Source::Share(share)) = Source::parse(share) else { return None };
+    if share.starts_with("//") != path.starts_with("//") {
         return None;
     }
-    let (bytes, _, failed) = encoding_rs::GBK.encode(name);
-    (!failed).then(|| std::ffi::OsString::from_vec(bytes.into_owned()))
+    let above: Vec<String> = names_of(&share).map(str::to_lowercase).collect();
+    let same = names_of(path).map(str::to_lowercase).zip(&above).filter(|(name, above)| name == *above).count();
+    (same == above.len()).then_some(above.len())
 }
 
-#[cfg(not(unix))]
-fn gbk_name(_name: &str) -> Option<std::ffi::OsString> {
-    None
+/// The names of a path.
+pub(super) fn names_of(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|name| !name.is_empty() && *name != ".")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use super::super::allow::PathCase;
+    use super::super::mounted::Mount;
+    use super::super::smb::SmbShare;
     use super::*;
 
-    fn mount(share: &str) -> Mount {
-        Mount {
-            share: share.to_owned(),
-            folder: PathBuf::from("/m").join(share.len().to_string()),
+    fn config(mounts: &[&str], smb: &[&str]) -> ReportsConfig {
+        let mount = |share: &&str| Mount {
+            share: (*share).to_owned(),
+            folder: PathBuf::from("/m"),
             path_case: PathCase::Sensitive,
-        }
-    }
-
-    #[test]
-    fn the_longest_mount_that_covers_a_path_is_taken() {
-        let mounts = [mount(r"\\srv\rpt"), mount(r"\\srv\rpt\lab"), mount(r"R:\"), mount("file:///export/rpt")];
-        let names = |path: &str| mounted(&mounts, path, "srv").map(|file| (file.mount.share, file.names.join("/")));
-        assert_eq!(names("//SRV/Rpt/2026/a.pdf").unwrap(), (r"\\srv\rpt".to_owned(), "2026/a.pdf".to_owned()));
-        assert_eq!(names("//srv/rpt/LAB/a.pdf").unwrap(), (r"\\srv\rpt\lab".to_owned(), "a.pdf".to_owned()));
-        assert_eq!(names("r:/x/a.pdf").unwrap(), (r"R:\".to_owned(), "x/a.pdf".to_owned()));
-        assert_eq!(names("/export/rpt/a.pdf").unwrap(), ("file:///export/rpt".to_owned(), "a.pdf".to_owned()));
-    }
-
-    #[test]
-    fn what_no_mount_covers_is_refused() {
-        let mounts = [mount(r"\\srv\rpt")];
-        for path in [
-            "//srv/rpt",
-            "//srv/rpt-secret/a.pdf",
-            "//srv/rpt/../etc/passwd",
-            "//srv/rpt/x/../../a.pdf",
-            "//other/rpt/a.pdf",
-            "/srv/rpt/a.pdf",
-            "//srv/rpt/a.pdf:stream",
-        ] {
-            assert!(matches!(mounted(&mounts, path, "srv"), Err(Error::NotAllowed(_))), "{path}");
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn names_are_found_in_gbk_and_in_other_case_but_never_outside() {
-        use std::os::unix::ffi::OsStringExt;
-        let folder = tempfile::tempdir().unwrap();
-        let gbk = std::ffi::OsString::from_vec(encoding_rs::GBK.encode("报告.pdf").0.into_owned());
-        std::fs::write(folder.path().join(gbk), "%PDF-1.4 gbk").unwrap();
-        std::fs::write(folder.path().join("Report.PDF"), "%PDF-1.4 case").unwrap();
-        std::fs::create_dir(folder.path().join("dir.pdf")).unwrap();
-        std::os::unix::fs::symlink("/etc/hostname", folder.path().join("out.pdf")).unwrap();
-        let mount = Mount {
-            share: r"\\srv\rpt".to_owned(),
-            folder: folder.path().to_owned(),
-            path_case: PathCase::Insensitive,
         };
-        let read =
-            |name: &str| read(&mounted(std::slice::from_ref(&mount), &format!("//srv/rpt/{name}"), "srv")?, 1024);
-        assert_eq!(read("报告.pdf").unwrap().bytes, "%PDF-1.4 gbk");
-        assert_eq!(read("REPORT.pdf").unwrap().bytes, "%PDF-1.4 case");
-        assert!(matches!(read("out.pdf"), Err(Error::NotAllowed(_))));
-        assert!(matches!(read("dir.pdf"), Err(Error::Share { fault: ShareFault::NoFile, .. })));
-        let missing = read("missing.pdf").unwrap_err();
-        assert!(matches!(missing, Error::Share { fault: ShareFault::Missing, .. }) && missing.is_retryable());
+        ReportsConfig {
+            mount: mounts.iter().map(mount).collect(),
+            smb: smb.iter().map(|share| SmbShare { share: (*share).to_owned(), ..SmbShare::default() }).collect(),
+            ..ReportsConfig::default()
+        }
+    }
+
+    #[test]
+    fn the_longest_entry_that_covers_a_path_is_taken() {
+        let config =
+            config(&[r"\\srv\rpt", r"\\srv\rpt\lab", r"R:\", "file:///export/rpt"], &[r"\\srv\rpt\ct", r"\\srv\rpt"]);
+        let found = |path: &str| match locate(&config, path, "srv").unwrap() {
+            SharedFile::Mounted(file) => format!("{} {}", file.mount.share, file.names.join("/")),
+            SharedFile::Smb(file) => format!("smb {}", file.path()),
+        };
+        assert_eq!(found("//SRV/Rpt/2026/a.pdf"), r"\\srv\rpt 2026/a.pdf");
+        assert_eq!(found("//srv/rpt/LAB/a.pdf"), r"\\srv\rpt\lab a.pdf");
+        assert_eq!(found("//srv/rpt/CT/2026/a.pdf"), r"smb \ct\2026\a.pdf");
+        assert_eq!(found("r:/x/a.pdf"), r"R:\ x/a.pdf");
+        assert_eq!(found("/export/rpt/a.pdf"), "file:///export/rpt a.pdf");
+    }
+
+    #[test]
+    fn what_no_entry_covers_is_refused() {
+        for config in [config(&[r"\\srv\rpt"], &[]), config(&[], &[r"\\srv\rpt"])] {
+            for path in [
+                "//srv/rpt",
+                "//srv",
+                "//srv/rpt-secret/a.pdf",
+                "//srv/rpt/../etc/passwd",
+                "//srv/rpt/x/../../a.pdf",
+                "//other/rpt/a.pdf",
+                "/srv/rpt/a.pdf",
+                "//srv/rpt/a.pdf:stream",
+                "//srv/rpt/a\n.pdf",
+            ] {
+                assert!(matches!(locate(&config, path, "srv"), Err(Error::NotAllowed(_))), "{path}");
+            }
+        }
     }
 }

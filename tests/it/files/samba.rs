@@ -1,7 +1,8 @@
-//! Samba between a hospital's programs and the folders that are read here: names in Chinese, passwords, files that change.
+//! Samba between a hospital's programs and the archive: names in Chinese, passwords, files that change.
 //!
-//! The archive reads what the system has mounted. A mount needs rights that a test does not have, so the folder is the one
-//! that Samba itself serves, and the hospital's side is smbclient: what is written, renamed and seen goes over SMB.
+//! The archive reads what the system has mounted, or calls the server itself. A mount needs rights that a test does not
+//! have, so there the folder is the one that Samba itself serves, and the hospital's side is smbclient: what is written,
+//! renamed and seen goes over SMB.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -10,7 +11,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use yingku::archive::reports::fetch_report_file::FetchOutcome;
 use yingku::archive::{QrConfig, ReportCopy};
-use yingku::fetch::{Error, Fetcher, Mount, PathCase, ReportsConfig, ShareFault};
+use yingku::fetch::{
+    Credential, Error, Fetcher, FtpTls, Mount, PathCase, ReportsConfig, ShareFault, SmbProtection, SmbShare,
+};
 use yingku::index::report_files::StampState;
 
 use super::bench::Bench;
@@ -176,6 +179,118 @@ async fn what_is_gone_empty_or_too_large_on_the_share_is_told_apart() {
     // Whoever has no password gets nothing in, so nothing comes from there.
     let stranger = samba.client("wrong", "put /etc/hostname b.pdf");
     assert!(!stranger.status.success() && !samba.share().join("b.pdf").exists());
+}
+
+/// The share read over SMB, as it is registered and as a drive, by the user with this password.
+fn called(samba: &Samba, password: &str) -> ReportsConfig {
+    let target = Some(r"\\127.0.0.1\rpt".to_owned());
+    let entry = |share: &str, protection| SmbShare {
+        share: share.to_owned(),
+        target: target.clone(),
+        port: samba.port,
+        protection,
+    };
+    let password_file = samba.folder.path().join(format!("{password}.password"));
+    std::fs::write(&password_file, format!("{password}\n")).unwrap();
+    let login = Credential {
+        host: "127.0.0.1".to_owned(),
+        user: samba.user.clone(),
+        password_file,
+        ftp_tls: FtpTls::default(),
+    };
+    ReportsConfig {
+        smb: vec![entry(r"\\srv\rpt", SmbProtection::Encrypt), entry(r"R:\", SmbProtection::Sign)],
+        credential: vec![login],
+        max_bytes: 1024 * 1024,
+        ..ReportsConfig::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_that_is_not_mounted_is_read_over_smb() {
+    let samba = Samba::start().await;
+    samba.does("mkdir 中文; mkdir 中文\\2026年");
+    samba.put("中文\\2026年\\胸部 报告.pdf", &pdf::report());
+    let bench = Bench::with(TestDatabase::sqlite(), called(&samba, PASSWORD), QrConfig::default()).await;
+    for address in [
+        r"\\srv\rpt\中文\2026年\胸部 报告.pdf",
+        r"\\SRV\RPT\中文\2026年\胸部 报告.PDF",
+        "smb://srv/rpt/中文/2026年/胸部%20报告.pdf",
+        r"R:\中文\2026年\胸部 报告.pdf",
+    ] {
+        let exam = bench.exam(Some(address)).await;
+        let stored = FetchOutcome::Stored { revision: 1, stamp_state: StampState::Stamped };
+        assert_eq!(bench.archive.fetch_report_file(exam).await.unwrap(), stored, "{address}");
+        let file = bench.archive.report_file_of(exam).await.unwrap().unwrap();
+        let original = bench.archive.read_report_file(&file, ReportCopy::Original).await.unwrap();
+        assert_eq!(original, pdf::report(), "{address}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_smb_server_refuses_or_has_not_is_told_apart() {
+    let samba = Samba::start().await;
+    let fetcher = Fetcher::new(called(&samba, PASSWORD)).unwrap();
+    samba.put("a;b.pdf", &pdf::report());
+    samba.put("large.pdf", &pdf::large_report(1, 2));
+    samba.put("empty.pdf", b"");
+    samba.put("page.pdf", &b"<html>".repeat(1000));
+    samba.does("mkdir folder.pdf");
+    let told = |address: &'static str| {
+        let fetcher = fetcher.clone();
+        async move { fetcher.fetch(address).await.unwrap_err() }
+    };
+    let gone = told(r"\\srv\rpt\no such report.pdf").await;
+    assert!(matches!(gone, Error::Share { fault: ShareFault::Missing, .. }) && gone.is_retryable(), "{gone}");
+    assert!(!gone.to_string().contains("report.pdf"), "{gone}");
+    let folder = told(r"\\srv\rpt\folder.pdf").await;
+    assert!(matches!(folder, Error::Share { fault: ShareFault::NoFile, .. }), "{folder}");
+    let empty = told(r"\\srv\rpt\empty.pdf").await;
+    assert!(matches!(empty, Error::Empty(_)), "{empty}");
+    let large = told(r"\\srv\rpt\large.pdf").await;
+    assert!(matches!(large, Error::TooLarge(_)), "{large}");
+    let page = told(r"\\srv\rpt\page.pdf").await;
+    assert!(matches!(page, Error::NotAReport { .. }), "{page}");
+    // What the program would take for a second command is not asked at all.
+    for address in [r"\\srv\rpt\a;b.pdf", "//srv/rpt/x\";del empty.pdf;\".pdf", r"\\srv\rpt\*.pdf"] {
+        let refused = fetcher.fetch(&address.replace('/', "\\")).await.unwrap_err();
+        assert!(matches!(refused, Error::NotAllowed(_)), "{address}: {refused}");
+    }
+    assert!(samba.share().join("empty.pdf").is_file());
+
+    let stranger = Fetcher::new(called(&samba, "wrong")).unwrap().fetch(r"\\srv\rpt\page.pdf").await.unwrap_err();
+    assert!(matches!(stranger, Error::Share { fault: ShareFault::Login, .. }), "{stranger}");
+    assert!(!stranger.is_retryable(), "an account would be locked");
+    let guest = ReportsConfig { credential: Vec::new(), ..called(&samba, PASSWORD) };
+    let guest = Fetcher::new(guest).unwrap().fetch(r"\\srv\rpt\page.pdf").await.unwrap_err();
+    assert!(matches!(guest, Error::Share { fault: ShareFault::Forbidden | ShareFault::Login, .. }), "{guest}");
+    let mut nobody = called(&samba, PASSWORD);
+    nobody.smb[0].port = free_port();
+    let away = Fetcher::new(nobody).unwrap().fetch(r"\\srv\rpt\page.pdf").await.unwrap_err();
+    assert!(matches!(away, Error::Connection { .. }) && away.is_retryable(), "{away}");
+}
+
+#[tokio::test]
+async fn an_smb_server_that_says_nothing_is_given_up_and_a_missing_program_is_named() {
+    let samba = Samba::start().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = ReportsConfig { total_timeout_ms: 700, ..called(&samba, PASSWORD) };
+    config.smb[0].port = silent.local_addr().unwrap().port();
+    let slow = Fetcher::new(config.clone()).unwrap().fetch(r"\\srv\rpt\a.pdf").await.unwrap_err();
+    assert!(matches!(slow, Error::TooSlow(_)), "{slow}");
+    // The program that waited is ended with it: its connection closes.
+    let (mut left, _) = silent.accept().await.unwrap();
+    let closed = tokio::time::timeout(Duration::from_secs(60), tokio::io::copy(&mut left, &mut tokio::io::sink()));
+    assert!(closed.await.is_ok(), "the connection stays open");
+
+    config.smb_client = "/nowhere/smbclient".into();
+    config.smb[1].target = None;
+    let faults = config.faults();
+    let keys: Vec<&str> = faults.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["smb.1", "smb_client"]);
+    assert!(faults[1].1.contains("/nowhere/smbclient") && faults[1].1.contains("apt-get install smbclient"));
+    let missing = Fetcher::new(config).unwrap().fetch(r"\\srv\rpt\a.pdf").await.unwrap_err();
+    assert!(matches!(missing, Error::Connection { .. }), "{missing}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
