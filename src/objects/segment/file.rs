@@ -68,18 +68,23 @@ impl OpenSegment {
         self.begun.elapsed() >= age
     }
 
-    /// Writes whole blocks and syncs them; tells how long the sync took.
-    pub(super) fn write(&mut self, at: u64, blocks: &[u8]) -> io::Result<Duration> {
+    /// Writes whole blocks, and syncs nothing.
+    pub(super) fn write(&mut self, at: u64, blocks: &[u8]) -> io::Result<()> {
         if let Some(direct) = &self.direct {
             match write_all_at(direct, blocks, at) {
-                Ok(()) => return sync(direct),
                 // Some file systems open so and then refuse to write so.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.direct = None,
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
-        write_all_at(&self.file, blocks, at)?;
-        sync(&self.file)
+        write_all_at(&self.file, blocks, at)
+    }
+
+    /// Syncs what was written; tells how long that took.
+    pub(super) fn sync(&self) -> io::Result<Duration> {
+        let began = Instant::now();
+        self.direct.as_ref().unwrap_or(&self.file).sync_data()?;
+        Ok(began.elapsed())
     }
 
     /// Cuts the segment to its durable contents; it takes no more.
@@ -88,12 +93,6 @@ impl OpenSegment {
         cut(&file, end)?;
         rows.seal(&mark)
     }
-}
-
-fn sync(file: &File) -> io::Result<Duration> {
-    let began = Instant::now();
-    file.sync_data()?;
-    Ok(began.elapsed())
 }
 
 /// Seals what crashed processes left open; gives the number of segments.

@@ -17,6 +17,8 @@ pub(super) struct Group {
     base: u64,
     /// What is durable, counted from `base`; less than a block.
     durable: usize,
+    /// What has been given to the file, durable or not, counted from `base`; whole blocks.
+    written: usize,
     /// What has been taken, counted from `base`.
     end: usize,
 }
@@ -26,12 +28,12 @@ impl Group {
     pub(super) fn new(bytes: u64) -> Self {
         let room = vec![0; bytes as usize + 3 * BLOCK];
         let aligned = room.as_ptr().align_offset(BLOCK);
-        Self { room, aligned, base: 0, durable: 0, end: 0 }
+        Self { room, aligned, base: 0, durable: 0, written: 0, end: 0 }
     }
 
     /// Begins a new segment.
     pub(super) fn restart(&mut self) {
-        (self.base, self.durable, self.end) = (0, 0, 0);
+        (self.base, self.durable, self.written, self.end) = (0, 0, 0, 0);
     }
 
     /// Where the next record will be.
@@ -75,11 +77,22 @@ impl Group {
         at + UNIT
     }
 
-    /// What must be written, and where: whole blocks, the last one filled up with zeros.
+    /// Blocks that are full already and have not been written, and where they belong.
+    pub(super) fn full_blocks(&self) -> (u64, &[u8]) {
+        let whole = self.end / BLOCK * BLOCK;
+        (self.base + self.written as u64, &self.room[self.aligned + self.written..self.aligned + whole])
+    }
+
+    /// The full blocks are written.
+    pub(super) fn full_blocks_written(&mut self) {
+        self.written = self.end / BLOCK * BLOCK;
+    }
+
+    /// What must still be written, and where: whole blocks, the last one filled up with zeros.
     pub(super) fn blocks(&mut self) -> (u64, &[u8]) {
         let end = self.aligned + self.end.next_multiple_of(BLOCK);
         self.room[self.aligned + self.end..end].fill(0);
-        (self.base, &self.room[self.aligned..end])
+        (self.base + self.written as u64, &self.room[self.aligned + self.written..end])
     }
 
     /// What was written is durable now.
@@ -88,11 +101,11 @@ impl Group {
         self.room.copy_within(self.aligned + whole..self.aligned + self.end, self.aligned);
         self.base += whole as u64;
         self.end -= whole;
-        self.durable = self.end;
+        (self.durable, self.written) = (self.end, 0);
     }
 
     /// Forgets what is not durable.
     pub(super) fn retreat(&mut self) {
-        self.end = self.durable;
+        (self.end, self.written) = (self.durable, 0);
     }
 }

@@ -13,7 +13,7 @@ use super::scan::{Depth, Record, scan};
 const SEGMENT: &str = "019a0000-0000-7000-8000-000000000001";
 const CAPACITY: usize = 256 * 1024;
 
-/// A segment's history as the disk sees it: each group is one write, followed by one sync.
+/// A segment's history as the disk sees it: each group is one write, followed by one sync; some of it was written early.
 #[derive(Debug, Default)]
 struct Log {
     writes: Vec<(u64, Vec<u8>)>,
@@ -26,14 +26,22 @@ impl Log {
         let mut group = Group::new(CAPACITY as u64);
         let mut log = Self::default();
         for (number, sizes) in groups.iter().enumerate() {
-            let mut records = Vec::new();
+            let (mut records, mut parts) = (Vec::new(), Vec::new());
             for (i, size) in sizes.iter().enumerate() {
                 let bytes: Vec<u8> = (0..*size).map(|at| (at * 31 + number * 7 + i + 1) as u8).collect();
                 records.push((group.push(SEGMENT, RecordKind::Object, &[&bytes], 0), bytes));
+                if i % 2 == 1 {
+                    parts.push(aligned(group.full_blocks()));
+                    group.full_blocks_written();
+                }
             }
-            let (at, blocks) = group.blocks();
-            assert_eq!((at as usize % BLOCK, blocks.len() % BLOCK, blocks.as_ptr() as usize % BLOCK), (0, 0, 0));
-            log.writes.push((at, blocks.to_vec()));
+            parts.push(aligned(group.blocks()));
+            let (at, mut whole) = (parts[0].0, Vec::new());
+            for (part_at, blocks) in parts {
+                assert_eq!(part_at, at + whole.len() as u64, "nothing is left out and nothing written twice");
+                whole.extend(blocks);
+            }
+            log.writes.push((at, whole));
             log.groups.push(records);
             group.advance();
         }
@@ -74,6 +82,12 @@ impl Log {
             );
         }
     }
+}
+
+/// A write of whole blocks, from an aligned place to an aligned place.
+fn aligned((at, blocks): (u64, &[u8])) -> (u64, Vec<u8>) {
+    assert_eq!((at as usize % BLOCK, blocks.len() % BLOCK, blocks.as_ptr() as usize % BLOCK), (0, 0, 0));
+    (at, blocks.to_vec())
 }
 
 #[test]
@@ -122,7 +136,9 @@ fn what_was_given_up_leaves_room_for_the_next() {
     group.advance();
     let durable = group.position();
     group.push(SEGMENT, RecordKind::Object, &[[2; 9000]], 0);
+    group.full_blocks_written();
     group.retreat();
+    assert_eq!(group.blocks().0, 0, "what was given up is written over");
     assert_eq!((group.position(), group.durable_end(), group.waiting()), (durable, durable, 0));
     let offset = group.push(SEGMENT, RecordKind::Deleted, &[b"x"], 0);
     assert_eq!(offset, durable + UNIT);

@@ -2,7 +2,7 @@
 //!
 //! No timer: alone an object waits for one sync, in a crowd it shares one; while a group is written the next gathers. Only
 //! where syncs are slow it waits a moment for those that have just been answered, because the first of them to come back
-//! would otherwise have a sync for itself, and all others wait for two.
+//! would otherwise have a sync for itself, and all others wait for two; what is there already is written meanwhile.
 //! After a failed write or sync the segment is given up, because nobody knows any more what of it is on the disk.
 
 use std::io;
@@ -31,6 +31,9 @@ const NO_ROOM_FOR: Duration = Duration::from_secs(10);
 
 /// A sync that takes so long is worth waiting for others.
 const SLOW_SYNC: Duration = Duration::from_millis(3);
+
+/// Less than this is not written while others are waited for.
+const WORTH_WRITING: usize = 256 * 1024;
 
 /// What the writer is asked for.
 pub(super) enum Command {
@@ -120,9 +123,27 @@ impl Writer<'_> {
     fn gather(&mut self, commands: &Receiver<Command>) {
         let began = Instant::now();
         while self.group.waiting() < GROUP_BYTES {
-            let next = commands.try_recv().ok().or_else(|| commands.recv_timeout(self.patience(began)?).ok());
+            let next = match commands.try_recv() {
+                Ok(command) => Some(command),
+                Err(_) => self.patience(began).and_then(|patience| {
+                    self.write_full_blocks();
+                    commands.recv_timeout(patience).ok()
+                }),
+            };
             let Some(command) = next else { return };
             self.take(command);
+        }
+    }
+
+    /// Gives the disk what is there, so that only the rest is written before the sync.
+    fn write_full_blocks(&mut self) {
+        let (at, blocks) = self.group.full_blocks();
+        if blocks.len() < WORTH_WRITING {
+            return;
+        }
+        // What fails is written again before the sync, and that failure counts.
+        if self.open.as_mut().is_some_and(|open| open.write(at, blocks).is_ok()) {
+            self.group.full_blocks_written();
         }
     }
 
@@ -205,7 +226,7 @@ impl Writer<'_> {
         let Some(open) = self.open.as_mut().filter(|_| !self.waiting.is_empty()) else { return };
         metrics::histogram!("yingku_segment_group_objects").record(self.waiting.len() as f64);
         let (at, blocks) = self.group.blocks();
-        match open.write(at, blocks) {
+        match open.write(at, blocks).and_then(|()| open.sync()) {
             Ok(sync_time) => {
                 self.sync_time = (self.sync_time * 3 + sync_time) / 4;
                 self.crowd = self.waiting.len().max(self.crowd * 7 / 8);
