@@ -159,7 +159,8 @@ pub struct Customer {
     /// Whether its users are told how many reports are hidden from them because they are of VIP patients or restricted
     /// (D-P23). Default false.
     pub restricted_count: bool,
-    /// Whether its users may open and save report files and attachments themselves: `allowed` (default) or `denied`.
+    /// Whether its users may open and save files themselves (reports, documents, attachments, videos, image objects): `allowed`
+    /// (default), or `denied`: pages, pictures and what plays in a page are all they get.
     pub download: Permission,
     /// Whether its users may print pages: `allowed` (default) or `denied`.
     pub print: Permission,

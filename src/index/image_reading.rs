@@ -69,6 +69,11 @@ impl StoredInstance {
     pub fn length(&self) -> u64 {
         self.place.length
     }
+
+    /// Whether it has pixels.
+    pub fn has_pixels(&self) -> bool {
+        self.pixel_data_offset.is_some()
+    }
 }
 
 /// A study that a session may perhaps see.

@@ -43,7 +43,8 @@ impl Archive {
         Ok(found.into_iter().filter(|attachment| shows(session, attachment)).collect())
     }
 
-    /// One attachment of an exam that the session may see.
+    /// One attachment of an exam that the session may see. A kind that no page shows is always taken along;
+    /// [`Error::Denied`] when the session may only look.
     pub async fn viewed_attachment(
         &self,
         viewer: &Viewer,
@@ -55,6 +56,10 @@ impl Archive {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
         let found = attachments::get(&self.index, &entry, attachment_pk).await?;
         let attachment = found.filter(|attachment| shows(session, attachment)).ok_or(Error::NotFound)?;
+        let purpose = if attachment.media_type.is_inline() { purpose } else { AttachmentUse::Download };
+        if purpose == AttachmentUse::Download && !session.scope.download.is_allowed() {
+            return Err(Error::Denied);
+        }
         let target = format!("attachment:{attachment_pk}");
         let detail = json!({ "organization": entry.org_code, "kind": attachment.kind.as_str() });
         if purpose == AttachmentUse::Download {

@@ -1,6 +1,7 @@
 //! Documents that came as DICOM objects, for the pages: structured reports, encapsulated PDF and CDA, key images.
 //!
-//! Seen under the rules of the exam; they are words of a report, so ShowType 3 has none of them (D-P18).
+//! Seen under the rules of the exam; they are words of a report, so ShowType 3 has none of them (D-P18). What is no document
+//! is none here, whatever its number: images are looked at as pictures, and given away by DICOMweb alone.
 
 use std::collections::HashMap;
 
@@ -22,6 +23,8 @@ use crate::domain::criteria::ShowType;
 use crate::index::exam_details::{self, InstanceBytes};
 use crate::index::exam_pages::Entry;
 
+/// What a series of documents is called.
+const DOCUMENT: &str = "document";
 /// Most key object selections that are read for one exam.
 const MOST_KEY_OBJECTS: i64 = 50;
 /// Most images that one report's links are looked up for.
@@ -36,6 +39,8 @@ pub struct ViewedDocument {
     pub form: DocumentForm,
     /// Instances that it points at: SOP Instance UID and row.
     pub links: Vec<(String, i64)>,
+    /// Whether the session may take it along.
+    pub may_keep: bool,
 }
 
 /// What a document is.
@@ -87,6 +92,7 @@ impl Archive {
             self.document_instance(viewer, session, remote_addr, (observation_uid, instance_pk)).await?;
         let file = self.whole_file(viewer, &instance).await?;
         let limits = self.documents.config().clone();
+        let may_keep = may_keep(session, EncapsulatedDocument::read(&file, &Charset::default()).as_ref());
         let (title, form) = self.documents.run(move || read_document(&file, &limits, meanings)).await?;
         let links = match &form {
             DocumentForm::Report(report) => {
@@ -95,7 +101,7 @@ impl Archive {
             }
             _ => Vec::new(),
         };
-        Ok(ViewedDocument { title, form, links })
+        Ok(ViewedDocument { title, form, links, may_keep })
     }
 
     /// A picture of one page (1 is the first) of an encapsulated PDF.
@@ -117,6 +123,7 @@ impl Archive {
     }
 
     /// A document's own bytes and its media type; every download is recorded. A structured report is its DICOM file.
+    /// [`Error::Denied`] when the session may look at it only.
     pub async fn download_document(
         &self,
         viewer: &Viewer,
@@ -126,10 +133,14 @@ impl Archive {
     ) -> Result<(&'static str, Bytes), Error> {
         let (entry, instance) = self.document_instance(viewer, session, remote_addr, key).await?;
         let file = self.whole_file(viewer, &instance).await?;
+        let document = EncapsulatedDocument::read(&file, &Charset::default());
+        if !may_keep(session, document.as_ref()) {
+            return Err(Error::Denied);
+        }
         let target = format!("instance:{}", instance.pk);
         let detail = json!({ "organization": entry.org_code });
         self.record_view(session, remote_addr, "download_document", target, detail).await?;
-        Ok(match EncapsulatedDocument::read(&file, &Charset::default()) {
+        Ok(match document {
             Some(document) if document.is_pdf(&file) => ("application/pdf", file.slice(document.range)),
             Some(document) if document.is_xml() => ("application/xml", file.slice(document.range)),
             Some(document) => ("application/octet-stream", file.slice(document.range)),
@@ -201,8 +212,16 @@ impl Archive {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
         let found = exam_details::instance_of(&self.index, &entry, instance_pk).await?;
         let shown = session.scope.show_type != ShowType::DataOnly;
-        let found = found.filter(|instance| shown && !instance.place.key.is_empty());
-        Ok((entry, found.ok_or(Error::NotFound)?))
+        let is_shown = |instance: &InstanceBytes| shown && instance.kind == DOCUMENT && !instance.place.key.is_empty();
+        Ok((entry, found.filter(is_shown).ok_or(Error::NotFound)?))
+    }
+}
+
+/// Whether the session may take a document along: what is encapsulated like a report's file, the object like an image.
+fn may_keep(session: &Session, encapsulated: Option<&EncapsulatedDocument>) -> bool {
+    match encapsulated {
+        Some(_) => session.scope.download.is_allowed(),
+        None => session.scope.may_keep_images(),
     }
 }
 

@@ -49,7 +49,23 @@ impl Archive {
         Ok(exam_details::videos_of(&self.index, entry, MOST_VIDEOS).await?)
     }
 
-    /// A video of an exam that the session may see.
+    /// What a page says of a video of an exam that [`Archive::view_exam`] gave: whether it is here, and plays.
+    pub async fn exam_video(&self, viewer: &Viewer, entry: &Entry, instance_pk: i64) -> Result<Arc<Video>, Error> {
+        let instance = exam_details::instance_of(&self.index, entry, instance_pk).await?.ok_or(Error::NotFound)?;
+        if instance.place.key.is_empty() {
+            return Err(Error::NotFound);
+        }
+        let key = (instance.pk, instance.content_hash.clone());
+        let video = viewer.video(key, self.find_video(&instance)).await?;
+        // The file may have been moved since; what is in it has not.
+        if video.place == instance.place {
+            return Ok(video);
+        }
+        Ok(Arc::new(Video { place: instance.place, ..Video::clone(&video) }))
+    }
+
+    /// A video of an exam that the session may see. One that browsers do not play is always taken along, and every
+    /// download is recorded; [`Error::Denied`] when the session may only look.
     pub async fn viewed_video(
         &self,
         viewer: &Viewer,
@@ -59,22 +75,16 @@ impl Archive {
         purpose: AttachmentUse,
     ) -> Result<Arc<Video>, Error> {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
-        let instance = exam_details::instance_of(&self.index, &entry, instance_pk).await?.ok_or(Error::NotFound)?;
-        if instance.place.key.is_empty() {
-            return Err(Error::NotFound);
-        }
-        if purpose == AttachmentUse::Download {
+        let video = self.exam_video(viewer, &entry, instance_pk).await?;
+        if purpose == AttachmentUse::Download || !video.plays {
+            if !session.scope.may_keep_images() {
+                return Err(Error::Denied);
+            }
             let detail = json!({ "organization": entry.org_code });
             let target = format!("instance:{instance_pk}");
             self.record_view(session, remote_addr, "download_video", target, detail).await?;
         }
-        let key = (instance.pk, instance.content_hash.clone());
-        let video = viewer.video(key, self.find_video(&instance)).await?;
-        // The file may have been moved since; what is in it has not.
-        if video.place == instance.place {
-            return Ok(video);
-        }
-        Ok(Arc::new(Video { place: instance.place, ..Video::clone(&video) }))
+        Ok(video)
     }
 
     /// Bytes of a video; the range counts from the stream's first byte.

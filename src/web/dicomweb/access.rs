@@ -85,11 +85,17 @@ pub(super) struct Caller {
 impl Caller {
     /// Refuses objects to those who may look at images and not keep them.
     pub(super) fn check_may_keep(&self) -> Result<(), Problem> {
+        match self.may_keep() {
+            true => Ok(()),
+            false => Err(Problem::new(StatusCode::FORBIDDEN, "Objects are not given to this session.")),
+        }
+    }
+
+    /// Whether it may keep objects.
+    pub(super) fn may_keep(&self) -> bool {
         match &self.reader {
-            ImageReader::Session { session, .. } if !session.scope.may_keep_images() => {
-                Err(Problem::new(StatusCode::FORBIDDEN, "Objects are not given to this session."))
-            }
-            ImageReader::Session { .. } | ImageReader::System { .. } => Ok(()),
+            ImageReader::Session { session, .. } => session.scope.may_keep_images(),
+            ImageReader::System { .. } => true,
         }
     }
 }

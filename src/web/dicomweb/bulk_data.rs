@@ -11,6 +11,7 @@ use super::multipart::{self, Part};
 use super::negotiation::accepted;
 use super::problem::Problem;
 use super::request::{ImagePath, Parameters};
+use crate::archive::images::image_access::StoredInstance;
 use crate::archive::images::read_metadata::BulkData;
 use crate::archive::images::read_object::Segment;
 
@@ -26,6 +27,9 @@ pub(super) async fn retrieve(
     let instances = inner.archive.read_instances(&inner.access, &caller.reader, &path.uids()?, "bulk data").await?;
     let instance = instances.into_iter().next().ok_or_else(Problem::not_found)?;
     let at = path.path.unwrap_or_default();
+    if is_content(&instance, &at) {
+        caller.check_may_keep()?;
+    }
     let content = match inner.archive.bulk_data(&inner.access, &instance, &at).await? {
         BulkData::Stored(part) => Segment::Stored(part),
         BulkData::Bytes(bytes) => Segment::Bytes(bytes),
@@ -46,4 +50,11 @@ pub(super) async fn retrieve(
         }
     }
     Err(Problem::not_acceptable("Values are given as application/octet-stream."))
+}
+
+/// Whether the value is what the object is for: a document, a curve. Pixels are looked at, and the tables beside them and
+/// what a presentation state holds only say how.
+fn is_content(instance: &StoredInstance, at: &str) -> bool {
+    let says_how = instance.kind == "presentation" || at.starts_with("7FE0");
+    !instance.has_pixels() && !says_how
 }

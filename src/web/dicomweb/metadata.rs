@@ -16,12 +16,14 @@ use super::problem::Problem;
 use super::request::{ImagePath, Parameters};
 use crate::archive::Error;
 use crate::archive::images::image_access::StoredInstance;
-use crate::dicom::model::DataSet;
+use crate::dicom::model::{DataSet, Value};
 use crate::dicom::{json, native_xml};
 use crate::web::viewer_files::accepts;
 
 /// (0008,3002).
 const AVAILABLE_TRANSFER_SYNTAX_UID: (u16, u16) = (0x0008, 0x3002);
+/// (0042,0011).
+const ENCAPSULATED_DOCUMENT: (u16, u16) = (0x0042, 0x0011);
 /// Instances whose metadata are sent together when they are ready together.
 const TOGETHER: usize = 64;
 
@@ -69,7 +71,7 @@ async fn as_json(
     caller: Caller,
     instances: Vec<StoredInstance>,
 ) -> Result<Response, Problem> {
-    let models = models(inner, instances).await?;
+    let models = models(inner, &caller, instances).await?;
     let mut is_first = true;
     let items = models.map_ok(move |(instance, set)| {
         let mut out = vec![if is_first { b'[' } else { b',' }];
@@ -88,7 +90,7 @@ async fn as_json(
 }
 
 async fn as_xml(inner: &Inner, caller: Caller, instances: Vec<StoredInstance>) -> Result<Response, Problem> {
-    let models = models(inner, instances).await?;
+    let models = models(inner, &caller, instances).await?;
     let boundary = boundary();
     let content_type = multipart::content_type(native_xml::MEDIA_TYPE, &boundary);
     let end = tail(&boundary);
@@ -111,13 +113,18 @@ fn bulk_root(caller: &Caller, instance: &StoredInstance) -> String {
 type Models = BoxStream<'static, Result<(StoredInstance, DataSet), Error>>;
 
 /// The attributes of all instances; the first is read now, so that its error can still be the answer.
-async fn models(inner: &Inner, instances: Vec<StoredInstance>) -> Result<Models, Problem> {
+async fn models(inner: &Inner, caller: &Caller, instances: Vec<StoredInstance>) -> Result<Models, Problem> {
     let mut models = inner.archive.stream_models(&inner.access, instances);
     let first = models.next().await.ok_or_else(Problem::not_found)??;
     let models = stream::once(async { Ok(first) }).chain(models);
     // Viewers ask for frames as they are stored when they can decode them, so they have to know how.
-    let with_syntax = |(instance, set): (StoredInstance, std::sync::Arc<DataSet>)| {
+    let may_keep = caller.may_keep();
+    let with_syntax = move |(instance, set): (StoredInstance, std::sync::Arc<DataSet>)| {
         let mut set = DataSet::clone(&set);
+        // A short one would stand here whole.
+        if !may_keep && set.get(ENCAPSULATED_DOCUMENT).is_some() {
+            set.put(ENCAPSULATED_DOCUMENT, b"OB", Value::Empty);
+        }
         set.put_text(AVAILABLE_TRANSFER_SYNTAX_UID, b"UI", instance.transfer_syntax_uid.clone());
         (instance, set)
     };

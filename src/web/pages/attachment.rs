@@ -40,17 +40,15 @@ pub(super) async fn show(
         Err(response) => return *response,
     };
     let Ok(attachment) = attachment.parse::<i64>() else { return pages.failed(&Error::NotFound) };
-    let download = query.download == "1";
-    if download && !session.scope.download.is_allowed() {
-        return not_permitted(&pages);
-    }
-    let purpose = if download { AttachmentUse::Download } else { AttachmentUse::Look };
+    let purpose = if query.download == "1" { AttachmentUse::Download } else { AttachmentUse::Look };
     let (client, archive) = (peer.ip().to_string(), &pages.archive);
     let found = archive.viewed_attachment(&pages.viewer, &session, &client, (&exam, attachment), purpose).await;
     let attachment = match found {
         Ok(attachment) => attachment,
+        Err(Error::Denied) => return not_permitted(&pages),
         Err(error) => return pages.failed(&error),
     };
+    let download = purpose == AttachmentUse::Download || !attachment.media_type.is_inline();
     let length = attachment.place.length;
     let wanted = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let (status, range) = match wanted.map(|text| range_of(text, length)) {
@@ -74,7 +72,7 @@ fn response(
     body: Body,
 ) -> Response {
     let kind = attachment.media_type;
-    let shown = if kind.is_inline() && !download { "inline" } else { "attachment" };
+    let shown = if download { "attachment" } else { "inline" };
     let disposition =
         format!("{shown}; filename=\"{}-{}.{}\"", attachment.kind.as_str(), attachment.pk, kind.extension());
     let policy = if kind.as_str() == "application/pdf" { PDF_POLICY } else { POLICY };

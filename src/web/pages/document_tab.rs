@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::extract::{Path, Query};
+use super::files::not_permitted;
 use super::images_tab::Control;
 use super::state::{PagesState, Peer};
 use super::text;
@@ -79,7 +80,7 @@ impl DocumentTab {
             }
             Err(error) => return Err(error),
         };
-        tab.original = Some(format!("{root}/original"));
+        tab.original = document.may_keep.then(|| format!("{root}/original"));
         tab.title = document.title.clone();
         match &document.form {
             DocumentForm::Report(report) => tab.show_report(exam_root, report, &document.links),
@@ -223,6 +224,7 @@ pub(super) async fn original(
     let found = pages.archive.download_document(&pages.viewer, &session, &client, (&exam, instance)).await;
     let (media_type, bytes) = match found {
         Ok(found) => found,
+        Err(Error::Denied) => return not_permitted(&pages),
         Err(error) => return pages.failed(&error),
     };
     let (extension, is_pdf) = match media_type {
@@ -288,7 +290,8 @@ impl DocumentTab {
         ];
         let list = [(7, words()), (8, words())];
         let tab = |form| {
-            let found = ViewedDocument { title: words(), form, links: vec![("2.25.1".to_owned(), 5)] };
+            let links = vec![("2.25.1".to_owned(), 5)];
+            let found = ViewedDocument { title: words(), form, links, may_keep: true };
             Self::new("/e", &list, 1, Ok(found))
         };
         forms.into_iter().filter_map(|form| tab(form).ok()).collect()

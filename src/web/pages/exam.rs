@@ -12,7 +12,6 @@ use super::images_tab::{ImagesTab, View};
 use super::state::{Inner, PagesState, Peer, framed};
 use super::video_tab::{VideoItem, VideoState, image_series};
 use super::waveform_tab::WaveformTab;
-use crate::archive::images::read_attachment::AttachmentUse;
 use crate::archive::images::read_video::VideoRow;
 use crate::archive::pages::list_exams::EntryKind;
 use crate::archive::pages::open_link::Session;
@@ -215,15 +214,13 @@ async fn content(
         Some(Tab::Video) => {
             let mut items = Vec::new();
             for (number, row) in (1..).zip(videos) {
-                let key = (found.entry.observation_uid.as_str(), row.pk);
-                let purpose = AttachmentUse::Look;
-                let state = match pages.archive.viewed_video(&pages.viewer, session, client, key, purpose).await {
+                let state = match pages.archive.exam_video(&pages.viewer, &found.entry, row.pk).await {
                     Ok(video) if video.plays => VideoState::Plays,
                     Ok(_) => VideoState::OnlyDownload,
                     Err(Error::NotFound | Error::Invalid(_) | Error::TooLarge { .. }) => VideoState::Missing,
                     Err(error) => return Err(error),
                 };
-                items.push(VideoItem::new(exam_root, number, row, state));
+                items.push(VideoItem::new(exam_root, number, row, state).offered(&session.scope));
             }
             Content::Videos(items)
         }

@@ -7,11 +7,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::extract::{Path, Query};
+use super::files::not_permitted;
 use super::state::{PagesState, Peer};
 use crate::archive::Error;
 use crate::archive::images::read_attachment::AttachmentUse;
 use crate::archive::images::read_video::VideoRow;
 use crate::archive::pages::view_exam::{ExamView, SeriesRow};
+use crate::domain::scope::SessionScope;
 use crate::web::byte_range::{Wanted, range_of};
 
 const POLICY: &str = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox";
@@ -22,6 +24,8 @@ pub(super) struct VideoItem {
     pub(super) label: String,
     pub(super) href: String,
     pub(super) state: VideoState,
+    /// Whether it may be saved.
+    pub(super) download: bool,
 }
 
 /// What can be done with a film.
@@ -38,7 +42,13 @@ pub(super) enum VideoState {
 impl VideoItem {
     pub(super) fn new(exam_root: &str, number: usize, row: &VideoRow, state: VideoState) -> Self {
         let name = if row.description.is_empty() { String::new() } else { format!(" · {}", row.description) };
-        Self { label: format!("视频 {number}{name}"), href: format!("{exam_root}/video/{}", row.pk), state }
+        let (label, href) = (format!("视频 {number}{name}"), format!("{exam_root}/video/{}", row.pk));
+        Self { label, href, state, download: false }
+    }
+
+    /// Offers to save it where it is here and `scope` lets its session keep it.
+    pub(super) fn offered(self, scope: &SessionScope) -> Self {
+        Self { download: scope.may_keep_images() && self.state != VideoState::Missing, ..self }
     }
 }
 
@@ -69,14 +79,15 @@ pub(super) async fn show(
         Err(response) => return *response,
     };
     let Ok(instance) = instance.parse::<i64>() else { return pages.failed(&Error::NotFound) };
-    let download = query.download == "1";
-    let purpose = if download { AttachmentUse::Download } else { AttachmentUse::Look };
+    let purpose = if query.download == "1" { AttachmentUse::Download } else { AttachmentUse::Look };
     let (client, archive) = (peer.ip().to_string(), &pages.archive);
     let found = archive.viewed_video(&pages.viewer, &session, &client, (&exam, instance), purpose).await;
     let video = match found {
         Ok(video) => video,
+        Err(Error::Denied) => return not_permitted(&pages),
         Err(error) => return pages.failed(&error),
     };
+    let download = purpose == AttachmentUse::Download || !video.plays;
     let length = video.length;
     let wanted = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let (status, range) = match wanted.map(|text| range_of(text, length)) {
@@ -91,7 +102,7 @@ pub(super) async fn show(
         Ok(bytes) => Body::from_stream(bytes),
         Err(error) => return pages.failed(&error),
     };
-    let shown = if video.plays && !download { "inline" } else { "attachment" };
+    let shown = if download { "attachment" } else { "inline" };
     let mut texts = vec![
         (header::CONTENT_DISPOSITION, format!("{shown}; filename=\"video-{instance}.{}\"", video.extension)),
         (header::CONTENT_LENGTH, (range.end - range.start).to_string()),
@@ -120,6 +131,8 @@ impl VideoItem {
     pub(super) fn samples(text: &str) -> Vec<Self> {
         let row = VideoRow { pk: 5, series_pk: 1, description: text.to_owned(), frames: 9, offline: false };
         let states = [VideoState::Plays, VideoState::OnlyDownload, VideoState::Missing];
-        states.iter().zip(1..).map(|(state, number)| Self::new("/e", number, &row, *state)).collect()
+        let item = |(state, number): (&VideoState, usize)| Self::new("/e", number, &row, *state);
+        let items = states.iter().zip(1..).map(item);
+        items.flat_map(|item| [Self { download: true, ..item.clone() }, item]).collect()
     }
 }

@@ -290,6 +290,7 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
         "浏览器不支持该视频的编码方式，请下载后播放。",
         "Browsers cannot play the coding of this video; download it to play it.",
     ),
+    ("浏览器不支持该视频的编码方式。", "Browsers cannot play the coding of this video."),
     ("该视频当前无法读取。", "This video cannot be read at present."),
     ("引用影像", "Referenced image"),
     ("该文档无法在线显示。", "This document cannot be shown here."),

@@ -2,8 +2,9 @@
 
 use yingku::archive::images::store_attachment::AttachmentOutcome;
 use yingku::domain::attachment::{AttachmentKind, AttachmentType};
+use yingku::domain::customer::{Customer, Permission};
 
-use super::world::{Exam, World, link};
+use super::world::{Exam, World, customer, link};
 
 const ACCESSION: (&str, &str) = ("AccessionNumber", "A0001");
 
@@ -71,6 +72,27 @@ async fn a_film_is_sent_by_ranges_and_xml_never_as_a_page() {
     assert!(answer.header("content-disposition").starts_with("attachment"));
     assert!(answer.header("content-security-policy").contains("sandbox"));
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'view_attachment'").await, 0);
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'download_attachment'").await, 1);
+}
+
+#[tokio::test]
+async fn what_no_page_shows_is_a_download_and_refused_where_there_are_none() {
+    const JPEG: &str = "SELECT id AS n FROM attachment WHERE media_type = 'image/jpeg'";
+    const XML: &str = "SELECT id AS n FROM attachment WHERE media_type = 'application/xml'";
+    let world = World::for_customer(Customer { download: Permission::Denied, ..customer() }).await;
+    world.exam(Exam::new(1)).await;
+    let exam = world.open("ClinicExam", &[ACCESSION]).await;
+    attach(&world, AttachmentKind::Ecg, AttachmentType::Jpeg, b"\xFF\xD8\xFFpicture").await;
+    attach(&world, AttachmentKind::Ecg, AttachmentType::Xml, b"<AnnotatedECG/>").await;
+    for (sql, status) in [(JPEG, 200), (XML, 403)] {
+        let pk = world.count(sql).await;
+        assert_eq!(world.get(&format!("{exam}/attachment/{pk}")).await.status, status);
+        assert_eq!(world.get(&format!("{exam}/attachment/{pk}?download=1")).await.status, 403);
+    }
+    assert!(!world.get(&format!("{exam}?tab=attachments")).await.text().contains("download=1"));
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'view_attachment'").await, 1);
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'download_attachment'").await, 0);
 }
 
 #[tokio::test]

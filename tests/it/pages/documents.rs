@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use yingku::demo;
-use yingku::domain::customer::Customer;
+use yingku::domain::customer::{Customer, Permission};
 
 use super::world::{Exam, NOW_S, World, customer};
 use crate::harness::{Package, python_script, run, tool};
@@ -148,11 +148,68 @@ async fn a_video_is_given_by_ranges_over_all_its_fragments() {
         assert_eq!(objects.world.get_with(address, "range", "bytes=99999999-").await.status, 416);
     }
     let raw = addresses(&page, "href=\"").into_iter().rfind(|href| href.contains("/video/")).unwrap();
-    let raw = objects.world.get(&raw).await;
-    assert_eq!((raw.status, raw.header("content-type")), (200, "video/h265"));
-    assert!(raw.header("content-disposition").starts_with("attachment"));
     let recorded = "SELECT COUNT(*) AS n FROM audit WHERE action = 'download_video'";
-    assert_eq!(objects.world.count(recorded).await, 1);
+    assert_eq!(objects.world.count(recorded).await, 0, "the page and what plays in it are looks");
+    // What no browser plays is saved, whatever the address says.
+    for (address, count) in [(raw.as_str(), 1), (raw.trim_end_matches("?download=1"), 2)] {
+        let raw = objects.world.get(address).await;
+        assert_eq!((raw.status, raw.header("content-type")), (200, "video/h265"));
+        assert!(raw.header("content-disposition").starts_with("attachment"));
+        assert_eq!(objects.world.count(recorded).await, count);
+    }
+}
+
+/// The exam as a visitor with its printed code sees it.
+async fn visited(world: &World) -> String {
+    let sql = "INSERT INTO qr_link (id, exam_report_pk, created_at) VALUES ('abcdefghijklmnopqrstuvwxy4', 1, 0)";
+    world.execute(sql, vec![]).await;
+    world.post("/q/abcdefghijklmnopqrstuvwxy4", "factor=0019").await.header("location").to_owned()
+}
+
+#[tokio::test]
+async fn who_may_only_look_takes_no_object_along_and_an_image_is_nobodys_document() {
+    const REPORT: &str = "SELECT id AS n FROM instance WHERE sop_instance_uid = '2.25.8802'";
+    const PDF: &str = "SELECT id AS n FROM instance WHERE sop_instance_uid = '2.25.8804'";
+    const MP4: &str = "SELECT id AS n FROM instance WHERE sop_instance_uid = '2.25.8807'";
+    const HEVC: &str = "SELECT id AS n FROM instance WHERE sop_instance_uid = '2.25.8809'";
+    const SLICE: &str = "SELECT i.id AS n FROM instance i JOIN series r ON r.id = i.series_pk WHERE r.kind = 'image'";
+    let denied = Customer { download: Permission::Denied, ..customer() };
+    // A document is like a report's file, which a visitor has on paper; an object is not.
+    for (customer, is_visitor, pdf, object) in
+        [(customer(), false, 200, 200), (customer(), true, 200, 403), (denied, false, 403, 403)]
+    {
+        let objects = Objects::with(customer, &["report.dcm", "pdf.dcm", "mp4.dcm", "raw.dcm"], &[]).await;
+        let world = &objects.world;
+        let exam = if is_visitor { visited(world).await } else { objects.exam.clone() };
+        let status = async |sql, address: fn(i64) -> String| {
+            let pk = world.count(sql).await;
+            world.get(&format!("{exam}/{}", address(pk))).await.status
+        };
+        assert_eq!(status(SLICE, |pk| format!("frame/{pk}/1.jpg")).await, 200);
+        assert_eq!(status(SLICE, |pk| format!("document/{pk}/original")).await, 404);
+        assert_eq!(status(MP4, |pk| format!("document/{pk}/original")).await, 404);
+        assert_eq!(status(PDF, |pk| format!("document/{pk}/page/1.png")).await, 200);
+        assert_eq!(status(PDF, |pk| format!("document/{pk}/original")).await, pdf);
+        assert_eq!(status(REPORT, |pk| format!("document/{pk}/original")).await, object);
+        assert_eq!(status(MP4, |pk| format!("video/{pk}")).await, 200, "it plays in the page");
+        assert_eq!(status(MP4, |pk| format!("video/{pk}?download=1")).await, object);
+        assert_eq!(status(HEVC, |pk| format!("video/{pk}")).await, object);
+        // One document after the other: the report, then the PDF.
+        for (tab, expected) in [("documents&s=1", object), ("documents&s=2", pdf), ("video", object)] {
+            let page = world.get(&format!("{exam}?tab={tab}")).await.text();
+            assert_eq!(page.contains("download=1"), expected == 200, "{tab}: {page}");
+        }
+        let root = exam.split("/exam/").next().unwrap();
+        let instance = format!("{root}/dicom-web/studies/2.25.8800/series/2.25.8800.4/instances/2.25.8804");
+        let document = world.get(&format!("{instance}/bulkdata/00420011?accept=application/octet-stream")).await;
+        assert_eq!(document.status, object, "{}", document.text());
+        let metadata = world.get(&format!("{instance}/metadata?accept=application/dicom%2Bjson")).await.text();
+        let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+        assert_eq!(metadata[0]["00420011"].get("InlineBinary").is_some(), object == 200, "{metadata}");
+        let recorded = "SELECT COUNT(*) AS n FROM audit WHERE action IN ('download_document', 'download_video')";
+        let expected = [pdf, object, object, object].iter().filter(|status| **status == 200).count();
+        assert_eq!(world.count(recorded).await, expected as i64);
+    }
 }
 
 #[tokio::test]

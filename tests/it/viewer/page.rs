@@ -163,6 +163,9 @@ async fn gives_frames_and_no_objects(world: &World, exam: &str) {
     assert_eq!(answer.status, 403);
     let frame = format!("{series}/instances/2.25.7000.1.1/frames/1?accept=application/octet-stream");
     assert_eq!(world.get(&frame).await.body.len(), 256 * 256 * 2);
+    let pk = world.count("SELECT MIN(id) AS n FROM instance").await;
+    assert_eq!(world.get(&format!("{exam}/frame/{pk}/1.jpg")).await.status, 200);
+    assert_eq!(world.get(&format!("{exam}/document/{pk}/original")).await.status, 404, "an image is no document");
 }
 
 #[tokio::test]
