@@ -40,6 +40,8 @@ pub enum Confidentiality {
     Everything,
     /// No studies of an exam that is restricted, of a VIP, or withdrawn (D-R18, D-R22).
     SharedOnly,
+    /// No series of documents: no word of a report is to be seen (D-P18).
+    ImagesOnly,
 }
 
 /// One patient, study, series or instance that fits.

@@ -1,7 +1,7 @@
 //! Reading stored objects from outside: whose may be seen, what is kept ready, and what is recorded (RD-21).
 //!
-//! A system sees organisations; a page session sees the studies of the exams that its pages show, by the same conditions.
-//! What somebody may not see is not there. Reading a study is recorded once for each reader, kind of reading and a span
+//! A system sees organisations; a page session sees the studies of the exams that its pages show, by the same conditions,
+//! and one that is to see no word of a report no document in them (D-P18). What somebody may not see is not there. Reading a study is recorded once for each reader, kind of reading and a span
 //! of time, however many requests a viewer makes for it.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,9 @@ use crate::archive::pages::open_link::Session;
 use crate::archive::peers::find::{Confidentiality, Find, Found, Readable};
 use crate::archive::{Archive, Error};
 use crate::dicom::model::DataSet;
+use crate::dicom::sop_class::{self, SeriesKind};
 use crate::dicom::text::Charset;
+use crate::domain::criteria::ShowType;
 use crate::domain::query::attribute::tag;
 use crate::domain::scope::{Filter, Order, Paging, SortBy};
 use crate::domain::{Actor, ActorKind};
@@ -85,6 +87,14 @@ impl ImageReader {
             ImageReader::Session { session, .. } => session.id_hash.clone(),
         }
     }
+
+    /// Whether documents are among what it may read.
+    fn reads_documents(&self) -> bool {
+        match self {
+            ImageReader::System { .. } => true,
+            ImageReader::Session { session, .. } => session.scope.show_type != ShowType::DataOnly,
+        }
+    }
 }
 
 /// What reading needs beside the archive: limits, turns for drawing, and what was read lately. A cheap clone.
@@ -136,6 +146,9 @@ impl Archive {
         if found.len() as i64 > limit {
             return Err(Error::TooLarge { what: "the study", limit: format!("{limit} instances") });
         }
+        if !reader.reads_documents() {
+            found.retain(|instance| !is_document(instance));
+        }
         let mut known = BTreeSet::new();
         found.retain(|instance| known.insert(instance.sop_instance_uid.clone()));
         // What is upstream alone (RD-8) cannot be given, and a part of a study must not be taken for all of it.
@@ -186,9 +199,9 @@ impl Archive {
         let read = find.query.add_key(tag::STUDY_INSTANCE_UID, &uids.join("\\"));
         read.map_err(|error| Error::Invalid(error.to_string()))?;
         let organizations: BTreeSet<&String> = studies.iter().map(|study| &study.org_code).collect();
-        let readable = organizations
-            .into_iter()
-            .map(|org| Readable { org_code: org.clone(), confidentiality: Confidentiality::Everything });
+        let confidentiality =
+            if reader.reads_documents() { Confidentiality::Everything } else { Confidentiality::ImagesOnly };
+        let readable = organizations.into_iter().map(|org| Readable { org_code: org.clone(), confidentiality });
         find.readable = readable.collect();
         let mut found = self.find(find, offset, limit).await?;
         // The same UID may be there in an organisation whose exam the session does not see.
@@ -313,4 +326,11 @@ impl Archive {
         });
         Ok(written.await?)
     }
+}
+
+/// Whether an instance is a document. A film is none, whatever it is wrapped in (D-I5); an object among images is, when its
+/// SOP class is.
+fn is_document(instance: &StoredInstance) -> bool {
+    let of_class = || sop_class::kind(&instance.sop_class_uid, &instance.modality) == SeriesKind::Document;
+    instance.kind == "document" || (instance.kind != "film" && of_class())
 }

@@ -243,6 +243,11 @@ fn push_collected(select: &mut Select, tag: u32, matching: &Matching, driver: &D
 fn push_confidentiality(select: &mut Select, level: Level, confidentiality: Confidentiality) {
     match (confidentiality, has_study(level)) {
         (Confidentiality::Everything, _) => {}
+        (Confidentiality::ImagesOnly, _) => {
+            if level >= Level::Series {
+                select.push(" AND series.kind <> 'document'", vec![]);
+            }
+        }
         (Confidentiality::SharedOnly, true) => push_shared(select),
         (Confidentiality::SharedOnly, false) => {
             select.push(" AND EXISTS (SELECT 1 FROM study WHERE study.patient_pk = patient.id", vec![]);

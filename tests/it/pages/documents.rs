@@ -128,6 +128,34 @@ async fn documents_are_words_of_a_report_and_not_shown_with_images_alone() {
 }
 
 #[tokio::test]
+async fn by_dicomweb_a_session_for_images_alone_gets_no_document_either() {
+    for (show, all) in [("2", true), ("3", false)] {
+        let names = ["report.dcm", "pdf.dcm", "mp4.dcm"];
+        let objects = Objects::with(customer(), &names, &[("ShowType", show)]).await;
+        let root = format!("{}/dicom-web/studies", objects.exam.split("/exam/").next().unwrap());
+        let get = async |path: &str| objects.world.get(&format!("{root}{path}")).await;
+        let (study, json) = ("2.25.8800", "accept=application/dicom%2Bjson");
+        let metadata = get(&format!("/{study}/metadata?{json}")).await;
+        assert_eq!(metadata.status, 200);
+        let read: serde_json::Value = serde_json::from_str(&metadata.text()).unwrap();
+        assert_eq!(read.as_array().unwrap().len(), if all { 3 } else { 1 });
+        assert_eq!(metadata.text().contains("右肺上叶小结节"), all);
+        let zip = get(&format!("/{study}?accept=application/zip")).await;
+        let name = |uid: &str| zip.body.windows(uid.len()).any(|part| part == uid.as_bytes());
+        assert_eq!((zip.status, name("2.25.8802.dcm"), name("2.25.8804.dcm")), (200, all, all));
+        let pdf = format!("/{study}/series/2.25.8800.4/instances/2.25.8804");
+        for path in ["/bulkdata/00420011?accept=application/octet-stream", "/metadata", "?accept=application/dicom"] {
+            assert_eq!(get(&format!("{pdf}{path}")).await.status, if all { 200 } else { 404 }, "{path}");
+        }
+        for level in ["series", "instances"] {
+            let found: serde_json::Value =
+                serde_json::from_str(&get(&format!("/{study}/{level}?{json}")).await.text()).unwrap();
+            assert_eq!(found.as_array().unwrap().len(), if all { 3 } else { 1 }, "{level}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_video_is_given_by_ranges_over_all_its_fragments() {
     let objects = Objects::with(customer(), &["mp4.dcm", "pieces.dcm", "raw.dcm"], &[]).await;
     let film = std::fs::read(objects.path().join("film.bin")).unwrap();
