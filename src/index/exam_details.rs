@@ -12,8 +12,13 @@ use crate::params;
 
 /// Key Object Selection Document Storage.
 const KEY_OBJECT_SELECTION: &str = "1.2.840.10008.5.1.4.1.1.88.59";
-/// Last numbers of the transfer syntaxes of MPEG-2, H.264 and H.265, which end in .1 when they may be fragmented.
-const VIDEO_TRANSFER_SYNTAXES: [&str; 9] = ["100", "101", "102", "103", "104", "105", "106", "107", "108"];
+
+/// The transfer syntaxes of MPEG-2, H.264 and H.265, 100 to 108, which end in .1 when they may be fragmented.
+macro_rules! is_stream {
+    ($instance:literal) => {
+        concat!($instance, ".transfer_syntax_uid LIKE '1.2.840.10008.1.2.4.10_%'")
+    };
+}
 
 /// The texts of a report; absent ones are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,14 +69,23 @@ pub struct SeriesRow {
     pub kind: String,
     /// Series Description, or the protocol's name.
     pub description: String,
-    /// Number of instances.
+    /// Number of instances; a video's bit stream, which is no picture, counts nowhere here.
     pub instances: i64,
+    /// Those that have pixels.
+    pub pictures: i64,
     /// Those whose bytes only an upstream archive has.
     pub offline: i64,
     /// Number of frames over all instances.
     pub frames: i64,
     /// The instance that stands for the series.
     pub first_instance: i64,
+}
+
+impl SeriesRow {
+    /// Whether it is shown as images: videos whose pictures are no bit stream, such as endoscopy in JPEG, are too.
+    pub fn is_shown_as_images(&self) -> bool {
+        matches!(self.kind.as_str(), "image" | "video") && self.instances > 0
+    }
 }
 
 /// One instance of a series.
@@ -81,6 +95,8 @@ pub struct InstanceRow {
     pub pk: i64,
     /// Number of frames, at least 1.
     pub frames: i64,
+    /// Whether it has pixels.
+    pub is_picture: bool,
 }
 
 /// Where an instance's bytes are.
@@ -166,13 +182,23 @@ pub async fn report_text(index: &Index, entry: &Entry) -> Result<ReportText, Err
 
 /// The series of an entry's studies, in the order of their numbers.
 pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<SeriesRow>, Error> {
-    let mut select = Select::new(
+    let mut select = Select::new(concat!(
         "SELECT r.id AS pk, s.study_instance_uid, r.series_instance_uid, r.series_number, r.modality, r.kind, \
          CASE WHEN r.series_description = '' THEN r.protocol_name ELSE r.series_description END AS description, \
-         COUNT(i.id) AS instances, COUNT(i.offline_at) AS offline, CAST(SUM(i.number_of_frames) AS BIGINT) AS frames, MIN(i.id) AS any_instance, \
-         (SELECT f.id FROM instance f WHERE f.series_pk = r.id ORDER BY f.instance_number, f.id LIMIT 1) AS first_instance \
+         COUNT(CASE WHEN ",
+        is_stream!("i"),
+        " THEN NULL ELSE i.id END) AS instances, COUNT(CASE WHEN ",
+        is_stream!("i"),
+        " THEN NULL ELSE COALESCE(i.pixel_rows, i.pixel_data_offset) END) AS pictures, COUNT(CASE WHEN ",
+        is_stream!("i"),
+        " THEN NULL ELSE i.offline_at END) AS offline, CAST(SUM(CASE WHEN ",
+        is_stream!("i"),
+        " THEN 0 ELSE i.number_of_frames END) AS BIGINT) AS frames, MIN(i.id) AS any_instance, \
+         (SELECT f.id FROM instance f WHERE f.series_pk = r.id AND NOT ",
+        is_stream!("f"),
+        " ORDER BY f.instance_number, f.id LIMIT 1) AS first_instance \
          FROM series r JOIN study s ON s.id = r.study_pk JOIN instance i ON i.series_pk = r.id WHERE ",
-    );
+    ));
     push_studies(&mut select, entry);
     select.push(
         " GROUP BY r.id, s.study_instance_uid, r.series_instance_uid, r.series_number, r.modality, r.kind, r.series_description, r.protocol_name \
@@ -191,6 +217,7 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
                 kind: row.text("kind")?,
                 description: row.text("description")?,
                 instances: row.int("instances")?,
+                pictures: row.int("pictures")?,
                 offline: row.int("offline")?,
                 frames: row.int("frames")?,
                 first_instance: row.get::<Option<i64>>("first_instance")?.unwrap_or(row.int("any_instance")?),
@@ -199,12 +226,20 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
         .collect()
 }
 
-/// The instances of a series in the order of their numbers.
+/// The instances of a series in the order of their numbers, without video streams.
 pub async fn instances_of(index: &Index, series_pk: i64, limit: i64) -> Result<Vec<InstanceRow>, Error> {
-    let sql = "SELECT id, number_of_frames FROM instance WHERE series_pk = $1 \
-               ORDER BY COALESCE(instance_number, 2147483647), id LIMIT $2";
+    let sql = concat!(
+        "SELECT i.id, i.number_of_frames, COALESCE(i.pixel_rows, i.pixel_data_offset) AS pixels FROM instance i \
+         WHERE i.series_pk = $1 AND NOT ",
+        is_stream!("i"),
+        " ORDER BY COALESCE(i.instance_number, 2147483647), i.id LIMIT $2"
+    );
     let rows = index.query(sql, params![series_pk, limit]).await?;
-    rows.iter().map(|row| Ok(InstanceRow { pk: row.int("id")?, frames: row.int("number_of_frames")?.max(1) })).collect()
+    let read = |row: &Row| {
+        let is_picture = row.get::<Option<i64>>("pixels")?.is_some();
+        Ok(InstanceRow { pk: row.int("id")?, frames: row.int("number_of_frames")?.max(1), is_picture })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// An instance, when it belongs to one of the entry's studies.
@@ -234,7 +269,7 @@ pub struct VideoRow {
     pub offline: bool,
 }
 
-/// The videos of an entry's studies: by what they are, or by how their pixels are encoded.
+/// The videos of an entry's studies, whatever SOP class they have: how their pixels are encoded makes them one.
 pub async fn videos_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<VideoRow>, Error> {
     let mut select = Select::new(
         "SELECT i.id, i.series_pk, i.number_of_frames, i.offline_at, \
@@ -242,11 +277,7 @@ pub async fn videos_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<V
          FROM series r JOIN instance i ON i.series_pk = r.id WHERE ",
     );
     push_studies(&mut select, entry);
-    let syntaxes = VIDEO_TRANSFER_SYNTAXES.iter().flat_map(|number| {
-        let uid = format!("1.2.840.10008.1.2.4.{number}");
-        [crate::index::Value::from(format!("{uid}.1")), crate::index::Value::from(uid)]
-    });
-    select.push_in(" AND i.transfer_syntax_uid", syntaxes.collect());
+    select.push(concat!(" AND ", is_stream!("i")), params![]);
     select.push(
         " ORDER BY COALESCE(r.series_number, 999999), r.id, COALESCE(i.instance_number, 2147483647), i.id LIMIT ?",
         params![limit],

@@ -23,8 +23,9 @@ use crate::domain::criteria::ShowType;
 use crate::index::exam_details::{self, InstanceBytes};
 use crate::index::exam_pages::Entry;
 
-/// What a series of documents is called.
+/// What series of documents and of films are called.
 const DOCUMENT: &str = "document";
+const FILM: &str = "film";
 /// Most key object selections that are read for one exam.
 const MOST_KEY_OBJECTS: i64 = 50;
 /// Most images that one report's links are looked up for.
@@ -92,7 +93,7 @@ impl Archive {
             self.document_instance(viewer, session, remote_addr, (observation_uid, instance_pk)).await?;
         let file = self.whole_file(viewer, &instance).await?;
         let limits = self.documents.config().clone();
-        let may_keep = may_keep(session, EncapsulatedDocument::read(&file, &Charset::default()).as_ref());
+        let may_keep = may_keep(session, &instance, EncapsulatedDocument::read(&file, &Charset::default()).as_ref());
         let (title, form) = self.documents.run(move || read_document(&file, &limits, meanings)).await?;
         let links = match &form {
             DocumentForm::Report(report) => {
@@ -134,7 +135,7 @@ impl Archive {
         let (entry, instance) = self.document_instance(viewer, session, remote_addr, key).await?;
         let file = self.whole_file(viewer, &instance).await?;
         let document = EncapsulatedDocument::read(&file, &Charset::default());
-        if !may_keep(session, document.as_ref()) {
+        if !may_keep(session, &instance, document.as_ref()) {
             return Err(Error::Denied);
         }
         let target = format!("instance:{}", instance.pk);
@@ -211,17 +212,22 @@ impl Archive {
     ) -> Result<(Entry, InstanceBytes), Error> {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
         let found = exam_details::instance_of(&self.index, &entry, instance_pk).await?;
-        let shown = session.scope.show_type != ShowType::DataOnly;
-        let is_shown = |instance: &InstanceBytes| shown && instance.kind == DOCUMENT && !instance.place.key.is_empty();
-        Ok((entry, found.filter(is_shown).ok_or(Error::NotFound)?))
+        let is_shown = |instance: &InstanceBytes| match instance.kind.as_str() {
+            DOCUMENT => session.scope.show_type != ShowType::DataOnly,
+            // One that came as a PDF is read as one and stays a film (D-I5).
+            FILM => instance.pixel_data_offset.is_none(),
+            _ => false,
+        };
+        let found = found.filter(|instance| is_shown(instance) && !instance.place.key.is_empty());
+        Ok((entry, found.ok_or(Error::NotFound)?))
     }
 }
 
-/// Whether the session may take a document along: what is encapsulated like a report's file, the object like an image.
-fn may_keep(session: &Session, encapsulated: Option<&EncapsulatedDocument>) -> bool {
+/// Whether the session may take a document along: what is encapsulated like a report's file, films and objects like images.
+fn may_keep(session: &Session, instance: &InstanceBytes, encapsulated: Option<&EncapsulatedDocument>) -> bool {
     match encapsulated {
-        Some(_) => session.scope.download.is_allowed(),
-        None => session.scope.may_keep_images(),
+        Some(_) if instance.kind == DOCUMENT => session.scope.download.is_allowed(),
+        _ => session.scope.may_keep_images(),
     }
 }
 

@@ -43,6 +43,18 @@ pub struct ExamView {
     pub attachments: Vec<Attachment>,
 }
 
+impl ExamView {
+    /// The series that are shown as images.
+    pub fn image_series(&self) -> impl Iterator<Item = &SeriesRow> {
+        self.series.iter().filter(|series| series.is_shown_as_images())
+    }
+
+    /// The series of one kind.
+    pub fn series_of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a SeriesRow> {
+        self.series.iter().filter(move |series| series.kind == kind)
+    }
+}
+
 impl Archive {
     /// One exam, when the session may see it.
     pub async fn view_exam(
@@ -81,7 +93,7 @@ impl Archive {
         self.recognised_items().mark(&self.dictionaries(), &examined)
     }
 
-    /// The instances of a series of an exam that [`Archive::view_exam`] gave.
+    /// The instances of a series of an exam that [`Archive::view_exam`] gave, without video streams.
     pub async fn series_instances(&self, series: &SeriesRow) -> Result<Vec<InstanceRow>, Error> {
         Ok(exam_details::instances_of(&self.index, series.pk, MOST_INSTANCES).await?)
     }

@@ -8,9 +8,10 @@ use super::document_tab::DocumentTab;
 use super::exam_aside::{Aside, AsideQuery};
 use super::exam_page::{Content, ExamHeader, ExamPage, ReportTab, Tab};
 use super::extract::{Path, Query};
+use super::film_tab;
 use super::images_tab::{ImagesTab, View};
 use super::state::{Inner, PagesState, Peer, framed};
-use super::video_tab::{VideoItem, VideoState, image_series};
+use super::video_tab::{VideoItem, VideoState};
 use super::waveform_tab::WaveformTab;
 use crate::archive::images::read_video::VideoRow;
 use crate::archive::pages::list_exams::EntryKind;
@@ -83,7 +84,7 @@ async fn gone(pages: &Inner, session: &Session, exam: &str, error: &Error) -> Re
 
 /// The tabs that have something to show; with ShowType 3 no word of the report (D-P18).
 fn tabs_of(found: &ExamView, videos: &[VideoRow], show_type: ShowType) -> Vec<Tab> {
-    let has = |kind: &str| found.series.iter().any(|series| series.kind == kind);
+    let has = |kind: &str| found.series_of_kind(kind).next().is_some();
     let mut tabs = Vec::new();
     if show_type != ShowType::DataOnly {
         match found.entry.kind {
@@ -92,7 +93,7 @@ fn tabs_of(found: &ExamView, videos: &[VideoRow], show_type: ShowType) -> Vec<Ta
             EntryKind::Study => {}
         }
     }
-    if !image_series(found, videos).is_empty() {
+    if found.image_series().next().is_some() {
         tabs.push(Tab::Images);
     }
     if has("film") {
@@ -172,7 +173,6 @@ async fn content(
     exam_root: &str,
     view: &View,
 ) -> Result<Content, Error> {
-    let of_kind = |kind: &str| found.series.iter().filter(|series| series.kind == kind).collect::<Vec<&SeriesRow>>();
     Ok(match tab {
         None => Content::Nothing,
         Some(Tab::Report) => {
@@ -183,18 +183,19 @@ async fn content(
         Some(Tab::Lab) => Content::lab(found, exam_root),
         Some(Tab::Request) => Content::request(found, exam_root, session.scope.download),
         Some(Tab::Attachments) => Content::attachments(found, exam_root, session.scope.download),
-        Some(tab @ (Tab::Images | Tab::Film)) => {
-            let series = if tab == Tab::Film { of_kind("film") } else { image_series(found, videos) };
+        Some(Tab::Images) => {
+            let series: Vec<&SeriesRow> = found.image_series().collect();
             let chosen = view.series().clamp(1, series.len().max(1)) - 1;
             let instances = match series.get(chosen) {
                 Some(series) => pages.archive.series_instances(series).await?,
                 None => Vec::new(),
             };
-            Content::Images(Box::new(ImagesTab::new(tab.name(), exam_root, &series, &instances, view)))
+            Content::Images(Box::new(ImagesTab::new(Tab::Images.name(), exam_root, &series, &instances, view)))
         }
+        Some(Tab::Film) => film_tab::content(pages, (session, client, language), found, exam_root, view).await?,
         Some(Tab::Waveform) => {
             let mut recordings = Vec::new();
-            for series in of_kind("waveform") {
+            for series in found.series_of_kind("waveform") {
                 recordings.extend(pages.archive.series_instances(series).await?.iter().map(|instance| instance.pk));
             }
             let chosen = recordings.get(view.series().clamp(1, recordings.len().max(1)) - 1);
@@ -226,7 +227,7 @@ async fn content(
         }
         Some(Tab::Documents) => {
             let mut documents = Vec::new();
-            for series in of_kind("document") {
+            for series in found.series_of_kind("document") {
                 let name = if series.description.is_empty() { &series.modality } else { &series.description };
                 let instances = pages.archive.series_instances(series).await?;
                 documents.extend(instances.iter().map(|instance| (instance.pk, name.clone())));

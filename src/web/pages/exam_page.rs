@@ -358,6 +358,7 @@ impl ExamPage {
             description: text.to_owned(),
             offline: 0,
             instances: 1,
+            pictures: 1,
             frames: 1,
             first_instance: 7,
         };
@@ -395,7 +396,9 @@ impl ExamPage {
             ..ReportTab::message("报告文件获取中，请稍后刷新页面。")
         };
         let view = super::images_tab::View::default();
-        let images = ImagesTab::new("images", "/e", &[&series], &[InstanceRow { pk: 7, frames: 1 }], &view);
+        let instance = InstanceRow { pk: 7, frames: 1, is_picture: true };
+        let images = ImagesTab::new("images", "/e", &[&series], &[instance], &view);
+        let film = ImagesTab { document: DocumentTab::samples(text).pop().map(Box::new), ..images.clone() };
         let contents = [
             Content::Report(report_tab),
             Content::text(&found),
@@ -403,6 +406,7 @@ impl ExamPage {
             Content::attachments(&found, "/e", Permission::Allowed),
             Content::lab(&found, "/e"),
             Content::Images(Box::new(images)),
+            Content::Images(Box::new(film)),
             Content::Waveform(WaveformTab::sample(text)),
             Content::Videos(VideoItem::samples(text)),
             Content::Nothing,

@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 
+use super::document_tab::DocumentTab;
 use super::text;
 use crate::archive::pages::view_exam::{InstanceRow, SeriesRow};
 use crate::dicom::render::presets;
@@ -144,6 +145,8 @@ pub(super) struct ImagesTab {
     pub(super) page_query: String,
     /// Where the full viewer is, when it is in this binary and has something to show.
     pub(super) viewer: Option<String>,
+    /// A film that is a document, in the place of a picture.
+    pub(super) document: Option<Box<DocumentTab>>,
 }
 
 impl ImagesTab {
@@ -194,6 +197,7 @@ impl ImagesTab {
             page_query: state.link(&[("i", "")]),
             viewer: (crate::web::viewer_is_embedded() && tab == "images" && !instances.is_empty())
                 .then(|| format!("{exam_root}/viewer")),
+            document: None,
         }
     }
 }
@@ -256,9 +260,11 @@ fn frame_at(instances: &[InstanceRow], position: i64) -> (i64, i64) {
 fn strip(tab: &str, exam_root: &str, row: &SeriesRow, number: usize, chosen: usize) -> Strip {
     let shown = row.number.unwrap_or(number as i64);
     let label = if row.description.is_empty() { row.modality.clone() } else { row.description.clone() };
+    let picture = if row.kind == "film" && row.pictures == 0 { "document" } else { "frame" };
+    let first = if picture == "frame" { "1.jpg" } else { "page/1.png" };
     Strip {
         href: text::query(&[("tab", tab), ("s", &number.to_string())]),
-        thumbnail: format!("{exam_root}/frame/{}/1.jpg?e=160", row.first_instance),
+        thumbnail: format!("{exam_root}/{picture}/{}/{first}?e=160", row.first_instance),
         label: format!("{shown} {label}"),
         count: format!("{} 幅", row.frames.max(row.instances)),
         current: number == chosen,
@@ -325,6 +331,7 @@ mod tests {
             description: "平扫".to_owned(),
             offline: 0,
             instances: 2,
+            pictures: 2,
             frames: 4,
             first_instance: 7,
         }
@@ -332,7 +339,8 @@ mod tests {
 
     #[test]
     fn a_position_runs_over_the_frames_of_all_instances() {
-        let instances = [InstanceRow { pk: 7, frames: 1 }, InstanceRow { pk: 8, frames: 3 }];
+        let instance = |pk, frames| InstanceRow { pk, frames, is_picture: true };
+        let instances = [instance(7, 1), instance(8, 3)];
         assert_eq!(frame_at(&instances, 1), (7, 1));
         assert_eq!(frame_at(&instances, 4), (8, 3));
         assert_eq!(frame_at(&[], 1), (0, 1));
@@ -342,7 +350,7 @@ mod tests {
     fn every_control_changes_one_thing_and_keeps_the_rest() {
         let view = View { i: "2".to_owned(), c: "-600".to_owned(), w: "1500".to_owned(), ..View::default() };
         let row = series();
-        let instances = [InstanceRow { pk: 7, frames: 4 }];
+        let instances = [InstanceRow { pk: 7, frames: 4, is_picture: true }];
         let tab = ImagesTab::new("images", "/t/x/exam/y", &[&row], &instances, &view);
         assert_eq!(tab.picture, "/t/x/exam/y/frame/7/2.jpg?e=1024&c=%2D600&w=1500");
         assert_eq!(tab.steps[3].href, "?tab=images&s=1&i=3&c=%2D600&w=1500");

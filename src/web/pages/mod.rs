@@ -11,6 +11,7 @@ mod exam_aside;
 mod exam_page;
 mod extract;
 mod files;
+mod film_tab;
 mod images_tab;
 mod limits;
 mod list;

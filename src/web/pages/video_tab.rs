@@ -12,7 +12,6 @@ use super::state::{PagesState, Peer};
 use crate::archive::Error;
 use crate::archive::images::read_attachment::AttachmentUse;
 use crate::archive::images::read_video::VideoRow;
-use crate::archive::pages::view_exam::{ExamView, SeriesRow};
 use crate::domain::scope::SessionScope;
 use crate::web::byte_range::{Wanted, range_of};
 
@@ -50,14 +49,6 @@ impl VideoItem {
     pub(super) fn offered(self, scope: &SessionScope) -> Self {
         Self { download: scope.may_keep_images() && self.state != VideoState::Missing, ..self }
     }
-}
-
-/// The series that are shown as images: films with pictures of their own among them, films that are bit streams not.
-pub(super) fn image_series<'a>(found: &'a ExamView, videos: &[VideoRow]) -> Vec<&'a SeriesRow> {
-    let streams = |series: &SeriesRow| videos.iter().filter(|video| video.series_pk == series.pk).count() as i64;
-    let is_shown =
-        |series: &&SeriesRow| matches!(series.kind.as_str(), "image" | "video") && streams(series) < series.instances;
-    found.series.iter().filter(is_shown).collect()
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

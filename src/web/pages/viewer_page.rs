@@ -13,6 +13,7 @@ use crate::archive::pages::open_link::Session;
 use crate::archive::pages::view_exam::{ExamView, SeriesRow};
 use crate::dicom::render::{self, presets};
 use crate::domain::criteria::ShowType;
+use crate::domain::lab_result::Severity;
 use crate::web::assets;
 use crate::web::viewer_files::ViewerEntry;
 use crate::web::words::Language;
@@ -51,6 +52,7 @@ struct Exam {
     accession: String,
     state: String,
     unreviewed: bool,
+    critical: bool,
     /// Where the description of this exam is.
     href: String,
 }
@@ -61,7 +63,7 @@ struct Series {
     series: String,
     number: Option<i64>,
     modality: String,
-    kind: String,
+    kind: &'static str,
     description: String,
     instances: i64,
     offline: i64,
@@ -121,7 +123,7 @@ impl Description {
         let needed = modalities.chain(priors.iter().map(|entry| entry.modality.as_str())).any(is_ct);
         Self {
             exam: exam(&found.entry),
-            series: found.series.iter().map(Series::of).collect(),
+            series: found.series.iter().filter_map(Series::of).collect(),
             keys: keys.iter().flat_map(Key::of).collect(),
             priors: priors.iter().map(exam).collect(),
             presets: if needed { Preset::of("CT", shell.language) } else { Vec::new() },
@@ -166,6 +168,7 @@ impl Exam {
             accession: entry.accession.clone(),
             state: say(text::state_label(entry)),
             unreviewed: text::is_unreviewed(entry),
+            critical: entry.severity == Severity::Critical,
             href: format!("{}/exam/{}/viewer.json", shell.root, entry.observation_uid),
         }
     }
@@ -179,18 +182,26 @@ fn person(entry: &Entry, language: Language) -> String {
 }
 
 impl Series {
-    fn of(row: &SeriesRow) -> Self {
-        Self {
+    /// What the viewer can show: pictures, films that are pictures, presentation states.
+    fn of(row: &SeriesRow) -> Option<Self> {
+        let kind = match row.kind.as_str() {
+            _ if row.is_shown_as_images() => "image",
+            // One that came as a document is read on the page.
+            "film" if row.pictures > 0 => "film",
+            "presentation" => "presentation",
+            _ => return None,
+        };
+        Some(Self {
             study: row.study_instance_uid.clone(),
             series: row.series_instance_uid.clone(),
             number: row.number,
             modality: row.modality.clone(),
-            kind: row.kind.clone(),
+            kind,
             description: row.description.clone(),
             instances: row.instances,
             offline: row.offline,
             frames: row.frames.max(row.instances),
-        }
+        })
     }
 }
 

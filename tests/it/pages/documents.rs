@@ -241,6 +241,49 @@ async fn who_may_only_look_takes_no_object_along_and_an_image_is_nobodys_documen
 }
 
 #[tokio::test]
+async fn a_clip_is_a_video_and_no_image_and_what_has_pictures_is_images_for_page_and_viewer() {
+    let names = ["clip.dcm", "still.dcm", "mp4.dcm", "endoscopy.dcm"];
+    let objects = Objects::with(customer(), &names, &[]).await;
+    let json = objects.world.get(&format!("{}/viewer.json", objects.exam)).await.text();
+    let described: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let series = described["series"].as_array().unwrap().iter().map(|one| {
+        let number = |name: &str| one[name].as_i64().unwrap();
+        (one["series"].as_str().unwrap(), one["kind"].as_str().unwrap(), number("instances"), number("frames"))
+    });
+    let here: Vec<_> = series.filter(|(uid, ..)| uid.starts_with("2.25.8800.")).collect();
+    assert_eq!(here, [("2.25.8800.11", "image", 1, 1), ("2.25.8800.12", "image", 1, 1)]);
+    for number in 1..=3 {
+        let page = objects.tab(&format!("images&s={number}")).await;
+        assert!(page.contains("data-position>1 / 1<"), "the clip is no picture: {page}");
+        let pictures = addresses(&page, "<img src=\"");
+        assert_eq!(pictures.len(), 4, "three in the strip, one large");
+        for picture in pictures {
+            assert_eq!(objects.world.get(&picture).await.status, 200, "{picture}");
+        }
+    }
+    let videos = objects.tab("video").await;
+    assert_eq!(addresses(&videos, "<video controls preload=\"metadata\" src=\"").len(), 2);
+}
+
+#[tokio::test]
+async fn d_i5_a_film_that_came_as_a_pdf_is_read_page_by_page_and_is_no_empty_stack_of_the_viewers() {
+    for show in ["0", "3"] {
+        let objects = Objects::with(customer(), &["film_pdf.dcm"], &[("ShowType", show)]).await;
+        let page = objects.tab("film").await;
+        assert!(!page.contains("tab=documents"), "a film is no document: {page}");
+        let pages = addresses(&page, "<img class=\"page\" src=\"");
+        let strip = addresses(&page, "<img src=\"");
+        assert_eq!((pages.len(), strip.len()), (2, 1), "{page}");
+        for address in pages.iter().chain(&strip) {
+            let drawn = objects.world.get(address).await;
+            assert_eq!((drawn.status, drawn.header("content-type")), (200, "image/png"), "{address}");
+        }
+        let json = objects.world.get(&format!("{}/viewer.json", objects.exam)).await.text();
+        assert!(json.contains(r#""kind":"image""#) && !json.contains(r#""kind":"film""#), "{json}");
+    }
+}
+
+#[tokio::test]
 async fn curves_of_all_groups_are_true_to_the_millimetre() {
     let objects = Objects::with(customer(), &["curves.dcm"], &[]).await;
     let page = objects.tab("waveform").await;

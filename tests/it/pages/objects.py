@@ -91,8 +91,8 @@ def key_objects(uid, image):
     save(ds, "key_objects.dcm")
 
 
-def encapsulated(name, uid, sop_class, media_type, data, series):
-    ds = start(sop_class, uid, "DOC", series=series)
+def encapsulated(name, uid, sop_class, media_type, data, series, modality="DOC"):
+    ds = start(sop_class, uid, modality, series=series)
     ds.BurnedInAnnotation, ds.ConversionType = "YES", "WSD"
     ds.DocumentTitle, ds.MIMETypeOfEncapsulatedDocument = "检查报告", media_type
     ds.ConceptNameCodeSequence = Sequence()
@@ -128,8 +128,17 @@ CDA = """<?xml version="1.0" encoding="UTF-8"?><?xml-stylesheet href="http://evi
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><ClinicalDocument><title>&b;</title></ClinicalDocument>'
 
 
-def film(name, uid, syntax, data, pieces, series):
-    ds = start("77.1.1.1", uid, "ES", syntax, series)
+def still(name, uid, sop_class, modality, series, number):
+    ds = start(sop_class, uid, modality, series=series)
+    ds.InstanceNumber, ds.SeriesDescription = number, "静态图像"
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = 16, 16, 1, "MONOCHROME2"
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
+    ds.PixelData = bytes(range(256))
+    save(ds, name)
+
+
+def film(name, uid, syntax, data, pieces, series, sop_class="77.1.1.1", modality="ES"):
+    ds = start(sop_class, uid, modality, syntax, series)
     ds.SeriesDescription = "胃镜录像"
     ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = 16, 16, 3, "YBR_PARTIAL_420"
     ds.PlanarConfiguration, ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 0, 8, 8, 7, 0
@@ -187,4 +196,9 @@ film("mp4.dcm", "2.25.8807", "1.2.840.10008.1.2.4.102", MP4 + b"\0" * (len(MP4) 
 film("pieces.dcm", "2.25.8808", "1.2.840.10008.1.2.4.102.1", MP4, 4, 8)
 film("raw.dcm", "2.25.8809", "1.2.840.10008.1.2.4.107", b"\0\0\0\1\x67" + bytes(995), 1, 10)
 (FOLDER / "film.bin").write_bytes(MP4)
+# A clip of an ultrasound device, before the still of its series; an endoscope whose films are pictures; a film as a document.
+film("clip.dcm", "2.25.8810", "1.2.840.10008.1.2.4.102", MP4 + b"\0" * (len(MP4) % 2), 1, 11, "3.1", "US")
+still("still.dcm", "2.25.8811", "6.1", "US", 11, 2)
+still("endoscopy.dcm", "2.25.8812", "77.1.1.1", "ES", 12, 1)
+encapsulated("film_pdf.dcm", "2.25.8813", "104.1", "application/pdf", pdf(), 13, "EFILM")
 curves()

@@ -34,6 +34,11 @@ async fn the_page_describes_the_exam_under_a_policy_of_its_own() {
         described["series"].as_array().unwrap().iter().map(|s| s["frames"].as_i64().unwrap()).collect();
     assert_eq!(counts, [12, 3, 1, 1, 1]);
     assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'view_exam'").await, 1);
+    assert_eq!((&described["exam"]["state"], &described["exam"]["critical"]), (&"已审核".into(), &false.into()));
+    world.execute("UPDATE exam_report SET state = '4', is_abnormal = '危急' WHERE id = 1", vec![]).await;
+    let text = world.get(&format!("{exam}/viewer.json")).await.text();
+    let described: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&described["exam"]["state"], &described["exam"]["critical"]), (&"已修订".into(), &true.into()));
 }
 
 #[tokio::test]
