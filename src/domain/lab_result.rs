@@ -1,4 +1,51 @@
 //! How the result of a laboratory line reads beside its limits (D-R40).
+//!
+//! What a laboratory says of a result is read word by word. The words stand here once, as macros, because the index asks
+//! for them too.
+
+use super::trend::{self, Scale};
+
+/// Words for a result that somebody has to act on at once; whatever holds 危急 is one too.
+macro_rules! critical_words {
+    ($with:ident) => {
+        $with!("HH", "LL", "AA")
+    };
+}
+
+/// Words for a result that is too high.
+macro_rules! high_words {
+    ($with:ident) => {
+        $with!("H", "HH", "↑", "偏高", "高")
+    };
+}
+
+/// Words for a result that is too low.
+macro_rules! low_words {
+    ($with:ident) => {
+        $with!("L", "LL", "↓", "偏低", "低")
+    };
+}
+
+/// Words for a result that is abnormal in no direction.
+macro_rules! abnormal_words {
+    ($with:ident) => {
+        $with!("A", "AA", "异常", "阳性")
+    };
+}
+
+pub(crate) use {abnormal_words, critical_words, high_words, low_words};
+
+macro_rules! list {
+    ($($word:literal),*) => {
+        &[$($word),*]
+    };
+}
+
+const CRITICAL: &[&str] = critical_words!(list);
+const HIGH: &[&str] = high_words!(list);
+const LOW: &[&str] = low_words!(list);
+const ABNORMAL: &[&str] = abnormal_words!(list);
+const NORMAL: &[&str] = &["N", "M", "正常"];
 
 /// How far from normal something is, as the hospital says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,8 +64,8 @@ impl Severity {
     pub fn parse(text: &str) -> Self {
         let word = text.trim().to_uppercase();
         match word.as_str() {
-            _ if word.contains("危急") => Severity::Critical,
-            "2" | "HH" | "LL" | "AA" => Severity::Critical,
+            _ if word.contains("危急") || CRITICAL.contains(&word.as_str()) => Severity::Critical,
+            "2" => Severity::Critical,
             "1" | "Y" | "YES" | "T" | "TRUE" | "A" | "H" | "L" => Severity::Abnormal,
             "是" | "有" | "异常" | "阳性" | "重大阳性" => Severity::Abnormal,
             _ => Severity::None,
@@ -28,32 +75,35 @@ impl Severity {
 
 /// Whether the laboratory calls a result critical; `words` as for [`flag`].
 pub fn is_critical(words: [&str; 2]) -> bool {
-    let says = |word: &str| matches!(word, "HH" | "LL" | "AA") || word.contains("危急");
+    let says = |word: &str| CRITICAL.contains(&word) || word.contains("危急");
     words.iter().any(|text| text.to_uppercase().split_whitespace().any(says))
 }
 
-/// ↑, ↓, 异常 or nothing: the laboratory's own word first; else the value against its limits, when all are plain numbers.
+/// ↑, ↓, 异常 or nothing: the laboratory's own word first; else the number in the value against those in its limits.
 ///
 /// `words` are what the laboratory says of the result, as code or as text.
 pub fn flag(value: &str, low: &str, high: &str, words: [&str; 2]) -> &'static str {
     let word = words.join(" ").to_uppercase();
     let says = |words: &[&str]| word.split_whitespace().any(|part| words.contains(&part));
-    if says(&["H", "HH", "↑", "偏高", "高"]) {
+    if says(HIGH) {
         return "↑";
     }
-    if says(&["L", "LL", "↓", "偏低", "低"]) {
+    if says(LOW) {
         return "↓";
     }
-    if says(&["A", "AA", "异常", "阳性"]) {
+    if says(ABNORMAL) {
         return "异常";
     }
-    if says(&["N", "M", "正常"]) {
+    if says(NORMAL) {
         return "";
     }
-    let number = |text: &str| text.trim().parse::<f64>().ok();
-    match (number(value), number(low), number(high)) {
-        (Some(value), _, Some(high)) if value > high => "↑",
-        (Some(value), Some(low), _) if value < low => "↓",
+    let Some(reading) = trend::read(value).filter(|reading| reading.scale == Scale::Number) else { return "" };
+    // `<0.5` is somewhere below: never above a limit, and below one from there on.
+    match (reading.limit, trend::limit(low), trend::limit(high)) {
+        (' ', _, Some(high)) if reading.value > high => "↑",
+        ('>', _, Some(high)) if reading.value >= high => "↑",
+        (' ', Some(low), _) if reading.value < low => "↓",
+        ('<', Some(low), _) if reading.value <= low => "↓",
         _ => "",
     }
 }
@@ -80,7 +130,19 @@ mod tests {
         assert_eq!(flag("50", "1", "10", ["", ""]), "↑");
         assert_eq!(flag("0.5", "1", "10", ["", ""]), "↓");
         assert_eq!(flag("阳性", "", "", ["", "阳性"]), "异常");
-        assert_eq!(flag("3/HP", "", "2/HP", ["", ""]), "", "limits with units are not numbers");
+    }
+
+    #[test]
+    fn d_r40_the_number_in_a_text_counts_and_the_limit_of_a_method_as_far_as_it_says_something() {
+        assert_eq!(flag("3/HP", "", "2/HP", ["", ""]), "↑");
+        assert_eq!(flag("1/HP", "", "2/HP", ["", ""]), "");
+        assert_eq!(flag("3-5/HP", "0", "3", ["", ""]), "↑");
+        assert_eq!(flag(">50000", "", "14", ["", ""]), "↑");
+        assert_eq!(flag("＜0.5", "1", "10", ["", ""]), "↓");
+        assert_eq!(flag("<0.5", "", "0.3", ["", ""]), "", "it may be less");
+        assert_eq!(flag(">5", "10", "20", ["", ""]), "", "it may be more");
+        assert_eq!(flag("1:40", "", "20", ["", ""]), "", "a titre is no number beside a limit");
+        assert_eq!(flag("++", "", "1", ["", ""]), "");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! grades never share an axis, nor do different units: each is a series of its own. What cannot be read is left out and
 //! counted, never guessed.
 
+use super::lab_result;
+
 /// What kind of number a result is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -44,6 +46,8 @@ pub struct ResultText {
     pub low: String,
     /// Upper limit of the reference range.
     pub high: String,
+    /// What the laboratory says of it, as code and as text.
+    pub words: [String; 2],
 }
 
 /// One point.
@@ -65,6 +69,9 @@ pub struct Point {
     pub organization: String,
     /// The report's id in addresses.
     pub report: String,
+    /// ↑, ↓, 异常 or nothing, as the result's report has it.
+    #[serde(skip)]
+    pub flag: &'static str,
 }
 
 /// Points of one unit and scale, the oldest first.
@@ -98,7 +105,10 @@ pub fn trend(item: &str, mut results: Vec<ResultText>) -> Trend {
             all.unread += 1;
             continue;
         };
+        let flag =
+            lab_result::flag(&result.value, &result.low, &result.high, result.words.each_ref().map(String::as_str));
         let point = Point {
+            flag,
             at: result.observed_at,
             text: result.value,
             value: reading.value,
@@ -119,7 +129,7 @@ pub fn trend(item: &str, mut results: Vec<ResultText>) -> Trend {
 }
 
 /// A limit of a reference range, without the unit that some write behind it (`2/HP`, D-R40).
-fn limit(text: &str) -> Option<f64> {
+pub(super) fn limit(text: &str) -> Option<f64> {
     read(text).filter(|reading| reading.scale == Scale::Number).map(|reading| reading.value)
 }
 

@@ -31,7 +31,7 @@ pub async fn item_of_line(index: &Index, lab_report_pk: i64, line: i64) -> Resul
 pub async fn results(index: &Index, reports: &[i64], item: &ItemKey, limit: i64) -> Result<Vec<ResultText>, Error> {
     let mut select = Select::new(
         "SELECT l.observation_uid, l.observed_at, l.org_code, i.result_value, i.result_unit, i.norm_lower_limit, \
-         i.norm_upper_limit FROM lab_item i JOIN lab_report l ON l.id = i.lab_report_pk WHERE i.withdrawn = 0",
+         i.norm_upper_limit, i.result_interpre, i.result_interpre_descr FROM lab_item i JOIN lab_report l ON l.id = i.lab_report_pk WHERE i.withdrawn = 0",
     );
     select.push_in(" AND i.lab_report_pk", reports.iter().map(|pk| Value::from(*pk)).collect());
     if item.code.is_empty() {
@@ -54,7 +54,7 @@ pub async fn results_named(
 ) -> Result<(String, Vec<ResultText>), Error> {
     let mut select = Select::new(
         "SELECT l.observation_uid, l.observed_at, l.org_code, i.result_value, i.result_unit, i.norm_lower_limit, \
-         i.norm_upper_limit, COALESCE(i.class_local_name, i.class_name, i.class_code, '') AS name \
+         i.norm_upper_limit, i.result_interpre, i.result_interpre_descr, COALESCE(i.class_local_name, i.class_name, i.class_code, '') AS name \
          FROM lab_item i JOIN lab_report l ON l.id = i.lab_report_pk WHERE i.withdrawn = 0",
     );
     select.push_in(" AND i.lab_report_pk", reports.iter().map(|pk| Value::from(*pk)).collect());
@@ -77,5 +77,6 @@ fn result_from(row: &Row) -> Result<ResultText, Error> {
         unit: text("result_unit")?,
         low: text("norm_lower_limit")?,
         high: text("norm_upper_limit")?,
+        words: [text("result_interpre")?, text("result_interpre_descr")?],
     })
 }

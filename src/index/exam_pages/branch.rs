@@ -4,6 +4,7 @@ use super::EntryKind;
 use super::conditions::{exam_visible, lab_visible, study_visible};
 use super::keys::{NEVER, Piece, exam_key, lab_key, study_key};
 use crate::domain::criteria::{Criteria, Key};
+use crate::domain::lab_result::{abnormal_words, critical_words, high_words, low_words};
 use crate::domain::scope::Scope;
 use crate::index::Select;
 
@@ -20,16 +21,31 @@ const EXAM: &str = "SELECT 'exam' AS kind, e.id AS pk, e.observation_uid, e.obse
     (SELECT COUNT(*) FROM report_file f WHERE f.exam_report_pk = e.id AND f.is_current = 1) AS files, \
     COALESCE(e.is_abnormal, '') AS abnormal FROM exam_report e";
 
-const LAB: &str = "SELECT 'lab' AS kind, l.id AS pk, l.observation_uid, l.observed_at, l.org_code, \
+/// Whether one of the words stands in what was said.
+macro_rules! said {
+    ($first:literal $(, $word:literal)*) => {
+        concat!("said LIKE '% ", $first, " %'" $(, " OR said LIKE '% ", $word, " %'")*)
+    };
+}
+
+const LAB: &str = concat!(
+    "SELECT 'lab' AS kind, l.id AS pk, l.observation_uid, l.observed_at, l.org_code, \
     l.patient_id, '' AS patient_local_id, COALESCE(l.name, '') AS name, COALESCE(l.sex_code, '') AS sex, \
     '' AS birth_date, COALESCE(l.report_title, l.class_local_name, '') AS title, 'LAB' AS modality, \
     COALESCE(l.class_name, '') AS type_name, '' AS body_part, l.report_form_no AS accession, '' AS state, \
     CAST(1 AS BIGINT) AS reviewed, CAST(0 AS BIGINT) AS series, CAST(0 AS BIGINT) AS films, CAST(0 AS BIGINT) AS files, \
-    COALESCE((SELECT CAST(MAX(CASE WHEN UPPER(COALESCE(i.result_interpre, '')) IN ('HH', 'LL', 'AA', '危急', '危急值') \
-    OR COALESCE(i.result_interpre_descr, '') IN ('HH', 'LL', 'AA', '危急', '危急值') THEN 2 \
-    WHEN UPPER(COALESCE(i.result_interpre, '')) IN ('H', 'L', 'A', '↑', '↓', '偏高', '偏低', '高', '低', '异常', '阳性') THEN 1 \
-    ELSE 0 END) AS TEXT) FROM lab_item i WHERE i.lab_report_pk = l.id AND i.withdrawn = 0), '') AS abnormal \
-    FROM lab_report l";
+    COALESCE((SELECT CAST(MAX(CASE WHEN said LIKE '%危急%' OR ",
+    critical_words!(said),
+    " THEN 2 WHEN ",
+    high_words!(said),
+    " OR ",
+    low_words!(said),
+    " OR ",
+    abnormal_words!(said),
+    " THEN 1 ELSE 0 END) AS TEXT) FROM (SELECT UPPER(' ' || COALESCE(i.result_interpre, '') || ' ' || \
+    COALESCE(i.result_interpre_descr, '') || ' ') AS said FROM lab_item i WHERE i.lab_report_pk = l.id \
+    AND i.withdrawn = 0) AS words), '') AS abnormal FROM lab_report l"
+);
 
 const STUDY: &str = "SELECT 'study' AS kind, s.id AS pk, s.observation_uid, \
     CASE WHEN LENGTH(s.study_date) = 8 THEN SUBSTR(s.study_date, 1, 4) || '-' || SUBSTR(s.study_date, 5, 2) || '-' || \

@@ -47,7 +47,7 @@ impl TrendPage {
             current: exam_root.ends_with(&point.report),
             text: point.text.clone(),
             unit: unit.to_owned(),
-            flag: flag(point),
+            flag: point.flag,
             reference: reference(point),
             organization: organization(&point.organization),
         };
@@ -79,14 +79,6 @@ impl TrendPage {
         };
         let trend = trend(words, vec![result]);
         Self::new(Shell::sample(), &trend, ("/t/x/exam/y", 0), 280.0, |_| words.to_owned())
-    }
-}
-
-fn flag(point: &Point) -> &'static str {
-    match (point.low, point.high) {
-        (_, Some(high)) if point.value > high => "↑",
-        (Some(low), _) if point.value < low => "↓",
-        _ => "",
     }
 }
 

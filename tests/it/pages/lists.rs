@@ -89,6 +89,36 @@ async fn lists_say_how_many_there_are_and_what_is_critical() {
 }
 
 #[tokio::test]
+async fn a_list_marks_what_the_report_marks_whatever_else_the_laboratory_says() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let world = world(database).await;
+        world.lab(7, &[("钾", "7.2", "", "")]).await;
+        let list = world.open("ClinicExamList", &[ID]).await;
+        let lab = list.replace("/exams", &format!("/exam/{}", super::world::uid(7)));
+        for (code, text, is_critical, is_abnormal) in [
+            ("", "危急值，请立即复查", true, false),
+            ("hh", "", true, false),
+            ("HH 复核", "", true, false),
+            ("h", "已复核", false, true),
+            ("", "偏高", false, true),
+            ("", "阳性 复检", false, true),
+            ("N", "正常", false, false),
+            ("HHH", "高于", false, false),
+        ] {
+            let sql = "UPDATE lab_item SET result_interpre = $1, result_interpre_descr = $2";
+            world.execute(sql, params![code, text]).await;
+            let listed = world.get(&list).await.text();
+            let shown = world.get(&lab).await.text();
+            let said = format!("{code} {text}: {shown}");
+            assert_eq!(listed.contains("label alarm"), is_critical, "{said}");
+            assert_eq!(shown.contains("label alarm"), is_critical, "{said}");
+            assert_eq!(listed.contains(">异常<"), is_abnormal, "{said}");
+            assert_eq!(shown.contains("<tr class=\"abnormal"), is_critical || is_abnormal, "{said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_empty_list_says_so_and_why() {
     let world = World::start().await;
     let text = world.get(&world.open("ClinicExamList", &[("CardNO", "C9")]).await).await.text();

@@ -49,6 +49,28 @@ async fn d_s11_a_result_leads_to_its_values_over_time_as_picture_and_json() {
 }
 
 #[tokio::test]
+async fn d_r40_results_with_units_are_flagged_the_same_in_the_table_and_over_time() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let world = World::with(database, customer(), Default::default()).await;
+        let shown = world.lab(1, &[("白细胞镜检", "3/HP", "", "2/HP"), ("乙肝病毒", ">50000", "", "14")]).await;
+        let root = world.open("ClinicExamList", &[ID]).await.replace("/exams", "");
+        let flags = async |path: &str| {
+            let page = world.get(&format!("{root}/exam/{shown}{path}")).await.text();
+            let cells = page.split("class=\"flag\">").skip(1);
+            cells.map(|cell| cell.split('<').next().unwrap().trim().to_owned()).collect::<Vec<String>>()
+        };
+        for (word, expected) in [("", "↑"), ("N", ""), ("偏低", "↓")] {
+            let sql = "UPDATE lab_item SET result_interpre = $1";
+            world.execute(sql, params![word]).await;
+            assert_eq!(flags("?tab=lab").await, [expected, expected], "{word}");
+            for line in [0, 1] {
+                assert_eq!(flags(&format!("/trend?item={line}")).await, [expected], "{word}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn d_r17_recognition_is_shown_only_when_a_dictionary_says_what_it_means() {
     let world = World::start().await;
     let shown = world.lab(1, &[("白细胞", "5.1", "3.5", "9.5")]).await;
