@@ -33,7 +33,14 @@ macro_rules! abnormal_words {
     };
 }
 
-pub(crate) use {abnormal_words, critical_words, high_words, low_words};
+/// Words for a result that is as it should be.
+macro_rules! normal_words {
+    ($with:ident) => {
+        $with!("N", "M", "正常")
+    };
+}
+
+pub(crate) use {abnormal_words, critical_words, high_words, low_words, normal_words};
 
 macro_rules! list {
     ($($word:literal),*) => {
@@ -45,7 +52,7 @@ const CRITICAL: &[&str] = critical_words!(list);
 const HIGH: &[&str] = high_words!(list);
 const LOW: &[&str] = low_words!(list);
 const ABNORMAL: &[&str] = abnormal_words!(list);
-const NORMAL: &[&str] = &["N", "M", "正常"];
+const NORMAL: &[&str] = normal_words!(list);
 
 /// How far from normal something is, as the hospital says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -64,14 +64,43 @@ pub struct Entry {
     pub state: String,
     /// Whether somebody has reviewed it.
     pub reviewed: bool,
-    /// Number of diagnostic series: images, waveforms and videos.
-    pub series: i64,
-    /// Number of series of electronic films (D-I5), which are not among them.
-    pub films: i64,
+    /// What can be looked at.
+    pub contents: Contents,
     /// Whether a report file is here.
     pub has_file: bool,
+    /// Whether the report says something: findings or a conclusion, results.
+    pub has_words: bool,
     /// How far its results are from normal, as the hospital says.
     pub severity: Severity,
+}
+
+/// Something to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Pictures.
+    Images = 1,
+    /// Electronic films, which are not among them (D-I5).
+    Films = 2,
+    /// Curves.
+    Waveforms = 4,
+    /// Videos.
+    Videos = 8,
+}
+
+/// What the series of an entry are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Contents(i64);
+
+impl Contents {
+    /// These.
+    pub fn of(contents: &[Content]) -> Self {
+        Self(contents.iter().fold(0, |bits, one| bits | *one as i64))
+    }
+
+    /// Whether this is among them.
+    pub fn has(self, one: Content) -> bool {
+        self.0 & one as i64 != 0
+    }
 }
 
 /// The entries that a session may see, narrowed by the form.
@@ -229,8 +258,11 @@ pub async fn get(index: &Index, scope: &Scope, observation_uid: &str) -> Result<
 }
 
 fn entry_from(row: &Row) -> Result<Entry, Error> {
+    // Of a lab report without results there is nothing to judge.
+    let abnormal = row.text("abnormal")?;
+    let kind = kind_of(row)?;
     Ok(Entry {
-        kind: kind_of(row)?,
+        kind,
         pk: row.int("pk")?,
         observation_uid: row.text("observation_uid")?,
         observed_at: row.text("observed_at")?,
@@ -247,10 +279,10 @@ fn entry_from(row: &Row) -> Result<Entry, Error> {
         accession: row.text("accession")?,
         state: row.text("state")?,
         reviewed: row.flag("reviewed")?,
-        series: row.int("series")?,
-        films: row.int("films")?,
+        contents: Contents(row.int("contents")?),
         has_file: row.int("files")? > 0,
-        severity: Severity::parse(&row.text("abnormal")?),
+        has_words: row.flag("words")? || kind == EntryKind::Lab && !abnormal.is_empty(),
+        severity: Severity::parse(&abnormal),
     })
 }
 

@@ -5,7 +5,7 @@ use crate::archive::{Archive, Error};
 use crate::domain::scope::{Filter, Order, Paging, Scope, SortBy};
 use crate::index::exam_pages;
 
-pub use crate::index::exam_pages::{Counts, Entry, EntryKind};
+pub use crate::index::exam_pages::{Content, Contents, Counts, Entry, EntryKind};
 
 /// Entries that are counted at most.
 pub const MOST_COUNTED: i64 = 1000;

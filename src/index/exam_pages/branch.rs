@@ -4,27 +4,60 @@ use super::EntryKind;
 use super::conditions::{exam_visible, lab_visible, study_visible};
 use super::keys::{NEVER, Piece, exam_key, lab_key, study_key};
 use crate::domain::criteria::{Criteria, Key};
-use crate::domain::lab_result::{abnormal_words, critical_words, high_words, low_words};
+use crate::domain::lab_result::{abnormal_words, critical_words, high_words, low_words, normal_words};
 use crate::domain::scope::Scope;
 use crate::index::Select;
 
-const EXAM: &str = "SELECT 'exam' AS kind, e.id AS pk, e.observation_uid, e.observed_at, e.org_code, e.patient_id, \
+/// What the series `r` of an entry are: the bits of [`super::Content`], each once. Whether pictures or bit streams is told by
+/// the first instance, and not asked of devices that make no films: to read them all would cost more than a mark is worth.
+macro_rules! contents {
+    ($from:literal) => {
+        concat!(
+            "(SELECT COALESCE(SUM(DISTINCT CASE WHEN r.kind = 'film' THEN 2 WHEN r.kind = 'waveform' THEN 4 \
+             WHEN r.kind NOT IN ('image', 'video') THEN 0 \
+             WHEN r.modality IN ('CT', 'MR', 'PT', 'NM', 'CR', 'DX', 'MG') THEN 1 \
+             WHEN (SELECT i.transfer_syntax_uid FROM instance i WHERE i.series_pk = r.id \
+             ORDER BY i.instance_number LIMIT 1) LIKE '1.2.840.10008.1.2.4.10_%' THEN 8 ELSE 1 END), 0) FROM ",
+            $from,
+            ") AS contents"
+        )
+    };
+}
+
+const EXAM: &str = concat!(
+    "SELECT 'exam' AS kind, e.id AS pk, e.observation_uid, e.observed_at, e.org_code, e.patient_id, \
     COALESCE(e.patient_local_id, '') AS patient_local_id, COALESCE(e.name, '') AS name, COALESCE(e.sex_code, '') AS sex, \
     COALESCE(e.birth_date, '') AS birth_date, COALESCE(e.exam_item_name, e.report_title, '') AS title, \
     CASE WHEN e.modality = '' THEN COALESCE(e.class_code, '') ELSE e.modality END AS modality, \
     COALESCE(e.class_name, '') AS type_name, COALESCE(e.body_part_name, '') AS body_part, \
     COALESCE(e.pacs_id, '') AS accession, COALESCE(e.state, '') AS state, e.reviewed AS reviewed, \
-    (SELECT COUNT(*) FROM exam_study x JOIN series r ON r.study_pk = x.study_pk WHERE x.exam_report_pk = e.id \
-    AND r.kind IN ('image', 'waveform', 'video')) AS series, \
-    (SELECT COUNT(*) FROM exam_study x JOIN series r ON r.study_pk = x.study_pk WHERE x.exam_report_pk = e.id \
-    AND r.kind = 'film') AS films, \
-    (SELECT COUNT(*) FROM report_file f WHERE f.exam_report_pk = e.id AND f.is_current = 1) AS files, \
-    COALESCE(e.is_abnormal, '') AS abnormal FROM exam_report e";
+    CAST(CASE WHEN e.image_descr <> '' OR e.conclusion <> '' THEN 1 ELSE 0 END AS BIGINT) AS words, ",
+    contents!("exam_study x JOIN series r ON r.study_pk = x.study_pk WHERE x.exam_report_pk = e.id"),
+    ", (SELECT COUNT(*) FROM report_file f WHERE f.exam_report_pk = e.id AND f.is_current = 1) AS files, \
+    COALESCE(e.is_abnormal, '') AS abnormal FROM exam_report e"
+);
 
-/// Whether one of the words stands in what was said.
+/// What a laboratory says of the result `i`, a blank around each word.
+macro_rules! words {
+    () => {
+        "UPPER(' ' || COALESCE(i.result_interpre, '') || ' ' || COALESCE(i.result_interpre_descr, '') || ' ')"
+    };
+}
+
+/// Whether one of the words stands in it.
 macro_rules! said {
     ($first:literal $(, $word:literal)*) => {
-        concat!("said LIKE '% ", $first, " %'" $(, " OR said LIKE '% ", $word, " %'")*)
+        concat!(words!(), " LIKE '% ", $first, " %'" $(, " OR ", words!(), " LIKE '% ", $word, " %'")*)
+    };
+}
+
+/// Whether neither code nor text is more than one of the words, as with most results.
+macro_rules! says_only {
+    ($($word:literal),*) => {
+        concat!(
+            "COALESCE(i.result_interpre, '') IN (''", $(", '", $word, "'",)*
+            ") AND COALESCE(i.result_interpre_descr, '') IN (''", $(", '", $word, "'",)* ")"
+        )
     };
 }
 
@@ -33,8 +66,12 @@ const LAB: &str = concat!(
     l.patient_id, '' AS patient_local_id, COALESCE(l.name, '') AS name, COALESCE(l.sex_code, '') AS sex, \
     '' AS birth_date, COALESCE(l.report_title, l.class_local_name, '') AS title, 'LAB' AS modality, \
     COALESCE(l.class_name, '') AS type_name, '' AS body_part, l.report_form_no AS accession, '' AS state, \
-    CAST(1 AS BIGINT) AS reviewed, CAST(0 AS BIGINT) AS series, CAST(0 AS BIGINT) AS films, CAST(0 AS BIGINT) AS files, \
-    COALESCE((SELECT CAST(MAX(CASE WHEN said LIKE '%危急%' OR ",
+    CAST(1 AS BIGINT) AS reviewed, CAST(0 AS BIGINT) AS words, CAST(0 AS BIGINT) AS contents, CAST(0 AS BIGINT) AS files, \
+    COALESCE((SELECT CAST(MAX(CASE WHEN ",
+    normal_words!(says_only),
+    " THEN 0 WHEN ",
+    words!(),
+    " LIKE '%危急%' OR ",
     critical_words!(said),
     " THEN 2 WHEN ",
     high_words!(said),
@@ -42,12 +79,12 @@ const LAB: &str = concat!(
     low_words!(said),
     " OR ",
     abnormal_words!(said),
-    " THEN 1 ELSE 0 END) AS TEXT) FROM (SELECT UPPER(' ' || COALESCE(i.result_interpre, '') || ' ' || \
-    COALESCE(i.result_interpre_descr, '') || ' ') AS said FROM lab_item i WHERE i.lab_report_pk = l.id \
-    AND i.withdrawn = 0) AS words), '') AS abnormal FROM lab_report l"
+    " THEN 1 ELSE 0 END) AS TEXT) FROM lab_item i WHERE i.lab_report_pk = l.id AND i.withdrawn = 0), '') AS abnormal \
+    FROM lab_report l"
 );
 
-const STUDY: &str = "SELECT 'study' AS kind, s.id AS pk, s.observation_uid, \
+const STUDY: &str = concat!(
+    "SELECT 'study' AS kind, s.id AS pk, s.observation_uid, \
     CASE WHEN LENGTH(s.study_date) = 8 THEN SUBSTR(s.study_date, 1, 4) || '-' || SUBSTR(s.study_date, 5, 2) || '-' || \
     SUBSTR(s.study_date, 7, 2) || CASE WHEN LENGTH(s.study_time) >= 6 THEN ' ' || SUBSTR(s.study_time, 1, 2) || ':' || \
     SUBSTR(s.study_time, 3, 2) || ':' || SUBSTR(s.study_time, 5, 2) ELSE ' 00:00:00' END ELSE '' END AS observed_at, \
@@ -55,10 +92,10 @@ const STUDY: &str = "SELECT 'study' AS kind, s.id AS pk, s.observation_uid, \
     s.patient_birth_date AS birth_date, s.study_description AS title, \
     COALESCE((SELECT MIN(r.modality) FROM series r WHERE r.study_pk = s.id), '') AS modality, '' AS type_name, \
     COALESCE((SELECT MIN(r.body_part_examined) FROM series r WHERE r.study_pk = s.id), '') AS body_part, \
-    s.accession_number AS accession, '' AS state, CAST(0 AS BIGINT) AS reviewed, \
-    (SELECT COUNT(*) FROM series r WHERE r.study_pk = s.id AND r.kind IN ('image', 'waveform', 'video')) AS series, \
-    (SELECT COUNT(*) FROM series r WHERE r.study_pk = s.id AND r.kind = 'film') AS films, CAST(0 AS BIGINT) AS files, '' AS abnormal \
-    FROM study s";
+    s.accession_number AS accession, '' AS state, CAST(0 AS BIGINT) AS reviewed, CAST(0 AS BIGINT) AS words, ",
+    contents!("series r WHERE r.study_pk = s.id"),
+    ", CAST(0 AS BIGINT) AS files, '' AS abnormal FROM study s"
+);
 
 /// What one branch calls its columns.
 pub(super) struct Branch {

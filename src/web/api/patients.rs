@@ -228,7 +228,7 @@ impl Trend {
 
 impl TrendPoint {
     fn of(point: trend::Point) -> Self {
-        let trend::Point { at, text, value, limit, low, high, organization, report } = point;
+        let trend::Point { at, text, value, limit, low, high, organization, report, flag: _ } = point;
         Self { at: local_instant(&at), text, value, limit: filled(&limit), low, high, organization, report }
     }
 }

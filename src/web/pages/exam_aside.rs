@@ -51,8 +51,7 @@ pub(super) struct Other {
     pub(super) chip: &'static str,
     pub(super) title: String,
     pub(super) organization: String,
-    pub(super) has_images: bool,
-    pub(super) has_film: bool,
+    pub(super) contents: Vec<&'static str>,
     pub(super) critical: bool,
 }
 
@@ -155,8 +154,7 @@ impl Other {
             chip: text::chip(entry),
             title: if entry.title.is_empty() { entry.body_part.clone() } else { entry.title.clone() },
             organization: organization.to_owned(),
-            has_images: entry.series > 0,
-            has_film: entry.films > 0,
+            contents: text::contents(entry),
             critical: entry.severity == Severity::Critical,
         }
     }

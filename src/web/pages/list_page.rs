@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::state::Shell;
 use super::text;
-use crate::archive::pages::list_exams::{Counts, Entry, EntryKind, MOST_COUNTED};
+use crate::archive::pages::list_exams::{Counts, Entry, MOST_COUNTED};
 use crate::domain::lab_result::Severity;
 use crate::domain::scope::{Order, Search, SortBy};
 
@@ -130,8 +130,8 @@ pub(super) struct ListRow {
     pub(super) state: &'static str,
     pub(super) unreviewed: bool,
     pub(super) has_report: bool,
-    pub(super) has_images: bool,
-    pub(super) has_film: bool,
+    /// What can be looked at, in words.
+    pub(super) contents: Vec<&'static str>,
     pub(super) abnormal: bool,
     pub(super) critical: bool,
     /// Mark of mutual recognition of images and data.
@@ -154,9 +154,8 @@ impl ListRow {
             organization: organization.to_owned(),
             state: text::state_label(entry),
             unreviewed: text::is_unreviewed(entry),
-            has_report: entry.has_file || entry.kind != EntryKind::Study,
-            has_images: entry.series > 0,
-            has_film: entry.films > 0,
+            has_report: entry.has_file || entry.has_words,
+            contents: text::contents(entry),
             abnormal: entry.severity == Severity::Abnormal,
             critical: entry.severity == Severity::Critical,
             mark: String::new(),

@@ -2,7 +2,9 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::archive::pages::list_exams::{Entry, EntryKind};
+#[cfg(test)]
+use crate::archive::pages::list_exams::Contents;
+use crate::archive::pages::list_exams::{Content, Entry, EntryKind};
 use crate::domain::date_time::local_text;
 #[cfg(test)]
 use crate::domain::lab_result::Severity;
@@ -102,6 +104,17 @@ pub(super) fn state_label(entry: &Entry) -> &'static str {
     }
 }
 
+/// What can be looked at, as the tabs are called.
+pub(super) fn contents(entry: &Entry) -> Vec<&'static str> {
+    let all = [
+        (Content::Images, "影像"),
+        (Content::Films, "电子胶片"),
+        (Content::Waveforms, "波形"),
+        (Content::Videos, "视频"),
+    ];
+    all.into_iter().filter(|(content, _)| entry.contents.has(*content)).map(|(_, label)| label).collect()
+}
+
 /// Whether the report needs the label 未审核 (D-P24).
 pub(super) fn is_unreviewed(entry: &Entry) -> bool {
     entry.kind == EntryKind::Exam && !entry.reviewed
@@ -175,9 +188,9 @@ pub(super) fn sample_entry() -> Entry {
         accession: "A0001".to_owned(),
         state: "3".to_owned(),
         reviewed: true,
-        series: 2,
-        films: 0,
+        contents: Contents::of(&[Content::Images, Content::Films, Content::Waveforms, Content::Videos]),
         has_file: true,
+        has_words: true,
         severity: Severity::None,
     }
 }

@@ -12,7 +12,7 @@ use super::open::redirect;
 use super::state::{Inner, PagesState, Peer};
 use super::viewer_page::{Description, ViewerPage};
 use crate::archive::Error;
-use crate::archive::pages::list_exams::EntryKind;
+use crate::archive::pages::list_exams::Content;
 use crate::archive::pages::open_link::Session;
 use crate::web::error_page::html;
 use crate::web::viewer_files;
@@ -89,7 +89,7 @@ async fn describe_exam(
 ) -> Result<Description, Error> {
     let found = pages.archive.view_exam(&pages.viewer, session, client, exam).await?;
     let mut priors = pages.archive.exams_of_patient(session, &found.entry, MOST_PRIORS).await?;
-    priors.retain(|entry| entry.kind != EntryKind::Lab && entry.series + entry.films > 0);
+    priors.retain(|entry| entry.contents.has(Content::Images) || entry.contents.has(Content::Films));
     let has_keys = found.series.iter().any(|series| series.modality == KEY_OBJECTS);
     let keys = if has_keys {
         pages.archive.key_images(&pages.viewer, session, client, exam, language.meanings()).await?

@@ -11,7 +11,8 @@ use yingku::dicom::part10;
 use yingku::dicom::text::Charset;
 use yingku::domain::scope::{Filter, Order, Paging, Scope, SortBy};
 use yingku::domain::{Actor, AeTitle, Clock};
-use yingku::index::{DatabaseConfig, Index, exam_pages};
+use yingku::index::exam_pages::{self, Content, Contents};
+use yingku::index::{DatabaseConfig, Index};
 use yingku::integrations::file_share::FileShareConfig;
 use yingku::params;
 
@@ -71,7 +72,7 @@ async fn assert_are_kept(database: &DatabaseConfig, stored: &StoredInstances) {
         assert!(kept.as_deref() == Some(data_set_of(&object(series, sop_class_uid, modality))), "series {series}");
     }
     let entries = listed(&index).await;
-    assert_eq!((entries[0].series, entries[0].films), (1, 2), "one diagnostic series, and the films by themselves");
+    assert_eq!(entries[0].contents, Contents::of(&[Content::Images, Content::Films]), "no document is among them");
     index.close().await;
 }
 
@@ -200,7 +201,7 @@ each_database! {
 
     async fn documents_and_films_are_no_images_of_an_exam(database: TestDatabase) {
         let (index, _ids) = database.open_with_ids().await;
-        let kinds = ["image", "waveform", "video", "film", "film", "document", "presentation", "other"];
+        let kinds = ["image", "waveform", "film", "film", "document", "presentation", "other"];
         index.write(move |tx| Box::pin(async move {
             let sql = "INSERT INTO patient (id, org_code, patient_id, issuer, name, sex, birth_date, created_at, \
                        updated_at, keyed) VALUES (1, 'ORG-T01', 'P1', '', '', '', '', 0, 0, 2)";
@@ -232,8 +233,10 @@ each_database! {
             tx.execute(sql, params![]).await
         })).await.map_err(|error: yingku::index::Error| error).unwrap();
 
-        let counts: Vec<(i64, i64)> = listed(&index).await.iter().map(|entry| (entry.series, entry.films)).collect();
+        let found: Vec<Contents> = listed(&index).await.iter().map(|entry| entry.contents).collect();
 
-        assert_eq!(counts, [(0, 1), (0, 0), (3, 2)], "newest first: a film, a document, the exam");
+        let all = [Content::Images, Content::Films, Content::Waveforms];
+        let expected = [Contents::of(&[Content::Films]), Contents::default(), Contents::of(&all)];
+        assert_eq!(found, expected, "newest first: a film, a document, the exam");
     }
 }

@@ -261,6 +261,9 @@ async fn a_clip_is_a_video_and_no_image_and_what_has_pictures_is_images_for_page
             assert_eq!(objects.world.get(&picture).await.status, 200, "{picture}");
         }
     }
+    let list = objects.world.open("ClinicExamList", &[("IDCardNO", "990101199001010019")]).await;
+    let list = objects.world.get(&list).await.text();
+    assert!(list.contains(">影像<") && list.contains(">视频<") && !list.contains(">波形<"), "{list}");
     let videos = objects.tab("video").await;
     assert_eq!(addresses(&videos, "<video controls preload=\"metadata\" src=\"").len(), 2);
 }

@@ -1,10 +1,11 @@
 //! Lists: sorted, in parts, counted, marked, in two languages, and without patient data in addresses.
 
+use yingku::demo;
 use yingku::domain::customer::{Customer, VisibleScope};
 use yingku::params;
 use yingku::web::pages::{PagesConfig, PagesLanguage};
 
-use super::world::{Exam, World, customer};
+use super::world::{Exam, NOW_S, World, customer};
 use crate::harness::TestDatabase;
 
 const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
@@ -115,6 +116,41 @@ async fn a_list_marks_what_the_report_marks_whatever_else_the_laboratory_says() 
             assert_eq!(listed.contains(">异常<"), is_abnormal, "{said}");
             assert_eq!(shown.contains("<tr class=\"abnormal"), is_critical || is_abnormal, "{said}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_list_marks_what_can_be_opened_and_nothing_else() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let world = world(database).await;
+        // One that has only been registered, and recorded by an electrocardiograph; the others have their texts.
+        let sql = "UPDATE exam_report SET state = '0', image_descr = NULL, conclusion = '' WHERE id = 1";
+        world.execute(sql, vec![]).await;
+        world.execute("DELETE FROM exam_report WHERE id > 2", vec![]).await;
+        let exams = demo::exams(NOW_S * 1000);
+        for (kind, exam) in [(demo::Kind::Ecg, 1), (demo::Kind::Us, 2)] {
+            let of_kind = exams.iter().find(|one| one.kind == kind).unwrap();
+            world.store(&demo::object(of_kind, 1).unwrap(), Some(exam)).await;
+        }
+        let list = world.open("ClinicExamList", &[ID]).await;
+        let text = world.get(&list).await.text();
+        let row = |number: &str| {
+            let row =
+                text.split("<tr>").find(|row| row.contains(number)).unwrap_or_else(|| panic!("{number} in {text}"));
+            ["报告", "影像", "波形", "视频"].map(|mark| row.contains(&format!(">{mark}<")))
+        };
+        assert_eq!(row("A0001"), [false, false, true, false]);
+        assert_eq!(row("A0002"), [true, true, false, false]);
+
+        let exam = |id| list.replace("/exams", &format!("/exam/{}", super::world::uid(id)));
+        let beside = world.get(&exam(2)).await.text();
+        assert!(beside.contains("label blue\">波形<") && !beside.contains("label blue\">影像<"), "{beside}");
+        let priors = async |id| {
+            let json = world.get(&format!("{}/viewer.json", exam(id))).await.text();
+            let described: serde_json::Value = serde_json::from_str(&json).unwrap();
+            described["priors"].as_array().unwrap().len()
+        };
+        assert_eq!((priors(1).await, priors(2).await), (1, 0), "curves are no images to compare");
     }
 }
 
