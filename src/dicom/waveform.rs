@@ -6,6 +6,8 @@
 
 mod paper;
 
+use std::borrow::Cow;
+
 use super::elements::{Elements, Encoding, Part10};
 use super::text::{self, Charset};
 
@@ -30,6 +32,8 @@ pub struct EcgOptions {
     pub start_seconds: f64,
     /// How the leads are arranged.
     pub layout: Layout,
+    /// What is written beside a lead whose baseline was moved, in the reader's words. Default 基线已校正.
+    pub moved_baseline: Cow<'static, str>,
 }
 
 /// How leads are arranged on the paper.
@@ -54,6 +58,7 @@ impl Default for EcgOptions {
             group: None,
             start_seconds: 0.0,
             layout: Layout::Usual,
+            moved_baseline: Cow::Borrowed("基线已校正"),
         }
     }
 }

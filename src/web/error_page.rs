@@ -1,12 +1,15 @@
-//! Errors: a calm Chinese page for people, `application/problem+json` (RFC 9457) for programs.
+//! Errors: a calm page for people, `application/problem+json` (RFC 9457) for programs, in the reader's language.
+
+use std::borrow::Cow;
 
 use askama::Template;
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::assets;
-use super::words::english;
+use super::words::Language;
 
 /// Of a page without data, forms and scripts.
 const MESSAGE_POLICY: &str =
@@ -21,27 +24,51 @@ pub(super) struct MessagePage {
     pub(super) title: &'static str,
     pub(super) text: String,
     pub(super) details: Vec<(&'static str, String)>,
+    /// What the request itself says of its reader's language, where its address does not.
+    pub(super) asked: String,
+    language: Language,
 }
 
 impl MessagePage {
     pub(super) fn new(base: &str, title: &'static str, text: impl Into<String>) -> Self {
         let css = assets::CSS_NAME.as_str();
-        Self { base: base.to_owned(), css, title, text: text.into(), details: Vec::new() }
+        let (base, text, language) = (base.to_owned(), text.into(), Language::default());
+        Self { base, css, title, text, details: Vec::new(), asked: String::new(), language }
     }
 
-    /// Title and text in the second language, when both have it.
+    fn say<'a, T: AsRef<str> + ?Sized>(&self, chinese: &'a T) -> Cow<'a, str> {
+        self.language.say(chinese.as_ref())
+    }
+
+    /// Title and text in the second language below the first, when both have it.
     fn english(&self) -> Option<String> {
-        let (title, text) = (english(self.title)?, english(&self.text)?);
-        Some(format!("{title}. {text}"))
+        let (title, text) = (Language::English.say(self.title), Language::English.say(&self.text));
+        let is_second = self.language == Language::Chinese && title != self.title && text != self.text.as_str();
+        is_second.then(|| format!("{title}. {text}"))
     }
 
     /// The page. One that says nothing but its own words may stand in any site's frame: a user in a hospital system would
     /// otherwise see the browser's error in the place of ours. What was asked for is shown to nobody else (D-P21).
-    pub(super) fn response(&self, status: StatusCode) -> Response {
-        let mut response = html(status, self);
+    ///
+    /// Who says something need not know who reads: the page goes along, and [`MessagePage::in_language`] writes it anew.
+    pub(super) fn response(self, status: StatusCode) -> Response {
+        let mut response = html(status, &self);
         if self.details.is_empty() {
             let policy = HeaderValue::from_static(MESSAGE_POLICY);
             response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    /// The page's response with its words in a language.
+    pub(super) fn in_language(mut self, language: Language, mut response: Response) -> Response {
+        if self.language != language {
+            self.language = language;
+            match self.render() {
+                Ok(text) => *response.body_mut() = Body::from(text),
+                Err(error) => tracing::error!(error = %error, "a page could not be written"),
+            }
         }
         response
     }
@@ -76,9 +103,11 @@ pub(super) fn plain_error(base: &str, headers: &HeaderMap, status: StatusCode) -
     };
     let accepts_html =
         headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"));
+    let language = Language::preferred(headers).unwrap_or_default();
     if accepts_html {
-        return MessagePage::new(base, title, text).response(status);
+        return MessagePage { language, ..MessagePage::new(base, title, text) }.response(status);
     }
+    let (title, text) = (language.say(title), language.say(text));
     let problem = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": text });
     let media_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     (status, [media_type], problem.to_string()).into_response()

@@ -92,6 +92,11 @@ impl Language {
                 return Cow::Owned(format!("{english}{rest}"));
             }
         }
+        for ((before, behind), (english, end)) in AROUND {
+            if let Some(name) = chinese.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind)) {
+                return Cow::Owned(format!("{english}{name}{end}"));
+            }
+        }
         // Numbers with a counter: ages and pictures.
         for (counter, english) in COUNTERS {
             if let Some(number) = chinese.strip_suffix(counter).map(str::trim)
@@ -109,10 +114,14 @@ impl Language {
 const PREFIXES: [(&str, &str); 4] =
     [("记录 ", "Recording "), ("波形组 ", "Group "), ("视频 ", "Video "), ("图中位置：", "Place in the image: ")];
 
+/// Words around a name of the interface's.
+const AROUND: [((&str, &str), (&str, &str)); 1] =
+    [(("参数 ", " 的格式不正确。"), ("The parameter ", " is not in its form."))];
+
 const COUNTERS: [(&str, &str); 4] = [("岁", " y"), ("个月", " mo"), ("天", " d"), ("幅", " images")];
 
 /// The English of a word, if the table has it.
-pub(super) fn english(chinese: &str) -> Option<&'static str> {
+fn english(chinese: &str) -> Option<&'static str> {
     ENGLISH.iter().find(|(word, _)| *word == chinese).map(|(_, english)| *english)
 }
 

@@ -89,7 +89,7 @@ struct Scale {
 }
 
 impl Scale {
-    fn of(channel: &Channel, gain_mm_per_mv: f64) -> Self {
+    fn of(channel: &Channel, options: &EcgOptions) -> Self {
         let (low, high) = channel
             .values
             .iter()
@@ -103,9 +103,12 @@ impl Scale {
         let mut sorted: Vec<f64> = channel.values.iter().copied().filter(|value| value.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
-        let (middle, note) =
-            if median.abs() > OFFSET_MV { (median, " 基线已校正".to_owned()) } else { (0.0, String::new()) };
-        Self { middle, mm_per_unit: gain_mm_per_mv, note }
+        let (middle, note) = if median.abs() > OFFSET_MV {
+            (median, format!(" {}", options.moved_baseline))
+        } else {
+            (0.0, String::new())
+        };
+        Self { middle, mm_per_unit: options.gain_mm_per_mv, note }
     }
 }
 
@@ -131,7 +134,7 @@ impl Pen<'_> {
     fn lead(&mut self, channel: &Channel, from: f64, to: f64, middle: f64) {
         let EcgOptions { speed_mm_per_s, gain_mm_per_mv, .. } = *self.options;
         let frequency = self.recording.frequency;
-        let scale = Scale::of(channel, gain_mm_per_mv);
+        let scale = Scale::of(channel, self.options);
         let x = |seconds: f64| MARGIN_MM + PULSE_MM + seconds * speed_mm_per_s;
         let (first, last) = ((from * frequency) as usize, (to * frequency).round() as usize);
         let mut path = String::new();
@@ -229,5 +232,8 @@ mod tests {
         let first = svg.split("<path d=\"").find(|path| path.starts_with("M15.00 20.00L")).unwrap();
         assert_eq!(first.split('"').next().unwrap().matches('M').count(), 2, "one gap, two strokes");
         assert!(svg.contains("II 基线已校正") && svg.contains("10 – 20 s"));
+        let moved_baseline = "baseline corrected".into();
+        let svg = draw(&recording, &EcgOptions { moved_baseline, ..EcgOptions::default() });
+        assert!(svg.contains("II baseline corrected") && !svg.contains("基线"));
     }
 }

@@ -210,7 +210,7 @@ async fn content(
                 }
                 None => None,
             };
-            Content::Waveform(WaveformTab::new(exam_root, &recordings, outline.as_ref(), view))
+            Content::Waveform(WaveformTab::new(exam_root, &recordings, outline.as_ref(), view, language))
         }
         Some(Tab::Video) => {
             let mut items = Vec::new();

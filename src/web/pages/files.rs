@@ -1,7 +1,7 @@
 //! Pictures and files under `/t/{session}/exam/{exam}/`: frames, electrocardiograms, report pages, the report itself.
 
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -66,6 +66,7 @@ pub(super) async fn waveform(
     ConnectInfo(peer): Peer,
     Path((id, exam, instance)): Path<(String, String, String)>,
     Query(view): Query<View>,
+    headers: HeaderMap,
 ) -> Response {
     let session = match pages.enter(&id).await {
         Ok(session) => session,
@@ -74,7 +75,8 @@ pub(super) async fn waveform(
     let Some(instance) = instance.strip_suffix(".svg").and_then(|text| text.parse::<i64>().ok()) else {
         return pages.failed(&Error::NotFound);
     };
-    let (client, options) = (peer.ip().to_string(), waveform_tab::options(&view));
+    let language = pages.language(&session, &view.lang, &headers).await;
+    let (client, options) = (peer.ip().to_string(), waveform_tab::options(&view, language));
     match pages.archive.drawn_waveform(&pages.viewer, &session, &client, (&exam, instance), options).await {
         Ok(picture) => {
             let mut response = picture_response(picture);

@@ -32,6 +32,7 @@ pub(super) struct View {
     g: String,
     p: String,
     t: String,
+    pub(super) lang: String,
 }
 
 impl View {

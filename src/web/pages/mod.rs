@@ -13,6 +13,7 @@ mod extract;
 mod files;
 mod film_tab;
 mod images_tab;
+mod language;
 mod limits;
 mod list;
 mod list_page;
@@ -31,6 +32,7 @@ mod waveform_tab;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 pub use config::{PagesConfig, PagesLanguage};
@@ -60,5 +62,6 @@ pub fn router(state: PagesState) -> Router {
         .route("/q/{link}", get(qr::ask).post(qr::answer))
         .fallback(open::open)
         .layer(DefaultBodyLimit::max(MOST_FORM_BYTES))
+        .layer(from_fn_with_state(state.clone(), language::translate))
         .with_state(state)
 }

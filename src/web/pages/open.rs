@@ -1,5 +1,7 @@
 //! A signed link is opened: ClinicExamView, ClinicExamList, RelatedExamList, ClinicExam (D-T1 to D-T13, D-P4, D-P17).
 
+use std::net::SocketAddr;
+
 use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -7,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::MOST_FORM_BYTES;
 use super::extract::refused;
+use super::language::asked_in;
 use super::state::{Inner, PagesState, Peer, framed_by};
 use crate::archive::pages::open_link::{OpenLink, Opened, Start};
 use crate::domain::page::Page;
@@ -33,12 +36,21 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
             Err(_) => return refused(&pages, StatusCode::PAYLOAD_TOO_LARGE),
         }
     }
+    let mut response = open_link(&pages, page, &raw, &method, peer).await;
+    // What was posted is no longer in the request when a message is written.
+    if let Some(message) = response.extensions_mut().get_mut::<MessagePage>() {
+        message.asked = asked_in(&raw);
+    }
+    response
+}
+
+async fn open_link(pages: &Inner, page: Page, raw: &str, method: &Method, peer: SocketAddr) -> Response {
     if !pages.opens_by_address.allows(&peer.ip()) {
-        return too_many(&pages);
+        return too_many(pages);
     }
     let link = OpenLink {
         page,
-        raw_query: &raw,
+        raw_query: raw,
         remote_addr: peer.ip().to_string(),
         customers: &pages.customers,
         rules: &pages.config.search,
@@ -51,7 +63,7 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
                 Start::List => format!("{}/t/{session}/exams", pages.base),
                 Start::Exam { observation_uid } => format!("{}/t/{session}/exam/{observation_uid}", pages.base),
             };
-            redirect(&target, &method)
+            redirect(&target, method)
         }
         Ok(Opened::Nothing { criteria, frame_ancestors }) => {
             let text = "没有找到符合条件的检查。可能尚未上传，或不在可查看的范围内。";
@@ -59,8 +71,8 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
             page.details = criteria;
             framed_by(page.response(StatusCode::NOT_FOUND), &frame_ancestors)
         }
-        Ok(Opened::TooMany) => too_many(&pages),
-        Ok(Opened::Malformed(reason)) => malformed(&pages, &reason),
+        Ok(Opened::TooMany) => too_many(pages),
+        Ok(Opened::Malformed(reason)) => malformed(pages, &reason),
         // The same words whatever the reason (D-T10).
         Ok(Opened::Denied) => {
             let text = "链接无效或已过期，请从业务系统重新打开。";

@@ -1,10 +1,11 @@
-//! 心电波形: one recording on millimetre paper; speed, gain, arrangement, group and page are links.
+//! 心电波形, or 波形 of another kind: one recording on millimetre paper; speed, gain, arrangement, group and page are links.
 //!
 //! The state is in the query: `s` recording, `g` group, `p` page of ten seconds, `speed`, `gain`, `layout`.
 
 use super::images_tab::{Control, View};
 use super::text;
 use crate::dicom::waveform::{EcgOptions, GroupOutline, Layout, Outline};
+use crate::web::words::Language;
 
 /// Seconds on one page.
 const PAGE_SECONDS: f64 = 10.0;
@@ -17,6 +18,8 @@ const MOST_PAGE_LINKS: usize = 12;
 #[derive(Debug, Clone, Default)]
 pub(super) struct WaveformTab {
     pub(super) drawing: String,
+    /// What the curves are.
+    pub(super) name: &'static str,
     /// Whether it is the usual arrangement of twelve leads, whose height is known.
     pub(super) twelve: bool,
     /// Each row of links.
@@ -27,7 +30,13 @@ pub(super) struct WaveformTab {
 
 impl WaveformTab {
     /// `recordings` are the rows of the waveform objects; `outline` is that of the one that the view asks for.
-    pub(super) fn new(exam_root: &str, recordings: &[i64], outline: Option<&Outline>, view: &View) -> Self {
+    pub(super) fn new(
+        exam_root: &str,
+        recordings: &[i64],
+        outline: Option<&Outline>,
+        view: &View,
+        language: Language,
+    ) -> Self {
         let chosen = view.series().clamp(1, recordings.len().max(1));
         let (Some(outline), Some(instance)) = (outline, recordings.get(chosen - 1)) else {
             return Self { message: Some("该波形无法在线显示。"), ..Self::default() };
@@ -77,10 +86,13 @@ impl WaveformTab {
             ("layout", view.ecg_layout_name()),
             ("g", &group.to_string()),
             ("t", &start.to_string()),
+            // A picture is kept by the browser under its address, and has words.
+            ("lang", if language == Language::Chinese { "" } else { language.code() }),
         ]);
         Self {
             drawing: format!("{exam_root}/ecg/{instance}.svg{query}"),
-            twelve: shown.is_standard && matches!(options(view).layout, Layout::Usual),
+            name: "心电波形",
+            twelve: shown.is_standard && view.ecg_layout_name().is_empty(),
             controls,
             annotations: outline.annotations.clone(),
             message: None,
@@ -89,7 +101,7 @@ impl WaveformTab {
 }
 
 /// What is drawn for a query.
-pub(super) fn options(view: &View) -> EcgOptions {
+pub(super) fn options(view: &View, language: Language) -> EcgOptions {
     EcgOptions {
         speed_mm_per_s: view.ecg_speed(),
         gain_mm_per_mv: view.ecg_gain(),
@@ -101,6 +113,7 @@ pub(super) fn options(view: &View) -> EcgOptions {
             "rows" => Layout::Rows,
             _ => Layout::Usual,
         },
+        moved_baseline: language.say("基线已校正"),
         ..EcgOptions::default()
     }
 }
@@ -174,7 +187,7 @@ impl WaveformTab {
         let group =
             |number| GroupOutline { number, label: text.to_owned(), channels: 12, seconds: 95.0, is_standard: true };
         let outline = Outline { groups: vec![group(1), group(3)], annotations: vec![text.to_owned()] };
-        Self::new("/e", &[1, 2], Some(&outline), &View::default())
+        Self::new("/e", &[1, 2], Some(&outline), &View::default(), Language::Chinese)
     }
 }
 
@@ -197,7 +210,8 @@ mod tests {
     #[test]
     fn what_cannot_be_drawn_is_said() {
         let empty = Outline::default();
-        assert!(WaveformTab::new("/e", &[1], Some(&empty), &View::default()).message.is_some());
-        assert!(WaveformTab::new("/e", &[1], None, &View::default()).message.is_some());
+        let shown = |outline| WaveformTab::new("/e", &[1], outline, &View::default(), Language::English);
+        assert!(shown(Some(&empty)).message.is_some());
+        assert!(shown(None).message.is_some());
     }
 }

@@ -313,6 +313,9 @@ async fn curves_of_all_groups_are_true_to_the_millimetre() {
         let y = points.get(&x).unwrap_or_else(|| panic!("nothing at {x} in {points:?}"));
         assert!((middle - value * 10.0 - y).abs() < 0.006, "sample {sample} is drawn at {y}, {value} mV");
     }
+    let english = addresses(&objects.tab("waveform&lang=en").await, "aria-label=\"ECG\"><img src=\"").remove(0);
+    assert!(english.ends_with("&lang=en"), "a drawing has words, and is kept under its address: {english}");
+    objects.tab("waveform&lang=zh").await;
     let slow = objects.world.get(&drawing.replace("speed=25", "speed=50").replace("gain=10", "gain=20")).await.text();
     assert!(slow.contains("width=\"545.0mm\""), "10.5 s at 50 mm/s, with margins and pulse");
     let pressure = objects.world.get(&drawing.replace("g=1", "g=2")).await.text();
