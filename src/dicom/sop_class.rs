@@ -106,6 +106,12 @@ impl SeriesKind {
     }
 }
 
+/// Whether objects of this SOP class are electrocardiograms: 12-lead, general and ambulatory ones.
+pub fn is_electrocardiogram(sop_class_uid: &str) -> bool {
+    let class = sop_class_uid.strip_prefix(STORAGE_ROOT).unwrap_or_default();
+    matches!(class, "9.1.1" | "9.1.2" | "9.1.3")
+}
+
 /// What a series with this SOP class and Modality is; Modality `EFILM` makes a film of any SOP class (D-I5).
 pub fn kind(sop_class_uid: &str, modality: &str) -> SeriesKind {
     if modality.trim().eq_ignore_ascii_case("EFILM") {

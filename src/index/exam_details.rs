@@ -65,6 +65,8 @@ pub struct SeriesRow {
     pub number: Option<i64>,
     /// Modality.
     pub modality: String,
+    /// SOP class of its instances; of several the first by name.
+    pub sop_class_uid: String,
     /// image, film, waveform, document, video, presentation, other.
     pub kind: String,
     /// Series Description, or the protocol's name.
@@ -193,7 +195,7 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
         is_stream!("i"),
         " THEN NULL ELSE i.offline_at END) AS offline, CAST(SUM(CASE WHEN ",
         is_stream!("i"),
-        " THEN 0 ELSE i.number_of_frames END) AS BIGINT) AS frames, MIN(i.id) AS any_instance, \
+        " THEN 0 ELSE i.number_of_frames END) AS BIGINT) AS frames, MIN(i.id) AS any_instance, MIN(i.sop_class_uid) AS sop_class_uid, \
          (SELECT f.id FROM instance f WHERE f.series_pk = r.id AND NOT ",
         is_stream!("f"),
         " ORDER BY f.instance_number, f.id LIMIT 1) AS first_instance \
@@ -214,6 +216,7 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
                 series_instance_uid: row.text("series_instance_uid")?,
                 number: row.get("series_number")?,
                 modality: row.text("modality")?,
+                sop_class_uid: row.text("sop_class_uid")?,
                 kind: row.text("kind")?,
                 description: row.text("description")?,
                 instances: row.int("instances")?,

@@ -9,6 +9,7 @@ use crate::archive::images::read_image::Viewer;
 use crate::archive::reports::compose_lab_report::MOST_OF_A_VISIT;
 use crate::archive::{Archive, Error};
 use crate::archive::{ReportCopy, ReportFileState};
+use crate::dicom::sop_class::is_electrocardiogram;
 use crate::domain::recognition::{Examined, ItemKind};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::exam_details;
@@ -43,10 +44,25 @@ pub struct ExamView {
     pub attachments: Vec<Attachment>,
 }
 
+/// What curves are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Curves {
+    /// Electrocardiograms alone.
+    Electrocardiograms,
+    /// Others among them.
+    Others,
+}
+
 impl ExamView {
     /// The series that are shown as images.
     pub fn image_series(&self) -> impl Iterator<Item = &SeriesRow> {
         self.series.iter().filter(|series| series.is_shown_as_images())
+    }
+
+    /// What its curves are called: they are electrocardiograms, or may be pressures, breath, sounds.
+    pub fn curves(&self) -> Curves {
+        let is_ecg = |series: &SeriesRow| series.modality == "ECG" || is_electrocardiogram(&series.sop_class_uid);
+        if self.series_of_kind("waveform").all(is_ecg) { Curves::Electrocardiograms } else { Curves::Others }
     }
 
     /// The series of one kind.

@@ -132,7 +132,7 @@ impl Pen<'_> {
     }
 
     fn lead(&mut self, channel: &Channel, from: f64, to: f64, middle: f64) {
-        let EcgOptions { speed_mm_per_s, gain_mm_per_mv, .. } = *self.options;
+        let speed_mm_per_s = self.options.speed_mm_per_s;
         let frequency = self.recording.frequency;
         let scale = Scale::of(channel, self.options);
         let x = |seconds: f64| MARGIN_MM + PULSE_MM + seconds * speed_mm_per_s;

@@ -68,8 +68,14 @@ pub(super) async fn show(
     if aside.corrected {
         header.mark_corrected();
     }
-    let page =
-        ExamPage { header, tabs: tabs.iter().map(|tab| tab.link(current)).collect(), notice, content, aside, shell };
+    let page = ExamPage {
+        header,
+        tabs: tabs.iter().map(|tab| tab.link(&found, current)).collect(),
+        notice,
+        content,
+        aside,
+        shell,
+    };
     framed(html(StatusCode::OK, &page), &session)
 }
 
@@ -210,7 +216,8 @@ async fn content(
                 }
                 None => None,
             };
-            Content::Waveform(WaveformTab::new(exam_root, &recordings, outline.as_ref(), view, language))
+            let tab = WaveformTab::new(exam_root, &recordings, outline.as_ref(), view, language);
+            Content::Waveform(WaveformTab { name: Tab::Waveform.label(found), ..tab })
         }
         Some(Tab::Video) => {
             let mut items = Vec::new();

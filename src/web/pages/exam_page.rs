@@ -10,7 +10,7 @@ use super::text;
 use super::video_tab::{VideoItem, VideoState};
 use super::waveform_tab::WaveformTab;
 use crate::archive::pages::list_exams::EntryKind;
-use crate::archive::pages::view_exam::{Attachment, ExamView, LabItem, ReportFile};
+use crate::archive::pages::view_exam::{Attachment, Curves, ExamView, LabItem, ReportFile};
 use crate::domain::attachment::{AttachmentKind, AttachmentType};
 use crate::domain::clinical_document::Block;
 use crate::domain::customer::Permission;
@@ -89,20 +89,28 @@ impl Tab {
         }
     }
 
-    pub(super) fn link(self, current: Option<Tab>) -> Control {
-        let label = match self {
+    /// What it is called on the page of an exam.
+    pub(super) fn label(self, found: &ExamView) -> &'static str {
+        match self {
             Tab::Report => "图文报告",
             Tab::Text => "文字报告",
             Tab::Lab => "检验结果",
             Tab::Images => "影像",
             Tab::Film => "电子胶片",
-            Tab::Waveform => "心电波形",
+            Tab::Waveform => match found.curves() {
+                Curves::Electrocardiograms => "心电波形",
+                Curves::Others => "波形",
+            },
             Tab::Video => "视频",
             Tab::Documents => "文档",
             Tab::Request => "申请单",
             Tab::Attachments => "附件",
-        };
-        Control { label: label.to_owned(), href: format!("?tab={}", self.name()), current: current == Some(self) }
+        }
+    }
+
+    pub(super) fn link(self, found: &ExamView, current: Option<Tab>) -> Control {
+        let label = self.label(found).to_owned();
+        Control { label, href: format!("?tab={}", self.name()), current: current == Some(self) }
     }
 }
 
@@ -354,6 +362,7 @@ impl ExamPage {
             series_instance_uid: "2.25.1.1".to_owned(),
             number: Some(1),
             modality: "CT".to_owned(),
+            sop_class_uid: String::new(),
             kind: "image".to_owned(),
             description: text.to_owned(),
             offline: 0,
@@ -414,7 +423,7 @@ impl ExamPage {
         let page = |content| ExamPage {
             shell: Shell::sample(),
             header: ExamHeader::of(&found, text),
-            tabs: vec![Tab::Report.link(Some(Tab::Report)), Tab::Images.link(None)],
+            tabs: vec![Tab::Report.link(&found, Some(Tab::Report)), Tab::Images.link(&found, None)],
             notice: Some("提示"),
             content,
             aside: Aside::sample(text),

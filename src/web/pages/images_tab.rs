@@ -328,6 +328,7 @@ mod tests {
             series_instance_uid: "2.25.1.1".to_owned(),
             number: Some(2),
             modality: "CT".to_owned(),
+            sop_class_uid: String::new(),
             kind: "image".to_owned(),
             description: "平扫".to_owned(),
             offline: 0,

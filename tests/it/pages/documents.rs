@@ -5,6 +5,7 @@ use std::path::Path;
 
 use yingku::demo;
 use yingku::domain::customer::{Customer, Permission};
+use yingku::params;
 
 use super::world::{Exam, NOW_S, World, customer};
 use crate::harness::{Package, python_script, run, tool};
@@ -313,6 +314,7 @@ async fn curves_of_all_groups_are_true_to_the_millimetre() {
         let y = points.get(&x).unwrap_or_else(|| panic!("nothing at {x} in {points:?}"));
         assert!((middle - value * 10.0 - y).abs() < 0.006, "sample {sample} is drawn at {y}, {value} mV");
     }
+    assert!(page.contains(">心电波形<") && !page.contains(">波形<"));
     let english = addresses(&objects.tab("waveform&lang=en").await, "aria-label=\"ECG\"><img src=\"").remove(0);
     assert!(english.ends_with("&lang=en"), "a drawing has words, and is kept under its address: {english}");
     objects.tab("waveform&lang=zh").await;
@@ -323,4 +325,24 @@ async fn curves_of_all_groups_are_true_to_the_millimetre() {
     let last = objects.world.get(&drawing.replace("t=0", "t=20")).await.text();
     assert!(last.contains("20 – 25 s"));
     assert_ne!(objects.world.get(&drawing.replace("t=0", "t=99")).await.status, 200);
+}
+
+#[tokio::test]
+async fn curves_are_called_electrocardiograms_when_they_are() {
+    for (modality, sop_class, name) in [
+        ("ECG", "9.1.2", "心电波形"),
+        ("OT", "9.1.1", "心电波形"),
+        ("HD", "9.2.1", "波形"),
+        ("EEG", "9.7.4", "波形"),
+        ("RESP", "9.6.1", "波形"),
+    ] {
+        let objects = Objects::with(customer(), &["curves.dcm"], &[]).await;
+        let sql = "UPDATE series SET modality = $1 WHERE kind = 'waveform'";
+        objects.world.execute(sql, params![modality]).await;
+        let sql = "UPDATE instance SET sop_class_uid = $1 WHERE sop_instance_uid = '2.25.8801'";
+        objects.world.execute(sql, params![format!("1.2.840.10008.5.1.4.1.1.{sop_class}")]).await;
+        let page = objects.tab("waveform").await;
+        assert!(page.contains(&format!("aria-current=\"page\">{name}<")), "{modality}: {page}");
+        assert!(page.contains(&format!("aria-label=\"{name}\"")), "{modality}: {page}");
+    }
 }
