@@ -45,6 +45,23 @@ fn nothing_from_outside_comes_out_unescaped() {
 }
 
 #[test]
+fn on_paper_a_table_of_results_loses_the_way_to_the_trend_and_no_other_column() {
+    let css = include_str!("../../../web/pages/pages.css");
+    let paper = css.split("@media print").nth(1).unwrap();
+    assert!(paper.contains(".lab .trend") && !paper.contains("th:"), "columns are left out by name: {paper}");
+    let is_lab = |page: &ExamPage| matches!(page.content, Content::Lab(_));
+    let mut page = ExamPage::samples("甲").into_iter().find(is_lab).unwrap();
+    let earlier = page.render().unwrap();
+    page.aside.shown = None;
+    let present = page.render().unwrap();
+    let trend = TrendPage::sample("甲").render().unwrap();
+    for (text, columns, trends) in [(earlier, 6, 0), (present, 7, 1), (trend, 6, 0)] {
+        assert_eq!(text.matches("<th scope=\"col\"").count(), columns, "{text}");
+        assert_eq!(text.matches("<th scope=\"col\" class=\"trend\"").count(), trends, "{text}");
+    }
+}
+
+#[test]
 fn every_tab_has_a_sample() {
     let samples = ExamPage::samples("甲");
     let kinds: std::collections::HashSet<_> = samples.iter().map(|p| std::mem::discriminant(&p.content)).collect();
