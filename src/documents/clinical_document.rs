@@ -4,10 +4,12 @@
 //! follow. A document type declaration is refused, so no entity is ever expanded. Sections without narrative are shown by
 //! their coded entries, as the shared documents of the national standard have them.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use quick_xml::events::{BytesStart, Event};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::clinical_document::{Block, Cell, ClinicalDocument};
+use crate::domain::clinical_document::{Block, Cell, ClinicalDocument, OtherBody};
 
 /// Limits of reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,7 +149,9 @@ impl Walk {
             }
             "section" => self.narrative.push(self.document.blocks.len()),
             "text" if parent == "nonXMLBody" => {
-                self.document.other_body = Some(attribute("mediaType").unwrap_or_default());
+                let media_type = attribute("mediaType").unwrap_or_default();
+                self.document.other_body = Some(OtherBody { media_type, bytes: Vec::new() });
+                self.pending.clear();
             }
             "code" if self.in_entry() && parent == "observation" => {
                 self.concept = attribute("displayName").or(attribute("code")).unwrap_or_default();
@@ -242,6 +246,12 @@ impl Walk {
             }
             "paragraph" | "list" if self.in_narrative() => self.flush(),
             "text" if parent == "section" => self.flush(),
+            "text" if parent == "nonXMLBody" => {
+                let base64: Vec<u8> = std::mem::take(&mut self.pending).bytes().filter(|byte| *byte != b' ').collect();
+                if let (Some(body), Ok(bytes)) = (&mut self.document.other_body, STANDARD.decode(base64)) {
+                    body.bytes = bytes;
+                }
+            }
             _ => {}
         }
     }
@@ -376,7 +386,12 @@ mod tests {
     #[test]
     fn a_body_that_is_no_xml_is_told_and_gbk_is_read() {
         let other = r#"<ClinicalDocument><component><nonXMLBody><text mediaType="application/pdf" representation="B64">JVBE</text></nonXMLBody></component></ClinicalDocument>"#;
-        assert_eq!(read(other).unwrap().other_body.as_deref(), Some("application/pdf"));
+        let body = OtherBody { media_type: "application/pdf".to_owned(), bytes: b"%PD".to_vec() };
+        assert_eq!(read(other).unwrap().other_body, Some(body));
+        let wrapped = other.replace("JVBE", "\r\n JV\n  BE\n");
+        assert_eq!(read(&wrapped).unwrap().other_body.unwrap().bytes, b"%PD", "lines are broken as one likes");
+        let elsewhere = other.replace("JVBE", "<reference value='report.pdf'/>");
+        assert_eq!(read(&elsewhere).unwrap().other_body.unwrap().bytes, b"");
         let text =
             "<?xml version=\"1.0\" encoding=\"GBK\"?><ClinicalDocument><title>检查报告</title></ClinicalDocument>";
         let (gbk, _, _) = encoding_rs::GBK.encode(text);

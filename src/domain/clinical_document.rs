@@ -13,8 +13,17 @@ pub struct ClinicalDocument {
     pub custodian: String,
     /// The body from top to bottom.
     pub blocks: Vec<Block>,
-    /// The media type of a body that is not XML.
-    pub other_body: Option<String>,
+    /// A body that is not XML.
+    pub other_body: Option<OtherBody>,
+}
+
+/// A body that is a file of another kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OtherBody {
+    /// What it is said to be.
+    pub media_type: String,
+    /// The file; empty when it does not stand in the document.
+    pub bytes: Vec<u8>,
 }
 
 /// A part of the body.

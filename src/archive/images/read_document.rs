@@ -18,6 +18,7 @@ pub use crate::dicom::structured_report::Meanings;
 use crate::dicom::text::Charset;
 use crate::documents::clinical_document::{self, ClinicalDocumentLimits};
 use crate::documents::raster;
+use crate::domain::attachment::AttachmentType;
 use crate::domain::clinical_document::ClinicalDocument;
 use crate::domain::criteria::ShowType;
 use crate::index::exam_details::{self, InstanceBytes};
@@ -26,6 +27,8 @@ use crate::index::exam_pages::Entry;
 /// What series of documents and of films are called.
 const DOCUMENT: &str = "document";
 const FILM: &str = "film";
+/// What a PDF begins with.
+const PDF: &[u8] = b"%PDF-";
 /// Most key object selections that are read for one exam.
 const MOST_KEY_OBJECTS: i64 = 50;
 /// Most images that one report's links are looked up for.
@@ -51,10 +54,19 @@ pub enum DocumentForm {
     Report(Box<StructuredReport>),
     /// A PDF of so many pages.
     Pdf(usize),
-    /// A clinical document.
-    Clinical(Box<ClinicalDocument>),
+    /// A clinical document, and how many pages the PDF has that is its body.
+    Clinical(Box<ClinicalDocument>, usize),
     /// Something else, or damaged; it can be taken along.
     Other,
+}
+
+/// Which bytes of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DocumentPart {
+    /// All of it.
+    Whole,
+    /// The file that is the body of a clinical document.
+    Body,
 }
 
 /// Images that somebody has marked (Key Object Selection).
@@ -105,7 +117,7 @@ impl Archive {
         Ok(ViewedDocument { title, form, links, may_keep })
     }
 
-    /// A picture of one page (1 is the first) of an encapsulated PDF.
+    /// A picture of one page (1 is the first) of an encapsulated PDF, or of the PDF that is a clinical document's body.
     pub async fn document_page_picture(
         &self,
         viewer: &Viewer,
@@ -115,11 +127,12 @@ impl Archive {
         (page, width): (usize, u32),
     ) -> Result<Picture, Error> {
         let (_, instance) = self.document_instance(viewer, session, remote_addr, key).await?;
-        let file = self.whole_file(viewer, &instance).await?;
-        let document = EncapsulatedDocument::read(&file, &Charset::default()).filter(|found| found.is_pdf(&file));
-        let document = document.ok_or(Error::NotFound)?;
-        let bytes = async { Ok(file.slice(document.range)) };
-        let bytes = self.pdf_page_picture((instance.pk, instance.content_hash), page, width, bytes).await?;
+        let bytes = async {
+            let file = self.whole_file(viewer, &instance).await?;
+            self.documents.run(move || pdf_of(&file)).await?.ok_or(Error::NotFound)
+        };
+        let key = (instance.pk, instance.content_hash.clone());
+        let bytes = self.pdf_page_picture(key, page, width, bytes).await?;
         Ok(Picture { bytes, media_type: "image/png" })
     }
 
@@ -131,6 +144,7 @@ impl Archive {
         session: &Session,
         remote_addr: &str,
         key: (&str, i64),
+        part: DocumentPart,
     ) -> Result<(&'static str, Bytes), Error> {
         let (entry, instance) = self.document_instance(viewer, session, remote_addr, key).await?;
         let file = self.whole_file(viewer, &instance).await?;
@@ -138,15 +152,26 @@ impl Archive {
         if !may_keep(session, &instance, document.as_ref()) {
             return Err(Error::Denied);
         }
+        let given = match (part, document) {
+            (DocumentPart::Body, Some(document)) => {
+                let bytes = file.slice(document.range);
+                let body = self.documents.run(move || body_of(&bytes)).await?.ok_or(Error::NotFound)?;
+                (AttachmentType::of_content(&body).as_str(), body)
+            }
+            (DocumentPart::Body, None) => return Err(Error::NotFound),
+            (DocumentPart::Whole, Some(document)) if document.is_pdf(&file) => {
+                ("application/pdf", file.slice(document.range))
+            }
+            (DocumentPart::Whole, Some(document)) if document.is_xml() => {
+                ("application/xml", file.slice(document.range))
+            }
+            (DocumentPart::Whole, Some(document)) => ("application/octet-stream", file.slice(document.range)),
+            (DocumentPart::Whole, None) => ("application/dicom", file),
+        };
         let target = format!("instance:{}", instance.pk);
         let detail = json!({ "organization": entry.org_code });
         self.record_view(session, remote_addr, "download_document", target, detail).await?;
-        Ok(match document {
-            Some(document) if document.is_pdf(&file) => ("application/pdf", file.slice(document.range)),
-            Some(document) if document.is_xml() => ("application/xml", file.slice(document.range)),
-            Some(document) => ("application/octet-stream", file.slice(document.range)),
-            None => ("application/dicom", file),
-        })
+        Ok(given)
     }
 
     /// The images of an exam that key object selections mark, for its viewer; without the documents' words where the
@@ -231,6 +256,19 @@ fn may_keep(session: &Session, instance: &InstanceBytes, encapsulated: Option<&E
     }
 }
 
+/// The PDF that a document is, or that a clinical one has for its body.
+fn pdf_of(file: &Bytes) -> Option<Bytes> {
+    let document = EncapsulatedDocument::read(file, &Charset::default())?;
+    let bytes = file.slice(document.range.clone());
+    if document.is_pdf(file) { Some(bytes) } else { body_of(&bytes).filter(|body| body.starts_with(PDF)) }
+}
+
+/// The file that is the body of a clinical document.
+fn body_of(document: &[u8]) -> Option<Bytes> {
+    let clinical = clinical_document::read(document, &ClinicalDocumentLimits::default()).ok()?;
+    clinical.other_body.map(|body| Bytes::from(body.bytes)).filter(|body| !body.is_empty())
+}
+
 fn read_document(
     file: &Bytes,
     limits: &crate::documents::DocumentsConfig,
@@ -243,7 +281,11 @@ fn read_document(
             raster::page_count(bytes, limits).map_or(DocumentForm::Other, DocumentForm::Pdf)
         } else {
             match clinical_document::read(bytes, &ClinicalDocumentLimits::default()) {
-                Ok(clinical) => DocumentForm::Clinical(Box::new(clinical)),
+                Ok(clinical) => {
+                    let body = clinical.other_body.as_ref().map_or(&[][..], |body| &body.bytes);
+                    let pages = if body.starts_with(PDF) { raster::page_count(body, limits).unwrap_or(0) } else { 0 };
+                    DocumentForm::Clinical(Box::new(clinical), pages)
+                }
                 Err(_) => DocumentForm::Other,
             }
         };

@@ -13,9 +13,9 @@ use super::images_tab::Control;
 use super::state::{PagesState, Peer};
 use super::text;
 use crate::archive::Error;
-use crate::archive::images::read_document::{DocumentForm, ViewedDocument};
+use crate::archive::images::read_document::{DocumentForm, DocumentPart, ViewedDocument};
 use crate::dicom::structured_report::{Content, Line, Reference, StructuredReport};
-use crate::domain::clinical_document::{Block, ClinicalDocument};
+use crate::domain::clinical_document::{Block, ClinicalDocument, OtherBody};
 
 /// Indentations that the style sheet knows.
 const DEEPEST: usize = 6;
@@ -41,6 +41,8 @@ pub(super) struct DocumentTab {
     pub(super) original: Option<String>,
     /// Whether a browser opens the original itself.
     pub(super) opens: bool,
+    /// The file that is its body, where it is another than the original.
+    pub(super) body: Option<String>,
     pub(super) message: Option<&'static str>,
 }
 
@@ -86,9 +88,12 @@ impl DocumentTab {
             DocumentForm::Report(report) => tab.show_report(exam_root, report, &document.links),
             DocumentForm::Pdf(pages) => {
                 tab.opens = true;
-                tab.pages = (1..=(*pages).min(MOST_PAGES)).map(|page| format!("{root}/page/{page}.png")).collect();
+                tab.pages = pages_of(&root, *pages);
             }
-            DocumentForm::Clinical(clinical) => tab.show_clinical(clinical),
+            DocumentForm::Clinical(clinical, pages) => {
+                tab.show_clinical(clinical);
+                tab.show_body(clinical.other_body.as_ref(), *pages, &root);
+            }
             DocumentForm::Other => tab.message = Some("该文档的格式无法在线显示，可下载后查看。"),
         }
         Ok(tab)
@@ -122,10 +127,23 @@ impl DocumentTab {
         ];
         self.facts = facts.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         self.blocks = clinical.blocks.clone();
-        if clinical.other_body.is_some() {
-            self.message = Some("文档正文为其它格式的附件，可下载后查看。");
-        }
     }
+
+    /// What the body is, when it is a file of its own.
+    fn show_body(&mut self, body: Option<&OtherBody>, pages: usize, root: &str) {
+        let Some(body) = body else { return };
+        self.pages = pages_of(root, pages);
+        self.body = (self.original.is_some() && !body.bytes.is_empty()).then(|| format!("{root}/body"));
+        self.message = match (&self.body, self.pages.is_empty()) {
+            (_, false) => None,
+            (Some(_), true) => Some("文档正文为其它格式的附件，可下载后查看。"),
+            (None, true) => Some("文档正文为其它格式的附件，无法在线显示。"),
+        };
+    }
+}
+
+fn pages_of(root: &str, pages: usize) -> Vec<String> {
+    (1..=pages.min(MOST_PAGES)).map(|page| format!("{root}/page/{page}.png")).collect()
 }
 
 /// `2024-03-22 14:46:06` of digits, as far as they go.
@@ -208,20 +226,25 @@ pub(super) async fn page(
     }
 }
 
-/// `document/{instance}/original`
-pub(super) async fn original(
+/// `document/{instance}/original` and `document/{instance}/body`
+pub(super) async fn part(
     State(PagesState(pages)): State<PagesState>,
     ConnectInfo(peer): Peer,
-    Path((id, exam, instance)): Path<(String, String, String)>,
+    Path((id, exam, instance, part)): Path<(String, String, String, String)>,
     Query(query): Query<DocumentQuery>,
 ) -> Response {
     let session = match pages.enter(&id).await {
         Ok(session) => session,
         Err(response) => return *response,
     };
+    let part = match part.as_str() {
+        "original" => DocumentPart::Whole,
+        "body" => DocumentPart::Body,
+        _ => return pages.failed(&Error::NotFound),
+    };
     let Ok(instance) = instance.parse::<i64>() else { return pages.failed(&Error::NotFound) };
     let client = peer.ip().to_string();
-    let found = pages.archive.download_document(&pages.viewer, &session, &client, (&exam, instance)).await;
+    let found = pages.archive.download_document(&pages.viewer, &session, &client, (&exam, instance), part).await;
     let (media_type, bytes) = match found {
         Ok(found) => found,
         Err(Error::Denied) => return not_permitted(&pages),
@@ -231,6 +254,9 @@ pub(super) async fn original(
         "application/pdf" => ("pdf", true),
         "application/xml" => ("xml", false),
         "application/dicom" => ("dcm", false),
+        "image/jpeg" => ("jpg", false),
+        "image/png" => ("png", false),
+        "image/tiff" => ("tif", false),
         _ => ("bin", false),
     };
     // Only a PDF is opened in the browser: XML could bring a style sheet or a script of its own.
@@ -282,10 +308,12 @@ impl DocumentTab {
             ],
             ..ClinicalDocument::default()
         };
+        let other_body = Some(OtherBody { media_type: words(), bytes: vec![1] });
         let forms = [
             DocumentForm::Report(Box::new(report)),
             DocumentForm::Pdf(2),
-            DocumentForm::Clinical(Box::new(clinical)),
+            DocumentForm::Clinical(Box::new(clinical.clone()), 0),
+            DocumentForm::Clinical(Box::new(ClinicalDocument { other_body, ..clinical }), 1),
             DocumentForm::Other,
         ];
         let list = [(7, words()), (8, words())];

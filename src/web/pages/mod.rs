@@ -52,7 +52,7 @@ pub fn router(state: PagesState) -> Router {
         .route("/t/{session}/exam/{exam}/ecg/{instance}", get(files::waveform))
         .route("/t/{session}/exam/{exam}/video/{instance}", get(video_tab::show))
         .route("/t/{session}/exam/{exam}/document/{instance}/page/{page}", get(document_tab::page))
-        .route("/t/{session}/exam/{exam}/document/{instance}/original", get(document_tab::original))
+        .route("/t/{session}/exam/{exam}/document/{instance}/{part}", get(document_tab::part))
         .route("/t/{session}/exam/{exam}/report/page/{page}", get(files::report_page))
         .route("/t/{session}/exam/{exam}/report/{copy}", get(files::report))
         .route("/t/{session}/exam/{exam}/visit.pdf", get(files::visit))

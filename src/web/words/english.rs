@@ -324,6 +324,12 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
     ("内容过长，仅显示前面的部分。", "The content is long; only its beginning is shown."),
     ("作者", "Author"),
     ("保管机构", "Custodian"),
+    ("打开正文", "Open body"),
+    ("下载正文", "Download body"),
+    (
+        "文档正文为其它格式的附件，无法在线显示。",
+        "The body of the document is an attachment of another format, which cannot be shown here.",
+    ),
     (
         "文档正文为其它格式的附件，可下载后查看。",
         "The body of the document is an attachment of another format; it can be downloaded.",

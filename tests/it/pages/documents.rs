@@ -118,6 +118,32 @@ async fn a_clinical_document_is_plain_text_and_a_bomb_is_refused() {
 }
 
 #[tokio::test]
+async fn a_clinical_document_whose_body_is_a_pdf_is_drawn_and_its_body_given() {
+    let denied = Customer { download: Permission::Denied, ..customer() };
+    for (customer, status) in [(customer(), 200), (denied, 403)] {
+        let objects = Objects::with(customer, &["cda_pdf.dcm"], &[]).await;
+        let page = objects.tab("documents").await;
+        let pages: Vec<String> = addresses(&page, "<img class=\"page\" src=\"");
+        assert_eq!((pages.len(), page.contains("其它格式")), (2, false), "{page}");
+        for address in &pages {
+            let drawn = objects.world.get(address).await;
+            assert_eq!((drawn.status, drawn.header("content-type")), (200, "image/png"));
+        }
+        let body = pages[0].replace("/page/1.png", "/body");
+        assert_eq!(page.contains(&format!("href=\"{body}\"")), status == 200, "{page}");
+        let given = objects.world.get(&body).await;
+        assert_eq!(given.status, status);
+        if status == 200 {
+            assert_eq!((given.header("content-type"), &given.body[..5]), ("application/pdf", b"%PDF-".as_slice()));
+            assert!(given.header("content-disposition").starts_with("inline"));
+            let original = objects.world.get(&body.replace("/body", "/original")).await;
+            assert_eq!(original.header("content-type"), "application/xml");
+        }
+        assert_eq!(objects.world.get(&body.replace("/body", "/else")).await.status, 404);
+    }
+}
+
+#[tokio::test]
 async fn documents_are_words_of_a_report_and_not_shown_with_images_alone() {
     let objects = Objects::with(customer(), &["report.dcm", "pdf.dcm"], &[("ShowType", "3")]).await;
     let page = objects.tab("documents").await;

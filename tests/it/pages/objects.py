@@ -1,5 +1,6 @@
 """Writes DICOM objects that are no images into a folder, by pydicom: objects.py FOLDER."""
 
+import base64
 import sys
 from pathlib import Path
 
@@ -125,6 +126,9 @@ CDA = """<?xml version="1.0" encoding="UTF-8"?><?xml-stylesheet href="http://evi
 <script>alert(1)</script><img src="http://evil.example/a.png"/></paragraph>
 <table><tr><th>药品</th></tr><tr><td>示例药</td></tr></table></text></section></component></structuredBody></component>
 </ClinicalDocument>""".encode()
+CDA_PDF = b"""<ClinicalDocument xmlns="urn:hl7-org:v3"><title>%s</title><component><nonXMLBody>
+<text mediaType="application/pdf" representation="B64">%s</text></nonXMLBody></component></ClinicalDocument>""" % (
+    "检查报告".encode(), base64.encodebytes(pdf()))
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><ClinicalDocument><title>&b;</title></ClinicalDocument>'
 
 
@@ -200,5 +204,6 @@ film("raw.dcm", "2.25.8809", "1.2.840.10008.1.2.4.107", b"\0\0\0\1\x67" + bytes(
 film("clip.dcm", "2.25.8810", "1.2.840.10008.1.2.4.102", MP4 + b"\0" * (len(MP4) % 2), 1, 11, "3.1", "US")
 still("still.dcm", "2.25.8811", "6.1", "US", 11, 2)
 still("endoscopy.dcm", "2.25.8812", "77.1.1.1", "ES", 12, 1)
+encapsulated("cda_pdf.dcm", "2.25.8814", "104.2", "text/XML", CDA_PDF, 14)
 encapsulated("film_pdf.dcm", "2.25.8813", "104.1", "application/pdf", pdf(), 13, "EFILM")
 curves()
