@@ -271,6 +271,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_kept_stays_within_its_bytes_and_is_not_drawn_again() {
+        const KEPT: u64 = 10_000;
+        let viewer = Viewer::new(RenderConfig::default(), KEPT, Duration::from_secs(60));
+        let drawn = AtomicUsize::new(0);
+        let ask = async |pk: i64, length: usize| {
+            let draw = async {
+                drawn.fetch_add(1, Ordering::SeqCst);
+                Ok(Picture { bytes: Bytes::from(vec![7; length]), media_type: "image/png" })
+            };
+            assert_eq!(viewer.once((pk, "look".to_owned()), draw).await.unwrap().bytes.len(), length);
+            viewer.pictures.run_pending_tasks().await;
+        };
+        ask(1, 3000).await;
+        ask(1, 3000).await;
+        assert_eq!(drawn.load(Ordering::SeqCst), 1, "the second look finds the picture of the first");
+        for pk in 2..=50 {
+            ask(pk, 3000).await;
+            assert!(viewer.pictures.weighted_size() <= KEPT, "{} bytes", viewer.pictures.weighted_size());
+        }
+        assert!(viewer.pictures.entry_count() > 0, "some are kept");
+        ask(99, KEPT as usize + 1).await;
+        assert!(viewer.pictures.weighted_size() <= KEPT, "one that is too large is not kept");
+    }
+
+    #[tokio::test]
     async fn what_failed_is_told_to_all_and_tried_again_by_the_next() {
         let viewer = viewer();
         let fail = || viewer.once((7, "look".to_owned()), async { Err(Error::NotFound) });
