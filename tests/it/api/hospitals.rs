@@ -127,20 +127,19 @@ type Kept = (i64, Vec<String>, Vec<String>);
 const COMPARED: [&str; 6] = ["report_form_no", "patient_id", "name", "id_no", "class_name", "last_update_dtime"];
 
 async fn kept(index: &Index) -> BTreeMap<String, Kept> {
-    let columns = COMPARED.join(", ");
-    let sql = format!(
-        "SELECT id, observation_uid AS uid, version, COALESCE(conclusion, '') AS word, 0 AS lab, {columns} \
-         FROM exam_report WHERE withdrawn = 0 UNION ALL \
-         SELECT id, observation_uid, version, COALESCE(class_local_name, ''), 1, {columns} \
-         FROM lab_report WHERE withdrawn = 0"
-    );
+    let sql = "SELECT id, observation_uid AS uid, version, COALESCE(conclusion, '') AS word, CAST(0 AS BIGINT) AS lab, \
+               report_form_no, patient_id, name, id_no, class_name, last_update_dtime \
+               FROM exam_report WHERE withdrawn = 0 UNION ALL \
+               SELECT id, observation_uid, version, COALESCE(class_local_name, ''), CAST(1 AS BIGINT), \
+               report_form_no, patient_id, name, id_no, class_name, last_update_dtime \
+               FROM lab_report WHERE withdrawn = 0";
     let lines =
         "SELECT lab_report_pk AS lab, result_value AS result FROM lab_item WHERE withdrawn = 0 ORDER BY serial_no, id";
     let mut results: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     for row in index.query(lines, Vec::new()).await.unwrap() {
         results.entry(row.int("lab").unwrap()).or_default().push(row.text("result").unwrap());
     }
-    let rows = index.query(&sql, Vec::new()).await.unwrap();
+    let rows = index.query(sql, Vec::new()).await.unwrap();
     let of = |row: &yingku::index::Row| {
         let words = ["word"].iter().chain(&COMPARED).map(|name| row.text(name).unwrap()).collect();
         let is_lab = row.int("lab").unwrap() == 1;
