@@ -7,7 +7,7 @@ use yingku::domain::customer::Customer;
 use super::browser::{Renderer, spec};
 use super::{block, marked, phantom, report};
 use crate::harness::{Package, free_port, run, tool};
-use crate::pages::world::{Exam, World, customer};
+use crate::pages::world::{Exam, World, customer, uid};
 
 /// A server with the phantom, and the address of its viewer.
 async fn world() -> (World, String) {
@@ -227,6 +227,15 @@ async fn an_image_too_large_for_the_machine_leads_to_the_basic_page() {
     let (world, address) = world().await;
     marked::store_large(&world, 1).await;
     spec("large", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_chosen_for_good_by_its_reader_and_for_one_exam_by_an_image_too_large() {
+    let (world, address) = with_prior().await;
+    marked::store_large(&world, 1).await;
+    let other = address.replace(&uid(1), &uid(2));
+    let other = other.trim_end_matches("/viewer").to_owned();
+    spec("choose", Renderer::Cpu, &[("URL", address), ("OTHER", other)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
