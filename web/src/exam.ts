@@ -11,8 +11,11 @@ export interface Exam {
   bodyPart: string;
   organization: string;
   accession: string;
+  /** The state of its report in a word. */
   state: string;
   unreviewed: boolean;
+  /** Absent where nothing is known of it. */
+  critical?: boolean;
   href: string;
 }
 

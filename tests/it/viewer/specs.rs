@@ -175,7 +175,8 @@ async fn a_broken_line_is_said_and_what_failed_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_report_of_what_is_looked_at_stands_beside_it() {
-    let (_world, address) = with_prior().await;
+    let (world, address) = with_prior().await;
+    world.execute("UPDATE exam_report SET state = '4' WHERE id = 1", vec![]).await;
     spec("report", Renderer::Cpu, &[("URL", address)]).await;
 }
 
