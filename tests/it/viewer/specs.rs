@@ -224,7 +224,7 @@ async fn without_a_graphics_processor_there_is_none_to_choose() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_too_large_for_the_machine_leads_to_the_basic_page() {
+async fn an_image_too_large_and_a_stack_without_images_lead_to_the_basic_page() {
     let (world, address) = world().await;
     marked::store_large(&world, 1).await;
     spec("large", Renderer::Cpu, &[("URL", address)]).await;

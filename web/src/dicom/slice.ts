@@ -72,11 +72,14 @@ export function sliceOf(url: string, data: DataSet, frame: number): Slice {
   };
 }
 
-/** All frames of a series in the order in which the server gives its instances. */
+/** Transfer syntaxes of MPEG-2, H.264 and HEVC: their pictures are not to be had one by one. */
+const VIDEO = /^1\.2\.840\.10008\.1\.2\.4\.10[0-8](\.1)?$/;
+
+/** All frames of a series, as far as it has any, in the order in which the server gives its instances. */
 export function slicesOf(seriesUrl: string, sets: DataSet[]): Slice[] {
   const slices: Slice[] = [];
   for (const data of sets) {
-    if (!number(data, '00280010') || !number(data, '00280011')) continue;
+    if (!number(data, '00280010') || !number(data, '00280011') || VIDEO.test(text(data, '00083002').trim())) continue;
     const frames = Math.max(1, number(data, '00280008') ?? 1);
     const url = `${seriesUrl}/instances/${text(data, '00080018')}`;
     for (let frame = 1; frame <= frames; frame += 1) slices.push(sliceOf(url, data, frame));

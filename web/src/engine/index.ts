@@ -106,20 +106,21 @@ function fail(pane: Pane, error?: Error): void {
   change(pane, { state: 'failed', error: error instanceof TooLarge ? 'large' : (error?.message ?? '') });
 }
 
-/** Another series is on its way: what is there is no longer looked at. */
-export function clear(id: string, state: 'loading' | 'failed'): void {
+/** Another series is on its way, or did not come: what is there is no longer looked at. */
+export function clear(id: string, state: 'loading' | 'failed', error = ''): void {
   const pane = panes.get(id);
   if (!pane) return;
   pane.series += 1;
   Object.assign(pane, { slices: [], wanted: 0, window: undefined, inverted: false, presentation: undefined });
-  change(pane, { ...EMPTY, state });
+  change(pane, { ...EMPTY, state, error });
 }
 
 /** Puts a stack into a pane. */
 export async function show(id: string, slices: Slice[], index: number): Promise<void> {
   const pane = panes.get(id);
   const viewport = viewportOf(id);
-  if (!pane || !viewport || slices.length === 0) return;
+  if (!pane || !viewport) return;
+  if (slices.length === 0) return clear(id, 'failed', 'none');
   register(slices);
   const at = Math.min(slices.length - 1, Math.max(0, index));
   pane.series += 1;

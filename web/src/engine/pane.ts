@@ -23,6 +23,7 @@ export interface PaneView {
   sides: string;
   state: 'empty' | 'loading' | 'shown' | 'failed';
   loaded: number;
+  /** Why it failed: `large`, `none` (a stack without images), or what went wrong. */
   error: string;
   /** The presentation state that is applied. */
   presentation: string;

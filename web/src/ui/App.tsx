@@ -76,7 +76,7 @@ export function App({ description, engine }: AppProps) {
         if (isWanted()) await engine.show(id, slices, index);
       } catch (error) {
         if (error instanceof HttpError && error.status === 403) setEnded(true);
-        if (isWanted()) engine.clear(id, 'failed');
+        if (isWanted()) engine.clear(id, 'failed', error instanceof Error ? error.message : '');
       }
     },
     [engine, links.dicomweb],

@@ -5,6 +5,7 @@ import type { Exam, KeyImage, Series } from '../exam.ts';
 import { number, text } from '../dicom/json.ts';
 import type { PaneView } from '../engine/index.ts';
 import type { Engine } from './App.tsx';
+import { HttpError } from '../net.ts';
 import { words } from '../words.ts';
 import { Slider } from './Slider.tsx';
 
@@ -25,6 +26,9 @@ export interface PaneProps {
   onRetry: () => void;
   onDropSeries: (key: string) => void;
 }
+
+/** What is said when the line is down. */
+const BROKEN = new HttpError(0).message;
 
 export const whole = (value: number): string => String(Number(value.toFixed(Math.abs(value) < 10 ? 1 : 0)));
 
@@ -74,6 +78,9 @@ export function Pane(props: PaneProps) {
     </div>
   );
   const isLarge = view?.error === 'large';
+  const why = isLarge ? words.large : view?.error === 'none' ? words.noFrames : words.failed;
+  // The other page needs the line as well.
+  const hasOther = !ended && view?.error !== BROKEN;
   const label = `${words.viewport} ${series?.description ?? ''} ${view && view.count > 0 ? `${view.index + 1} / ${view.count}` : ''}`;
   return (
     <div
@@ -120,8 +127,8 @@ export function Pane(props: PaneProps) {
       {view?.state === 'loading' && <div class="note" role="status">{words.loading}…</div>}
       {view?.state === 'failed' && (
         <div class="note failed" role="alert">
-          <p>{ended ? words.ended : isLarge ? words.large : words.failed}</p>
-          {isLarge && (
+          <p>{ended ? words.ended : why}</p>
+          {hasOther && (
             <a class="link" href={basic}>
               {words.basic}
             </a>
