@@ -205,7 +205,7 @@ async fn a_browser_of_2020_shows_every_way_of_compression() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn segmented_palettes_and_overlays_in_the_pixels_are_shown() {
+async fn segmented_palettes_overlays_in_the_pixels_and_lengths_in_regions_are_shown() {
     let (world, address) = world().await;
     marked::store_hidden(&world, 1).await;
     spec("hidden", Renderer::Cpu, &[("URL", address)]).await;
