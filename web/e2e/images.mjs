@@ -19,10 +19,25 @@ await run('images', {}, async (page, viewer) => {
   // Leafing: wheel, keys, slider.
   const middle = await viewer.at(128, 128);
   await page.mouse.move(...middle);
+  const probe = pane.locator('.probe');
+  /** Waits for what is said of the pixel under the mouse. */
+  const under = async (value, column, row) => {
+    const said = await until(() => probe.textContent(), (text) => text.endsWith(`: ${value} HU`));
+    const [, x, y] = /^(\d+), (\d+): /.exec(said) ?? [];
+    assert.ok(said.endsWith(`: ${value} HU`), `${said} is not ${value} HU`);
+    near(Number(x), column + 1, 1, 'its column');
+    near(Number(y), row + 1, 1, 'its row');
+  };
+  await under(100, 128, 128);
   for (let n = 1; n <= 3; n += 1) {
     await page.mouse.wheel(0, 120);
     await viewer.shows({ index: n });
   }
+  await under(103, 128, 128);
+  await page.mouse.move(...(await viewer.at(20, 30)));
+  await under(-1000, 20, 30);
+  await page.mouse.move(200, 10);
+  assert.equal(await until(() => probe.textContent(), (text) => text === ''), '', 'nothing is said of what is not under the mouse');
   assert.equal(await viewer.value('width'), '400', 'the window stays');
   await page.keyboard.press('End');
   await viewer.shows({ index: 11 });

@@ -8,10 +8,11 @@ import { type Renderer, switchRenderer } from './capability.ts';
 import { crossing, nearest, type Segment } from './geometry.ts';
 import { layOut, lookOfState, move, presentationOn } from './layout.ts';
 import { watchLens } from './lens.ts';
-import { installLoader, register, rescaleOf } from './loader.ts';
+import { installLoader, register } from './loader.ts';
 import { drawMarks, magnification, placementOf, sidesOf } from './marks.ts';
 import { toolUnder } from './mouse.ts';
 import { change, EMPTY, type Pane, panes, type PaneView, useEngine, viewportOf } from './pane.ts';
+import { watchProbe } from './probe.ts';
 import { lookFor, ownLook, shade } from './shade.ts';
 import { chosen, installTools, joinGroup, leaveGroup } from './tools.ts';
 import { type Chosen, windowOf } from './window.ts';
@@ -59,7 +60,15 @@ export function start(by: Renderer): void {
   }
 }
 
-export function attach(id: string, element: HTMLDivElement, marks: HTMLCanvasElement, onChange: (view: PaneView) => void): void {
+/** The elements of a pane: where images stand, what is drawn over them, the line that says what is under the mouse. */
+export interface PaneParts {
+  element: HTMLDivElement;
+  marks: HTMLCanvasElement;
+  probe: HTMLElement;
+}
+
+export function attach(id: string, parts: PaneParts, onChange: (view: PaneView) => void): void {
+  const { element, marks } = parts;
   const pane: Pane = {
     id, element, marks, slices: [], view: EMPTY, wanted: 0, window: undefined, inverted: false, presentation: undefined, isLaidOut: true, pressed: undefined, series: 0, onChange,
   };
@@ -88,6 +97,7 @@ export function attach(id: string, element: HTMLDivElement, marks: HTMLCanvasEle
     if (buttons === 0) element.dispatchEvent(new MouseEvent('mousemove', { clientX, clientY }));
   });
   watchLens(pane, () => chosen() === 'magnify');
+  watchProbe(pane, parts.probe);
   element.addEventListener('pointerdown', ({ button }) => (pane.pressed = toolUnder(button, chosen())), true);
   for (const name of ['pointerup', 'pointercancel']) window.addEventListener(name, () => (pane.pressed = undefined), true);
 }
@@ -352,16 +362,6 @@ async function prefetch(pane: Pane, series: number): Promise<void> {
   await Promise.all(Array.from({ length: AHEAD }, worker));
 }
 
-export const isCached = (slice: Slice): boolean => cache.getImage(slice.imageId) !== undefined;
-
 export const sliceIn = (id: string, index: number): Slice | undefined => panes.get(id)?.slices[index];
-
-/** The number under a point of the image, in the unit of its object. */
-export function valueAt(slice: Slice, column: number, row: number): number | undefined {
-  const image = cache.getImage(slice.imageId);
-  if (!image || image.color || column < 0 || row < 0 || column >= image.columns || row >= image.rows) return undefined;
-  const { slope, intercept } = rescaleOf(slice.imageId);
-  return Number(image.getPixelData()[row * image.columns + column]) * slope + intercept;
-}
 
 export const rendererInUse = (): Renderer => renderer;

@@ -60,11 +60,12 @@ export function Pane(props: PaneProps) {
   const { id, engine, exam, series, view, isActive, keyImage, basic, overlay, ended } = props;
   const image = useRef<HTMLDivElement>(null);
   const marks = useRef<HTMLCanvasElement>(null);
+  const probe = useRef<HTMLDivElement>(null);
   const latest = useRef(props);
   latest.current = props;
   useEffect(() => {
     const element = image.current!;
-    engine.attach(id, element, marks.current!, (next) => latest.current.onView(next));
+    engine.attach(id, { element, marks: marks.current!, probe: probe.current! }, (next) => latest.current.onView(next));
     const menu = (event: Event) => event.preventDefault();
     element.addEventListener('contextmenu', menu);
     return () => engine.detach(id);
@@ -118,6 +119,7 @@ export function Pane(props: PaneProps) {
           {corner('br')}
         </div>
       )}
+      <div class="probe" ref={probe} aria-hidden="true" hidden={!overlay || view?.state !== 'shown'} />
       {keyImage && (
         <div class="key-mark" data-key={keyImage.instance}>
           ★ {[keyImage.title || words.keys, keyImage.description].filter(Boolean).join(' · ')}
