@@ -167,7 +167,7 @@ function arrived(pane: Pane, index: number): void {
   if (state && !pane.isLaidOut) layOut(pane, state, slice);
   viewport.render();
   const how = pane.wanted === index ? 'shown' : 'loading';
-  change(pane, { slice, index, isBlank: false, isColor: image?.color ?? false, state: how, error: '', ...liesAs(viewport, slice) });
+  change(pane, { slice, index, isBlank: false, isColor: image?.color ?? false, isInverted: pane.inverted, state: how, error: '', ...liesAs(viewport, slice) });
   if (pane.wanted === index) follow(pane);
   for (const other of panes.values()) if (other !== pane && options.lines) drawn(other);
 }

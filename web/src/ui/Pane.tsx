@@ -95,6 +95,7 @@ export function Pane(props: PaneProps) {
       data-center={view ? whole(view.center) : ''}
       data-zoom={view?.zoom.toFixed(3) ?? ''}
       data-table={view?.table ?? ''}
+      data-inverted={String(view?.isInverted ?? false)}
       data-presentation={view?.presentation ?? ''}
       data-sides={view?.sides ?? ''}
       data-series={series?.series ?? ''}
