@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::batch_outcome::{RecordKind, RecordOutcome, Status, outcome_of};
+use super::batch_outcome::{RecordKind, RecordOutcome, Status, TakesFile, outcome_of};
 use super::prepare_report::{self, Prepared};
 use super::register_reports::{Context, record_audit};
 use super::report_codes::{Code, Note, kept_notes};
@@ -36,7 +36,7 @@ pub(super) async fn write(
     context: &Context,
     rules: LinkRules,
     exam: Prepared<ExamField>,
-) -> Result<Vec<RecordOutcome>, index::Error> {
+) -> Result<RecordOutcome, index::Error> {
     let now = context.now;
     let Prepared { mut record, mut notes, content_hash, stamped } = exam;
     let text = |f: ExamField| record.text(f).to_owned();
@@ -78,9 +78,11 @@ pub(super) async fn write(
             };
             let stand = standing(incoming, Stored::of(stored));
             if !matches!(stand, Standing::Newer | Standing::Changed) {
-                let records = vec![outcome_of(RecordKind::Exam, &record, stand.status(), None, notes)];
-                record_audit(tx, ids, context, "register_exam", format!("exam:{}", stored.id), &records).await?;
-                return Ok(records);
+                let outcome = outcome_of(RecordKind::Exam, &record, stand.status(), None, notes);
+                let target = format!("exam:{}", stored.id);
+                record_audit(tx, ids, context, "register_exam", target, std::slice::from_ref(&outcome)).await?;
+                let takes_file = (stand == Standing::Duplicate).then(|| takes_file(stored.id, &facts)).flatten();
+                return Ok(RecordOutcome { takes_file, ..outcome });
             }
             facts.notes = kept_notes(&notes);
             link::hold_former(tx, &org, stored.id).await?;
@@ -115,9 +117,14 @@ pub(super) async fn write(
     if context.fetched.contains(&org) && !facts.withdrawn && retrieve_exam::wants_images(&record) {
         retrieve_exam::request(tx, ids, now, id, &org).await?;
     }
-    let records = vec![outcome_of(RecordKind::Exam, &record, status, None, notes)];
-    record_audit(tx, ids, context, "register_exam", format!("exam:{id}"), &records).await?;
-    Ok(records)
+    let outcome = outcome_of(RecordKind::Exam, &record, status, None, notes);
+    record_audit(tx, ids, context, "register_exam", format!("exam:{id}"), std::slice::from_ref(&outcome)).await?;
+    Ok(RecordOutcome { takes_file: takes_file(id, &facts), ..outcome })
+}
+
+/// Where a file goes that came with the record; a withdrawn report gets none (D-R18).
+fn takes_file(exam_report_pk: i64, facts: &ExamFacts) -> Option<TakesFile> {
+    (!facts.withdrawn).then(|| TakesFile { exam_report_pk, content_hash: facts.content_hash.clone() })
 }
 
 fn facts_of(context: &Context, record: &ExamReport, content_hash: String) -> ExamFacts {

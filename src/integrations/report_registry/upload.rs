@@ -9,8 +9,10 @@ use axum::body::Bytes;
 use memchr::memmem;
 
 use crate::archive::reports::prepare_report::Submitted;
-use crate::archive::reports::push_report_file::{PushedFile, can_be_fetched};
+use crate::archive::reports::push_report_file::can_be_fetched;
+use crate::archive::reports::report_codes::{Code, Note};
 use crate::domain::exam_report::ExamField;
+use crate::domain::record::Field;
 
 /// Most parts of one request.
 const MOST_PARTS: usize = 1000;
@@ -89,10 +91,15 @@ fn parameter(text: &str, wanted: &str) -> Option<String> {
     Some(found.trim_matches('"').to_owned())
 }
 
+/// A file, and which exam report of the message it belongs to, from 0.
+#[derive(Debug)]
+pub(super) struct Assigned {
+    pub(super) place: usize,
+    pub(super) bytes: Bytes,
+}
+
 /// Gives each file to its exam report; what no exam report names is left.
-///
-/// An address that nobody can fetch, such as the bare name of the file, is taken out of a record whose file is here.
-pub(super) fn assign(files: Vec<File>, exams: &mut [Submitted<ExamField>]) -> (Vec<PushedFile>, Vec<File>) {
+pub(super) fn assign(files: Vec<File>, exams: &[Submitted<ExamField>]) -> (Vec<Assigned>, Vec<File>) {
     let (mut given, mut left) = (Vec::new(), Vec::new());
     let only = files.len() == 1 && exams.len() == 1;
     for file in files {
@@ -103,22 +110,33 @@ pub(super) fn assign(files: Vec<File>, exams: &mut [Submitted<ExamField>]) -> (V
                 (exam.record.text(ExamField::ReportFormNo), exam.record.text(ExamField::ReportFilePath));
             only || number.trim() == stem || (!path.is_empty() && last_name(path).eq_ignore_ascii_case(base))
         };
-        let Some(exam) = exams.iter_mut().find(|exam| fits(exam)) else {
-            left.push(file);
-            continue;
-        };
-        let text = |field: ExamField| exam.record.text(field).trim().to_owned();
-        given.push(PushedFile {
-            org_code: text(ExamField::OrgCode),
-            report_form_no: text(ExamField::ReportFormNo),
-            identity: [ExamField::PatientId, ExamField::EventType, ExamField::EventNo].map(text),
-            bytes: file.bytes,
-        });
-        if !can_be_fetched(exam.record.text(ExamField::ReportFilePath)) {
-            exam.record.put(ExamField::ReportFilePath, None);
+        match exams.iter().position(fits) {
+            Some(place) => given.push(Assigned { place, bytes: file.bytes }),
+            None => left.push(file),
         }
     }
     (given, left)
+}
+
+/// Takes out of the records of a form what names a file of the form and is no address that anybody could fetch; the same
+/// whether the files are here or, when the kept message is taken up again, are not. `given` are the files that are here.
+pub(super) fn drop_names(exams: &mut [Submitted<ExamField>], given: &[Assigned]) {
+    for (place, exam) in exams.iter_mut().enumerate() {
+        let path = exam.record.text(ExamField::ReportFilePath);
+        if path.trim().is_empty() || can_be_fetched(path) {
+            continue;
+        }
+        exam.record.put(ExamField::ReportFilePath, None);
+        if given.iter().all(|file| file.place != place) {
+            exam.notes.push(Note::on(Code::FileMissing, ExamField::ReportFilePath.spec().wire));
+        }
+    }
+}
+
+/// Whether the kept headers of a message say that it came as a form.
+pub(super) fn was_upload(headers: &str) -> bool {
+    let headers: serde_json::Value = serde_json::from_str(headers).unwrap_or_default();
+    headers.get("content-type").and_then(serde_json::Value::as_str).is_some_and(is_upload)
 }
 
 fn last_name(path: &str) -> &str {
