@@ -325,7 +325,8 @@ pub struct FoundLab {
 }
 
 /// The condition that the patient of a lab report is a VIP. The report itself does not say so: exam reports of the same
-/// patient in the same organisation do (D-R22). `$lab` is what the statement calls the table.
+/// patient in the same organisation do (D-R22), also one that is withdrawn, until a valid report says otherwise
+/// (`exam_reports::lift_withdrawn_vips`). `$lab` is what the statement calls the table.
 macro_rules! vip_patient {
     ($lab:literal) => {
         concat!(
@@ -333,7 +334,7 @@ macro_rules! vip_patient {
             $lab,
             ".org_code AND v.patient_id = ",
             $lab,
-            ".patient_id AND v.vip = 1 AND v.withdrawn = 0)"
+            ".patient_id AND v.vip = 1)"
         )
     };
 }
