@@ -240,6 +240,16 @@ pub async fn postpone(index: &Index, job: &Job, now: i64, run_at: i64) -> Result
     change(index, sql, params![job.generation, run_at, now, job.id, &job.lease_owner, job.attempts]).await
 }
 
+/// The job could not even begin: it is ready again at `run_at` as if it had not been claimed, or at once when it was
+/// enqueued again meanwhile.
+pub async fn put_back(index: &Index, job: &Job, now: i64, run_at: i64) -> Result<bool, Error> {
+    let sql = "UPDATE job SET state = 'ready', run_at = CASE WHEN generation = $1 THEN $2 ELSE run_at END, \
+               attempts = CASE WHEN generation = $3 THEN attempts - 1 ELSE 0 END, lease_owner = '', lease_until = 0, \
+               updated_at = $4 WHERE id = $5 AND state = 'running' AND lease_owner = $6 AND attempts = $7";
+    let (generation, owner) = (job.generation, &job.lease_owner);
+    change(index, sql, params![generation, run_at, generation, now, job.id, owner, job.attempts]).await
+}
+
 /// The job is given up with a reason, unless it was enqueued again meanwhile. Where it stands then; nothing when the
 /// lease was lost.
 pub async fn bury(tx: &mut Tx, job: &Job, now: i64, error: &str) -> Result<Option<JobState>, Error> {

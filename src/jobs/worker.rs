@@ -111,6 +111,7 @@ async fn conclude(archive: &Archive, config: &JobsConfig, job: &Job, outcome: Jo
     let (word, written) = match outcome {
         Ok(Finished::Done) => ("done", archive.finish_job(job).await),
         Ok(Finished::Again { delay_ms }) => ("again", archive.postpone_job(job, delay_ms).await),
+        Ok(Finished::Busy { delay_ms }) => ("busy", archive.put_back_job(job, delay_ms).await),
         Err(JobFailure { reason, retryable }) if !retryable || job.attempts >= i64::from(config.max_attempts) => {
             tracing::error!(job.id = job.id, job.kind = kind, job.attempts, reason, "job given up");
             ("dead", archive.bury_job(job, &reason).await)

@@ -77,13 +77,13 @@ impl FetchFailure {
 }
 
 impl Archive {
-    /// Fetches, keeps and stamps the report file of one exam report.
+    /// Fetches, keeps and stamps the report file of one exam report. Fails when its turn has not come.
     pub async fn fetch_report_file(&self, exam_report_pk: i64) -> Result<FetchOutcome, FetchFailure> {
         let source = report_files::source(&self.index, exam_report_pk).await.map_err(Error::from)?;
         let Some((source, address)) = source.and_then(|mut s| s.address.take().map(|address| (s, address))) else {
             return Ok(FetchOutcome::NoFile);
         };
-        let fetched = self.fetcher.fetch_for(&source.org_code, self.clock.now_ms(), &address).await?;
+        let fetched = self.fetcher.try_fetch_for(&source.org_code, self.clock.now_ms(), &address).await?;
         self.note_success("fetch", &source.org_code);
         let by = ("fetch_report_file", Actor::system("fetch_report_file"));
         let fetched = self.opened(&source.org_code, fetched, by.1.clone()).await?;
