@@ -15,7 +15,7 @@ use super::{Handlers, JobOutcome, JobsConfig};
 use crate::archive::Archive;
 use crate::archive::upkeep::queue::{Finished, Job, JobFailure, JobKind, JobState};
 
-/// How often the number of jobs in each state is published.
+/// How often the number of jobs in each state but done is published.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 
 /// Claims and starts jobs until it is told to stop.
@@ -130,12 +130,12 @@ async fn conclude(archive: &Archive, config: &JobsConfig, job: &Job, outcome: Jo
 }
 
 async fn publish_counts(archive: &Archive) {
-    let counts = match archive.count_jobs().await {
+    let counts = match archive.count_open_jobs().await {
         Ok(counts) => counts,
         Err(error) => return tracing::warn!(error = %error, "cannot count jobs"),
     };
     for kind in JobKind::ALL {
-        for state in JobState::ALL {
+        for state in JobState::OPEN {
             let found = counts.iter().find(|count| count.kind == kind && count.state == state);
             let labels = [("kind", kind.as_str()), ("state", state.as_str())];
             metrics::gauge!("yingku_jobs", &labels).set(found.map_or(0.0, |count| count.count as f64));

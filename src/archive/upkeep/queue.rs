@@ -188,6 +188,11 @@ impl Archive {
         Ok(jobs::counts(&self.index).await?)
     }
 
+    /// How many jobs of each kind are in each state but done.
+    pub async fn count_open_jobs(&self) -> Result<Vec<JobCount>, Error> {
+        Ok(jobs::open_counts(&self.index).await?)
+    }
+
     /// Lists jobs in one state or in all, those that changed last first.
     pub async fn list_jobs(&self, state: Option<JobState>, limit: u32) -> Result<Vec<Job>, Error> {
         Ok(jobs::list(&self.index, state, limit).await?)
