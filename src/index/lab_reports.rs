@@ -374,6 +374,15 @@ pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundLab>,
     Ok(found)
 }
 
+/// The same order for a statement that cuts its rows: for `ORDER BY`.
+macro_rules! number_order {
+    () => {
+        "CASE WHEN serial_no <> '' AND TRIM(serial_no, '0123456789') = '' THEN LENGTH(serial_no) ELSE 1000000 END, \
+         CASE WHEN TRIM(serial_no, '0123456789') = '' THEN serial_no ELSE '' END, id"
+    };
+}
+pub(super) use number_order;
+
 /// Numbers first, by value; the rest keeps its order of arrival (D-R36).
 pub(super) fn by_number(serial_no: &str) -> u64 {
     serial_no.trim().parse().unwrap_or(u64::MAX)
