@@ -212,6 +212,8 @@ pub struct ReportSearch {
     pub confidential: bool,
     /// At most so many.
     pub limit: i64,
+    /// When it is asked, milliseconds since 1970 UTC: links that have ended by then are not told.
+    pub asked_at: i64,
 }
 
 impl ReportSearch {
@@ -241,7 +243,7 @@ pub struct FoundExam {
     pub report: ExamReport,
     /// Whether images are linked to it.
     pub has_images: bool,
-    /// The opaque link behind its QR code, if there is one.
+    /// The opaque link behind its QR code, if there is one that opens.
     pub link: Option<String>,
 }
 
@@ -251,9 +253,10 @@ pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundExam>
         "SELECT exam_report.*, \
          CASE WHEN EXISTS (SELECT 1 FROM exam_study WHERE exam_study.exam_report_pk = exam_report.id) \
          THEN 1 ELSE 0 END AS has_images, \
-         (SELECT qr_link.id FROM qr_link WHERE qr_link.exam_report_pk = exam_report.id AND revoked_at IS NULL) AS link \
-         FROM exam_report WHERE withdrawn = 0",
+         (SELECT qr_link.id FROM qr_link WHERE qr_link.exam_report_pk = exam_report.id AND revoked_at IS NULL \
+         AND (expires_at IS NULL OR expires_at > ",
     );
+    select.push("?)) AS link FROM exam_report WHERE withdrawn = 0", params![search.asked_at]);
     search.narrow(&mut select);
     if !search.unreviewed {
         select.push(
