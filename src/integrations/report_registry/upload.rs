@@ -14,6 +14,8 @@ use crate::archive::reports::report_codes::{Code, Note};
 use crate::domain::exam_report::ExamField;
 use crate::domain::record::Field;
 
+/// What the part with the message is called where it has a name: the parameter of the operation.
+const MESSAGE: &str = "strReportInfo";
 /// Most parts of one request.
 const MOST_PARTS: usize = 1000;
 
@@ -53,7 +55,8 @@ pub(super) fn split(body: Bytes, content_type: String) -> Upload {
         let disposition = line("content-disposition").map(|(_, value)| value).unwrap_or_default();
         let kind = line("content-type").map(|(_, value)| value.trim().to_owned()).unwrap_or_default();
         let name = parameter(disposition, "filename").unwrap_or_default();
-        let is_message = matches!(content.trim_ascii_start().first(), Some(b'<' | b'{' | b'[')) || name.is_empty();
+        let is_named = parameter(disposition, "name").is_some_and(|name| name.eq_ignore_ascii_case(MESSAGE));
+        let is_message = is_named || name.is_empty() || is_text(&content);
         if is_message && upload.body.is_empty() {
             upload.body = content;
             upload.content_type = kind;
@@ -62,6 +65,15 @@ pub(super) fn split(body: Bytes, content_type: String) -> Upload {
         }
     }
     upload
+}
+
+/// Whether a part begins as messages do, in whatever encoding.
+fn is_text(content: &[u8]) -> bool {
+    let marks: [&[u8]; 3] = [b"\xEF\xBB\xBF", b"\xFF\xFE", b"\xFE\xFF"];
+    let content = marks.into_iter().find_map(|mark| content.strip_prefix(mark)).unwrap_or(content);
+    // The other half of a character of UTF-16 is 0.
+    let first = content.iter().find(|byte| **byte != 0 && !byte.is_ascii_whitespace());
+    matches!(first, Some(b'<' | b'{' | b'['))
 }
 
 /// Where the parts are, heads included.
@@ -171,6 +183,27 @@ mod tests {
         let upload = split(body, "Multipart/Form-Data; boundary=\"XX\"".to_owned());
         assert_eq!((&upload.body[..], upload.content_type.as_str()), (&b"<data/>"[..], "text/xml; charset=gbk"));
         assert_eq!((upload.files[0].name.as_str(), &upload.files[0].bytes[..]), ("EX0001.pdf", &pdf[..]));
+    }
+
+    #[test]
+    fn a_message_that_came_as_a_file_is_known_by_its_name_or_its_first_character_in_any_encoding() {
+        let utf_16 = |bytes: fn(u16) -> [u8; 2], text: &str| text.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+        let [little, big] = [utf_16(u16::to_le_bytes, "\u{FEFF} <data/>"), utf_16(u16::to_be_bytes, "\u{FEFF}{}")];
+        let named = "Content-Disposition: form-data; name=\"strreportinfo\"; filename=\"a.dat\"";
+        let unnamed = "Content-Disposition: form-data; name=\"message\"; filename=\"a.dat\"";
+        for (head, message) in [
+            (unnamed, b"\xEF\xBB\xBF\r\n<data/>".as_slice()),
+            (unnamed, &little),
+            (unnamed, &big),
+            (unnamed, b"[]"),
+            (named, b"org_code=1"),
+        ] {
+            let file = "Content-Disposition: form-data; name=\"file\"; filename=\"EX0001.jpg\"";
+            let body = body(&[(head, message), (file, b"\xFF\xD8\xFF\xE0")]);
+            let upload = split(body, "multipart/form-data; boundary=XX".to_owned());
+            let names: Vec<&str> = upload.files.iter().map(|file| file.name.as_str()).collect();
+            assert_eq!((&upload.body[..], names), (message, vec!["EX0001.jpg"]));
+        }
     }
 
     #[test]

@@ -11,10 +11,12 @@ pub(super) const PDF: &[u8] = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 
 
 /// A form with a message and files beside it.
 pub(super) fn form(message: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut body = format!(
-        "--XYZ\r\nContent-Disposition: form-data; name=\"strReportInfo\"\r\nContent-Type: text/xml; charset=utf-8\r\n\r\n{message}\r\n"
-    )
-    .into_bytes();
+    form_of(b"name=\"strReportInfo\"\r\nContent-Type: text/xml; charset=utf-8", message.as_bytes(), files)
+}
+
+/// The same with the head of the message's part.
+fn form_of(head: &[u8], message: &[u8], files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = [&b"--XYZ\r\nContent-Disposition: form-data; "[..], head, b"\r\n\r\n", message, b"\r\n"].concat();
     for (name, content) in files {
         let head = format!("--XYZ\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
         body.extend_from_slice(head.as_bytes());
@@ -62,6 +64,19 @@ each_database! {
         let missing = service.post("", TYPE, form(&exam(&[("reportfilepath", "z.pdf")]), &files)).await;
         assert!(missing.text.contains("E1083") && missing.text.contains("<result>1</result>"), "{}", missing.text);
         assert_eq!(service.row("SELECT COUNT(*) AS n FROM exam_report").await.int("n").unwrap(), 1);
+    }
+
+    async fn a_message_with_a_mark_of_its_encoding_is_read_also_as_a_file(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let document = exam(&[("reportfilepath", "scan.pdf")]);
+        let in_utf_16: Vec<u8> = document.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for message in [[b"\xEF\xBB\xBF".as_slice(), document.as_bytes()].concat(), [b"\xFF\xFE".as_slice(), &in_utf_16].concat()] {
+            let body = form_of(b"name=\"message\"; filename=\"message.xml\"", &message, &[("scan.pdf", PDF)]);
+            let answer = service.post("", TYPE, body).await;
+            assert!(answer.text.contains("<result>1</result>") && !answer.text.contains("E108"), "{}", answer.text);
+        }
+        assert_eq!(service.count("SELECT id FROM exam_report").await, 1);
+        assert_eq!(service.count("SELECT id FROM report_file").await, 1);
     }
 
     async fn a_stale_record_does_not_bring_its_old_file_back(database: TestDatabase) {
