@@ -120,9 +120,7 @@ each_database! {
         assert_eq!(service.count("SELECT id FROM report_file").await, 0, "the other patient's report got no file");
     }
 
-    async fn among_several_patients_of_a_number_a_file_finds_its_own_also_when_the_kind_of_event_is_a_word(
-        database: TestDatabase,
-    ) {
+    async fn of_several_patients_with_a_number_each_gets_its_own_file(database: TestDatabase) {
         let service = Service::start(database).await;
         service.register(&exam(&[("patient_id", "P0002"), ("event_no", "E0002")])).await;
         let own = exam(&[("event_type", "门诊"), ("reportfilepath", "scan.pdf")]);
