@@ -1,5 +1,7 @@
 //! The durable queue, on both engines.
 
+use std::collections::BTreeSet;
+
 use yingku::index::Index;
 use yingku::index::jobs::{self, Job, JobKind, JobState};
 
@@ -112,13 +114,13 @@ each_database! {
         bench.execute("UPDATE job SET updated_at = $1 WHERE job_key = 'young'", yingku::params![now - 29 * DAY]).await;
         let keys = async || {
             let jobs = jobs::list(&bench.index, None, 10).await.unwrap();
-            jobs.into_iter().map(|job| job.key).collect::<std::collections::BTreeSet<String>>()
+            jobs.into_iter().map(|job| job.key).collect::<BTreeSet<String>>()
         };
 
         assert_eq!(bench.archive.purge_done_jobs(0).await.unwrap(), 0, "kept for ever");
         assert_eq!(bench.archive.purge_done_jobs(30).await.unwrap(), 1);
 
-        assert_eq!(keys().await, ["dead", "ready", "running", "young"].map(str::to_owned).into());
+        assert_eq!(keys().await, BTreeSet::from(["dead", "ready", "running", "young"].map(str::to_owned)));
         let open = jobs::open_counts(&bench.index).await.unwrap();
         let open: Vec<_> = open.iter().map(|count| (count.state, count.count)).collect();
         assert_eq!(open, [(JobState::Dead, 1), (JobState::Ready, 1), (JobState::Running, 1)]);
