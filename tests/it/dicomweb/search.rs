@@ -2,7 +2,7 @@
 
 use yingku::params;
 
-use super::world::{JSON, OTHER, OWN, REGION, STUDIES, World, file};
+use super::world::{JSON, OTHER, OWN, REGION, STUDIES, VIP, World, file};
 use crate::each_database;
 use crate::harness::TestDatabase;
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
@@ -151,5 +151,13 @@ each_database! {
         assert_eq!(world.get_as(OWN, "/dicom-web/studies/2.25.5003", "*/*").await.status, 200);
         let asked = "SELECT COUNT(*) AS n FROM audit WHERE action = 'find' AND actor = 'region'";
         assert_eq!(world.count(asked).await, 1);
+
+        assert_eq!(world.get_as(VIP, &query, JSON).await.status, 200, "a VIP's study is for who may see VIPs");
+        assert_eq!(world.get_as(VIP, "/dicom-web/studies/2.25.5003", "*/*").await.status, 200);
+        world.execute("UPDATE exam_report SET withdrawn = 1", params![]).await;
+        assert_eq!(world.get_as(VIP, &query, JSON).await.status, 204, "a withdrawn exam's study is for nobody else");
+        assert_eq!(world.get_as(VIP, "/dicom-web/studies/2.25.5003", "*/*").await.status, 404);
+        assert_eq!(world.get_as(VIP, "/dicom-web/studies/2.25.5004", "*/*").await.status, 200);
+        assert_eq!(world.get_as(OWN, "/dicom-web/studies/2.25.5003", "*/*").await.status, 200);
     }
 }

@@ -22,6 +22,8 @@ pub const OWN: &str = "synthetic-web-key-0001";
 pub const OTHER: &str = "synthetic-web-key-0002";
 /// Reads what all organisations share.
 pub const REGION: &str = "synthetic-web-key-0003";
+/// Reads what all organisations share, VIPs' and restricted studies included.
+pub const VIP: &str = "synthetic-web-key-0004";
 
 pub const STUDIES: &str = "/dicom-web/studies";
 pub const DICOM: &str = "multipart/related; type=\"application/dicom\"";
@@ -114,6 +116,7 @@ impl World {
             client("own", OWN, readable(&["ORG-T01"], Confidentiality::Everything), Some("ORG-T01")),
             client("other", OTHER, readable(&["ORG-T02"], Confidentiality::Everything), Some("ORG-T02")),
             client("region", REGION, readable(&["ORG-T01", "ORG-T02"], Confidentiality::SharedOnly), None),
+            client("vip", VIP, readable(&["ORG-T01", "ORG-T02"], Confidentiality::Privileged), None),
         ];
         let state = DicomwebState::new(archive, &http, config, Charset::default(), clients, pages);
         let service = app(&http, [router(state)]).into_make_service_with_connect_info::<SocketAddr>();
