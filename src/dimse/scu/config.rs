@@ -68,7 +68,7 @@ impl QueryRoot {
 pub struct ScuConfig {
     /// The title by which we call the peer when it is another than the one by which it calls us. Default its `ae_title`.
     pub called_ae_title: Option<AeTitle>,
-    /// Our title towards this peer. Default `dicom.ae_title`.
+    /// Our title towards this peer, which may call us by it too. Default `dicom.ae_title`.
     pub calling_ae_title: Option<AeTitle>,
     /// User name that we show the peer (user identity negotiation). Default none.
     pub user: String,

@@ -78,7 +78,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Waiting {
-    /// Who was asked; nobody else can answer.
+    /// Who was asked, by the title under which it calls us; nobody else can answer.
     ae_title: String,
     report: oneshot::Sender<CommitmentReport>,
 }
@@ -139,7 +139,7 @@ impl StorageCommitment {
         let transaction_uid = format!("2.25.{}", uuid::Uuid::new_v4().as_u128());
         let request = CommitmentRequest { transaction_uid, instances: instances.to_vec() };
         let (sender, mut reported) = oneshot::channel();
-        let waiting = Waiting { ae_title: target.called_ae_title.to_string(), report: sender };
+        let waiting = Waiting { ae_title: target.peer_ae_title.to_string(), report: sender };
         locked(&self.inner.waiting).insert(request.transaction_uid.clone(), waiting);
         let _place = WaitingPlace { inner: &self.inner, transaction_uid: &request.transaction_uid };
 

@@ -85,7 +85,7 @@ def answer(listen_port, host, port, how, fail):
         else:
             ae = AE("PACS01")
             ae.add_requested_context(COMMIT)
-            other = ae.associate(host, int(port), ae_title="YINGKU", ext_neg=[build_role(COMMIT, scp_role=True)])
+            other = ae.associate(host, int(port), ae_title=assoc.requestor.ae_title, ext_neg=[build_role(COMMIT, scp_role=True)])
             status, _ = other.send_n_event_report(info, event_type, COMMIT, WELL_KNOWN)
             other.release()
         told.append(status.Status)
