@@ -60,7 +60,11 @@ async fn a_request_is_reported_over_the_association_that_asked_while_it_is_open(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_comes_over_another_association_and_says_why_instances_are_not_safe() {
     let port = free_port();
-    let server = TestServer::start_with(|config| config.peer = vec![peer("PACS01", port)]).await;
+    let server = TestServer::start_with(|config| {
+        config.peer = vec![peer("PACS01", port)];
+        config.dicom.max_pdu_length = 20_000;
+    })
+    .await;
     store(&server, 1..4).await;
     server.stored().await.overwrite("2.25.2");
 
@@ -71,6 +75,7 @@ async fn a_report_comes_over_another_association_and_says_why_instances_are_not_
     assert_eq!(told["committed"], serde_json::json!(["2.25.1"]));
     let reasons = serde_json::json!({ "2.25.2": 0x0110, "2.25.3": 0x0119, "2.25.4": 0x0112 });
     assert_eq!(told["failed"], reasons);
+    assert_eq!(told["max_pdu"], 20_000, "our associations too offer what is configured");
     server.stop().await;
 }
 

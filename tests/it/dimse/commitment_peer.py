@@ -21,7 +21,8 @@ def told_of(ds, event_type):
 
 
 def on_report(event):
-    told.append(told_of(event.event_information, event.event_type))
+    length = event.assoc.requestor.maximum_length
+    told.append(told_of(event.event_information, event.event_type) | {"max_pdu": length})
     done.set()
     return 0x0000, None
 
