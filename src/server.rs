@@ -226,7 +226,7 @@ fn upstreams(config: &Config, dimse: &dimse::Listener) -> Result<Vec<front::Upst
     let of = |upstream: &front::UpstreamConfig| {
         let is_it = |peer: &&dimse::PeerConfig| peer.ae_title.to_string() == upstream.peer && !peer.host.is_empty();
         let dicom = config.peer.iter().find(is_it).map(|peer| {
-            let mut target = dimse::scu::ScuTarget::to_peer(peer, config.dicom.ae_title.clone());
+            let mut target = dimse::scu::ScuTarget::of_peer(&config.dicom, peer);
             target.timeout = Duration::from_millis(upstream.timeout_ms.max(1));
             front::DicomUpstream { target, commitment: dimse.storage_commitment(), sending: dimse.sending() }
         });
