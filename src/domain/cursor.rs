@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 
 const CHECK: usize = 6;
 const LONGEST: usize = 256;
+/// Between two texts.
+const SEPARATOR: u8 = b'|';
 
 /// What a cursor belongs to, and where it points.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,9 @@ pub enum Cursor {
     List {
         /// Of the question.
         question: [u8; 8],
+        /// The first moment of the list where the question left it to us: a later page must not begin at another; `""`
+        /// where it did not.
+        since: String,
         /// The time by which the list is ordered.
         at: String,
         /// The report's row.
@@ -35,10 +40,12 @@ impl Cursor {
                 bytes.push(b'f');
                 bytes.extend(position.to_be_bytes());
             }
-            Cursor::List { question, at, pk } => {
+            Cursor::List { question, since, at, pk } => {
                 bytes.push(b'l');
                 bytes.extend(question);
                 bytes.extend(pk.to_be_bytes());
+                bytes.extend(since.as_bytes());
+                bytes.push(SEPARATOR);
                 bytes.extend(at.as_bytes());
             }
         }
@@ -61,11 +68,15 @@ impl Cursor {
         let number = |bytes: &[u8]| Some(i64::from_be_bytes(bytes.try_into().ok()?)).filter(|n| *n >= 0);
         match kind {
             b'f' => Some(Cursor::Feed(number(rest)?)),
-            b'l' => Some(Cursor::List {
-                question: rest.get(..8)?.try_into().ok()?,
-                pk: number(rest.get(8..16)?)?,
-                at: std::str::from_utf8(&rest[16..]).ok()?.to_owned(),
-            }),
+            b'l' => {
+                let (since, at) = std::str::from_utf8(rest.get(16..)?).ok()?.split_once(char::from(SEPARATOR))?;
+                Some(Cursor::List {
+                    question: rest.get(..8)?.try_into().ok()?,
+                    since: since.to_owned(),
+                    at: at.to_owned(),
+                    pk: number(rest.get(8..16)?)?,
+                })
+            }
             _ => None,
         }
     }
@@ -77,8 +88,13 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_as_what_it_was() {
-        let list = Cursor::List { question: [7; 8], at: "2024-03-22 21:01:07".into(), pk: 42 };
-        for cursor in [Cursor::Feed(0), Cursor::Feed(i64::MAX), list] {
+        let list = |since: &str| Cursor::List {
+            question: [7; 8],
+            since: since.into(),
+            at: "2024-03-22 21:01:07".into(),
+            pk: 42,
+        };
+        for cursor in [Cursor::Feed(0), Cursor::Feed(i64::MAX), list(""), list("2023-12-22 00:00:00")] {
             assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
         }
     }
