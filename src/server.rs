@@ -87,6 +87,7 @@ impl Server {
         // Not for commands: a reindex has no news.
         let archive = archive.notifying(AvailabilityNotification::rules(&config.dicom, &config.peer));
         archive.replay_segments().await?;
+        archive.begin_feed_epoch().await?;
         let codes: Vec<String> = config.organization.iter().map(|organization| organization.code.clone()).collect();
         let peers = config.peer.iter().map(|peer| peer.clone().with_every_organization(&codes)).collect();
         let dimse = dimse::Listener::bind(&config.dicom, peers, archive.clone()).await?;

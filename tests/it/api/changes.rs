@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use yingku::domain::cursor::{Cursor, FeedPosition};
 use yingku::domain::{Actor, Clock};
 
 use super::world::{HOSPITAL, NARROW, PRIVILEGED, REGION, World, exam, lab, line, members};
 use crate::each_database;
 use crate::files::server::ReportServer;
+use crate::harness::{Limit, ServerProcess};
 
 /// What each change is about: kind, number, and why it is gone.
 fn told(changes: &[Value]) -> Vec<String> {
@@ -188,6 +190,51 @@ each_database! {
         assert_eq!(world.refused(REGION, "/api/v1/changes?since=0").await, (400, "E4005".to_owned()));
     }
 
+    async fn a_cursor_from_before_a_restore_is_refused_also_when_as_many_changes_have_come_since(database: TestDatabase) {
+        let world = World::start(database).await;
+        let register = async |number: &str| world.register(&[exam(&[("report_form_no", number)])]).await;
+        let refused = async |cursor: &str| world.refused(REGION, &format!("/api/v1/changes?cursor={cursor}")).await;
+        world.archive.begin_feed_epoch().await.unwrap();
+        register("KEPT").await;
+        let (_, kept) = world.follow(REGION, "", "").await;
+        register("LOST1").await;
+        let (_, lost) = world.follow(REGION, &kept, "").await;
+        // A start between the backup and the restore: the backup does not know of it.
+        world.archive.begin_feed_epoch().await.unwrap();
+        register("LOST2").await;
+        let (_, lost_later) = world.follow(REGION, &lost, "").await;
+
+        for sql in [
+            "DELETE FROM report_change WHERE position > 1",
+            "UPDATE report_feed SET position = 1",
+            "DELETE FROM feed_epoch WHERE from_position > 0",
+        ] {
+            world.index.write(move |tx| Box::pin(async move { tx.execute(sql, Vec::new()).await })).await.unwrap();
+        }
+        world.archive.begin_feed_epoch().await.unwrap();
+        for number in ["OTHER1", "OTHER2", "OTHER3"] {
+            register(number).await;
+        }
+
+        let (changes, now) = world.follow(REGION, &kept, WHOLE).await;
+        assert_eq!(told(&changes), ["exam OTHER1", "exam OTHER2", "exam OTHER3"]);
+        for cursor in [&lost, &lost_later] {
+            assert_eq!(refused(cursor).await, (409, "E4010".to_owned()));
+        }
+        // Starts without a restore take nothing from anybody, and leave no more rows than there are histories.
+        for _ in 0..3 {
+            world.archive.begin_feed_epoch().await.unwrap();
+        }
+        assert_eq!(world.follow(REGION, &now, "").await, (Vec::new(), now.clone()));
+        assert_eq!(world.follow(REGION, changes[0]["cursor"].as_str().unwrap(), "").await.0.len(), 2);
+        let epochs = world.index.query("SELECT epoch FROM feed_epoch", Vec::new()).await.unwrap();
+        assert_eq!(epochs.len(), 3);
+        // Cursors of earlier versions name no epoch, and are good for what is there.
+        let old = |at| Cursor::Feed(FeedPosition { at, epoch: None }).encode();
+        assert_eq!(told(&world.follow(REGION, &old(3), WHOLE).await.0), ["exam OTHER3"]);
+        assert_eq!(refused(&old(5)).await, (409, "E4010".to_owned()));
+    }
+
     async fn a_waiting_follower_is_told_as_soon_as_something_changes(database: TestDatabase) {
         let world = World::start_with(database, Clock::System, |_| ()).await;
         world.register(&[exam(&[("report_form_no", "OLD")])]).await;
@@ -218,4 +265,50 @@ each_database! {
         assert_eq!(world.get("wrong-key", "/api/v1/changes").await.status, 401);
         assert_eq!(world.audits("pull_reports").await.len(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_begins_anew_after_the_database_was_put_back_from_a_backup() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = "\n[[client]]\nid = \"follower\"\nkey = \"synthetic-follower-key-0001\"\napi = \"follow\"\n";
+    let mut server = ServerProcess::start_with(client).await;
+    let (address, database) = (server.http(), server.folder().join("yingku.db"));
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let register = async |number: &str| {
+        let url = format!("http://{address}/sehr.service.auto/IAutoReport.asmx");
+        let document = format!("<root>{}</root>", exam(&[("report_form_no", number)]));
+        let answer = http.post(url).header("content-type", "text/xml").body(document).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("<result>1</result>"), "{text}");
+    };
+    let follow = async |cursor: &str| {
+        let url = format!("http://{address}/api/v1/changes?cursor={cursor}&include=report");
+        let answer = http.get(url).bearer_auth("synthetic-follower-key-0001").send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let cursor_of = |answer: (u16, Value)| answer.1["cursor"].as_str().unwrap().to_owned();
+    register("KEPT").await;
+    let kept = cursor_of(follow("").await);
+    // A server that has ended in order leaves all in the one file.
+    assert!(server.terminate().await.success());
+    let backup = server.folder().join("backup.db");
+    std::fs::copy(&database, &backup).unwrap();
+    server.start_again(Limit::None).await;
+    register("LOST").await;
+    let lost = cursor_of(follow(&kept).await);
+
+    assert!(server.terminate().await.success());
+    for beside in ["yingku.db-wal", "yingku.db-shm"] {
+        let _ = std::fs::remove_file(server.folder().join(beside));
+    }
+    std::fs::copy(&backup, &database).unwrap();
+    server.start_again(Limit::None).await;
+    register("OTHER1").await;
+    register("OTHER2").await;
+
+    let (status, problem) = follow(&lost).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("E4010")));
+    let (_, whole) = follow("").await;
+    assert_eq!(told(whole["changes"].as_array().unwrap()), ["exam KEPT", "exam OTHER1", "exam OTHER2"]);
+    assert_eq!(told(follow(&kept).await.1["changes"].as_array().unwrap()), ["exam OTHER1", "exam OTHER2"]);
 }
