@@ -138,6 +138,13 @@ impl Server {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "stamping anew could not be planned"),
         }
+        match archive.restrict_if_changed(&config.registry.restricted_confidentiality).await {
+            Ok(true) => {
+                tracing::info!("the words for restricted reports have changed, stored reports are looked through")
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "looking through stored reports could not be planned"),
+        }
         let notification = AvailabilityNotification::new(archive.clone(), &config.dicom, &config.peer);
         handlers.add(JobKind::NotifyAvailability, config.dicom.availability.concurrency, move |job| {
             let notification = notification.clone();
@@ -279,6 +286,14 @@ fn handlers(config: &Config, archive: &Archive) -> Handlers {
     handlers.add(JobKind::RestampReports, 1, move |job| {
         let archive = stamping.clone();
         async move { archive.run_job(&job).await }
+    });
+    let (restricted, words) = (archive.clone(), config.registry.restricted_confidentiality.clone());
+    handlers.add(JobKind::RestrictReports, 1, move |_| {
+        let (archive, words) = (restricted.clone(), words.clone());
+        async move {
+            let failed = |error: archive::Error| JobFailure { reason: error.to_string(), retryable: true };
+            archive.run_restriction(&words).await.map_err(failed)
+        }
     });
     let pacs = Arc::new(Pacs::new(archive.clone(), &config.dicom, &config.peer, config.retrieve.clone()));
     handlers.add(JobKind::RetrieveExam, pacs.places(), move |job| {

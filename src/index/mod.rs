@@ -55,6 +55,7 @@ pub mod report_files;
 pub mod report_studies;
 pub mod report_versions;
 pub mod restamps;
+pub mod restrictions;
 pub mod retrieval;
 pub mod schema;
 pub mod scrubs;

@@ -9,10 +9,9 @@ use yingku::domain::{Actor, Clock};
 use super::world::{HOSPITAL, NARROW, PRIVILEGED, REGION, World, exam, lab, line, members};
 use crate::each_database;
 use crate::files::server::ReportServer;
-use crate::harness::{Limit, ServerProcess};
 
 /// What each change is about: kind, number, and why it is gone.
-fn told(changes: &[Value]) -> Vec<String> {
+pub fn told(changes: &[Value]) -> Vec<String> {
     let word = |change: &Value, path: &[&str]| {
         path.iter().fold(change, |value, name| &value[*name]).as_str().unwrap_or_default().to_owned()
     };
@@ -265,50 +264,4 @@ each_database! {
         assert_eq!(world.get("wrong-key", "/api/v1/changes").await.status, 401);
         assert_eq!(world.audits("pull_reports").await.len(), 1);
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_follower_begins_anew_after_the_database_was_put_back_from_a_backup() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = "\n[[client]]\nid = \"follower\"\nkey = \"synthetic-follower-key-0001\"\napi = \"follow\"\n";
-    let mut server = ServerProcess::start_with(client).await;
-    let (address, database) = (server.http(), server.folder().join("yingku.db"));
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let register = async |number: &str| {
-        let url = format!("http://{address}/sehr.service.auto/IAutoReport.asmx");
-        let document = format!("<root>{}</root>", exam(&[("report_form_no", number)]));
-        let answer = http.post(url).header("content-type", "text/xml").body(document).send().await.unwrap();
-        let text = answer.text().await.unwrap();
-        assert!(text.contains("<result>1</result>"), "{text}");
-    };
-    let follow = async |cursor: &str| {
-        let url = format!("http://{address}/api/v1/changes?cursor={cursor}&include=report");
-        let answer = http.get(url).bearer_auth("synthetic-follower-key-0001").send().await.unwrap();
-        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
-    };
-    let cursor_of = |answer: (u16, Value)| answer.1["cursor"].as_str().unwrap().to_owned();
-    register("KEPT").await;
-    let kept = cursor_of(follow("").await);
-    // A server that has ended in order leaves all in the one file.
-    assert!(server.terminate().await.success());
-    let backup = server.folder().join("backup.db");
-    std::fs::copy(&database, &backup).unwrap();
-    server.start_again(Limit::None).await;
-    register("LOST").await;
-    let lost = cursor_of(follow(&kept).await);
-
-    assert!(server.terminate().await.success());
-    for beside in ["yingku.db-wal", "yingku.db-shm"] {
-        let _ = std::fs::remove_file(server.folder().join(beside));
-    }
-    std::fs::copy(&backup, &database).unwrap();
-    server.start_again(Limit::None).await;
-    register("OTHER1").await;
-    register("OTHER2").await;
-
-    let (status, problem) = follow(&lost).await;
-    assert_eq!((status, &problem["code"]), (409, &json!("E4010")));
-    let (_, whole) = follow("").await;
-    assert_eq!(told(whole["changes"].as_array().unwrap()), ["exam KEPT", "exam OTHER1", "exam OTHER2"]);
-    assert_eq!(told(follow(&kept).await.1["changes"].as_array().unwrap()), ["exam OTHER1", "exam OTHER2"]);
 }

@@ -12,4 +12,5 @@ mod hospitals;
 mod lists;
 mod persons;
 mod recognition;
+mod restarts;
 pub mod world;
