@@ -7,6 +7,7 @@
 mod clients;
 mod upkeep;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -221,12 +222,16 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
 
 /// How stored objects are read again; `organization` is that of objects which do not name theirs.
 pub fn reading_back(config: &Config, organization: Option<String>) -> ReindexRules {
-    let charset = |peer: &dimse::PeerConfig| Some((peer.ae_title.to_string(), peer.charset.clone()?));
-    ReindexRules {
-        organization,
-        default_charset: config.dicom.default_charset.clone(),
-        charsets: config.peer.iter().filter_map(charset).collect(),
+    let mut charsets = HashMap::new();
+    let told = || config.peer.iter().filter_map(|peer| Some((peer, peer.charset.as_ref()?)));
+    let own = told().map(|(peer, charset)| (&peer.organization, peer, charset));
+    // What is fetched from a peer for others says its title, too.
+    let fetched =
+        told().flat_map(|(peer, charset)| peer.fetched_organizations().iter().map(move |org| (org, peer, charset)));
+    for (organization, peer, charset) in own.chain(fetched) {
+        charsets.entry((organization.clone(), peer.ae_title.to_string())).or_insert_with(|| charset.clone());
     }
+    ReindexRules { organization, default_charset: config.dicom.default_charset.clone(), charsets }
 }
 
 /// The upstream archives, each with its peer where it is one of DICOM.

@@ -87,7 +87,8 @@ impl Archive {
             self.document_instance(viewer, session, remote_addr, (observation_uid, instance_pk)).await?;
         let file = self.whole_file(viewer, &instance).await?;
         let limits = self.documents.config().clone();
-        let (title, form) = self.documents.run(move || read_document(&file, &limits, meanings)).await?;
+        let charset = self.charset_of_file(&entry.org_code, &file);
+        let (title, form) = self.documents.run(move || read_document(&file, &charset, &limits, meanings)).await?;
         let links = match &form {
             DocumentForm::Report(report) => {
                 let uids = report.images().into_iter().take(MOST_LINKS).map(|image| image.sop_instance_uid.clone());
@@ -107,9 +108,10 @@ impl Archive {
         key: (&str, i64),
         (page, width): (usize, u32),
     ) -> Result<Picture, Error> {
-        let (_, instance) = self.document_instance(viewer, session, remote_addr, key).await?;
+        let (entry, instance) = self.document_instance(viewer, session, remote_addr, key).await?;
         let file = self.whole_file(viewer, &instance).await?;
-        let document = EncapsulatedDocument::read(&file, &Charset::default()).filter(|found| found.is_pdf(&file));
+        let charset = self.charset_of_file(&entry.org_code, &file);
+        let document = EncapsulatedDocument::read(&file, &charset).filter(|found| found.is_pdf(&file));
         let document = document.ok_or(Error::NotFound)?;
         let bytes = async { Ok(file.slice(document.range)) };
         let bytes = self.pdf_page_picture((instance.pk, instance.content_hash), page, width, bytes).await?;
@@ -129,7 +131,8 @@ impl Archive {
         let target = format!("instance:{}", instance.pk);
         let detail = json!({ "organization": entry.org_code });
         self.record_view(session, remote_addr, "download_document", target, detail).await?;
-        Ok(match EncapsulatedDocument::read(&file, &Charset::default()) {
+        let charset = self.charset_of_file(&entry.org_code, &file);
+        Ok(match EncapsulatedDocument::read(&file, &charset) {
             Some(document) if document.is_pdf(&file) => ("application/pdf", file.slice(document.range)),
             Some(document) if document.is_xml() => ("application/xml", file.slice(document.range)),
             Some(document) => ("application/octet-stream", file.slice(document.range)),
@@ -174,7 +177,8 @@ impl Archive {
         let instance = exam_details::instance_of(&self.index, entry, pk).await?;
         let Some(instance) = instance.filter(|instance| !instance.place.key.is_empty()) else { return Ok(None) };
         let file = self.whole_file(viewer, &instance).await?;
-        let read = self.documents.run(move || StructuredReport::read(&file, &Charset::default(), meanings)).await?;
+        let charset = self.charset_of_file(&entry.org_code, &file);
+        let read = self.documents.run(move || StructuredReport::read(&file, &charset, meanings)).await?;
         let Ok(report) = read else { return Ok(None) };
         let mut marked = report.images();
         marked.truncate(MOST_LINKS);
@@ -189,6 +193,12 @@ impl Archive {
             })
         });
         Ok(Some(KeyImages { title: report.title.clone(), description: report.description(), images: images.collect() }))
+    }
+
+    /// Charset of a file's texts that declare none, or a wrong one (D-I17).
+    fn charset_of_file(&self, org_code: &str, file: &[u8]) -> Charset {
+        let rules = &self.reading_rules;
+        rules.charset_of_file(org_code, file).unwrap_or_else(|| rules.default_charset.clone())
     }
 
     async fn document_instance(
@@ -208,11 +218,11 @@ impl Archive {
 
 fn read_document(
     file: &Bytes,
+    charset: &Charset,
     limits: &crate::documents::DocumentsConfig,
     meanings: Meanings,
 ) -> (String, DocumentForm) {
-    let charset = Charset::default();
-    if let Some(document) = EncapsulatedDocument::read(file, &charset) {
+    if let Some(document) = EncapsulatedDocument::read(file, charset) {
         let bytes = &file[document.range.clone()];
         let form = if document.is_pdf(file) {
             raster::page_count(bytes, limits).map_or(DocumentForm::Other, DocumentForm::Pdf)
@@ -224,7 +234,7 @@ fn read_document(
         };
         return (document.title, form);
     }
-    match StructuredReport::read(file, &charset, meanings) {
+    match StructuredReport::read(file, charset, meanings) {
         Ok(report) => (report.title.clone(), DocumentForm::Report(Box::new(report))),
         Err(_) => (String::new(), DocumentForm::Other),
     }

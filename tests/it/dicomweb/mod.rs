@@ -2,6 +2,7 @@
 
 mod access;
 mod capabilities;
+mod charsets;
 mod codecs;
 mod crashes;
 mod frames;
