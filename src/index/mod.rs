@@ -63,6 +63,7 @@ pub mod search_keys;
 mod select;
 pub mod series_requests;
 pub mod statistics;
+pub mod study_fill;
 pub mod study_texts;
 pub mod subjects;
 pub mod trends;

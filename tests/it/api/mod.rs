@@ -9,6 +9,7 @@ mod export;
 mod fhir;
 mod files;
 mod hospitals;
+mod late_numbers;
 mod lists;
 mod persons;
 mod recognition;
