@@ -14,6 +14,7 @@ mod peers;
 mod rendered;
 mod retrieve;
 mod search;
+mod spool;
 mod store;
 mod world;
 mod zip;
