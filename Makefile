@@ -93,7 +93,7 @@ WEB_SOURCES := $(shell find web/src -type f) web/build.mjs web/licenses.mjs web/
 web: web/dist/embedded.txt
 
 web-check: web/node_modules/.complete
-	cd web && npx tsc --noEmit false --rewriteRelativeImportExtensions --rootDir src --outDir unit/out && node unit/pixels.mjs && node unit/lookup.mjs
+	cd web && npx tsc --noEmit false --rewriteRelativeImportExtensions --rootDir src --outDir unit/out && node unit/pixels.mjs && node unit/lookup.mjs && node unit/regions.mjs
 
 web/node_modules/.complete: web/package.json web/package-lock.json
 	cd web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -239,7 +239,7 @@ fn upstreams(config: &Config, dimse: &dimse::Listener) -> Result<Vec<front::Upst
     let of = |upstream: &front::UpstreamConfig| {
         let is_it = |peer: &&dimse::PeerConfig| peer.ae_title.to_string() == upstream.peer && !peer.host.is_empty();
         let dicom = config.peer.iter().find(is_it).map(|peer| {
-            let mut target = dimse::scu::ScuTarget::to_peer(peer, config.dicom.ae_title.clone());
+            let mut target = dimse::scu::ScuTarget::of_peer(&config.dicom, peer);
             target.timeout = Duration::from_millis(upstream.timeout_ms.max(1));
             front::DicomUpstream { target, commitment: dimse.storage_commitment(), sending: dimse.sending() }
         });
@@ -313,12 +313,14 @@ fn handlers(config: &Config, archive: &Archive) -> Handlers {
             archive.run_compaction(&compaction).await.map_err(failed)
         }
     });
-    let (inbox_archive, inbox) = (archive.clone(), config.inbox.clone());
+    let (inbox_archive, inbox, keep_done_days) = (archive.clone(), config.inbox.clone(), config.jobs.keep_done_days);
     handlers.add(JobKind::PurgeInbox, 1, move |_| {
         let (archive, inbox) = (inbox_archive.clone(), inbox.clone());
         async move {
             let failed = |error: archive::Error| JobFailure { reason: error.to_string(), retryable: true };
-            archive.run_purge_inbox(&inbox).await.map_err(failed)
+            let finished = archive.run_purge_inbox(&inbox).await.map_err(failed)?;
+            archive.purge_done_jobs(keep_done_days).await.map_err(failed)?;
+            Ok(finished)
         }
     });
     let (scrubbed, scrub) = (archive.clone(), config.scrub.clone());

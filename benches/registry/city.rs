@@ -11,12 +11,11 @@ use super::hospitals::{HOSPITALS, assert_same, config, hospital, region, registr
 use super::number;
 use super::yingku_process::Yingku;
 
-/// Runs it and prints how long it took; panics when the two sides differ.
-pub async fn run(folder: &Path) {
+/// Runs it on one engine and prints how long it took; panics when the two sides differ.
+pub async fn run(engine: &str, folder: &Path, database: &str) {
     let reports = (number("YINGKU_BENCH_CITY", 100_002) as usize).div_ceil(HOSPITALS);
     let kills = number("YINGKU_BENCH_KILLS", 6) as usize;
-    let database = format!("sqlite://{}/yingku.db", folder.display());
-    let mut server = Yingku::start(folder, &database, &config());
+    let mut server = Yingku::start(folder, database, &config());
     let address = server.http();
     let (done, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let began = Instant::now();
@@ -38,7 +37,11 @@ pub async fn run(folder: &Path) {
         }
         server.kill();
         let ready = server.start_again();
-        println!("killed after {} registrations, ready again in {} ms", done.load(Ordering::SeqCst), ready.as_millis());
+        println!(
+            "{engine}: killed after {} registrations, ready again in {} ms",
+            done.load(Ordering::SeqCst),
+            ready.as_millis()
+        );
     }
     for hospital in hospitals {
         hospital.await.unwrap();
@@ -49,14 +52,14 @@ pub async fn run(folder: &Path) {
     let again = Instant::now();
     let fresh = region(address, Arc::clone(&ended)).await;
     let pace = fresh.len() as f64 / again.elapsed().as_secs_f64();
-    println!("{all} registrations of {} reports in {:.1} s", HOSPITALS * reports, registered.as_secs_f64());
+    println!("{engine}: {all} registrations of {} reports in {:.1} s", HOSPITALS * reports, registered.as_secs_f64());
     println!(
         "the region has them after {:.1} s; a new follower reads {pace:.0} whole reports/s",
         followed.as_secs_f64()
     );
     assert!(fresh == copy, "whoever begins at the end has the same");
     drop(server);
-    let config = DatabaseConfig { url: database, ..DatabaseConfig::default() };
+    let config = DatabaseConfig { url: database.to_owned(), ..DatabaseConfig::default() };
     let index = Index::open(&config).await.unwrap();
     assert_same(&index, copy, reports).await;
     index.close().await;

@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench registry` starts the program itself over an empty index, on SQLite and on PostgreSQL, and sends
 //! SOAP messages by HTTP as a hospital does: one caller, then eight, for a while each. Then a follower reads everything
-//! from the beginning, and the feed is measured without HTTP. With `-- city`, fourteen hospitals register at the same time
-//! while a region follows and the server is killed again and again; both sides must have the same reports at the end.
+//! from the beginning, and the feed is measured without HTTP. With `-- city`, fourteen hospitals register at the same
+//! time, each in a dialect of its own, while a region follows and the server is killed again and again; both sides must have the same reports at the end.
 //!
 //! `YINGKU_BENCH_SECONDS` (10 for each line), `YINGKU_BENCH_ENGINES` (`sqlite,postgres`), `YINGKU_BENCH_CITY` (100,002
 //! reports in all), `YINGKU_BENCH_KILLS` (6), `YINGKU_BENCH_FOLDER` (`target/bench-registry`).
@@ -15,6 +15,8 @@ mod city;
 mod cluster;
 #[path = "../../tests/it/api/containers.rs"]
 mod containers;
+#[path = "../../tests/it/api/dialects.rs"]
+mod dialects;
 mod feed;
 #[path = "../../tests/it/api/hospitals.rs"]
 mod hospitals;
@@ -42,24 +44,33 @@ async fn main() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
     let folder = std::env::var_os("YINGKU_BENCH_FOLDER").map_or_else(|| "target/bench-registry".into(), PathBuf::from);
     let folder = processes::fresh(&folder);
-    if std::env::args().any(|argument| argument == "city") {
-        city::run(&folder.join("city")).await;
-    } else {
-        let engines = std::env::var("YINGKU_BENCH_ENGINES").unwrap_or_else(|_| "sqlite,postgres".to_owned());
-        let engines: Vec<&str> = engines.split(',').map(str::trim).collect();
+    let engines = std::env::var("YINGKU_BENCH_ENGINES").unwrap_or_else(|_| "sqlite,postgres".to_owned());
+    let engines: Vec<&str> = engines.split(',').map(str::trim).collect();
+    let is_city = std::env::args().any(|argument| argument == "city");
+    if !is_city {
         println!(
             "{:<10} {:<22} {:>7} {:>9} {:>10} {:>9} {:>9}",
             "index", "message", "callers", "calls/s", "records/s", "p50 ms", "p99 ms"
         );
-        if engines.contains(&"sqlite") {
-            let sqlite = folder.join("sqlite");
-            std::fs::create_dir_all(&sqlite).unwrap();
-            measure("SQLite", &sqlite, &format!("sqlite://{}/yingku.db", sqlite.display())).await;
-            feed::alone("SQLite", &format!("sqlite://{}/feed.db", sqlite.display())).await;
+    }
+    if engines.contains(&"sqlite") {
+        let sqlite = folder.join("sqlite");
+        std::fs::create_dir_all(&sqlite).unwrap();
+        let database = |name: &str| format!("sqlite://{}/{name}.db", sqlite.display());
+        if is_city {
+            city::run("SQLite", &sqlite, &database("yingku")).await;
+        } else {
+            measure("SQLite", &sqlite, &database("yingku")).await;
+            feed::alone("SQLite", &database("feed")).await;
         }
-        if engines.contains(&"postgres") {
-            let cluster = Cluster::start(&folder);
-            measure("PostgreSQL", &folder.join("on-postgres"), &cluster.fresh_database("registry")).await;
+    }
+    if engines.contains(&"postgres") {
+        let cluster = Cluster::start(&folder);
+        let data = folder.join("on-postgres");
+        if is_city {
+            city::run("PostgreSQL", &data, &cluster.fresh_database("city")).await;
+        } else {
+            measure("PostgreSQL", &data, &cluster.fresh_database("registry")).await;
             feed::alone("PostgreSQL", &cluster.fresh_database("feed")).await;
         }
     }

@@ -25,6 +25,7 @@ const GUID: &str = "22222222-2222-4333-8444-555555555555";
 const SECRET: &str = "only-for-benches-7Qm2-web";
 
 fn main() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it lies in the target folder");
     let ohif = target.join("web-bench/ohif/package/dist");

@@ -34,6 +34,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether an object that a row names is not in the store.
+    pub fn is_missing_object(&self) -> bool {
+        matches!(self, Error::Objects(objects::Error::Missing))
+    }
+
     /// Whether it failed because disk, bucket or database have no more room.
     pub fn is_out_of_space(&self) -> bool {
         match self {

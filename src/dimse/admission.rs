@@ -78,13 +78,24 @@ impl Admission {
 
     /// Decides on a request by the AE titles as they came, where it came from, and the identity that it shows.
     pub(super) async fn admit(&self, request: &AssociationRQ, origin: &Origin) -> Result<Admitted, Rejection> {
-        if unpadded(&request.called_ae_title) != self.ae_title.as_str() {
+        let called = unpadded(&request.called_ae_title);
+        let calling = AeTitle::parse(&request.calling_ae_title);
+        let is_known_so = |peer: &PeerConfig| {
+            calling.as_ref().is_ok_and(|calling| peer.ae_title == *calling) && self.calls_us(peer, called)
+        };
+        if called != self.ae_title.as_str() && !self.peers.iter().any(is_known_so) {
             return Err(Rejection::CalledAeTitle);
         }
-        let calling = AeTitle::parse(&request.calling_ae_title).map_err(|_| Rejection::CallingAeTitle)?;
+        let calling = calling.map_err(|_| Rejection::CallingAeTitle)?;
         let caller = self.caller(&calling, request, origin).await?;
         let slot = self.take_slot(calling.as_str()).ok_or(Rejection::LocalLimit)?;
         Ok(Admitted { caller, slot })
+    }
+
+    /// Whether a peer may call us by this title: ours, or the one by which we call it.
+    fn calls_us(&self, peer: &PeerConfig, called: &str) -> bool {
+        let towards_peer = peer.scu.calling_ae_title.as_ref();
+        called == self.ae_title.as_str() || towards_peer.is_some_and(|title| called == title.as_str())
     }
 
     async fn caller(&self, calling: &AeTitle, request: &AssociationRQ, origin: &Origin) -> Result<Caller, Rejection> {
@@ -92,7 +103,9 @@ impl Admission {
         let mut is_known = false;
         for peer in self.peers.iter().filter(|peer| peer.ae_title == *calling) {
             is_known = true;
-            if peer.calls_from(address.ip(), origin.certificate.as_ref()).await {
+            if self.calls_us(peer, unpadded(&request.called_ae_title))
+                && peer.calls_from(address.ip(), origin.certificate.as_ref()).await
+            {
                 if !identity::is_right(peer, request) {
                     return Err(Rejection::UserIdentity);
                 }
@@ -160,6 +173,8 @@ mod tests {
             "ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'",
             "ae_title = 'PACS02'\nhost = '192.0.2.1'\norganization = 'ORG-T02'\ncharset = 'GBK'",
             "ae_title = 'PACS02'\naddresses = ['127.0.0.0/8']\norganization = 'ORG-T03'\ncharset = 'UTF-8'",
+            "ae_title = 'PACS03'\nhost = '127.0.0.1'\norganization = 'ORG-T04'\n[scu]\ncalling_ae_title = 'FRONT'",
+            "ae_title = 'PACS03'\nhost = '192.0.2.1'\norganization = 'ORG-T05'",
         ];
         Admission::new(&config, peers.iter().map(|text| toml::from_str(text).unwrap()).collect())
     }
@@ -171,9 +186,17 @@ mod tests {
         assert_eq!(first.caller.organization, "ORG-T01");
         let second = admit(&admission, "YINGKU", "PACS02", LOCAL).await.unwrap();
         assert_eq!((second.caller.organization.as_str(), second.caller.charset.as_str()), ("ORG-T03", "UTF-8"));
+        for called in ["FRONT", "YINGKU"] {
+            let third = admit(&admission, called, "PACS03", LOCAL).await.unwrap();
+            assert_eq!(third.caller.organization, "ORG-T04", "by our title towards it, and by our own");
+        }
         let elsewhere = SocketAddr::from(([198, 51, 100, 1], 4000));
+        let namesake = SocketAddr::from(([192, 0, 2, 1], 4000));
         for (called, calling, address, expected) in [
             ("OTHER", "PACS01", LOCAL, Rejection::CalledAeTitle),
+            ("FRONT", "PACS01", LOCAL, Rejection::CalledAeTitle),
+            ("FRONT", "STRANGER", LOCAL, Rejection::CalledAeTitle),
+            ("FRONT", "PACS03", namesake, Rejection::CallingAeTitle),
             ("YINGKU", "STRANGER", LOCAL, Rejection::CallingAeTitle),
             ("YINGKU", "", LOCAL, Rejection::CallingAeTitle),
             ("YINGKU", "PACS01", elsewhere, Rejection::CallingAeTitle),

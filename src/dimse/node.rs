@@ -17,8 +17,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(super) fn new(config: &DicomConfig, peers: &[PeerConfig], archive: &Archive) -> Self {
-        let commitment =
-            StorageCommitment::new(archive.clone(), config.ae_title.clone(), peers.to_vec(), config.commitment.clone());
+        let commitment = StorageCommitment::new(archive.clone(), config.clone(), peers.to_vec());
         Self {
             dicom: config.clone(),
             peers: peers.to_vec(),

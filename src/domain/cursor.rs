@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 
 const CHECK: usize = 6;
 const LONGEST: usize = 256;
+/// Between two texts.
+const SEPARATOR: u8 = b'|';
 
 /// A position in the change feed, and which history of positions it is one of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,6 +30,9 @@ pub enum Cursor {
     List {
         /// Of the question.
         question: [u8; 8],
+        /// The first moment of the list where the question left it to us: a later page must not begin at another; `""`
+        /// where it did not.
+        since: String,
         /// The time by which the list is ordered.
         at: String,
         /// The report's row.
@@ -45,10 +50,12 @@ impl Cursor {
                 bytes.extend(position.at.to_be_bytes());
                 bytes.extend(position.epoch.into_iter().flat_map(i64::to_be_bytes));
             }
-            Cursor::List { question, at, pk } => {
+            Cursor::List { question, since, at, pk } => {
                 bytes.push(b'l');
                 bytes.extend(question);
                 bytes.extend(pk.to_be_bytes());
+                bytes.extend(since.as_bytes());
+                bytes.push(SEPARATOR);
                 bytes.extend(at.as_bytes());
             }
         }
@@ -75,11 +82,15 @@ impl Cursor {
                 let epoch = if epoch.is_empty() { None } else { Some(number(epoch)?) };
                 Some(Cursor::Feed(FeedPosition { at: number(at)?, epoch }))
             }
-            b'l' => Some(Cursor::List {
-                question: rest.get(..8)?.try_into().ok()?,
-                pk: number(rest.get(8..16)?)?,
-                at: std::str::from_utf8(&rest[16..]).ok()?.to_owned(),
-            }),
+            b'l' => {
+                let (since, at) = std::str::from_utf8(rest.get(16..)?).ok()?.split_once(char::from(SEPARATOR))?;
+                Some(Cursor::List {
+                    question: rest.get(..8)?.try_into().ok()?,
+                    since: since.to_owned(),
+                    at: at.to_owned(),
+                    pk: number(rest.get(8..16)?)?,
+                })
+            }
             _ => None,
         }
     }
@@ -91,9 +102,15 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_as_what_it_was() {
-        let list = Cursor::List { question: [7; 8], at: "2024-03-22 21:01:07".into(), pk: 42 };
+        let list = |since: &str| Cursor::List {
+            question: [7; 8],
+            since: since.into(),
+            at: "2024-03-22 21:01:07".into(),
+            pk: 42,
+        };
         let feed = |at, epoch| Cursor::Feed(FeedPosition { at, epoch });
-        for cursor in [feed(0, None), feed(i64::MAX, None), feed(7, Some(i64::MAX)), list] {
+        let feeds = [feed(0, None), feed(i64::MAX, None), feed(7, Some(i64::MAX))];
+        for cursor in feeds.into_iter().chain([list(""), list("2023-12-22 00:00:00")]) {
             assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
         }
     }

@@ -59,6 +59,9 @@ pub struct SessionScope {
     pub frame_ancestors: Vec<String>,
     /// Whether somebody with a printed code opened it (D-I10).
     pub visitor: bool,
+    /// The link behind that code, with which the session ends; `""` in sessions of customers.
+    #[serde(default)]
+    pub printed_link: String,
     /// Whether the user is told how many reports are hidden as restricted (D-P23).
     #[serde(default)]
     pub restricted_count: bool,

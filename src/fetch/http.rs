@@ -10,7 +10,6 @@ use reqwest::header::LOCATION;
 use reqwest::{Certificate, Client, Response, redirect};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 use url::Url;
 
@@ -20,6 +19,7 @@ use super::received::{Fetched, Receiving};
 use super::share::{self, SharedFile};
 use super::smb::SmbFile;
 use super::source::{Source, host_of, url_in_gbk};
+use super::turns::{Turns, WhenFull};
 use super::{Error, FtpTls, ReportsConfig, mounted};
 use crate::domain::day_window;
 
@@ -35,9 +35,9 @@ struct Inner {
     ftp_tls: TlsConnector,
     credentials: HashMap<String, Login>,
     localhost: bool,
-    all: Arc<Semaphore>,
-    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
-    organizations: HashMap<String, Arc<Semaphore>>,
+    all: Arc<Turns>,
+    hosts: Mutex<HashMap<String, Arc<Turns>>>,
+    organizations: HashMap<String, Arc<Turns>>,
 }
 
 /// What to say to one host.
@@ -84,9 +84,9 @@ impl Fetcher {
             .tls_certs_merge(extra.map_err(failed)?)
             .build()
             .map_err(failed)?;
-        let all = Arc::new(Semaphore::new(config.concurrency.max(1)));
+        let all = Turns::new(config.concurrency);
         let limited = config.organization.iter().filter(|organization| organization.concurrency > 0);
-        let organizations = limited.map(|one| (one.code.clone(), Arc::new(Semaphore::new(one.concurrency)))).collect();
+        let organizations = limited.map(|one| (one.code.clone(), Turns::new(one.concurrency))).collect();
         let (localhost, ftp_tls) = (resolver.localhost, ftp::connector(authorities)?);
         let hosts = Mutex::default();
         Ok(Self {
@@ -109,30 +109,53 @@ impl Fetcher {
         self.inner.config.max_bytes as u64
     }
 
-    /// Fetches one report file of an organisation, within its hours and its number of places.
+    /// Files that are fetched at the same time.
+    pub fn places(&self) -> usize {
+        self.inner.config.concurrency.max(1)
+    }
+
+    /// Fetches one report file of an organisation, within its hours and its number of places. Waits for its turn.
     pub async fn fetch_for(&self, org_code: &str, now_ms: i64, source: &str) -> Result<Fetched, Error> {
+        self.fetch_within(org_code, now_ms, source, WhenFull::Wait).await
+    }
+
+    /// The same for who must not wait for a turn: when there is no place, the error says when to ask again.
+    pub async fn try_fetch_for(&self, org_code: &str, now_ms: i64, source: &str) -> Result<Fetched, Error> {
+        self.fetch_within(org_code, now_ms, source, WhenFull::Refuse).await
+    }
+
+    async fn fetch_within(
+        &self,
+        org_code: &str,
+        now_ms: i64,
+        source: &str,
+        when_full: WhenFull,
+    ) -> Result<Fetched, Error> {
         let organization = self.inner.config.organization.iter().find(|organization| organization.code == org_code);
         let opens_in_ms = organization.map_or(0, |one| day_window::opens_in_ms(&one.hours, now_ms));
         if opens_in_ms > 0 {
             return Err(Error::OutsideHours { opens_in_ms });
         }
-        let turns = self.inner.organizations.get(org_code).map(Arc::clone);
-        let _turn = match turns {
-            Some(turns) => Some(turns.acquire_owned().await.map_err(|_| Error::Stopped)?),
+        let _turn = match self.inner.organizations.get(org_code) {
+            Some(turns) => Some(turns.take(when_full).await?),
             None => None,
         };
-        self.fetch(source).await
+        self.fetch_in_turn(source, when_full).await
     }
 
     /// Fetches one report file. Waits for its turn first; the total time counts from then on.
     pub async fn fetch(&self, source: &str) -> Result<Fetched, Error> {
+        self.fetch_in_turn(source, WhenFull::Wait).await
+    }
+
+    async fn fetch_in_turn(&self, source: &str, when_full: WhenFull) -> Result<Fetched, Error> {
         let source = Source::parse(source)?;
         let host = source.host();
         let source = self.admit(source)?;
         let turns = self.turns_of(&host);
         // The host's turn comes first: who waits for a slow host takes no place from others.
-        let own = turns.acquire_owned().await.map_err(|_| Error::Stopped)?;
-        let all = Arc::clone(&self.inner.all).acquire_owned().await.map_err(|_| Error::Stopped)?;
+        let own = turns.take(when_full).await?;
+        let all = self.inner.all.take(when_full).await?;
         let limit = Duration::from_millis(self.inner.config.total_timeout_ms);
         let too_slow = || Error::TooSlow(host.clone());
         match source {
@@ -255,11 +278,11 @@ impl Fetcher {
         received.finish()
     }
 
-    fn turns_of(&self, host: &str) -> Arc<Semaphore> {
+    fn turns_of(&self, host: &str) -> Arc<Turns> {
         let mut hosts = self.inner.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         // Hosts are those of the allow-list and of mounts, so the map stays small.
-        let per_host = self.inner.config.concurrency_per_host.max(1);
-        Arc::clone(hosts.entry(host.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(per_host))))
+        let per_host = self.inner.config.concurrency_per_host;
+        Arc::clone(hosts.entry(host.to_owned()).or_insert_with(|| Turns::new(per_host)))
     }
 }
 

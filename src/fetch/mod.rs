@@ -16,6 +16,7 @@ mod received;
 mod share;
 mod smb;
 mod source;
+mod turns;
 
 use std::path::PathBuf;
 
@@ -51,9 +52,10 @@ pub struct ReportsConfig {
     pub total_timeout_ms: u64,
     /// Redirects that are followed. Default 5.
     pub max_redirects: u32,
-    /// Files fetched at the same time. Default 8.
+    /// Files fetched at the same time by one server process. Default 8.
     pub concurrency: usize,
-    /// Files fetched at the same time from one host. Default 4.
+    /// Files fetched at the same time from one host by one server process; fewer than `concurrency`, so that a host that
+    /// does not answer leaves places to the others. Default 4.
     pub concurrency_per_host: usize,
     /// Names and passwords for hosts that ask for them (HTTP Basic, FTP, SMB).
     pub credential: Vec<Credential>,
@@ -147,7 +149,7 @@ pub enum FtpTls {
 pub struct OrganizationFetch {
     /// The organisation's code.
     pub code: String,
-    /// Its report files fetched at the same time; 0 (default) means no limit of its own.
+    /// Its report files fetched at the same time by one server process; 0 (default) means no limit of its own.
     #[serde(default)]
     pub concurrency: usize,
     /// Spans of the day (Asia/Shanghai) in which its report files are fetched, e.g. `["18:00-07:30"]`; empty (default)
@@ -277,6 +279,14 @@ pub enum Error {
         /// Milliseconds until they begin.
         opens_in_ms: u64,
     },
+    /// All places of the host, of the organisation or of the process are taken, and the caller does not wait.
+    #[error(
+        "as many report files as reports.concurrency, concurrency_per_host or organization.concurrency are being fetched"
+    )]
+    Busy {
+        /// Milliseconds after which a place may be free.
+        retry_in_ms: u64,
+    },
     /// A file with a password could not be read.
     #[error("reports.credential.password_file: {0}")]
     PasswordFile(std::io::Error),
@@ -334,6 +344,7 @@ impl Error {
             // A password that is tried again and again locks its account.
             Error::Share { fault, .. } => !matches!(fault, ShareFault::NoFile | ShareFault::Login),
             Error::OutsideHours { .. }
+            | Error::Busy { .. }
             | Error::Empty(_)
             | Error::TooSlow(_)
             | Error::Connection { .. }

@@ -3,7 +3,7 @@
 //! `reports.mount` says where the system has mounted a share or a drive, `reports.smb` which one is read over SMB; what no entry
 //! covers is not read. `..` never leads out of an entry.
 
-use super::mounted::{self, Mounted};
+use super::mounted::Mounted;
 use super::smb::SmbFile;
 use super::source::Source;
 use super::{Error, ReportsConfig};

@@ -69,6 +69,8 @@ pub struct Content {
     pub dataset_offset: u64,
     /// Hash of the data set, with its algorithm (`dicom/content_hash.rs`).
     pub content_hash: String,
+    /// Whether its bytes have been removed here because every upstream archive has confirmed that it keeps it.
+    pub is_upstream: bool,
 }
 
 /// Keeps a request; the same transaction of the same requester again starts anew.
@@ -122,13 +124,16 @@ pub async fn set_reported(tx: &mut Tx, id: i64, now: i64) -> Result<(), Error> {
 pub async fn contents(index: &Index, org_codes: &[String], sop_instance_uid: &str) -> Result<Vec<Content>, Error> {
     let orgs = || org_codes.iter().flat_map(|code| params![code]).collect::<Vec<_>>();
     let mut select = Select::new(
-        "SELECT sop_class_uid, object_key, object_offset, object_length, dataset_offset, content_hash FROM instance",
+        "SELECT sop_class_uid, object_key, object_offset, object_length, dataset_offset, content_hash, \
+         CAST(CASE WHEN object_key = '' AND EXISTS (SELECT 1 FROM forward f WHERE f.instance_pk = instance.id) \
+         AND NOT EXISTS (SELECT 1 FROM forward f WHERE f.instance_pk = instance.id AND f.state <> 4) \
+         THEN 1 ELSE 0 END AS BIGINT) AS is_upstream FROM instance",
     );
     select.push(" WHERE sop_instance_uid = ?", params![sop_instance_uid]);
     select.push_in(" AND org_code", orgs());
     select.push(
         " UNION ALL SELECT i.sop_class_uid, v.object_key, v.object_offset, v.object_length, v.dataset_offset, \
-         v.content_hash FROM instance_version v JOIN instance i ON i.id = v.instance_pk WHERE i.sop_instance_uid = ?",
+         v.content_hash, CAST(0 AS BIGINT) FROM instance_version v JOIN instance i ON i.id = v.instance_pk WHERE i.sop_instance_uid = ?",
         params![sop_instance_uid],
     );
     select.push_in(" AND i.org_code", orgs());
@@ -145,6 +150,7 @@ fn content(row: &Row) -> Result<Content, Error> {
         },
         dataset_offset: row.int("dataset_offset")? as u64,
         content_hash: row.text("content_hash")?,
+        is_upstream: row.int("is_upstream")? == 1,
     })
 }
 

@@ -3,6 +3,7 @@
 //! Callers have checked with [`super::exam_pages::get`] that the session may see the exam.
 
 use super::exam_pages::{Entry, EntryKind};
+use super::lab_reports::number_order;
 use super::qr_links::LinkedReport;
 use super::record_columns::record_of;
 use super::{Error, Index, Row, Select};
@@ -303,10 +304,13 @@ pub async fn key_objects_of(index: &Index, entry: &Entry, limit: i64) -> Result<
     rows.iter().map(|row| row.int("id")).collect()
 }
 
-/// The results of a lab report in the order of their numbers.
+/// The results of a lab report in the order of their numbers, then of their arrival (D-R36).
 pub async fn lab_items(index: &Index, lab_report_pk: i64, limit: i64) -> Result<Vec<LabItem>, Error> {
-    let sql = "SELECT * FROM lab_item WHERE lab_report_pk = $1 AND withdrawn = 0 \
-               ORDER BY LENGTH(serial_no), serial_no, received_at LIMIT $2";
+    let sql = concat!(
+        "SELECT * FROM lab_item WHERE lab_report_pk = $1 AND withdrawn = 0 ORDER BY ",
+        number_order!(),
+        " LIMIT $2"
+    );
     let rows = index.query(sql, params![lab_report_pk, limit]).await?;
     rows.iter().map(|row| Ok(LabItem::from_record(&record_of(row)?))).collect()
 }

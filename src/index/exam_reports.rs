@@ -123,7 +123,19 @@ pub async fn insert(tx: &mut Tx, id: i64, now: i64, facts: &ExamFacts, report: &
     tx.post(INSERT.as_str(), all).await
 }
 
-/// Replaces a report, keeps its content so far as a version, and gives that content.
+/// What a report was before it was replaced.
+#[derive(Debug, Clone)]
+pub struct Replaced {
+    /// Its content.
+    pub former: ExamReport,
+    /// Whether it made its patient a VIP (D-R22).
+    pub was_vip: bool,
+    /// Whether it does now.
+    pub is_vip: bool,
+}
+
+/// Replaces a report, keeps its content so far as a version, and tells what it was. A withdrawal says that the report
+/// is wrong, not that its patient is no VIP any more.
 pub async fn replace(
     tx: &mut Tx,
     ids: &Ids,
@@ -131,7 +143,7 @@ pub async fn replace(
     now: i64,
     facts: &ExamFacts,
     report: &mut ExamReport,
-) -> Result<ExamReport, Error> {
+) -> Result<Replaced, Error> {
     let row = tx.query_opt("SELECT * FROM exam_report WHERE id = $1", params![id]).await?;
     let row = row.ok_or(Error::Damaged("exam_report"))?;
     keep_version::<ExamField>(tx, ids.next(), "exam", now, id, &row).await?;
@@ -140,6 +152,8 @@ pub async fn replace(
         report.set(ExamField::CreateTime, created);
     }
     let mut facts = facts.clone();
+    let was_vip = row.flag("vip")?;
+    facts.vip |= was_vip && facts.withdrawn;
     // The delay is that of the first registration of what was reported at that time.
     if exam_report::reported_at(&former) == exam_report::reported_at(report) {
         facts.delay_s = row.get("delay_s")?;
@@ -148,7 +162,15 @@ pub async fn replace(
     all.extend(values(report));
     all.push(Value::from(id));
     tx.execute(UPDATE.as_str(), all).await?;
-    Ok(former)
+    Ok(Replaced { former, was_vip, is_vip: facts.vip })
+}
+
+/// A patient of whom a valid report says that they are no VIP is none because of withdrawn reports that are not newer
+/// (D-R22); gives how many such reports there were.
+pub async fn lift_withdrawn_vips(tx: &mut Tx, org_code: &str, patient_id: &str, stamp: &str) -> Result<u64, Error> {
+    let sql = "UPDATE exam_report SET vip = 0 WHERE org_code = $1 AND patient_id = $2 AND vip = 1 AND withdrawn = 1 \
+               AND COALESCE(last_update_dtime, '') <= $3";
+    tx.execute(sql, params![org_code, patient_id, stamp]).await
 }
 
 /// Marks a report whose number came for another patient or event as well.
@@ -190,6 +212,8 @@ pub struct ReportSearch {
     pub confidential: bool,
     /// At most so many.
     pub limit: i64,
+    /// When it is asked, milliseconds since 1970 UTC: links that have ended by then are not told.
+    pub asked_at: i64,
 }
 
 impl ReportSearch {
@@ -219,7 +243,7 @@ pub struct FoundExam {
     pub report: ExamReport,
     /// Whether images are linked to it.
     pub has_images: bool,
-    /// The opaque link behind its QR code, if there is one.
+    /// The opaque link behind its QR code, if there is one that opens.
     pub link: Option<String>,
 }
 
@@ -229,9 +253,10 @@ pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundExam>
         "SELECT exam_report.*, \
          CASE WHEN EXISTS (SELECT 1 FROM exam_study WHERE exam_study.exam_report_pk = exam_report.id) \
          THEN 1 ELSE 0 END AS has_images, \
-         (SELECT qr_link.id FROM qr_link WHERE qr_link.exam_report_pk = exam_report.id AND revoked_at IS NULL) AS link \
-         FROM exam_report WHERE withdrawn = 0",
+         (SELECT qr_link.id FROM qr_link WHERE qr_link.exam_report_pk = exam_report.id AND revoked_at IS NULL \
+         AND (expires_at IS NULL OR expires_at > ",
     );
+    select.push("?)) AS link FROM exam_report WHERE withdrawn = 0", params![search.asked_at]);
     search.narrow(&mut select);
     if !search.unreviewed {
         select.push(

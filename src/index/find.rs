@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{Index, Value};
 use crate::domain::query::attribute::{Attribute, Kind, Level, tag};
 use crate::domain::query::{Condition, Query, search_keys, search_words};
-pub(super) use statement::push_shared;
+pub(super) use statement::push_seen_by;
 
 use columns::Column;
 use plan::{Driver, Lookup, Segment};
@@ -38,6 +38,8 @@ pub struct Readable {
 pub enum Confidentiality {
     /// Everything: the caller belongs to it.
     Everything,
+    /// Also what is restricted or of a VIP, but no studies of a withdrawn exam (D-R18, D-R22).
+    Privileged,
     /// No studies of an exam that is restricted, of a VIP, or withdrawn (D-R18, D-R22).
     SharedOnly,
 }

@@ -81,6 +81,8 @@ pub struct ForwardInstance {
     pub dataset_offset: u64,
     /// Failed attempts so far.
     pub attempts: i64,
+    /// When its place in the queue changed last, milliseconds since 1970 UTC.
+    pub changed_at: i64,
 }
 
 /// Instances of one study.
@@ -107,6 +109,8 @@ pub struct ForwardResult {
     pub attempts: i64,
     /// Why it is not further; empty when all is well.
     pub reason: String,
+    /// [`ForwardInstance::changed_at`] of what it became of: when the content has been replaced since, the result is of no use.
+    pub taken_from: i64,
 }
 
 /// An instance that the upstream does not take.
@@ -143,6 +147,15 @@ pub async fn enqueue(
     let sql = "INSERT INTO forward (instance_pk, upstream, study_pk, state, attempts, due_at, changed_at, reason) \
                VALUES ($1, $2, $3, 0, 0, $4, $5, '') ON CONFLICT (instance_pk, upstream) DO NOTHING";
     tx.execute(sql, params![instance_pk, upstream, study_pk, due_at, now]).await.map(|_| ())
+}
+
+/// Has an instance wait again for all its upstreams, because another content is the current one under its UID: what was
+/// sent or confirmed was the former.
+pub async fn renew(tx: &mut Tx, instance_pk: i64, now: i64) -> Result<(), Error> {
+    // Never the time that stands there: results of the former content are known by it.
+    let sql = "UPDATE forward SET state = 0, attempts = 0, due_at = $1, reason = '', \
+               changed_at = CASE WHEN changed_at < $2 THEN CAST($3 AS BIGINT) ELSE changed_at + 1 END WHERE instance_pk = $4";
+    tx.execute(sql, params![now, now, now, instance_pk]).await.map(|_| ())
 }
 
 /// Puts instances that are there already in the queue, those after a row id; gives the last one's id, 0 at the end.
@@ -202,7 +215,7 @@ pub async fn next(
     let Some(row) = index.query_opt(select.sql(), select.values()).await? else { return Ok(None) };
     let study_pk = row.int("study_pk")?;
     let mut select = Select::new(
-        "SELECT f.instance_pk, f.attempts, i.sop_class_uid, i.sop_instance_uid, i.transfer_syntax_uid, i.object_key, \
+        "SELECT f.instance_pk, f.attempts, f.changed_at, i.sop_class_uid, i.sop_instance_uid, i.transfer_syntax_uid, i.object_key, \
          i.object_offset, i.object_length, i.dataset_offset, t.study_instance_uid FROM forward f \
          JOIN instance i ON i.id = f.instance_pk JOIN study t ON t.id = f.study_pk WHERE",
     );
@@ -219,17 +232,21 @@ pub async fn next(
     Ok(Some(ForwardBatch { study_pk, study_instance_uid, instances }))
 }
 
-/// Where an instance's bytes are now; nothing when they have been removed here.
-pub async fn place(index: &Index, instance_pk: i64) -> Result<Option<Place>, Error> {
-    let sql = "SELECT object_key, object_offset, object_length FROM instance WHERE id = $1 AND offline_at IS NULL";
-    index.query_opt(sql, params![instance_pk]).await?.as_ref().map(place_from).transpose()
+/// Where an instance's bytes are now; nothing when they have been removed here, or another content has taken their place,
+/// which must not be read as if it were this one.
+pub async fn place(index: &Index, instance: &ForwardInstance) -> Result<Option<Place>, Error> {
+    let sql = "SELECT object_key, object_offset, object_length FROM instance WHERE id = $1 AND offline_at IS NULL \
+               AND object_length = $2 AND dataset_offset = $3 AND transfer_syntax_uid = $4";
+    let (length, offset) = (instance.place.length as i64, instance.dataset_offset as i64);
+    let values = params![instance.instance_pk, length, offset, &instance.transfer_syntax_uid];
+    index.query_opt(sql, values).await?.as_ref().map(place_from).transpose()
 }
 
 /// Writes down what became of instances.
 pub async fn settle(tx: &mut Tx, upstream: &str, now: i64, results: &[ForwardResult]) -> Result<(), Error> {
-    // A row that was purged or retried meanwhile stays as it is.
+    // A row that was purged or retried meanwhile stays as it is, and so does one whose content has been replaced.
     let sql = "UPDATE forward SET state = $1, due_at = $2, attempts = $3, reason = $4, changed_at = $5 \
-               WHERE instance_pk = $6 AND upstream = $7 AND state < 2";
+               WHERE instance_pk = $6 AND upstream = $7 AND state < 2 AND changed_at = $8";
     for result in results {
         let values = params![
             result.state.code(),
@@ -238,7 +255,8 @@ pub async fn settle(tx: &mut Tx, upstream: &str, now: i64, results: &[ForwardRes
             &result.reason,
             now,
             result.instance_pk,
-            upstream
+            upstream,
+            result.taken_from
         ];
         tx.execute(sql, values).await?;
     }
@@ -358,6 +376,7 @@ fn instance_from(row: &Row) -> Result<ForwardInstance, Error> {
         place: place_from(row)?,
         dataset_offset: size(row, "dataset_offset")?,
         attempts: row.int("attempts")?,
+        changed_at: row.int("changed_at")?,
     })
 }
 

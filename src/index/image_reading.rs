@@ -3,7 +3,7 @@
 //! A path names a study and perhaps a series and an instance. The same UID may be there in several organisations; what is
 //! read comes in the order of organisation, series and instance numbers.
 
-use super::find::{Confidentiality, Readable, push_shared};
+use super::find::{Confidentiality, Readable, push_seen_by};
 use super::{Error, Index, Row, Select, Value};
 use crate::domain::place::Place;
 use crate::params;
@@ -120,9 +120,12 @@ fn push_reach(select: &mut Select, reach: &Reach) {
         codes.map(|r| Value::from(&r.org_code)).collect::<Vec<_>>()
     };
     select.push_in(" AND (study.org_code", of(Confidentiality::Everything));
-    select.push_in(" OR (study.org_code", of(Confidentiality::SharedOnly));
-    push_shared(select);
-    select.push("))", params![]);
+    for confidentiality in [Confidentiality::Privileged, Confidentiality::SharedOnly] {
+        select.push_in(" OR (study.org_code", of(confidentiality));
+        push_seen_by(select, confidentiality);
+        select.push(")", params![]);
+    }
+    select.push(")", params![]);
 }
 
 fn read(row: &Row) -> Result<StoredInstance, Error> {

@@ -1,7 +1,7 @@
 //! Which of several contents under one SOP Instance UID is the current one (D-I15).
 
 use super::instances::InstanceRow;
-use super::{Error, Index, Row, Tx};
+use super::{Error, Index, Row, Tx, forwards};
 use crate::domain::place::Place;
 use crate::params;
 
@@ -12,6 +12,8 @@ pub struct Version {
     pub id: i64,
     /// The instance whose UID it has.
     pub instance_pk: i64,
+    /// The study's row.
+    pub study_pk: i64,
     /// The organisation.
     pub org_code: String,
     /// The series of the current content.
@@ -28,7 +30,7 @@ pub struct Version {
 
 /// One version with what it is a version of.
 pub async fn get(index: &Index, id: i64) -> Result<Option<Version>, Error> {
-    let sql = "SELECT v.id, v.instance_pk, i.org_code, r.series_instance_uid, s.study_instance_uid, \
+    let sql = "SELECT v.id, v.instance_pk, r.study_pk, i.org_code, r.series_instance_uid, s.study_instance_uid, \
                v.object_key, v.object_offset, v.object_length, v.content_hash, v.received_at FROM instance_version v \
                JOIN instance i ON i.id = v.instance_pk JOIN series r ON r.id = i.series_pk \
                JOIN study s ON s.id = r.study_pk WHERE v.id = $1";
@@ -56,7 +58,8 @@ pub async fn take(tx: &mut Tx, id: i64) -> Result<Option<Place>, Error> {
     tx.query_opt(sql, params![id]).await?.as_ref().map(place_from).transpose()
 }
 
-/// Makes `content` the current one under its UID; what was current becomes a version with the row id `version_id`.
+/// Makes `content` the current one under its UID; what was current becomes a version with the row id `version_id`, unless
+/// its bytes are at an upstream archive only. Upstream archives have to get the new one.
 ///
 /// The caller has seen to it that both are of the same series, and that `content` has no row of its own.
 pub async fn make_current(
@@ -65,11 +68,16 @@ pub async fn make_current(
     instance_pk: i64,
     content: &InstanceRow,
     received_at: i64,
+    now: i64,
 ) -> Result<(), Error> {
+    // First of all, so that no purge can take the bytes of what is about to become a version.
+    let sql = "UPDATE instance SET offline_at = NULL WHERE id = $1";
+    tx.execute(sql, params![instance_pk]).await?;
     let sql = "INSERT INTO instance_version (id, instance_pk, content_hash, transfer_syntax_uid, object_key, \
                object_offset, object_length, dataset_offset, calling_ae_title, received_at) \
                SELECT CAST($1 AS BIGINT), id, content_hash, transfer_syntax_uid, object_key, object_offset, \
-               object_length, dataset_offset, calling_ae_title, received_at FROM instance WHERE id = $2";
+               object_length, dataset_offset, calling_ae_title, received_at FROM instance WHERE id = $2 \
+               AND object_key <> ''";
     tx.execute(sql, params![version_id, instance_pk]).await?;
     let sql = "UPDATE instance SET sop_class_uid = $1, transfer_syntax_uid = $2, instance_number = $3, \
                number_of_frames = $4, pixel_rows = $5, pixel_columns = $6, content_hash = $7, object_key = $8, \
@@ -94,7 +102,7 @@ pub async fn make_current(
         instance_pk,
     ];
     match tx.execute(sql, values).await? {
-        1 => Ok(()),
+        1 => forwards::renew(tx, instance_pk, now).await,
         _ => Err(Error::Damaged("instance")),
     }
 }
@@ -103,6 +111,7 @@ fn version_from(row: &Row) -> Result<Version, Error> {
     Ok(Version {
         id: row.int("id")?,
         instance_pk: row.int("instance_pk")?,
+        study_pk: row.int("study_pk")?,
         org_code: row.text("org_code")?,
         series_instance_uid: row.text("series_instance_uid")?,
         study_instance_uid: row.text("study_instance_uid")?,

@@ -20,7 +20,7 @@ pub enum JobKind {
     Compact,
     /// Check what commitment was asked for and tell who asked; the key is the request's id.
     ReportStorageCommitment,
-    /// Forget inbound messages that have been kept long enough.
+    /// Forget inbound messages and done jobs that have been kept long enough.
     PurgeInbox,
     /// Look whether a report file has changed under its address; the key is the exam report's id.
     RecheckReportFile,
@@ -77,7 +77,7 @@ impl JobKind {
     }
 }
 
-/// Where a job stands.
+/// Where a job stands. A done one may be forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobState {
     /// Waits for its time and a worker.
@@ -91,6 +91,9 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// The states of jobs with which something is still to be done, by a worker or by an operator.
+    pub const OPEN: [JobState; 3] = [JobState::Ready, JobState::Running, JobState::Dead];
+
     /// Every state.
     pub const ALL: [JobState; 4] = [JobState::Ready, JobState::Running, JobState::Done, JobState::Dead];
 
@@ -244,6 +247,16 @@ pub async fn postpone(index: &Index, job: &Job, now: i64, run_at: i64) -> Result
     change(index, sql, params![job.generation, run_at, now, job.id, &job.lease_owner, job.attempts]).await
 }
 
+/// The job could not even begin: it is ready again at `run_at` as if it had not been claimed, or at once when it was
+/// enqueued again meanwhile.
+pub async fn put_back(index: &Index, job: &Job, now: i64, run_at: i64) -> Result<bool, Error> {
+    let sql = "UPDATE job SET state = 'ready', run_at = CASE WHEN generation = $1 THEN $2 ELSE run_at END, \
+               attempts = CASE WHEN generation = $3 THEN attempts - 1 ELSE 0 END, lease_owner = '', lease_until = 0, \
+               updated_at = $4 WHERE id = $5 AND state = 'running' AND lease_owner = $6 AND attempts = $7";
+    let (generation, owner) = (job.generation, &job.lease_owner);
+    change(index, sql, params![generation, run_at, generation, now, job.id, owner, job.attempts]).await
+}
+
 /// The job is given up with a reason, unless it was enqueued again meanwhile. Where it stands then; nothing when the
 /// lease was lost.
 pub async fn bury(tx: &mut Tx, job: &Job, now: i64, error: &str) -> Result<Option<JobState>, Error> {
@@ -271,9 +284,28 @@ pub async fn release(index: &Index, owner: &str, now: i64) -> Result<u64, Error>
         .await
 }
 
+/// Forgets jobs that were done before a moment; gives how many there were.
+pub async fn forget_done(tx: &mut Tx, before: i64, limit: u32) -> Result<u64, Error> {
+    // What was done had been due before; the index knows when. One that was enqueued again meanwhile is not done.
+    let sql = "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE state = 'done' AND run_at < $1 AND updated_at < $2 \
+               ORDER BY run_at LIMIT $3) AND state = 'done'";
+    tx.execute(sql, params![before, before, i64::from(limit)]).await
+}
+
 /// How many jobs of each kind are in each state; states without jobs are left out.
 pub async fn counts(index: &Index) -> Result<Vec<JobCount>, Error> {
     let sql = "SELECT kind, state, COUNT(*) AS jobs FROM job GROUP BY kind, state ORDER BY kind, state";
+    counted(index, sql).await
+}
+
+/// The same without those that are done, which may be many.
+pub async fn open_counts(index: &Index) -> Result<Vec<JobCount>, Error> {
+    let sql = "SELECT kind, state, COUNT(*) AS jobs FROM job WHERE state IN ('ready', 'running', 'dead') \
+               GROUP BY kind, state ORDER BY kind, state";
+    counted(index, sql).await
+}
+
+async fn counted(index: &Index, sql: &'static str) -> Result<Vec<JobCount>, Error> {
     let mut counts = Vec::new();
     for row in index.query(sql, params![]).await? {
         // A kind of a newer version of the program is not ours to count.

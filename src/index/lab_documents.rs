@@ -44,7 +44,7 @@ pub async fn report(index: &Index, lab_report_pk: i64) -> Result<Option<FoundLab
         items.push(record_of::<LabItemField>(&item)?);
     }
     items.sort_by_key(|item: &LabItem| item.text(LabItemField::SerialNo).trim().parse().unwrap_or(u64::MAX));
-    Ok(Some(FoundLab { id: row.int("id")?, report: record_of(&row)?, items }))
+    Ok(Some(FoundLab { id: row.int("id")?, report: record_of(&row)?, items, link: None }))
 }
 
 /// Pages' names of the lab reports of the same visit, this one among them, oldest first; those withdrawn are left out.

@@ -322,10 +322,13 @@ pub struct FoundLab {
     pub report: LabReport,
     /// Its lines that are not withdrawn, by number, then by arrival (D-R36).
     pub items: Vec<LabItem>,
+    /// The opaque link behind its QR code, if there is one that opens and it was asked for.
+    pub link: Option<String>,
 }
 
 /// The condition that the patient of a lab report is a VIP. The report itself does not say so: exam reports of the same
-/// patient in the same organisation do (D-R22). `$lab` is what the statement calls the table.
+/// patient in the same organisation do (D-R22), also one that is withdrawn, until a valid report says otherwise
+/// (`exam_reports::lift_withdrawn_vips`). `$lab` is what the statement calls the table.
 macro_rules! vip_patient {
     ($lab:literal) => {
         concat!(
@@ -333,7 +336,7 @@ macro_rules! vip_patient {
             $lab,
             ".org_code AND v.patient_id = ",
             $lab,
-            ".patient_id AND v.vip = 1 AND v.withdrawn = 0)"
+            ".patient_id AND v.vip = 1)"
         )
     };
 }
@@ -344,7 +347,11 @@ pub(super) const NOT_OF_VIPS: &str = concat!(" AND NOT ", vip_patient!("lab_repo
 
 /// Finds reports that are not withdrawn, newest first.
 pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundLab>, Error> {
-    let mut select = Select::new("SELECT * FROM lab_report WHERE withdrawn = 0");
+    let mut select = Select::new(
+        "SELECT lab_report.*, (SELECT qr_link.id FROM qr_link WHERE qr_link.lab_report_pk = lab_report.id \
+         AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ",
+    );
+    select.push("?)) AS link FROM lab_report WHERE withdrawn = 0", params![search.asked_at]);
     search.narrow(&mut select);
     if !search.confidential {
         select.push(NOT_OF_VIPS, Vec::new());
@@ -353,7 +360,8 @@ pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundLab>,
     let rows = index.query(select.sql(), select.values()).await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
-        found.push(FoundLab { id: row.int("id")?, report: record_of(row)?, items: Vec::new() });
+        let (id, link) = (row.int("id")?, row.get("link")?);
+        found.push(FoundLab { id, report: record_of(row)?, items: Vec::new(), link });
     }
     // SQLite allows 32766 values in a statement; a page of reports asks for its lines in pieces.
     for reports in found.chunks_mut(500) {
@@ -372,6 +380,15 @@ pub async fn find(index: &Index, search: &ReportSearch) -> Result<Vec<FoundLab>,
     }
     Ok(found)
 }
+
+/// The same order for a statement that cuts its rows: for `ORDER BY`.
+macro_rules! number_order {
+    () => {
+        "CASE WHEN serial_no <> '' AND TRIM(serial_no, '0123456789') = '' THEN LENGTH(serial_no) ELSE 1000000 END, \
+         CASE WHEN TRIM(serial_no, '0123456789') = '' THEN serial_no ELSE '' END, id"
+    };
+}
+pub(super) use number_order;
 
 /// Numbers first, by value; the rest keeps its order of arrival (D-R36).
 pub(super) fn by_number(serial_no: &str) -> u64 {

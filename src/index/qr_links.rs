@@ -69,6 +69,15 @@ pub async fn get(index: &Index, id: &str) -> Result<Option<QrLink>, Error> {
     index.query_opt(sql, params![id]).await?.as_ref().map(link_from).transpose()
 }
 
+/// The organisation of a report, withdrawn or not; `""` when there is no such report.
+pub async fn organization_of(index: &Index, report: LinkedReport) -> Result<String, Error> {
+    let (sql, pk) = match report {
+        LinkedReport::Exam(pk) => ("SELECT org_code FROM exam_report WHERE id = $1", pk),
+        LinkedReport::Lab(pk) => ("SELECT org_code FROM lab_report WHERE id = $1", pk),
+    };
+    index.query_opt(sql, params![pk]).await?.map_or(Ok(String::new()), |row| row.text("org_code"))
+}
+
 /// A link as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedLink {

@@ -35,6 +35,8 @@ pub struct BeforeExam {
     pub patient: Option<KnownPatient>,
     /// Whether images or attachments wait for a report with these keys.
     pub is_awaited: bool,
+    /// Whether the patient is a VIP by a report that is withdrawn (D-R22).
+    pub is_withdrawn_vip: bool,
 }
 
 /// What is known before a lab report is registered.
@@ -51,18 +53,20 @@ pub struct BeforeLab {
 const WHAT: &str = "SELECT k.id, k.content_hash, k.last_update_dtime, k.patient_id, k.event_type, k.event_no, \
                     k.identity_conflict, k.message_pk, p.id AS patient, p.name, p.sex_code, p.birth_date, p.id_no, \
                     p.card_no, p.contradictions, p.stamp, CAST(CASE WHEN 1 = 0";
+const WITHDRAWN_VIP: &str = " THEN 1 ELSE 0 END AS BIGINT) AS holds, CAST(CASE WHEN EXISTS (SELECT 1 FROM exam_report v \
+                             WHERE v.org_code = ? AND v.patient_id = ? AND v.vip = 1 AND v.withdrawn = 1)";
 const PATIENT: &str = " LEFT JOIN patient_record p ON p.org_code = ? AND p.patient_id = ? AND p.origin = 'report' \
                        AND p.issuer = '' ORDER BY k.id";
 
 /// Asks for what decides about an exam report.
 pub async fn before_exam(tx: &mut Tx, keys: ReportKeys<'_>, images: ImageKeys<'_>) -> Result<BeforeExam, Error> {
-    let (reports, patient, is_awaited) = ask(tx, &about_exam(keys, images)).await?;
-    Ok(BeforeExam { reports, patient, is_awaited })
+    let Known { reports, patient, holds: is_awaited, is_withdrawn_vip } = ask(tx, &about_exam(keys, images)).await?;
+    Ok(BeforeExam { reports, patient, is_awaited, is_withdrawn_vip })
 }
 
 /// Asks for what decides about a lab report.
 pub async fn before_lab(tx: &mut Tx, keys: ReportKeys<'_>) -> Result<BeforeLab, Error> {
-    let (reports, patient, is_vip) = ask(tx, &about_lab(keys)).await?;
+    let Known { reports, patient, holds: is_vip, .. } = ask(tx, &about_lab(keys)).await?;
     Ok(BeforeLab { reports, patient, is_vip })
 }
 
@@ -88,7 +92,8 @@ fn about_exam(keys: ReportKeys<'_>, images: ImageKeys<'_>) -> Select {
             select.push(")", Vec::new());
         }
     }
-    let from = " THEN 1 ELSE 0 END AS BIGINT) AS holds FROM (SELECT 1 AS one) AS asked \
+    select.push(WITHDRAWN_VIP, params![org_code, patient_id]);
+    let from = " THEN 1 ELSE 0 END AS BIGINT) AS withdrawn_vip FROM (SELECT 1 AS one) AS asked \
                 LEFT JOIN exam_report k ON k.org_code = ? AND k.report_form_no = ?";
     select.push(from, params![org_code, report_form_no]).push(PATIENT, params![org_code, patient_id]);
     select
@@ -100,7 +105,7 @@ fn about_lab(keys: ReportKeys<'_>) -> Select {
     let from = concat!(
         " OR ",
         vip_patient!("asked"),
-        " THEN 1 ELSE 0 END AS BIGINT) AS holds \
+        " THEN 1 ELSE 0 END AS BIGINT) AS holds, CAST(0 AS BIGINT) AS withdrawn_vip \
          FROM (SELECT CAST(? AS TEXT) AS org_code, CAST(? AS TEXT) AS patient_id) AS asked \
          LEFT JOIN lab_report k ON k.org_code = ? AND k.report_form_no = ?"
     );
@@ -109,7 +114,15 @@ fn about_lab(keys: ReportKeys<'_>) -> Select {
     select
 }
 
-async fn ask(tx: &mut Tx, select: &Select) -> Result<(Vec<KnownReport>, Option<KnownPatient>, bool), Error> {
+/// The answer.
+struct Known {
+    reports: Vec<KnownReport>,
+    patient: Option<KnownPatient>,
+    holds: bool,
+    is_withdrawn_vip: bool,
+}
+
+async fn ask(tx: &mut Tx, select: &Select) -> Result<Known, Error> {
     let rows = tx.query(select.sql(), select.values()).await?;
     // There is a row also when nothing is known.
     let first = rows.first().ok_or(Error::Damaged("asked"))?;
@@ -119,5 +132,5 @@ async fn ask(tx: &mut Tx, select: &Select) -> Result<(Vec<KnownReport>, Option<K
     };
     let is_report = |row: &&Row| row.get::<Option<i64>>("id").map_or(true, |id| id.is_some());
     let reports = rows.iter().filter(is_report).map(KnownReport::of).collect::<Result<_, _>>()?;
-    Ok((reports, patient, first.flag("holds")?))
+    Ok(Known { reports, patient, holds: first.flag("holds")?, is_withdrawn_vip: first.flag("withdrawn_vip")? })
 }

@@ -142,37 +142,51 @@ pub struct ReportSource {
     pub address: Option<String>,
     /// Words for its class: code, name, modality.
     pub classes: Vec<String>,
+    /// The hash of its content.
+    pub content_hash: String,
+    /// What a file that is fetched now belongs to.
+    pub basis: Basis,
 }
 
-/// The exam report with that number; among several, the one of that patient, kind of event and event.
-pub async fn exam_with(
-    index: &Index,
-    org_code: &str,
-    report_form_no: &str,
-    identity: &[String; 3],
-) -> Result<Option<i64>, Error> {
-    let sql = "SELECT id, patient_id, event_type, event_no FROM exam_report WHERE org_code = $1 AND report_form_no = $2 \
-               AND withdrawn = 0 ORDER BY id";
-    let rows = index.query(sql, params![org_code, report_form_no]).await?;
-    if let [only] = rows.as_slice() {
-        return only.int("id").map(Some);
+/// The state of an exam report that a file belongs to: one that took its time to come must not hide a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Basis {
+    version: i64,
+    current: Option<i64>,
+}
+
+impl Basis {
+    fn of(row: &Row) -> Result<Self, Error> {
+        Ok(Self { version: row.int("version")?, current: row.get("current_file")? })
     }
-    for row in &rows {
-        let found = [row.text("patient_id")?, row.text("event_type")?, row.text("event_no")?];
-        if found == *identity {
-            return row.int("id").map(Some);
+
+    /// Whether the report and its current file are still what they were, held so until the transaction's end.
+    pub async fn stands(self, tx: &mut Tx, exam_report_pk: i64) -> Result<bool, Error> {
+        // Changing the row locks it: on PostgreSQL another file, or another content, waits here for our commit.
+        let sql = "UPDATE exam_report SET version = version WHERE id = $1 AND version = $2 AND withdrawn = 0";
+        if tx.execute(sql, params![exam_report_pk, self.version]).await? == 0 {
+            return Ok(false);
         }
+        let sql = "SELECT id FROM report_file WHERE exam_report_pk = $1 AND is_current = 1";
+        let current = tx.query_opt(sql, params![exam_report_pk]).await?.map(|row| row.int("id")).transpose()?;
+        Ok(current == self.current)
     }
-    Ok(None)
 }
 
 /// Where the report file of an exam report is to be fetched; `None` when there is none, or it is withdrawn (D-R18).
 pub async fn source(index: &Index, exam_report_pk: i64) -> Result<Option<ReportSource>, Error> {
-    let sql = "SELECT org_code, reportfilepath, class_code, class_name, modality FROM exam_report WHERE id = $1 \
-               AND withdrawn = 0";
+    let sql = "SELECT e.org_code, e.reportfilepath, e.class_code, e.class_name, e.modality, e.content_hash, e.version, \
+               f.id AS current_file FROM exam_report e \
+               LEFT JOIN report_file f ON f.exam_report_pk = e.id AND f.is_current = 1 \
+               WHERE e.id = $1 AND e.withdrawn = 0";
     let Some(row) = index.query_opt(sql, params![exam_report_pk]).await? else { return Ok(None) };
     let address = row.get::<Option<String>>("reportfilepath")?.filter(|address| !address.trim().is_empty());
-    Ok(Some(ReportSource { org_code: row.text("org_code")?, address, classes: classes_of(&row)? }))
+    Ok(Some(source_from(&row, address)?))
+}
+
+fn source_from(row: &Row, address: Option<String>) -> Result<ReportSource, Error> {
+    let (org_code, content_hash) = (row.text("org_code")?, row.text("content_hash")?);
+    Ok(ReportSource { org_code, address, classes: classes_of(row)?, content_hash, basis: Basis::of(row)? })
 }
 
 fn classes_of(row: &Row) -> Result<Vec<String>, Error> {
@@ -217,12 +231,12 @@ pub async fn current_stamped(index: &Index, exam_report_pk: i64) -> Result<Optio
 
 const STAMPED: &str = "SELECT f.id, f.exam_report_pk, f.revision, f.source, f.media_type, f.original_key, f.original_length, \
      f.original_hash, f.stamp_state, f.stamp_reason, f.stamped_key, f.stamped_length, f.stamped_hash, f.page_count, \
-     f.fetched_at, f.stamp_policy, e.org_code, e.reportfilepath, e.class_code, e.class_name, e.modality \
+     f.fetched_at, f.stamp_policy, e.org_code, e.class_code, e.class_name, e.modality, e.content_hash, e.version, \
+     f.id AS current_file \
      FROM report_file f JOIN exam_report e ON e.id = f.exam_report_pk WHERE f.is_current = 1 AND e.withdrawn = 0";
 
 fn stamped_from(row: &Row) -> Result<StampedFile, Error> {
-    let source = ReportSource { org_code: row.text("org_code")?, address: None, classes: classes_of(row)? };
-    Ok(StampedFile { file: file_from(row)?, policy: row.text("stamp_policy")?, source })
+    Ok(StampedFile { file: file_from(row)?, policy: row.text("stamp_policy")?, source: source_from(row, None)? })
 }
 
 /// Puts another stamped copy in the place of a current file's; `false` when the file is current no more.

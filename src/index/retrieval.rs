@@ -1,6 +1,6 @@
 //! Which instances a retrieval means, and where their bytes are.
 
-use super::find::{Confidentiality, Readable, push_shared};
+use super::find::{Readable, push_seen_by};
 use super::{Error, Index, Row, Select, Value};
 use crate::domain::place::Place;
 use crate::params;
@@ -83,9 +83,7 @@ pub async fn find(
             select.push(" AND instance.org_code = ?", params![&readable.org_code]);
             select.push_in(" AND instance.sop_instance_uid", values(list(2)));
         }
-        if readable.confidentiality == Confidentiality::SharedOnly {
-            push_shared(&mut select);
-        }
+        push_seen_by(&mut select, readable.confidentiality);
         let room = limit.saturating_sub(found.len());
         let order =
             " ORDER BY study.id, series.series_number, series.id, instance.instance_number, instance.id LIMIT ?";

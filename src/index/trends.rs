@@ -1,5 +1,6 @@
 //! Results of one laboratory item in several reports (RD-23, D-S11).
 
+use super::lab_reports::number_order;
 use super::{Error, Index, Row, Select, Value};
 use crate::domain::trend::ResultText;
 use crate::params;
@@ -16,9 +17,12 @@ pub struct ItemKey {
 
 /// The item in a line of a report, counted from 0 as pages show them.
 pub async fn item_of_line(index: &Index, lab_report_pk: i64, line: i64) -> Result<Option<ItemKey>, Error> {
-    let sql = "SELECT class_code, class_name, class_local_name, result_unit FROM lab_item \
-               WHERE lab_report_pk = $1 AND withdrawn = 0 \
-               ORDER BY LENGTH(serial_no), serial_no, received_at LIMIT 1 OFFSET $2";
+    let sql = concat!(
+        "SELECT class_code, class_name, class_local_name, result_unit FROM lab_item \
+         WHERE lab_report_pk = $1 AND withdrawn = 0 ORDER BY ",
+        number_order!(),
+        " LIMIT 1 OFFSET $2"
+    );
     let Some(row) = index.query_opt(sql, params![lab_report_pk, line]).await? else { return Ok(None) };
     let text = |column: &str| row.get::<Option<String>>(column).map(Option::unwrap_or_default);
     let (code, local_name) = (text("class_code")?, text("class_local_name")?);

@@ -33,12 +33,12 @@ pub(super) struct Handler {
 }
 
 impl Handlers {
-    /// The kinds that the archive does alone, each with `places`.
+    /// The kinds that the archive does alone, each with `places` unless it has a number of its own.
     pub fn of(archive: &Archive, places: u32) -> Self {
         let mut handlers = Self::default();
         for kind in Archive::OWN_JOBS {
             let archive = archive.clone();
-            handlers.add(kind, places, move |job| {
+            handlers.add(kind, archive.places_of(kind, places), move |job| {
                 let archive = archive.clone();
                 async move { archive.run_job(&job).await }
             });

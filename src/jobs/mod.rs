@@ -40,6 +40,8 @@ pub struct JobsConfig {
     pub max_delay_ms: u64,
     /// How long running jobs may go on when the program stops, in milliseconds. Default 10 s.
     pub grace_ms: u64,
+    /// Days that done jobs are kept for `yingku jobs list`; 0 keeps them for ever. Default 30.
+    pub keep_done_days: u32,
 }
 
 impl Default for JobsConfig {
@@ -53,6 +55,7 @@ impl Default for JobsConfig {
             delay_factor: 3.0,
             max_delay_ms: 3_600_000,
             grace_ms: 10_000,
+            keep_done_days: 30,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{Handlers, JobOutcome, JobsConfig};
 use crate::archive::Archive;
 use crate::archive::upkeep::queue::{Finished, Job, JobFailure, JobKind, JobState};
 
-/// How often the number of jobs in each state is published.
+/// How often the number of jobs in each state but done is published.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 
 /// Claims and starts jobs until it is told to stop.
@@ -111,6 +111,7 @@ async fn conclude(archive: &Archive, config: &JobsConfig, job: &Job, outcome: Jo
     let (word, written) = match outcome {
         Ok(Finished::Done) => ("done", archive.finish_job(job).await),
         Ok(Finished::Again { delay_ms }) => ("again", archive.postpone_job(job, delay_ms).await),
+        Ok(Finished::Busy { delay_ms }) => ("busy", archive.put_back_job(job, delay_ms).await),
         Err(JobFailure { reason, retryable }) if !retryable || job.attempts >= i64::from(config.max_attempts) => {
             tracing::error!(job.id = job.id, job.kind = kind, job.attempts, reason, "job given up");
             ("dead", archive.bury_job(job, &reason).await)
@@ -129,12 +130,12 @@ async fn conclude(archive: &Archive, config: &JobsConfig, job: &Job, outcome: Jo
 }
 
 async fn publish_counts(archive: &Archive) {
-    let counts = match archive.count_jobs().await {
+    let counts = match archive.count_open_jobs().await {
         Ok(counts) => counts,
         Err(error) => return tracing::warn!(error = %error, "cannot count jobs"),
     };
     for kind in JobKind::ALL {
-        for state in JobState::ALL {
+        for state in JobState::OPEN {
             let found = counts.iter().find(|count| count.kind == kind && count.state == state);
             let labels = [("kind", kind.as_str()), ("state", state.as_str())];
             metrics::gauge!("yingku_jobs", &labels).set(found.map_or(0.0, |count| count.count as f64));

@@ -65,12 +65,12 @@ pub(super) fn api_clients(config: &Config) -> Vec<ApiClient> {
     config.client.iter().filter_map(client).collect()
 }
 
-/// Its own organisations wholly; without any, what all of them share.
+/// Its own organisations wholly; without any, what all of them share, with `vip` also what is confidential.
 fn readable(config: &Config, client: &ClientConfig) -> Vec<Readable> {
     let all: Vec<&String> = config.organization.iter().map(|organization| &organization.code).collect();
     let (codes, confidentiality) = match client.organizations.is_empty() {
         false => (client.organizations.iter().collect(), Confidentiality::Everything),
-        true if client.vip => (all, Confidentiality::Everything),
+        true if client.vip => (all, Confidentiality::Privileged),
         true => (all, Confidentiality::SharedOnly),
     };
     codes.into_iter().map(|code| Readable { org_code: code.clone(), confidentiality }).collect()
@@ -83,4 +83,24 @@ fn networks(client: &ClientConfig) -> Option<Vec<IpNet>> {
         text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
     };
     client.addresses.iter().map(network).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::organization::Organization;
+
+    #[test]
+    fn d_r18_d_r22_a_client_reads_its_own_wholly_and_of_others_what_its_rights_say() {
+        let organization = |code: &str| Organization { code: code.to_owned(), name: String::new() };
+        let config = Config { organization: vec![organization("ORG-T01")], ..Config::default() };
+        let of = |organizations: &[&str], vip| {
+            let organizations = organizations.iter().map(|code| (*code).to_owned()).collect();
+            let client = ClientConfig { organizations, vip, ..ClientConfig::default() };
+            readable(&config, &client).iter().map(|readable| readable.confidentiality).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["ORG-T01"], false), [Confidentiality::Everything]);
+        assert_eq!(of(&[], true), [Confidentiality::Privileged]);
+        assert_eq!(of(&[], false), [Confidentiality::SharedOnly]);
+    }
 }

@@ -203,6 +203,27 @@ export class Viewer {
     return [box.x + box.width / 2 + (column - (columns - 1) / 2) * zoom, box.y + box.height / 2 + (row - (rows - 1) / 2) * zoom];
   }
 
+  /** How grey the pane is at a pixel of such an image. */
+  async gray(column, row, rows = 256, columns = 256, id = '1') {
+    const [x, y] = await this.at(column, row, rows, columns, id);
+    return this.page.evaluate(([left, top, pane]) => {
+      const source = document.querySelector(`[data-pane="${pane}"] .image canvas`);
+      const box = source.getBoundingClientRect();
+      const copy = document.createElement('canvas');
+      copy.width = source.width;
+      copy.height = source.height;
+      const context = copy.getContext('2d');
+      context.drawImage(source, 0, 0);
+      return context.getImageData(Math.round(((left - box.left) * source.width) / box.width), Math.round(((top - box.top) * source.height) / box.height), 1, 1).data[0];
+    }, [x, y, id]);
+  }
+
+  /** Waits until it is as grey as wanted. */
+  async isGray(column, row, wanted, what, rows = 256, columns = 256) {
+    const found = await until(() => this.gray(column, row, rows, columns), (value) => Math.abs(value - wanted) <= 4);
+    near(found, wanted, 4, what);
+  }
+
   async drag(from, to, button = 'left') {
     const { mouse } = this.page;
     await mouse.move(...from);

@@ -1,5 +1,5 @@
-// Looks that lie where few look for them: a palette in segments, an overlay in bits of the pixels.
-import { address, assert, run, until } from './harness.mjs';
+// What lies where few look for it: a palette in segments, an overlay in bits of the pixels, lengths in regions of ultrasound.
+import { address, assert, near, run, until } from './harness.mjs';
 
 await run('hidden', {}, async (page, viewer) => {
   await page.goto(address());
@@ -46,4 +46,15 @@ await run('hidden', {}, async (page, viewer) => {
   await page.keyboard.press('o');
   const gone = await until(() => pixel(80, 48, 'canvas.marks'), (color) => color[3] === 0);
   assert.equal(gone[3], 0, 'it goes with the other words');
+
+  // Centimetres in a region that has them; pixels where time runs, and from one region into the other.
+  await choose('regions', '2.25.7000.32');
+  await viewer.tool('length');
+  for (const [from, to, wanted, unit, by] of [[[14, 20], [114, 20], 5, 'cm', 0.1], [[14, 100], [114, 100], 100, 'px', 2], [[64, 20], [64, 100], 80, 'px', 2]]) {
+    await viewer.drag(await viewer.at(...from, 128, 128), await viewer.at(...to, 128, 128));
+    near(await viewer.measured(`([\\d.]+) ${unit}`), wanted, by, `from ${from} to ${to}`);
+    await viewer.picture('regions');
+    await viewer.tool('erase');
+    await page.waitForFunction(() => !/cm|px/.test(document.querySelector('[data-pane="1"] svg.svg-layer').textContent));
+  }
 });

@@ -1,8 +1,6 @@
 // A clinician at a desk: opens the link, leafs, sets windows, turns, measures, compares.
 import { readFileSync } from 'node:fs';
-import { address, assert, run, until } from './harness.mjs';
-
-const near = (value, wanted, by, what) => assert.ok(Math.abs(value - wanted) <= by, `${what}: ${value} is not ${wanted} ± ${by}`);
+import { address, assert, near, run, seenIn, until } from './harness.mjs';
 
 await run('images', {}, async (page, viewer) => {
   await page.goto(address());
@@ -19,10 +17,25 @@ await run('images', {}, async (page, viewer) => {
   // Leafing: wheel, keys, slider.
   const middle = await viewer.at(128, 128);
   await page.mouse.move(...middle);
+  const probe = pane.locator('.probe');
+  /** Waits for what is said of the pixel under the mouse. */
+  const under = async (value, column, row) => {
+    const said = await until(() => probe.textContent(), (text) => text.endsWith(`: ${value} HU`));
+    const [, x, y] = /^(\d+), (\d+): /.exec(said) ?? [];
+    assert.ok(said.endsWith(`: ${value} HU`), `${said} is not ${value} HU`);
+    near(Number(x), column + 1, 1, 'its column');
+    near(Number(y), row + 1, 1, 'its row');
+  };
+  await under(100, 128, 128);
   for (let n = 1; n <= 3; n += 1) {
     await page.mouse.wheel(0, 120);
     await viewer.shows({ index: n });
   }
+  await under(103, 128, 128);
+  await page.mouse.move(...(await viewer.at(20, 30)));
+  await under(-1000, 20, 30);
+  await page.mouse.move(200, 10);
+  assert.equal(await until(() => probe.textContent(), (text) => text === ''), '', 'nothing is said of what is not under the mouse');
   assert.equal(await viewer.value('width'), '400', 'the window stays');
   await page.keyboard.press('End');
   await viewer.shows({ index: 11 });
@@ -70,6 +83,33 @@ await run('images', {}, async (page, viewer) => {
   await sides('h', 'R L P A');
   await sides('v', 'R L A P');
   await sides('Escape', 'L R P A');
+  await viewer.tool('left');
+  await viewer.shows({ sides: 'P A R L' });
+  await sides('Escape', 'L R P A');
+
+  // Dark and bright: a block of 100 HU, and air.
+  await viewer.shows({ inverted: false });
+  await viewer.isGray(128, 128, 166, 'the block');
+  await page.keyboard.press('i');
+  await viewer.shows({ inverted: true, width: 400, center: 40 });
+  await viewer.isGray(128, 128, 89, 'the block, inverted');
+  await viewer.isGray(20, 20, 255, 'air, inverted');
+  await viewer.tool('invert');
+  await viewer.shows({ inverted: false });
+  await viewer.isGray(20, 20, 0, 'air');
+
+  // The image goes with the mouse.
+  await viewer.tool('pan');
+  const canvas = '[data-pane="1"] .image canvas';
+  const stood = await seenIn(page, canvas, 90);
+  await viewer.drag(middle, [middle[0] + 60, middle[1] + 30]);
+  const stands = await until(() => seenIn(page, canvas, 90), (found) => found && Math.abs(found.x - stood.x - 60) <= 3 && Math.abs(found.y - stood.y - 30) <= 3);
+  near(stands.x - stood.x, 60, 3, 'to the right');
+  near(stands.y - stood.y, 30, 3, 'down');
+  near(stands.right - stands.left, stood.right - stood.left, 3, 'as large as before');
+  await page.keyboard.press('Escape');
+  await until(() => seenIn(page, canvas, 90), (found) => found && Math.abs(found.x - stood.x) <= 1);
+  await viewer.tool('window');
   await page.keyboard.press('x');
   await viewer.shows({ zoom: '1.000' });
   await page.keyboard.press('f');
@@ -97,6 +137,26 @@ await run('images', {}, async (page, viewer) => {
   await viewer.tool('erase');
   await page.waitForFunction(() => !/HU|mm|°/.test(document.querySelector('[data-pane="1"] svg.svg-layer').textContent));
   await viewer.tool('window');
+
+  // A drawn line is moved by its end, whatever tool is chosen; what was moved is chosen, and goes alone.
+  const lengths = () => page.evaluate(() => [...document.querySelectorAll('[data-pane="1"] svg.svg-layer tspan')].map((line) => parseFloat(line.textContent)).filter(Number.isFinite).sort((a, b) => a - b));
+  const isLong = (wanted) => (found) => found.length === wanted.length && found.every((length, at) => Math.abs(length - wanted[at]) <= 0.6);
+  const are = async (wanted, what) => {
+    const found = await until(lengths, isLong(wanted));
+    assert.ok(isLong(wanted)(found), `${what}: ${found}`);
+  };
+  await viewer.tool('length');
+  await viewer.drag(await viewer.at(64, 40), await viewer.at(192, 40));
+  await viewer.drag(await viewer.at(64, 200), await viewer.at(128, 200));
+  await are([32, 64], 'two lines');
+  await viewer.tool('window');
+  await viewer.drag(await viewer.at(192, 40), await viewer.at(160, 40));
+  await are([32, 48], 'the end that was dragged');
+  assert.equal(await viewer.value('width'), '400', 'nothing else was done');
+  await page.keyboard.press('Delete');
+  await are([32], 'the other line stays');
+  await viewer.tool('erase');
+  await are([], 'all are gone');
 
   // Lengths are marked on a detector, and are pixels where nothing says how large they are.
   await viewer.open('胸片', { count: 1 });

@@ -147,10 +147,60 @@ await run('use', { tolerated }, async (page) => {
   await page.mouse.wheel(0, 100);
   await page.waitForFunction(() => document.querySelector('[data-position]').textContent === '3 / 4');
 
+  // A zoomed image is moved by wheel and keys, and leafed by pages.
+  await page.goto(`${at('EXAM')}?tab=images&basic=1&z=2`);
+  const frame = page.locator('.frame');
+  const down = () => frame.evaluate((element) => element.scrollTop);
+  await page.locator('[data-frames]').evaluate((image) => image.decode());
+  await frame.hover();
+  await page.mouse.wheel(0, 100);
+  assert.ok((await until(down, (top) => top > 0)) > 0, 'the wheel moves a zoomed image');
+  await frame.focus();
+  await page.keyboard.press('Home');
+  assert.equal(await until(down, (top) => top === 0), 0);
+  await page.keyboard.press('ArrowDown');
+  assert.ok((await until(down, (top) => top > 0)) > 0, 'and so do the arrows');
+  await reads(position, '1 / 4');
+  await page.keyboard.press('PageDown');
+  await reads(position, '2 / 4', 'nothing before has leafed');
+
   await page.addInitScript(() => { window.print = () => { window.printed = (window.printed ?? 0) + 1; }; });
   await page.goto(`${at('EXAM')}?tab=text`);
   await page.getByRole('button', { name: '打印' }).click();
   assert.equal(await page.evaluate(() => window.printed), 1);
+});
+
+// An engine whose lists have no forEach (IE mode, Chromium before 51), and a picture that does not come: what is said is what
+// is shown.
+await run('use-old', { tolerated: (text) => tolerated(text) || text.includes('status of 503') }, async (page) => {
+  await page.addInitScript(() => { delete window.NodeList.prototype.forEach; });
+  await page.goto(`${at('EXAM')}?tab=images&basic=1`);
+  const [position, picture] = [page.locator('[data-position]'), page.locator('[data-frames]')];
+  assert.equal(await page.evaluate(() => typeof document.querySelectorAll('a').forEach), 'undefined');
+  const instances = (await picture.getAttribute('data-frames')).split(',').map((one) => one.split(':')[0]);
+  const stands = async (number) => {
+    await reads(position, `${number} / 4`);
+    const [alt, src] = await picture.evaluate((image) => [image.alt, image.src]);
+    assert.ok(alt.endsWith(`${number} / 4`) && src.includes(`/frame/${instances[number - 1]}/1.jpg`), `${number}: ${alt} ${src}`);
+    assert.match(await page.getByRole('link', { name: '反相' }).getAttribute('href'), new RegExp(`&i=${number}$`));
+  };
+  await page.keyboard.press('ArrowDown');
+  await stands(2);
+  await page.locator('.slider').fill('4');
+  await stands(4);
+  const third = `**/frame/${instances[2]}/**`;
+  await page.route(third, (route) => route.fulfill({ status: 503, body: '' }));
+  await page.keyboard.press('ArrowUp');
+  const note = page.locator('.stage [role="alert"]');
+  await reads(note, '第 3 幅未能载入，当前显示的是第 4 幅。');
+  await stands(4);
+  assert.match(page.url(), /[?&]i=4/);
+  await page.keyboard.press('ArrowUp');
+  await stands(2);
+  await note.waitFor({ state: 'hidden' });
+  await page.unroute(third);
+  await page.keyboard.press('ArrowDown');
+  await stands(3);
 });
 
 await run('use-plain', { tolerated, javaScript: false }, async (page) => {

@@ -2,9 +2,18 @@
 import { address, assert, run } from './harness.mjs';
 
 await run('report', {}, async (page, viewer) => {
+  // What the server may say of an exam that is put beside the first.
+  await page.route('**/viewer.json', async (route) => {
+    const described = await (await route.fetch()).json();
+    const body = JSON.stringify({ ...described, exam: { ...described.exam, critical: true } });
+    return route.fulfill({ contentType: 'application/json', body });
+  });
   await page.goto(address());
   await viewer.shows({ loaded: 12 });
   const side = page.locator('.side');
+  const labels = async (of) => (await page.locator(`${of} .label`).allInnerTexts()).join(' ');
+  assert.equal(await labels('.bar'), '已修订', 'the state of the report stands beside the name');
+  assert.equal(await labels('.side'), '已修订');
   const picture = side.locator('img.page');
   await picture.waitFor();
   await picture.evaluate((image) => image.decode());
@@ -23,6 +32,8 @@ await run('report', {}, async (page, viewer) => {
   await viewer.shows({ count: 12 }, '2');
   await page.locator('.side', { hasText: '上次检查未见结节' }).waitFor();
   assert.ok((await side.textContent()).includes('2026-09-03'));
+  assert.equal(await labels('.side'), '危急 已审核');
+  assert.equal(await labels('.bar'), '已修订', 'of the exam that was opened');
   // Not the pages of the other exam.
   await picture.waitFor({ state: 'detached' });
   await viewer.picture('prior');

@@ -7,29 +7,7 @@ await run('windows', {}, async (page, viewer) => {
     await viewer.tool('presets');
     await page.locator(`[data-preset="${name}"]`).click();
   };
-  /** How grey the image is at a pixel. */
-  const gray = async (column, row) => {
-    const [x, y] = await viewer.at(column, row, 96, 96);
-    return page.evaluate(([left, top]) => {
-      const source = document.querySelector('[data-pane="1"] .image canvas');
-      const box = source.getBoundingClientRect();
-      const copy = document.createElement('canvas');
-      copy.width = source.width;
-      copy.height = source.height;
-      const context = copy.getContext('2d');
-      context.drawImage(source, 0, 0);
-      return context.getImageData(Math.round(((left - box.left) * source.width) / box.width), Math.round(((top - box.top) * source.height) / box.height), 1, 1).data[0];
-    }, [x, y]);
-  };
-  const isGray = async (wanted, what) => {
-    let found;
-    for (let attempt = 0; attempt < 600; attempt += 1) {
-      found = await gray(39, 39);
-      if (Math.abs(found - wanted) <= 4) return;
-      await page.waitForTimeout(100);
-    }
-    assert.fail(`${what}: ${found} is not ${wanted}`);
-  };
+  const isGray = (wanted, what) => viewer.isGray(39, 39, wanted, what, 96, 96);
   await viewer.open('磁共振', { count: 3, index: 0, width: 600, center: 300 });
   await isGray(166, '390 in its own window');
   await viewer.tool('presets');

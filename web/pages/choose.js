@@ -3,14 +3,20 @@
   'use strict';
   var link = document.querySelector('[data-viewer]');
   if (!link) { return; }
-  function kept() {
-    try { return window.localStorage.getItem('yingku.viewer'); } catch (error) { return null; }
+  // What the reader chooses holds in this browser; what one exam needs (its image is too large) in this tab, for that exam.
+  var KEY = 'yingku.viewer';
+  function kept(storage) {
+    try { return window[storage].getItem(KEY); } catch (error) { return null; }
   }
-  function keep(choice) {
-    try { window.localStorage.setItem('yingku.viewer', choice); } catch (error) { /* a frame without storage */ }
+  function keep(storage, choice) {
+    try { window[storage].setItem(KEY, choice); } catch (error) { /* a frame without storage */ }
   }
-  link.addEventListener('click', function () { keep('full'); });
-  if (/[?&]basic=1(&|$)/.test(window.location.search)) { keep('basic'); return; }
+  var exam = window.location.pathname;
+  link.addEventListener('click', function () {
+    keep('localStorage', 'full');
+    keep('sessionStorage', '');
+  });
+  if (/[?&]basic=1(&|$)/.test(window.location.search)) { keep('sessionStorage', exam); return; }
   // Workers that are modules (Chromium 80) read what kind they are before they look at their address, which here is none.
   function takesModules() {
     var asked = false;
@@ -26,5 +32,5 @@
     typeof BigInt === 'function' && 'fromEntries' in Object && typeof PointerEvent === 'function' && 'matchAll' in String.prototype && takesModules();
   // The state of the basic page is in its address: whoever has gone on in it stays.
   var begins = !/[?&](s|i|c|w|z|r|inv)=/.test(window.location.search);
-  if (able && begins && kept() !== 'basic') { window.location.replace(link.getAttribute('href')); }
+  if (able && begins && kept('localStorage') !== 'basic' && kept('sessionStorage') !== exam) { window.location.replace(link.getAttribute('href')); }
 }());

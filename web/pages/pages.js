@@ -45,17 +45,54 @@
   slider.setAttribute('aria-label', document.documentElement.lang === 'en' ? 'Image' : '图像位置');
   image.parentNode.parentNode.insertBefore(slider, image.parentNode);
 
+  // Engines without NodeList.forEach (IE mode, Chromium before 51) have this one.
+  function each(selector, act) { Array.prototype.forEach.call(document.querySelectorAll(selector), act); }
+
+  var note = document.createElement('p');
+  note.className = 'notice';
+  note.setAttribute('role', 'alert');
+  note.hidden = true;
+  image.parentNode.parentNode.insertBefore(note, image.parentNode);
+
+  function refuse(target) {
+    note.textContent = document.documentElement.lang === 'en' ?
+      'Image ' + target + ' could not be loaded; this is image ' + shown + '.' :
+      '第 ' + target + ' 幅未能载入，当前显示的是第 ' + shown + ' 幅。';
+    note.hidden = false;
+  }
+
+  // What is said of an image is said when it stands there, never before.
+  function show(target, src) {
+    image.src = src;
+    image.alt = image.alt.replace(/\d+ \/ \d+$/, target + ' / ' + frames.length);
+    shown = target;
+    note.hidden = true;
+    if (position) { position.textContent = shown + ' / ' + frames.length; }
+    // A reload, and the links below, stay where the reader is.
+    history.replaceState(null, '', page + '&i=' + shown);
+    each('.stage .controls:not(.steps) a', function (link) {
+      var href = link.getAttribute('href').replace(/&i=\d+/, '');
+      link.setAttribute('href', href + '&i=' + shown);
+    });
+    var steps = [1, shown - 10, shown - 1, shown + 1, shown + 10, frames.length];
+    each('.steps a', function (link, n) {
+      link.setAttribute('href', page + '&i=' + Math.min(frames.length, Math.max(1, steps[n])));
+    });
+  }
+
   function load() {
     if (loading || wanted === shown) { return; }
     loading = true;
     var target = wanted;
     var next = new Image();
-    next.onload = next.onerror = function () {
-      image.src = next.src;
-      image.alt = image.alt.replace(/\d+ \/ \d+$/, target + ' / ' + frames.length);
-      shown = target;
+    next.onload = function () {
+      show(target, next.src);
       loading = false;
       load();
+    };
+    next.onerror = function () {
+      loading = false;
+      if (wanted === target) { refuse(target); } else { load(); }
     };
     next.src = root + frames[target - 1] + '.jpg' + query;
   }
@@ -63,31 +100,35 @@
   function go(to) {
     wanted = Math.min(frames.length, Math.max(1, to));
     slider.value = String(wanted);
-    if (position) { position.textContent = wanted + ' / ' + frames.length; }
-    // A reload, and the links below, stay where the reader is.
-    history.replaceState(null, '', page + '&i=' + wanted);
-    document.querySelectorAll('.stage .controls:not(.steps) a').forEach(function (link) {
-      var href = link.getAttribute('href').replace(/&i=\d+/, '');
-      link.setAttribute('href', href + '&i=' + wanted);
-    });
-    [1, wanted - 10, wanted - 1, wanted + 1, wanted + 10, frames.length].forEach(function (at, n) {
-      var link = document.querySelectorAll('.steps a')[n];
-      if (link) { link.setAttribute('href', page + '&i=' + Math.min(frames.length, Math.max(1, at))); }
-    });
+    if (wanted === shown) { note.hidden = true; }
     load();
   }
 
-  slider.addEventListener('input', function () { go(Number(slider.value)); });
-  image.parentNode.addEventListener('wheel', function (event) {
-    if (event.ctrlKey) { return; }
+  // A zoomed image that is larger than its frame is moved by the wheel and the keys.
+  var frame = image.parentNode;
+  function scrolls() {
+    return frame.classList.contains('zoomed') && (frame.scrollHeight > frame.clientHeight + 1 || frame.scrollWidth > frame.clientWidth + 1);
+  }
+
+  // IE mode tells of a slider that moves by `change` alone.
+  ['input', 'change'].forEach(function (name) { slider.addEventListener(name, function () { go(Number(slider.value)); }); });
+  frame.addEventListener('wheel', function (event) {
+    if (event.ctrlKey || scrolls()) { return; }
     event.preventDefault();
     go(wanted + (event.deltaY > 0 ? 1 : -1));
   }, { passive: false });
   document.addEventListener('keydown', function (event) {
     if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target !== slider) { return; }
-    var step = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, PageUp: -10, PageDown: 10 }[event.key];
-    if (event.key === 'Home') { event.preventDefault(); go(1); }
-    if (event.key === 'End') { event.preventDefault(); go(frames.length); }
-    if (step) { event.preventDefault(); go(wanted + step); }
+    var moves = frame.contains(event.target) && scrolls();
+    // The short names are those of IE mode.
+    var step = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, Up: -1, Left: -1, Down: 1, Right: 1 }[event.key];
+    var leap = { PageUp: -1, PageDown: 1 }[event.key];
+    var end = { Home: 1, End: frames.length }[event.key];
+    // There pages go on by one: nothing else does.
+    if (moves) { step = leap; leap = end = undefined; }
+    var to = step ? wanted + step : leap ? wanted + leap * 10 : end;
+    if (to === undefined) { return; }
+    event.preventDefault();
+    go(to);
   });
 }());

@@ -11,8 +11,11 @@ export interface Exam {
   bodyPart: string;
   organization: string;
   accession: string;
+  /** The state of its report in a word. */
   state: string;
   unreviewed: boolean;
+  /** Absent where nothing is known of it. */
+  critical?: boolean;
   href: string;
 }
 
@@ -74,7 +77,7 @@ export interface Shelf {
 
 export const hasReport = ({ report, reportPages }: Description): boolean => report.length > 0 || reportPages.length > 0;
 
-export const isShown = (series: Series): boolean => (series.kind === 'image' || series.kind === 'film') && series.offline === 0;
+export const isShown = (series: Series): boolean => (series.kind === 'image' || series.kind === 'film') && series.offline === 0 && series.frames > 0;
 
 export const seriesUrl = (root: string, series: Series): string =>
   `${root}/studies/${series.study}/series/${series.series}`;

@@ -68,6 +68,17 @@ assert.equal(scale({ '00181164': [0.2, 0.2], '00280030': [0.2, 0.2] }), 'detecto
 assert.equal(scale({ '00181164': [0.2, 0.2], '00280030': [0.15, 0.15] }), 'patient');
 assert.equal(scale({ '00181164': [0.2, 0.2], '00280030': [0.2, 0.2], '00280A02': ['GEOMETRY'] }), 'patient');
 assert.equal(scale({ '00280034': [1, 2] }), 'none');
+// A projection whose only spacing nobody has calibrated; a slice in space is none, whatever took it.
+const alone = { '00280030': ['0.2', '0.2'] };
+for (const modality of ['CR', 'DX', 'MG', 'RF', 'XA', 'IO', 'PX']) {
+  const of = { ...alone, '00080060': [modality] };
+  assert.equal(scale(of), 'projection', modality);
+  assert.equal(scale({ ...of, '00280A02': ['FIDUCIAL'] }), 'patient', modality);
+  assert.equal(scale({ ...of, '00181164': [0.25, 0.25] }), 'patient', modality);
+  assert.equal(scale({ ...of, '00181164': [0.2, 0.2] }), 'detector', modality);
+  assert.equal(scale({ ...of, '00200032': [0, 0, 0], '00200037': [1, 0, 0, 0, 1, 0] }), 'patient', modality);
+}
+for (const modality of ['CT', 'MR', 'US', 'SC']) assert.equal(scale({ ...alone, '00080060': [modality] }), 'patient', modality);
 assert.deepEqual(sliceOf('', set({ '00280034': [1, 2] }), 1).plane.spacing, [0.5, 1]);
 const unit = (attributes) => sliceOf('', set({ '00280010': [1], ...attributes }), 1).values.unit;
 assert.equal(unit({ '00080060': ['CT'], '00281052': [-1024], '00281053': [1] }), 'HU');

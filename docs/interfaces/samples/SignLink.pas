@@ -1,9 +1,9 @@
-// Signed links to the pages of Yingku. 影库签名链接（Delphi XE8+，System.Hash）。
+// Signed links to the pages of Yingku. 影库签名链接（Delphi 10 Seattle+：System.Hash 自该版起有 SHA-2；只用 Token 时 XE8+ 即可）。
 unit SignLink;
 
 interface
 
-uses System.SysUtils, System.Classes, System.Hash, System.NetEncoding, System.DateUtils;
+uses System.SysUtils, System.Classes, System.Hash, System.DateUtils;
 
 /// Parameters as 'Name=Value' in the order of the address. 参数按链接中的顺序，格式为“名=值”
 function Token(Parameters: TStrings; const Secret: string): string;
@@ -55,6 +55,22 @@ begin
   end;
 end;
 
+// As UTF-8, everything but letters, digits and - . _ ~ in percent signs. 参数值按 UTF-8 做 URL 编码
+function PercentEncoded(const Value: string): string;
+var
+  Bytes: TBytes;
+  I: Integer;
+begin
+  Result := '';
+  Bytes := TEncoding.UTF8.GetBytes(Value);
+  for I := 0 to Length(Bytes) - 1 do
+    if Bytes[I] in [Ord('0')..Ord('9'), Ord('A')..Ord('Z'), Ord('a')..Ord('z'), Ord('-'), Ord('.'), Ord('_'), Ord('~')] then
+      Result := Result + Char(Bytes[I])
+    else
+      Result := Result + '%' + IntToHex(Bytes[I], 2);
+end;
+
+// The whole address; Timestamp is added here. 生成完整链接
 function Link(const Base, Page: string; Parameters: TStrings; const Secret: string): string;
 var
   I: Integer;
@@ -64,9 +80,9 @@ begin
   Result := Base + '/IDCAS/Interface/' + Page;
   for I := 0 to Parameters.Count - 1 do
     if I = 0 then
-      Result := Result + '?' + Parameters.Names[I] + '=' + TNetEncoding.URL.EncodeQuery(Parameters.ValueFromIndex[I])
+      Result := Result + '?' + Parameters.Names[I] + '=' + PercentEncoded(Parameters.ValueFromIndex[I])
     else
-      Result := Result + '&' + Parameters.Names[I] + '=' + TNetEncoding.URL.EncodeQuery(Parameters.ValueFromIndex[I]);
+      Result := Result + '&' + Parameters.Names[I] + '=' + PercentEncoded(Parameters.ValueFromIndex[I]);
 end;
 
 end.

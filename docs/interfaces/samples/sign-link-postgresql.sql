@@ -22,7 +22,31 @@ create function pg_temp.yingku_sign (canonical text, secret text) returns text l
     select encode(sha256(pg_temp.pad(convert_to(secret, 'UTF8'), 92) || sha256(
         pg_temp.pad(convert_to(secret, 'UTF8'), 54) || convert_to(canonical, 'UTF8'))), 'hex')
 $$;
+-- The text for yingku_sign. 规范化文本
+create function pg_temp.yingku_text (page text, names text[], vals text[]) returns text language sql immutable as $$
+    select 'page=' || lower(page) || E'\n'
+        || coalesce(string_agg(lower(name) || '=' || value || E'\n', '' order by lower(name) collate "C"), '')
+    from unnest(names, vals) as parameters (name, value) where value <> ''
+$$;
+-- As UTF-8, everything but letters, digits and - . _ ~ in percent signs. 按 UTF-8 做 URL 编码
+create function pg_temp.yingku_encode (value text) returns text language sql immutable as $$
+    select coalesce(string_agg(case
+        when b between 48 and 57 or b between 65 and 90 or b between 97 and 122 or b in (45, 46, 95, 126) then chr(b)
+        else '%' || upper(lpad(to_hex(b), 2, '0')) end, '' order by n), '')
+    from (select n, get_byte(convert_to(value, 'UTF8'), n) as b
+          from generate_series(0, length(convert_to(value, 'UTF8')) - 1) as n) as bytes
+$$;
+-- The whole address; Timestamp is added here. 生成完整链接
+create function pg_temp.yingku_link (base text, page text, names text[], vals text[], secret text) returns text language sql as $$
+    select base || '/IDCAS/Interface/' || page || '?' || query || '&sign='
+        || pg_temp.yingku_sign(pg_temp.yingku_text(page, all_names, all_vals), secret)
+    from (select names || 'Timestamp'::text as all_names,
+                 vals || floor(extract(epoch from clock_timestamp()))::bigint::text as all_vals) as stamped,
+        lateral (select string_agg(name || '=' || pg_temp.yingku_encode(value), '&' order by n) as query
+                 from unnest(all_names, all_vals) with ordinality as parameters (name, value, n) where value <> '') as encoded
+$$;
 select pg_temp.yingku_token('11111111-2222-4333-8444-555555555555u01测试医生甲ORG-T01示例医院MR00011700000000', 'unit-test-secret-1');
-select pg_temp.yingku_sign(E'page=clinicexamview\ncustomerguid=11111111-2222-4333-8444-555555555555\nmedrecno=MR0001\n'
-    || E'timestamp=1700000000\nuserid=u01\nusername=测试医生甲\nuserorganizationid=ORG-T01\nuserorganizationname=示例医院\n',
+select pg_temp.yingku_sign(pg_temp.yingku_text('ClinicExamView',
+    array['CustomerGuid', 'UserID', 'UserName', 'UserOrganizationID', 'UserOrganizationName', 'MedRecNO', 'Timestamp'],
+    array['11111111-2222-4333-8444-555555555555', 'u01', '测试医生甲', 'ORG-T01', '示例医院', 'MR0001', '1700000000']),
     'unit-test-secret-1');

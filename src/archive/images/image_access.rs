@@ -87,13 +87,20 @@ impl ImageReader {
     }
 }
 
+/// A content of an instance: its row and its hash, because another content may take its place.
+pub(super) type ContentKey = (i64, String);
+
+pub(super) fn content_key(instance: &StoredInstance) -> ContentKey {
+    (instance.pk, instance.content_hash.clone())
+}
+
 /// What reading needs beside the archive: limits, turns for drawing, and what was read lately. A cheap clone.
 #[derive(Debug, Clone)]
 pub struct ImageAccess {
     pub(super) limits: Arc<ImageLimits>,
     pub(super) viewer: Viewer,
-    pub(super) models: Cache<i64, Arc<DataSet>>,
-    pub(super) frames: Cache<i64, Arc<FrameSource>>,
+    pub(super) models: Cache<ContentKey, Arc<DataSet>>,
+    pub(super) frames: Cache<ContentKey, Arc<FrameSource>>,
     readings: Cache<(String, i64, &'static str), ()>,
 }
 
@@ -101,8 +108,8 @@ impl ImageAccess {
     /// Within these limits, drawing with the pages' turns.
     pub fn new(limits: ImageLimits, viewer: Viewer) -> Self {
         let header_bytes =
-            |_: &i64, set: &Arc<DataSet>| u32::try_from(1024 + 160 * set.iter().count()).unwrap_or(u32::MAX);
-        let map_bytes = |_: &i64, source: &Arc<FrameSource>| {
+            |_: &ContentKey, set: &Arc<DataSet>| u32::try_from(1024 + 160 * set.iter().count()).unwrap_or(u32::MAX);
+        let map_bytes = |_: &ContentKey, source: &Arc<FrameSource>| {
             u32::try_from(FRAME_MAP_BYTES + FRAME_BYTES * source.header.frames as usize).unwrap_or(u32::MAX)
         };
         Self {

@@ -65,19 +65,16 @@ pub(in crate::archive) async fn put_rows(
     let parents = instances::ensure_parents(tx, ids, received_at, new).await?;
     let org_code = &new.org_code;
     let instance_pk = ids.next();
-    let outcome = if instances::insert(tx, instance_pk, received_at, parents.series_pk, new).await? {
-        StoreOutcome::Stored
+    let (outcome, current_pk) = if instances::insert(tx, instance_pk, received_at, parents.series_pk, new).await? {
+        (StoreOutcome::Stored, Some(instance_pk))
     } else {
-        keep_version(tx, ids, received_at, parents.series_pk, new).await?
+        keep_version(tx, ids, now, received_at, parents.series_pk, new).await?
     };
     if outcome == StoreOutcome::Duplicate {
         return Ok(outcome);
     }
-    if outcome == StoreOutcome::Stored {
-        for rule in rules.forward.iter().filter(|rule| rule.takes(org_code)) {
-            forwards::enqueue(tx, &rule.upstream, instance_pk, parents.study_pk, now, rule.due_at(now)).await?;
-        }
-        study_changes(tx, ids, now, &rules.notify, org_code, parents.study_pk).await?;
+    if let Some(instance_pk) = current_pk {
+        content_is_current(tx, ids, rules, now, org_code, parents.study_pk, instance_pk).await?;
     }
     if !parents.contradictions.is_empty() {
         let subject = format!("study:{}", parents.study_pk);
@@ -110,35 +107,55 @@ pub(in crate::archive) async fn put_rows(
     Ok(outcome)
 }
 
+/// What follows when a content is the current one under its UID, as the first one or instead of another: upstream
+/// archives are to get it, and peers hear of it.
+pub(in crate::archive) async fn content_is_current(
+    tx: &mut Tx,
+    ids: &Ids,
+    rules: &RowRules,
+    now: i64,
+    org_code: &str,
+    study_pk: i64,
+    instance_pk: i64,
+) -> Result<(), index::Error> {
+    for rule in rules.forward.iter().filter(|rule| rule.takes(org_code)) {
+        forwards::enqueue(tx, &rule.upstream, instance_pk, study_pk, now, rule.due_at(now)).await?;
+    }
+    study_changes(tx, ids, now, &rules.notify, org_code, study_pk).await
+}
+
+/// How it ended, and the instance whose current content it has become.
 async fn keep_version(
     tx: &mut Tx,
     ids: &Ids,
     now: i64,
+    received_at: i64,
     series_pk: i64,
     new: &NewInstance,
-) -> Result<StoreOutcome, index::Error> {
+) -> Result<(StoreOutcome, Option<i64>), index::Error> {
     let existing = instances::existing(tx, &new.org_code, &new.instance.sop_instance_uid).await?;
     let existing = existing.ok_or(index::Error::Damaged("instance"))?;
     let content_hash = &new.instance.content_hash;
     if existing.content_hash == *content_hash
         || instance_versions::is_kept(tx, existing.instance_pk, content_hash).await?
     {
-        return Ok(StoreOutcome::Duplicate);
+        return Ok((StoreOutcome::Duplicate, None));
     }
     let truncated = HeaderState::Truncated.as_str();
     let is_completed = existing.header_state == truncated && new.instance.header_state != truncated;
     if is_completed && existing.series_pk == series_pk {
-        instance_versions::make_current(tx, ids.next(), existing.instance_pk, &new.instance, now).await?;
-        return Ok(StoreOutcome::NewVersion);
+        let instance_pk = existing.instance_pk;
+        instance_versions::make_current(tx, ids.next(), instance_pk, &new.instance, received_at, now).await?;
+        return Ok((StoreOutcome::NewVersion, Some(instance_pk)));
     }
     let version_pk = ids.next();
-    if !instances::insert_version(tx, version_pk, now, existing.instance_pk, &new.instance).await? {
-        return Ok(StoreOutcome::Duplicate);
+    if !instances::insert_version(tx, version_pk, received_at, existing.instance_pk, &new.instance).await? {
+        return Ok((StoreOutcome::Duplicate, None));
     }
     let subject = format!("instance:{}", existing.instance_pk);
     let detail = json!({ "calling_ae_title": new.instance.calling_ae_title, "version": version_pk });
-    conflicts::open(tx, ids, now, ConflictKind::DuplicateUid, &new.org_code, &subject, &detail).await?;
-    Ok(StoreOutcome::NewVersion)
+    conflicts::open(tx, ids, received_at, ConflictKind::DuplicateUid, &new.org_code, &subject, &detail).await?;
+    Ok((StoreOutcome::NewVersion, None))
 }
 
 /// Fills what the study's earlier objects left empty; by another number it may be that of an exam report.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::image_access::{ImageAccess, StoredInstance};
+use super::image_access::{ImageAccess, StoredInstance, content_key};
 use super::read_object::StoredBytes;
 use crate::archive::{Archive, Error};
 use crate::dicom::elements::Part10;
@@ -30,7 +30,8 @@ impl Archive {
         access: &ImageAccess,
         instance: &StoredInstance,
     ) -> Result<Arc<FrameSource>, Error> {
-        if let Some(source) = access.frames.get(&instance.pk).await {
+        let key = content_key(instance);
+        if let Some(source) = access.frames.get(&key).await {
             return Ok(source);
         }
         let header = self.image_header(access, instance).await?;
@@ -40,7 +41,7 @@ impl Archive {
             None => self.walk(instance, FragmentWalk::new(&header, instance.length())).await?,
         };
         let source = Arc::new(FrameSource { header, map });
-        access.frames.insert(instance.pk, Arc::clone(&source)).await;
+        access.frames.insert(key, Arc::clone(&source)).await;
         Ok(source)
     }
 
@@ -58,7 +59,7 @@ impl Archive {
                 let walk = FragmentWalk::new(&source.header, instance.length()).without_tables();
                 let map = self.walk(instance, walk).await?;
                 let source = Arc::new(FrameSource { header: source.header.clone(), map });
-                access.frames.insert(instance.pk, Arc::clone(&source)).await;
+                access.frames.insert(content_key(instance), Arc::clone(&source)).await;
                 self.frame_by(access, instance, &source, frame).await
             }
             other => other,

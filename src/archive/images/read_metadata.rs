@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::image_access::{ImageAccess, StoredInstance};
+use super::image_access::{ImageAccess, StoredInstance, content_key};
 use super::read_object::StoredBytes;
 use crate::archive::{Archive, Error};
 use crate::dicom::elements::{Elements, Encoding};
@@ -48,7 +48,8 @@ struct Front {
 impl Archive {
     /// The attributes of an instance.
     pub async fn instance_model(&self, access: &ImageAccess, instance: &StoredInstance) -> Result<Arc<DataSet>, Error> {
-        if let Some(set) = access.models.get(&instance.pk).await {
+        let key = content_key(instance);
+        if let Some(set) = access.models.get(&key).await {
             return Ok(set);
         }
         let front = self.front(access, instance).await?;
@@ -62,7 +63,7 @@ impl Archive {
         };
         let set = if size <= SMALL_HEADER { read() } else { access.viewer.run(read).await? };
         let set = Arc::new(set.map_err(|error| Error::Invalid(error.to_string()))?);
-        access.models.insert(instance.pk, Arc::clone(&set)).await;
+        access.models.insert(key, Arc::clone(&set)).await;
         Ok(set)
     }
 

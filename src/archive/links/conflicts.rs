@@ -5,6 +5,7 @@
 
 use serde_json::json;
 
+use crate::archive::images::instance_rows::content_is_current;
 use crate::archive::upkeep::reindex::ReindexRules;
 use crate::archive::{Archive, Error};
 use crate::dicom::content_hash::HashAlgorithm;
@@ -63,13 +64,15 @@ impl Archive {
             None => None,
         };
         let (now, audit_id, former_pk) = (self.clock.now_ms(), self.ids.next(), self.ids.next());
+        let (ids, rules) = (self.ids.clone(), self.row_rules());
         self.index
             .write(move |tx| {
                 Box::pin(async move {
                     if let Some((version, mut content)) = chosen {
                         content.place = instance_versions::take(tx, version.id).await?.ok_or(Error::NotFound)?;
-                        let (instance_pk, received_at) = (version.instance_pk, version.received_at);
-                        instance_versions::make_current(tx, former_pk, instance_pk, &content, received_at).await?;
+                        let Version { instance_pk, study_pk, org_code, received_at, .. } = version;
+                        instance_versions::make_current(tx, former_pk, instance_pk, &content, received_at, now).await?;
+                        content_is_current(tx, &ids, &rules, now, &org_code, study_pk, instance_pk).await?;
                     }
                     if !conflicts::close(tx, id, now).await? {
                         return Err(Error::NotFound);

@@ -150,6 +150,7 @@ impl Archive {
             show_close: verified.get(Parameter::ShowClose) == "1",
             frame_ancestors: frame_ancestors.clone(),
             visitor: false,
+            printed_link: String::new(),
             restricted_count: verified.customer.restricted_count,
             download: verified.customer.download,
             print: verified.customer.print,

@@ -1,10 +1,12 @@
-//! Sessions that signed links open: entered with every request, ended by time or with their customer (D-T8, RD-18).
+//! Sessions that signed links and printed codes open: entered with every request, ended by time, with their customer or
+//! with the code (D-T8, RD-18, D-I10).
 //!
 //! A session's id is 128 random bits that only the browser learns; what it may see was resolved when it began.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::archive::reports::qr_link::QrLinkState;
 use crate::archive::{Archive, Error};
 use crate::domain::customer::Customers;
 use crate::domain::scope::{Search, SessionScope};
@@ -57,7 +59,7 @@ impl Session {
 }
 
 impl Archive {
-    /// The session with this id, when it is alive and its customer still is one.
+    /// The session with this id, when it is alive and its customer still is one, or the printed code still opens.
     pub async fn session(&self, id: &str, customers: &Customers, idle_ms: i64) -> Result<Option<Session>, Error> {
         if id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Ok(None);
@@ -69,7 +71,12 @@ impl Archive {
         }
         let Ok(scope) = serde_json::from_str::<SessionScope>(&row.scope) else { return Ok(None) };
         let is_customer = customers.get(&row.customer_guid).is_some() || kept == KeptCustomer::Enabled;
-        if !scope.visitor && !is_customer {
+        // What ends the printed code ends it for those who are inside, too.
+        let is_open = match scope.visitor {
+            true => matches!(self.qr_link_state(&scope.printed_link).await?, QrLinkState::Open { .. }),
+            false => is_customer,
+        };
+        if !is_open {
             return Ok(None);
         }
         if row.last_seen_at + TOUCH_MS <= now {

@@ -8,7 +8,7 @@ use serde_json::json;
 use subtle::{Choice, ConstantTimeEq};
 
 use super::session::{Session, SessionPolicy, hash, new_session_id};
-use crate::archive::reports::qr_link::QrLinkState;
+use crate::archive::reports::qr_link::{LinkedReport, QrLinkState};
 use crate::archive::{Archive, Error};
 use crate::domain::criteria::{Criteria, ShowType};
 use crate::domain::customer::Permission;
@@ -53,21 +53,21 @@ impl Archive {
         let actor = Actor { kind: ActorKind::Visitor, name: "qr".to_owned(), user_id: String::new(), remote_addr };
         let (report, failed) = match self.qr_link_state(link_id).await? {
             QrLinkState::Open { report, failed } => (report, failed),
-            QrLinkState::Ended { report } => return self.turned_away(actor, report.to_string(), "ended").await,
+            QrLinkState::Ended { report } => return self.turned_away(actor, Some(report), "ended").await,
             // The id that was asked for is not kept: it may be a good one, mistyped.
-            QrLinkState::Unknown => return self.turned_away(actor, String::new(), "unknown").await,
+            QrLinkState::Unknown => return self.turned_away(actor, None, "unknown").await,
         };
         let Some(identity) = exam_details::report_of_link(&self.index, report).await? else {
-            return self.turned_away(actor, report.to_string(), "withdrawn").await;
+            return self.turned_away(actor, Some(report), "withdrawn").await;
         };
         let scope = Scope { criteria: Criteria::exam(&identity.observation_uid), vip: true, ..Scope::default() };
         let visible = exam_pages::get(&self.index, &scope, &identity.observation_uid).await?.is_some();
         let factors = factors(&identity);
         if !visible || factors.is_empty() {
-            return self.turned_away(actor, report.to_string(), "not_shown").await;
+            return self.turned_away(actor, Some(report), "not_shown").await;
         }
         if failed >= policy.qr_failed_attempts {
-            self.turned_away(actor, report.to_string(), "locked").await?;
+            self.turned_away(actor, Some(report), "locked").await?;
             return Ok(Visit::Locked);
         }
         let LinkedIdentity { observation_uid, .. } = identity;
@@ -83,6 +83,7 @@ impl Archive {
             show_close: false,
             frame_ancestors: Vec::new(),
             visitor: true,
+            printed_link: link_id.clone(),
             restricted_count: false,
             download: Permission::Allowed,
             print: Permission::Allowed,
@@ -104,7 +105,7 @@ impl Archive {
         let record = AuditRecord {
             action: "open_qr_link",
             actor,
-            org_code: String::new(),
+            org_code: qr_links::organization_of(&self.index, report).await?,
             target: report.to_string(),
             outcome: if matches { "ok" } else { "denied" },
             detail: json!({}),
@@ -124,10 +125,14 @@ impl Archive {
     }
 
     /// Audits an attempt that cannot open anything.
-    async fn turned_away(&self, actor: Actor, target: String, why: &'static str) -> Result<Visit, Error> {
+    async fn turned_away(&self, actor: Actor, report: Option<LinkedReport>, why: &'static str) -> Result<Visit, Error> {
         let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
         let detail = json!({ "why": why });
-        let (action, org_code, outcome) = ("open_qr_link", String::new(), "denied");
+        let (org_code, target) = match report {
+            Some(report) => (qr_links::organization_of(&self.index, report).await?, report.to_string()),
+            None => (String::new(), String::new()),
+        };
+        let (action, outcome) = ("open_qr_link", "denied");
         let record = AuditRecord { action, actor, org_code, target, outcome, detail };
         self.index
             .write(move |tx| Box::pin(async move { audit::record(tx, audit_id, now, &record).await }))
@@ -154,7 +159,7 @@ impl Archive {
         let record = AuditRecord {
             action: "open_qr_link",
             actor: session.actor(&remote_addr),
-            org_code: String::new(),
+            org_code: qr_links::organization_of(&self.index, report).await?,
             target: report.to_string(),
             outcome: if visible { "ok" } else { "denied" },
             detail: json!({}),

@@ -146,7 +146,7 @@ impl Archive {
             .await
     }
 
-    /// `None` when every content that is kept of the instance is what was acknowledged.
+    /// `None` when every content that is kept of the instance is what was acknowledged, or is with all upstream archives.
     async fn commitment_failure(
         &self,
         org_codes: &[String],
@@ -160,7 +160,10 @@ impl Archive {
             if content.sop_class_uid != instance.sop_class_uid {
                 return Ok(Some(CommitmentFailure::ClassInstanceConflict));
             }
-            // Its bytes are upstream (RD-8), and no promise of ours any more.
+            // Who keeps it now has promised to (RD-8): our promise goes on in theirs.
+            if content.is_upstream {
+                continue;
+            }
             if content.place.key.is_empty() {
                 return Ok(Some(CommitmentFailure::NoSuchInstance));
             }

@@ -101,7 +101,7 @@ impl Archive {
             other => return Ok(other?),
         }
         // It may lie elsewhere since the batch was put together.
-        let place = forwards::place(&self.index, instance.instance_pk).await?.ok_or(Error::NotFound)?;
+        let place = forwards::place(&self.index, instance).await?.ok_or(Error::NotFound)?;
         match self.objects.stream(&rest_of(&place, from)).await {
             Err(objects::Error::Missing) => Err(Error::NotFound),
             other => Ok(other?),
@@ -117,7 +117,7 @@ impl Archive {
         sending: &Sending,
     ) -> Result<DataSet, Error> {
         // It may lie elsewhere since the batch was put together, and a conversion cannot begin again.
-        let place = forwards::place(&self.index, instance.instance_pk).await?.ok_or(Error::NotFound)?;
+        let place = forwards::place(&self.index, instance).await?.ok_or(Error::NotFound)?;
         let data_set = rest_of(&place, instance.dataset_offset);
         self.converted(&instance.transfer_syntax_uid, data_set, transfer_syntax_uid, sending).await
     }

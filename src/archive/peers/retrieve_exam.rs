@@ -25,7 +25,8 @@ pub use crate::index::exam_retrieves::{ExamKeys, ExamRetrieve, HeldStudy, Retrie
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetrieveConfig {
-    /// Exams that are fetched at the same time in this process, over all peers. Default 4.
+    /// Exams that are fetched at the same time from one peer in this process, where its `scu.max_associations` allows more.
+    /// Peers do not wait for each other. Default 4.
     pub max_exams: u32,
     /// Pause before the second look, in milliseconds. Default 60000 (1 min).
     pub first_delay_ms: u64,

@@ -77,6 +77,20 @@ pub struct RecordOutcome {
     pub code: Option<Code>,
     /// Warnings, or the details of the rejection.
     pub notes: Vec<Note>,
+    /// Which exam report of its message it is, from 0; of no meaning for other kinds.
+    pub place: usize,
+    /// The report that a file which came with the record belongs to: none when the record is not what stands, or is
+    /// withdrawn.
+    pub takes_file: Option<TakesFile>,
+}
+
+/// An exam report as a record left it, for the file that came with the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakesFile {
+    /// The report's row.
+    pub exam_report_pk: i64,
+    /// The hash of the content that the file belongs to.
+    pub content_hash: String,
 }
 
 /// What became of a batch; exams, then reports with their lines, then lines alone, then rejected records.
@@ -84,6 +98,8 @@ pub struct RecordOutcome {
 pub struct BatchOutcome {
     /// One for each record.
     pub records: Vec<RecordOutcome>,
+    /// The kept message.
+    pub message_pk: i64,
 }
 
 impl BatchOutcome {
@@ -123,7 +139,7 @@ pub(super) fn outcome_of<F: Field>(
     let text = |name: &str| F::find(name).map(|f| record.text(f).to_owned()).unwrap_or_default();
     let serial_no = if kind == RecordKind::LabItem { text("serial_no") } else { String::new() };
     let (org_code, report_form_no) = (text("org_code"), text("report_form_no"));
-    RecordOutcome { kind, org_code, report_form_no, serial_no, status, code, notes }
+    RecordOutcome { kind, org_code, report_form_no, serial_no, status, code, notes, place: 0, takes_file: None }
 }
 
 /// What counts as rejected, by organisation; a code that is not one of ours is anybody's text and is left out.

@@ -5,6 +5,7 @@
 
 use serde_json::json;
 
+use super::push_report_file;
 use super::stamp_rules::ReportClass;
 use super::take_encapsulated_report::EncapsulatedFailure;
 use crate::archive::{Archive, Error};
@@ -34,6 +35,9 @@ pub enum FetchOutcome {
     },
     /// The content is that of the current revision.
     Unchanged,
+    /// Meanwhile the exam report was replaced or withdrawn, or got another file, so that this one is not kept: it is
+    /// fetched again.
+    Overtaken,
     /// The exam report names no file, or is gone.
     NoFile,
 }
@@ -73,13 +77,13 @@ impl FetchFailure {
 }
 
 impl Archive {
-    /// Fetches, keeps and stamps the report file of one exam report.
+    /// Fetches, keeps and stamps the report file of one exam report. Fails when its turn has not come.
     pub async fn fetch_report_file(&self, exam_report_pk: i64) -> Result<FetchOutcome, FetchFailure> {
         let source = report_files::source(&self.index, exam_report_pk).await.map_err(Error::from)?;
         let Some((source, address)) = source.and_then(|mut s| s.address.take().map(|address| (s, address))) else {
             return Ok(FetchOutcome::NoFile);
         };
-        let fetched = self.fetcher.fetch_for(&source.org_code, self.clock.now_ms(), &address).await?;
+        let fetched = self.fetcher.try_fetch_for(&source.org_code, self.clock.now_ms(), &address).await?;
         self.note_success("fetch", &source.org_code);
         let by = ("fetch_report_file", Actor::system("fetch_report_file"));
         let fetched = self.opened(&source.org_code, fetched, by.1.clone()).await?;
@@ -120,7 +124,7 @@ impl Archive {
         fetched: Fetched,
         by: (&'static str, Actor),
     ) -> Result<FetchOutcome, Error> {
-        let ReportSource { org_code, classes, .. } = source;
+        let ReportSource { org_code, classes, basis, .. } = source;
         let Fetched { bytes, media_type, sha256 } = fetched;
         let original = self.objects.put(Kind::ReportOriginal, bytes.clone()).await?;
         let class = ReportClass { org_code: org_code.clone(), classes };
@@ -146,35 +150,37 @@ impl Archive {
             page_count: copies.page_count,
             fetched_at: self.clock.now_ms(),
         };
-        let (stamp_state, audit_id, change_id) = (file.stamp_state, self.ids.next(), self.ids.next());
-        let revision = self
+        let (ids, audit_id, change_id) = (self.ids.clone(), self.ids.next(), self.ids.next());
+        let outcome = self
             .index
             .write(move |tx| {
                 Box::pin(async move {
                     let (at, exam) = (file.fetched_at, file.exam_report_pk);
-                    if !encapsulated_reports::may_be_current(tx, exam, &file.source).await? {
+                    let stands = basis.stands(tx, exam).await?;
+                    if !stands || !encapsulated_reports::may_be_current(tx, exam, &file.source).await? {
+                        let again = again(&file.source).filter(|_| !stands);
                         let stamped = file.stamped.map(|copy| copy.place);
                         for place in std::iter::once(file.original).chain(stamped) {
                             purged_objects::add(tx, at, &place).await?;
                         }
-                        return Ok(None);
+                        if let Some(kind) = again {
+                            jobs::enqueue(tx, &ids, at, kind, &exam.to_string(), at).await?;
+                        }
+                        return Ok(if stands { FetchOutcome::Unchanged } else { FetchOutcome::Overtaken });
                     }
                     let revision = report_files::add(tx, &file, &copies.policy).await?;
                     report_changes::file_stored(tx, change_id, at, &org_code, (report_changes::Subject::Exam, exam))
                         .await?;
                     let entry = record_of(&file, org_code, revision, by);
                     audit::record(tx, audit_id, file.fetched_at, &entry).await?;
-                    Ok::<_, Error>(Some(revision))
+                    Ok::<_, Error>(FetchOutcome::Stored { revision, stamp_state: file.stamp_state })
                 })
             })
             .await?;
-        match revision {
-            Some(revision) => Ok(FetchOutcome::Stored { revision, stamp_state }),
-            None => {
-                self.forget_purged().await?;
-                Ok(FetchOutcome::Unchanged)
-            }
+        if !matches!(outcome, FetchOutcome::Stored { .. }) {
+            self.forget_purged().await?;
         }
+        Ok(outcome)
     }
 
     /// Milliseconds until a report file is looked at again (D-I13); `None` when it is not.
@@ -203,6 +209,15 @@ impl Archive {
                 })
             })
             .await
+    }
+}
+
+/// The job that looks anew where a file came from that was overtaken; whoever handed one over does so himself.
+fn again(source: &str) -> Option<JobKind> {
+    match source {
+        push_report_file::ORIGIN => None,
+        source if encapsulated_reports::is_source(source) => Some(JobKind::TakeEncapsulatedReport),
+        _ => Some(JobKind::FetchReportFile),
     }
 }
 

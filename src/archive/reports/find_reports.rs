@@ -164,6 +164,7 @@ fn search_of(command: &FindReports, now: i64) -> Result<ReportSearch, Code> {
         unreviewed: command.organizations.is_some(),
         confidential: command.organizations.is_some() || command.vip,
         limit: command.rules.max_reports as i64 + 1,
+        asked_at: now,
     })
 }
 

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::batch_outcome::BatchOutcome;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::index::audit::{self, AuditRecord};
@@ -91,6 +92,16 @@ impl Archive {
         let now = self.clock.now_ms();
         self.index
             .write(move |tx| Box::pin(async move { inbox::finish(tx, id, now, MessageState::Failed, &result).await }))
+            .await
+            .map_err(Error::from)
+    }
+
+    /// Notes anew what became of a message: something happened to its records after they were stored.
+    pub async fn amend_message(&self, outcome: &BatchOutcome) -> Result<(), Error> {
+        let (id, now) = (outcome.message_pk, self.clock.now_ms());
+        let (state, result) = (outcome.state(), outcome.as_result());
+        self.index
+            .write(move |tx| Box::pin(async move { inbox::finish(tx, id, now, state, &result).await }))
             .await
             .map_err(Error::from)
     }

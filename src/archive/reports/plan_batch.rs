@@ -21,7 +21,8 @@ const AT_ONCE: usize = 32;
 /// One transaction's worth.
 #[derive(Debug, Clone)]
 pub(super) enum Unit {
-    Exam(Box<Prepared<ExamField>>),
+    /// An exam report, and which one of its message it is.
+    Exam(usize, Box<Prepared<ExamField>>),
     Lab(LabUnit),
 }
 
@@ -30,7 +31,7 @@ impl Unit {
     pub(super) fn said(&self) -> Option<Said> {
         use crate::domain::record::is_withdrawn;
         match self {
-            Unit::Exam(exam) => {
+            Unit::Exam(_, exam) => {
                 let withdrawn = is_withdrawn(exam.record.get(ExamField::DataStatus));
                 Some(Said::by_exam(&exam.record, None, withdrawn))
             }
@@ -74,16 +75,16 @@ fn plan(
     let (by, now) = (context.by(), local_text(context.received_at));
     let mut plan = Plan { units: Vec::new(), rejected: Vec::new(), repeats: false };
     let mut seen = HashSet::new();
-    for mut exam in exams {
+    for (place, mut exam) in exams.into_iter().enumerate() {
         let said = [(ExamField::EventType, EVENT_TYPE), (ExamField::SexCode, SEX)];
         context.dictionaries.translate(&mut exam.record, &said);
         match prepare_report::exam(exam, by, &now) {
             Ok(exam) => {
                 let number = [ExamField::OrgCode, ExamField::ReportFormNo].map(|f| exam.record.text(f).to_owned());
                 plan.repeats |= !seen.insert(("exam", number));
-                plan.units.push(Unit::Exam(Box::new(exam)));
+                plan.units.push(Unit::Exam(place, Box::new(exam)));
             }
-            Err(rejected) => plan.rejected.push(told(RecordKind::Exam, *rejected)),
+            Err(rejected) => plan.rejected.push(RecordOutcome { place, ..told(RecordKind::Exam, *rejected) }),
         }
     }
     let mut lab_units: Vec<LabUnit> = Vec::new();
@@ -203,8 +204,9 @@ impl Unit {
     /// Tells that nothing of it is stored.
     pub(super) fn rejected(self, code: Code) -> Vec<RecordOutcome> {
         match self {
-            Unit::Exam(exam) => {
-                vec![outcome_of(RecordKind::Exam, &exam.record, Status::Rejected, Some(code), exam.notes)]
+            Unit::Exam(place, exam) => {
+                let told = outcome_of(RecordKind::Exam, &exam.record, Status::Rejected, Some(code), exam.notes);
+                vec![RecordOutcome { place, ..told }]
             }
             Unit::Lab(lab) => {
                 let head =

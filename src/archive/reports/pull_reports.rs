@@ -111,6 +111,8 @@ pub struct ReportQuery {
     pub observation_uids: Vec<String>,
     /// First moment, kept form.
     pub from: String,
+    /// Whether that was left to us, who count it from now: a later page says it again.
+    pub from_is_ours: bool,
     /// Last moment, kept form.
     pub to: String,
     /// First moment of observation, kept form.

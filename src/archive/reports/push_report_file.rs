@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::batch_outcome::TakesFile;
 use super::fetch_report_file::FetchOutcome;
 use super::take_encapsulated_report::EncapsulatedFailure;
 use crate::archive::{Archive, Error};
@@ -13,20 +14,10 @@ use crate::fetch::{self, Fetched};
 use crate::index::report_files;
 
 /// Where pushed files are said to come from.
-const ORIGIN: &str = "upload";
+pub(super) const ORIGIN: &str = "upload";
 
-/// A file of an exam report that has just been registered.
-#[derive(Debug, Clone)]
-pub struct PushedFile {
-    /// The exam report's organisation.
-    pub org_code: String,
-    /// Its number.
-    pub report_form_no: String,
-    /// Its patient, kind of event and event, as registered.
-    pub identity: [String; 3],
-    /// The file.
-    pub bytes: Bytes,
-}
+/// Attempts to keep a file while another comes in for the same report.
+const ATTEMPTS: usize = 5;
 
 /// Why a file was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -57,14 +48,31 @@ pub fn can_be_fetched(address: &str) -> bool {
 }
 
 impl Archive {
-    /// Keeps a file that came with the registration of its exam report. Hands it to no withdrawn report.
-    pub async fn push_report_file(&self, actor: Actor, file: PushedFile) -> Result<FetchOutcome, PushFailure> {
-        let PushedFile { org_code, report_form_no, identity, bytes } = file;
-        let fetched = Fetched::of(bytes, ORIGIN)?;
-        let exam = report_files::exam_with(&self.index, &org_code, &report_form_no, &identity).await;
-        let exam = exam.map_err(Error::from)?.ok_or(Error::NotFound)?;
-        let source = report_files::source(&self.index, exam).await.map_err(Error::from)?.ok_or(Error::NotFound)?;
-        let fetched = self.opened(&source.org_code, fetched, actor.clone()).await?;
-        Ok(self.take_report_file(exam, source, ORIGIN.to_owned(), fetched, ("push_report_file", actor)).await?)
+    /// Keeps a file that came with the registration of its exam report, unless the report has been replaced or withdrawn
+    /// since.
+    pub async fn push_report_file(
+        &self,
+        actor: Actor,
+        report: &TakesFile,
+        bytes: Bytes,
+    ) -> Result<FetchOutcome, PushFailure> {
+        let exam = report.exam_report_pk;
+        let mut fetched = Fetched::of(bytes, ORIGIN)?;
+        for attempt in 0..ATTEMPTS {
+            let source = report_files::source(&self.index, exam).await.map_err(Error::from)?;
+            let Some(source) = source.filter(|source| source.content_hash == report.content_hash) else {
+                return Ok(FetchOutcome::Overtaken);
+            };
+            if attempt == 0 {
+                fetched = self.opened(&source.org_code, fetched, actor.clone()).await?;
+            }
+            let by = ("push_report_file", actor.clone());
+            // What has been fetched meanwhile does not keep away what the hospital hands over.
+            match self.take_report_file(exam, source, ORIGIN.to_owned(), fetched.clone(), by).await? {
+                FetchOutcome::Overtaken => {}
+                outcome => return Ok(outcome),
+            }
+        }
+        Err(Error::Invalid("the report changes all the time".to_owned()).into())
     }
 }

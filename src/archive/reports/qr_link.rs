@@ -88,7 +88,8 @@ impl Archive {
     /// Takes back the wrong factors that were counted, so that visitors may try again.
     pub async fn unlock_printed_link(&self, actor: Actor, printed: &str) -> Result<(), Error> {
         let link = self.printed_link(printed).await?;
-        let (now, audit_id, entry) = (self.clock.now_ms(), self.ids.next(), done("unlock_qr_link", actor, link.report));
+        let entry = self.done("unlock_qr_link", actor, link.report).await?;
+        let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
         self.index
             .write(move |tx| {
                 Box::pin(async move {
@@ -105,8 +106,8 @@ impl Archive {
     pub async fn renew_printed_link(&self, actor: Actor, printed: &str) -> Result<String, Error> {
         let report = self.printed_link(printed).await?.report;
         let (now, fresh) = (self.clock.now_ms(), base32(rand::random::<u128>()));
-        let (expires_at, audit_id, entry) =
-            (self.end_of_link(now), self.ids.next(), done("renew_qr_link", actor, report));
+        let entry = self.done("renew_qr_link", actor, report).await?;
+        let (expires_at, audit_id) = (self.end_of_link(now), self.ids.next());
         let id = fresh.clone();
         let renewed = self.index.write(move |tx| {
             Box::pin(async move {
@@ -131,8 +132,9 @@ impl Archive {
         qr_links::get(&self.index, &id).await?.ok_or(Error::NotFound)
     }
 
-    /// Ends the link of a report for good.
+    /// Ends the link of a report for good; visitors whom it let in are out with their next request.
     pub async fn revoke_qr_link(&self, actor: Actor, report: LinkedReport) -> Result<(), Error> {
+        let entry = self.done("revoke_qr_link", actor, report).await?;
         let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
         self.index
             .write(move |tx| {
@@ -140,18 +142,18 @@ impl Archive {
                     if !qr_links::revoke(tx, report, now).await? {
                         return Err(Error::NotFound);
                     }
-                    let entry = done("revoke_qr_link", actor, report);
                     Ok(audit::record(tx, audit_id, now, &entry).await?)
                 })
             })
             .await
     }
-}
 
-/// What an operator did with the link of a report.
-fn done(action: &'static str, actor: Actor, report: LinkedReport) -> AuditRecord {
-    let (org_code, target, detail) = (String::new(), report.to_string(), json!({}));
-    AuditRecord { action, actor, org_code, target, outcome: "ok", detail }
+    /// What an operator does with the link of a report.
+    async fn done(&self, action: &'static str, actor: Actor, report: LinkedReport) -> Result<AuditRecord, Error> {
+        let org_code = qr_links::organization_of(&self.index, report).await?;
+        let (target, detail) = (report.to_string(), json!({}));
+        Ok(AuditRecord { action, actor, org_code, target, outcome: "ok", detail })
+    }
 }
 
 /// RFC 4648 base32 in lower case, without padding: 26 characters that survive being read aloud.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::batch_outcome::{RecordKind, RecordOutcome, Status, outcome_of};
+use super::batch_outcome::{RecordKind, RecordOutcome, Status, TakesFile, outcome_of};
 use super::prepare_report::{self, Prepared};
 use super::register_reports::{Context, record_audit};
 use super::report_codes::{Code, Note, kept_notes};
@@ -16,7 +16,7 @@ use crate::domain::exam_report::{self, ExamField, ExamReport, ExamState};
 use crate::domain::record::{Field, is_withdrawn, observation_uid};
 use crate::domain::sharing::{self, Sharing};
 use crate::index::conflicts::{self, ConflictKind};
-use crate::index::exam_reports::{self, ExamFacts, KnownReport};
+use crate::index::exam_reports::{self, ExamFacts, KnownReport, Replaced};
 use crate::index::jobs::{self, JobKind};
 use crate::index::patients::FillKind;
 use crate::index::registrations::{self, BeforeExam, ImageKeys, ReportKeys};
@@ -36,7 +36,7 @@ pub(super) async fn write(
     context: &Context,
     rules: LinkRules,
     exam: Prepared<ExamField>,
-) -> Result<Vec<RecordOutcome>, index::Error> {
+) -> Result<RecordOutcome, index::Error> {
     let now = context.now;
     let Prepared { mut record, mut notes, content_hash, stamped } = exam;
     let text = |f: ExamField| record.text(f).to_owned();
@@ -48,9 +48,10 @@ pub(super) async fn write(
     let keys = ReportKeys { org_code: &org, report_form_no: &number, patient_id: &identity[0] };
     let accessions = rules.spellings(record.text(ExamField::PacsId));
     let images = ImageKeys { accessions: &accessions, study_instance_uids: &uids };
-    let BeforeExam { reports: known, patient, is_awaited } = registrations::before_exam(tx, keys, images).await?;
+    let before = registrations::before_exam(tx, keys, images).await?;
+    let BeforeExam { reports: known, patient, is_awaited, is_withdrawn_vip } = before;
     let stored = known.iter().find(|report| report.identity == identity);
-    let (id, status, fetch, former) = match stored {
+    let (id, status, fetch, was_vip, is_vip) = match stored {
         None => {
             let id = ids.next();
             facts.identity_conflict = !known.is_empty();
@@ -67,7 +68,7 @@ pub(super) async fn write(
                     open_conflict(tx, ids, now, "exam", &org, id, &identity, other, None).await?;
                 }
             }
-            (id, Status::Stored, true, None)
+            (id, Status::Stored, true, false, facts.vip)
         }
         Some(stored) => {
             let incoming = Incoming {
@@ -78,20 +79,23 @@ pub(super) async fn write(
             };
             let stand = standing(incoming, Stored::of(stored));
             if !matches!(stand, Standing::Newer | Standing::Changed) {
-                let records = vec![outcome_of(RecordKind::Exam, &record, stand.status(), None, notes)];
-                record_audit(tx, ids, context, "register_exam", format!("exam:{}", stored.id), &records).await?;
-                return Ok(records);
+                let outcome = outcome_of(RecordKind::Exam, &record, stand.status(), None, notes);
+                let target = format!("exam:{}", stored.id);
+                record_audit(tx, ids, context, "register_exam", target, std::slice::from_ref(&outcome)).await?;
+                let takes_file = (stand == Standing::Duplicate).then(|| takes_file(stored.id, &facts)).flatten();
+                return Ok(RecordOutcome { takes_file, ..outcome });
             }
             facts.notes = kept_notes(&notes);
             link::hold_former(tx, &org, stored.id).await?;
-            let former = exam_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
+            let replaced = exam_reports::replace(tx, ids, stored.id, now, &facts, &mut record).await?;
+            let Replaced { former, was_vip, is_vip } = replaced;
             let said = Said::by_exam(&record, Some(&former), facts.withdrawn);
             absorb_patient::absorb(tx, ids, now, &said, patient, FillKind::Exam, stored.id).await?;
             let moved = former.get(ExamField::ReportFilePath) != record.get(ExamField::ReportFilePath);
             let revised = record.get(ExamField::State) == Some(ExamState::Revised.digit());
             let is_back = is_withdrawn(former.get(ExamField::DataStatus));
             let fetch = stand == Standing::Newer || moved || revised || is_back;
-            (stored.id, Status::Updated, fetch, Some(former))
+            (stored.id, Status::Updated, fetch, was_vip, is_vip)
         }
     };
     exam_reports::set_study_uids(tx, id, &uids, status == Status::Updated).await?;
@@ -103,11 +107,13 @@ pub(super) async fn write(
     let sharing = Sharing::of(sharing::is_final(facts.reviewed, &record), confidential, withdrawn);
     let (subject, aspect) = (Subject::Exam, Aspect::Report);
     report_changes::record(tx, ids, now, Change { report_pk: id, subject, aspect, org_code: &org, sharing }).await?;
-    let was_vip = former
-        .as_ref()
-        .is_some_and(|former| exam_report::is_vip(former) && !is_withdrawn(former.get(ExamField::DataStatus)));
-    if was_vip != (facts.vip && !withdrawn) {
-        report_changes::vip_changed(tx, ids, now, &org, record.text(ExamField::PatientId)).await?;
+    let mut vip_changed = was_vip != is_vip;
+    if is_withdrawn_vip && !is_vip && !withdrawn {
+        let stamp = record.text(ExamField::LastUpdateDateTime);
+        vip_changed |= exam_reports::lift_withdrawn_vips(tx, &org, &identity[0], stamp).await? > 0;
+    }
+    if vip_changed {
+        report_changes::vip_changed(tx, ids, now, &org, &identity[0]).await?;
     }
     if fetch && record.get(ExamField::ReportFilePath).is_some() && !facts.withdrawn {
         jobs::enqueue(tx, ids, now, JobKind::FetchReportFile, &id.to_string(), now).await?;
@@ -115,9 +121,14 @@ pub(super) async fn write(
     if context.fetched.contains(&org) && !facts.withdrawn && retrieve_exam::wants_images(&record) {
         retrieve_exam::request(tx, ids, now, id, &org).await?;
     }
-    let records = vec![outcome_of(RecordKind::Exam, &record, status, None, notes)];
-    record_audit(tx, ids, context, "register_exam", format!("exam:{id}"), &records).await?;
-    Ok(records)
+    let outcome = outcome_of(RecordKind::Exam, &record, status, None, notes);
+    record_audit(tx, ids, context, "register_exam", format!("exam:{id}"), std::slice::from_ref(&outcome)).await?;
+    Ok(RecordOutcome { takes_file: takes_file(id, &facts), ..outcome })
+}
+
+/// Where a file goes that came with the record; a withdrawn report gets none (D-R18).
+fn takes_file(exam_report_pk: i64, facts: &ExamFacts) -> Option<TakesFile> {
+    (!facts.withdrawn).then(|| TakesFile { exam_report_pk, content_hash: facts.content_hash.clone() })
 }
 
 fn facts_of(context: &Context, record: &ExamReport, content_hash: String) -> ExamFacts {

@@ -133,7 +133,7 @@ impl Archive {
             self.keep(message_pk, now, message).await?;
         }
         let width = if plan.repeats { 1 } else { WIDTH };
-        let mut outcome = BatchOutcome::default();
+        let mut outcome = BatchOutcome { records: Vec::new(), message_pk };
         let settle = |unit| self.settle(&context, unit, together.as_ref());
         let mut settled = futures_util::stream::iter(plan.units.into_iter().map(settle)).buffered(width);
         let mut failed = false;
@@ -192,18 +192,21 @@ impl Archive {
     ) -> Result<Vec<RecordOutcome>, Error> {
         let (ids, rules) = (self.ids.clone(), self.link_rules);
         let names = match &unit {
-            Unit::Exam(exam) => super::register_exam::names(exam),
+            Unit::Exam(_, exam) => super::register_exam::names(exam),
             Unit::Lab(_) => Vec::new(),
         };
         self.index
             .write_holding(&names, move |tx| {
                 Box::pin(async move {
                     let records = match unit {
-                        Unit::Exam(exam) => super::register_exam::write(tx, &ids, &context, rules, *exam).await?,
+                        Unit::Exam(place, exam) => {
+                            let outcome = super::register_exam::write(tx, &ids, &context, rules, *exam).await?;
+                            vec![RecordOutcome { place, ..outcome }]
+                        }
                         Unit::Lab(lab) => super::register_lab::write(tx, &ids, &context, lab).await?,
                     };
                     let Some(message) = together else { return Ok(records) };
-                    let outcome = BatchOutcome { records };
+                    let outcome = BatchOutcome { records, message_pk: context.message_pk };
                     let ended = (outcome.state(), outcome.as_result());
                     inbox::insert(tx, context.message_pk, context.now, message, Some(ended)).await?;
                     Ok(outcome.records)

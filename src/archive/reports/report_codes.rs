@@ -61,6 +61,8 @@ codes! {
     FileUnknown "E1080" "附带的文件不是PDF、JPG、PNG或TIFF",
     FileNotKept "E1081" "附带的报告文件未能保存，请重发",
     FileUnnamed "E1082" "附带的文件没有对应的检查记录",
+    FileMissing "E1083" "报文未附带记录所指的报告文件",
+    FileSkipped "E1084" "记录已过时或已撤销，附带的文件未采用",
     NotStored "E1090" "存储失败，请重发",
     Unreadable "E2001" "报文无法解析",
     NoRecords "E2002" "报文中没有检查或检验数据",

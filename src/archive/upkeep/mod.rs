@@ -9,6 +9,7 @@ mod keep_statistics;
 pub mod note_success;
 mod organizations;
 pub mod purge_inbox;
+pub mod purge_jobs;
 pub mod queue;
 pub mod read_audit;
 pub mod recognised_items;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::archive::peers::retrieve_exam;
-use crate::archive::reports::fetch_report_file::FetchFailure;
+use crate::archive::reports::fetch_report_file::{FetchFailure, FetchOutcome};
 use crate::archive::reports::take_encapsulated_report::EncapsulatedFailure;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
@@ -32,6 +32,11 @@ pub enum Finished {
         /// Milliseconds from now.
         delay_ms: u64,
     },
+    /// What it needs is in use by others: run it again after a while, as if it had not been taken.
+    Busy {
+        /// Milliseconds from now.
+        delay_ms: u64,
+    },
 }
 
 impl Archive {
@@ -44,6 +49,17 @@ impl Archive {
         JobKind::TakeEncapsulatedReport,
     ];
 
+    /// How many jobs of a kind one process does at the same time: of those that fetch files as many as files are
+    /// fetched, so that a hospital that does not answer keeps nobody else waiting; of others `usual`.
+    pub fn places_of(&self, kind: JobKind, usual: u32) -> u32 {
+        match kind {
+            JobKind::FetchReportFile | JobKind::RecheckReportFile => {
+                u32::try_from(self.fetcher.places()).unwrap_or(u32::MAX)
+            }
+            _ => usual,
+        }
+    }
+
     /// Does what a job of [`Archive::OWN_JOBS`] says.
     pub async fn run_job(&self, job: &Job) -> Result<Finished, JobFailure> {
         let unreadable = |_| JobFailure { reason: "the key is no number".to_owned(), retryable: false };
@@ -51,13 +67,10 @@ impl Archive {
         match job.kind {
             JobKind::FetchReportFile => {
                 let exam_report_pk = job.key.parse().map_err(unreadable)?;
-                let outcome = match self.fetch_report_file(exam_report_pk).await {
-                    // It is the hospital's own wish to be asked later.
-                    Err(FetchFailure::Fetch(fetch::Error::OutsideHours { opens_in_ms })) => {
-                        return Ok(Finished::Again { delay_ms: opens_in_ms });
-                    }
-                    outcome => outcome,
-                };
+                let outcome = self.fetch_report_file(exam_report_pk).await;
+                if let Some(later) = later(&outcome) {
+                    return Ok(later);
+                }
                 let outcome = outcome
                     .map_err(|error| JobFailure { reason: error.to_string(), retryable: error.is_retryable() })?;
                 tracing::info!(exam.id = exam_report_pk, outcome = ?outcome, "report file fetched");
@@ -66,10 +79,11 @@ impl Archive {
             }
             JobKind::RecheckReportFile => {
                 let exam_report_pk = job.key.parse().map_err(unreadable)?;
-                match self.fetch_report_file(exam_report_pk).await {
-                    Err(FetchFailure::Fetch(fetch::Error::OutsideHours { opens_in_ms })) => {
-                        return Ok(Finished::Again { delay_ms: opens_in_ms });
-                    }
+                let outcome = self.fetch_report_file(exam_report_pk).await;
+                if let Some(later) = later(&outcome) {
+                    return Ok(later);
+                }
+                match outcome {
                     // There is a file; that the hospital has taken its own away is no reason to worry anybody.
                     Err(error @ (FetchFailure::Fetch(_) | FetchFailure::Unfit(_))) => {
                         tracing::debug!(exam.id = exam_report_pk, error = %error, "report file not looked at again");
@@ -140,6 +154,12 @@ impl Archive {
         Ok(jobs::postpone(&self.index, job, now, now.saturating_add(millis(delay_ms))).await?)
     }
 
+    /// Puts a job back that could not even begin; the attempt does not count.
+    pub async fn put_back_job(&self, job: &Job, delay_ms: u64) -> Result<bool, Error> {
+        let now = self.clock.now_ms();
+        Ok(jobs::put_back(&self.index, job, now, now.saturating_add(millis(delay_ms))).await?)
+    }
+
     /// Gives a job up; it stays in the list of dead jobs with its reason. What waits for it is told in the same
     /// transaction.
     pub async fn bury_job(&self, job: &Job, reason: &str) -> Result<bool, Error> {
@@ -166,6 +186,11 @@ impl Archive {
     /// How many jobs of each kind are in each state.
     pub async fn count_jobs(&self) -> Result<Vec<JobCount>, Error> {
         Ok(jobs::counts(&self.index).await?)
+    }
+
+    /// How many jobs of each kind are in each state but done.
+    pub async fn count_open_jobs(&self) -> Result<Vec<JobCount>, Error> {
+        Ok(jobs::open_counts(&self.index).await?)
     }
 
     /// Lists jobs in one state or in all, those that changed last first.
@@ -208,6 +233,18 @@ impl Archive {
                 })
             })
             .await
+    }
+}
+
+/// When a file that could not be asked for just now is asked for again.
+fn later(outcome: &Result<FetchOutcome, FetchFailure>) -> Option<Finished> {
+    match outcome {
+        // It is the hospital's own wish to be asked later.
+        Err(FetchFailure::Fetch(fetch::Error::OutsideHours { opens_in_ms })) => {
+            Some(Finished::Again { delay_ms: *opens_in_ms })
+        }
+        Err(FetchFailure::Fetch(fetch::Error::Busy { retry_in_ms })) => Some(Finished::Busy { delay_ms: *retry_in_ms }),
+        _ => None,
     }
 }
 

@@ -57,6 +57,46 @@ fn the_examples_of_the_standard_are_read() {
 }
 
 #[test]
+fn every_set_of_one_byte_is_read_plain_and_by_its_escape_sequence() {
+    // PS3.3 tables C.12-2 and C.12-3: the number in both terms, the designation of G1, a word.
+    let table: [(&str, &[u8], &[u8], &str); 12] = [
+        ("100", b"-A", b"J\xE9r\xF4me", "Jérôme"),
+        ("101", b"-B", b"Dvo\xF8\xE1k", "Dvořák"),
+        ("109", b"-C", b"\xC6iu\xBCa\xFDde", "Ĉiuĵaŭde"),
+        ("110", b"-D", b"\xAEemait\xEC", "Žemaitė"),
+        ("148", b"-M", b"G\xF6k\xE7e I\xFE\xFDk", "Gökçe Işık"),
+        ("203", b"-b", b"\xB4i\xB8ek \xBCuvr\xE9", "Žižek Œuvré"),
+        ("144", b"-L", b"\xBB\xEE\xDAce\xDC\xD1yp\xD3", "Люкceмбypг"),
+        ("127", b"-G", b"\xE2\xC8\xC7\xE6\xEA", "قباني"),
+        ("126", b"-F", b"\xC4\xE9\xEF\xED\xF5\xF3\xE9\xEF\xF2", "Διονυσιος"),
+        ("138", b"-H", b"\xF9\xF8\xE5\xEF", "שרון"),
+        ("166", b"-T", b"\xCA\xC1\xAA\xD2\xC2", "สมชาย"),
+        ("13", b")I", b"\xD4\xCF\xC0\xDE", "ﾔﾏﾀﾞ"),
+    ];
+    for (number, designation, word, expected) in table {
+        let (plain, extended) = (format!("ISO_IR {number}"), format!("ISO 2022 IR {number}"));
+        let read = |bytes: &[u8], terms: &[&str]| decode(bytes, terms, &Charset::gb18030());
+        assert_eq!(read(word, &[&plain]), expected, "{plain}");
+        assert_eq!(read(word, &[&extended]), expected, "{extended} as the first value");
+        let escaped = [b"Abc^\x1b".as_slice(), designation, word].concat();
+        for terms in [["", &extended], ["ISO 2022 IR 6", &extended], ["ISO 2022 IR 100", &extended]] {
+            assert_eq!(read(&escaped, &terms), format!("Abc^{expected}"), "{terms:?}");
+        }
+        assert_eq!(Charset::parse(&plain).unwrap().as_str(), plain);
+    }
+}
+
+#[test]
+fn sets_of_two_bytes_take_turns_by_their_escape_sequences() {
+    check(&[
+        case(b"\x1b$(D0!0\"\x1b(B", &["", "ISO 2022 IR 159"], "丂丄"),
+        case(b"\x1b$B;3\x1b$(D0!\x1b(B^A", &["", "ISO 2022 IR 87", "ISO 2022 IR 159"], "山丂^A"),
+        case(b"\xD4\xCF\x1b$B;3\x1b(J^A", &["ISO 2022 IR 13", "ISO 2022 IR 87"], "ﾔﾏ山^A"),
+        case(b"A\x1b$)C\xC8\xAB\\\x1b$)A\xD5\xC5", &["", "ISO 2022 IR 149", "ISO 2022 IR 58"], "A홍\\张"),
+    ]);
+}
+
+#[test]
 fn text_without_a_declared_set_is_utf8_or_the_default() {
     check(&[
         case(b"Wang^XiaoDong=\xCD\xF5^\xD0\xA1\xB6\xAB", &[], "Wang^XiaoDong=王^小东"),

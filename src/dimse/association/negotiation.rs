@@ -21,8 +21,8 @@ use crate::dicom::transfer_syntax::{self, IMPLICIT_VR_LITTLE_ENDIAN};
 pub(crate) const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
 const ASYNCHRONOUS_OPERATIONS: u8 = 0x53;
 const USER_IDENTITY_RESPONSE: u8 = 0x59;
-/// Items of one kind that are answered; a caller with more has no use for the answers.
-const MAX_ANSWERED_ITEMS: usize = 128;
+/// Items that are answered: more than roles and extended negotiation of as many SOP classes as an association has contexts.
+const MAX_ANSWERED_ITEMS: usize = 512;
 /// Level 2 storage, digital signatures preserved (level 3), no coercion (PS3.4 section B.3.1.4).
 const STORAGE_SUPPORT: [u8; 6] = [2, 0, 3, 0, 0, 0];
 

@@ -123,6 +123,23 @@ fn the_items_of_user_information_are_answered() {
 }
 
 #[test]
+fn as_many_roles_as_contexts_are_answered_and_the_identity_behind_them_too() {
+    let classes: Vec<String> = (0..126).map(|number| format!("1.3.6.1.4.1.99999.7.{number}")).collect();
+    let syntaxes: &[&str] = &["1.2.840.10008.1.2"];
+    let contexts: Vec<_> =
+        classes.iter().zip((1..).step_by(2)).map(|(uid, id): (_, u8)| (id, uid.as_str(), syntaxes)).collect();
+    let role = |uid: &String| {
+        UserVariableItem::ScuScpRoleSelectionSubItem(uid.clone(), RequestorRoles { scu: true, scp: true })
+    };
+    let mut asked: Vec<UserVariableItem> = classes.iter().map(role).collect();
+    let identity = UserIdentity::new(true, UserIdentityType::Username, b"somebody".to_vec(), vec![]);
+    asked.push(UserVariableItem::UserIdentityItem(identity));
+    let answered = negotiate(&request(&contexts, asked), OFFER).unwrap().answer.user_variables;
+    assert_eq!(answered[3..129], classes.iter().map(role).collect::<Vec<_>>());
+    assert_eq!(answered[129..], [UserVariableItem::Unknown(USER_IDENTITY_RESPONSE, vec![0, 0])]);
+}
+
+#[test]
 fn what_is_not_dicom_version_1_is_rejected() {
     let mut other = request(&[], vec![]);
     other.protocol_version = 2;

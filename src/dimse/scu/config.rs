@@ -68,7 +68,7 @@ impl QueryRoot {
 pub struct ScuConfig {
     /// The title by which we call the peer when it is another than the one by which it calls us. Default its `ae_title`.
     pub called_ae_title: Option<AeTitle>,
-    /// Our title towards this peer. Default `dicom.ae_title`.
+    /// Our title towards this peer, which may call us by it too. Default `dicom.ae_title`.
     pub calling_ae_title: Option<AeTitle>,
     /// User name that we show the peer (user identity negotiation). Default none.
     pub user: String,
@@ -195,6 +195,8 @@ impl ScuConfig {
             ("connect_timeout_ms", self.connect_timeout_ms),
             ("answer_timeout_ms", self.answer_timeout_ms),
             ("retrieve_silence_ms", self.retrieve_silence_ms),
+            ("find_timeout_ms", self.find_timeout_ms),
+            ("retrieve_timeout_ms", self.retrieve_timeout_ms),
         ] {
             if value == 0 {
                 faults.push(format!("peer {peer}: scu.{key} must be 1 at least"));
@@ -228,5 +230,9 @@ mod tests {
         assert!(faults(ScuConfig { user: "archive".to_owned(), passcode, ..ScuConfig::default() }).is_empty());
         let narrow = ScuConfig { max_command_bytes: 1, max_report_bytes: 1, max_messages: 0, ..ScuConfig::default() };
         assert_eq!(faults(narrow).len(), 3);
+        let at_once = ScuConfig { find_timeout_ms: 0, retrieve_timeout_ms: 0, ..ScuConfig::default() };
+        let found = faults(at_once);
+        assert!(matches!(&found[..], [find, retrieve]
+            if find.contains("scu.find_timeout_ms must be 1") && retrieve.contains("scu.retrieve_timeout_ms must be 1")));
     }
 }

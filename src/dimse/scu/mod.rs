@@ -53,6 +53,8 @@ pub struct ScuTarget {
     pub calling_ae_title: AeTitle,
     /// The peer's AE title.
     pub called_ae_title: AeTitle,
+    /// The title under which the peer calls us: what it answers over an association of its own comes under it.
+    pub peer_ae_title: AeTitle,
     /// Longest P-DATA-TF that we send and take, in bytes.
     pub max_pdu_length: u32,
     /// Time for the connection to open and for the association to be accepted.
@@ -95,6 +97,7 @@ impl ScuTarget {
             host: host.to_owned(),
             port,
             calling_ae_title,
+            peer_ae_title: called_ae_title.clone(),
             called_ae_title,
             max_pdu_length: 128 * 1024,
             connect_timeout: Duration::from_secs(60),
@@ -107,16 +110,12 @@ impl ScuTarget {
 
     /// A configured peer, called as its `[peer.scu]` says. Everything that a connection to it needs is taken from here.
     pub fn of_peer(dicom: &DicomConfig, peer: &PeerConfig) -> Self {
-        let target = Self::to_peer(peer, dicom.ae_title.clone());
-        Self { max_pdu_length: dicom.max_pdu_length, ..target }
-    }
-
-    /// The same for those that know only our AE title, which the peer's settings may replace.
-    pub fn to_peer(peer: &PeerConfig, calling_ae_title: AeTitle) -> Self {
         let scu = &peer.scu;
         let called_ae_title = scu.called_ae_title.as_ref().unwrap_or(&peer.ae_title).clone();
-        let calling_ae_title = scu.calling_ae_title.clone().unwrap_or(calling_ae_title);
+        let calling_ae_title = scu.calling_ae_title.as_ref().unwrap_or(&dicom.ae_title).clone();
         Self {
+            peer_ae_title: peer.ae_title.clone(),
+            max_pdu_length: dicom.max_pdu_length,
             connect_timeout: Duration::from_millis(scu.connect_timeout_ms),
             timeout: Duration::from_millis(scu.answer_timeout_ms),
             tls: peer.tls.clone(),

@@ -13,12 +13,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::config::PeerConfig;
+use super::config::{DicomConfig, PeerConfig};
 use super::scu::{self, Association, Proposal, ScuTarget};
 use super::status::Status;
 use crate::archive::Archive;
 use crate::dicom::storage_commitment::{CommitmentReport, CommitmentRequest};
-use crate::domain::AeTitle;
 use crate::domain::commitment::ReferencedInstance;
 
 pub use config::CommitmentConfig;
@@ -67,9 +66,8 @@ pub struct StorageCommitment {
 #[derive(Debug)]
 struct Inner {
     archive: Archive,
-    ae_title: AeTitle,
+    dicom: DicomConfig,
     peers: Vec<PeerConfig>,
-    config: CommitmentConfig,
     /// Requests of ours that wait for a report, by Transaction UID.
     waiting: Mutex<HashMap<String, Waiting>>,
     /// Associations over which a request came and which are open, by AE title and Transaction UID.
@@ -78,7 +76,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Waiting {
-    /// Who was asked; nobody else can answer.
+    /// Who was asked, by the title under which it calls us; nobody else can answer.
     ae_title: String,
     report: oneshot::Sender<CommitmentReport>,
 }
@@ -100,8 +98,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl StorageCommitment {
-    pub(super) fn new(archive: Archive, ae_title: AeTitle, peers: Vec<PeerConfig>, config: CommitmentConfig) -> Self {
-        let inner = Inner { archive, ae_title, peers, config, waiting: Mutex::default(), open: Mutex::default() };
+    pub(super) fn new(archive: Archive, dicom: DicomConfig, peers: Vec<PeerConfig>) -> Self {
+        let inner = Inner { archive, dicom, peers, waiting: Mutex::default(), open: Mutex::default() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -116,7 +114,7 @@ impl StorageCommitment {
         instances: &[ReferencedInstance],
     ) -> Result<CommitmentResult, CommitmentError> {
         let mut result = CommitmentResult::default();
-        for some in instances.chunks(self.inner.config.max_requested_instances.max(1)) {
+        for some in instances.chunks(self.config().max_requested_instances.max(1)) {
             let report = self.transact(target, some).await?;
             let failures: HashMap<&str, u16> =
                 report.failed.iter().map(|(instance, reason)| (instance.sop_instance_uid.as_str(), *reason)).collect();
@@ -135,11 +133,11 @@ impl StorageCommitment {
         target: &ScuTarget,
         instances: &[ReferencedInstance],
     ) -> Result<CommitmentReport, CommitmentError> {
-        let config = &self.inner.config;
+        let config = self.config();
         let transaction_uid = format!("2.25.{}", uuid::Uuid::new_v4().as_u128());
         let request = CommitmentRequest { transaction_uid, instances: instances.to_vec() };
         let (sender, mut reported) = oneshot::channel();
-        let waiting = Waiting { ae_title: target.called_ae_title.to_string(), report: sender };
+        let waiting = Waiting { ae_title: target.peer_ae_title.to_string(), report: sender };
         locked(&self.inner.waiting).insert(request.transaction_uid.clone(), waiting);
         let _place = WaitingPlace { inner: &self.inner, transaction_uid: &request.transaction_uid };
 
@@ -206,6 +204,6 @@ impl StorageCommitment {
 
     /// The limits of requests that come.
     pub(crate) fn config(&self) -> &CommitmentConfig {
-        &self.inner.config
+        &self.inner.dicom.commitment
     }
 }

@@ -53,7 +53,7 @@ impl StorageCommitment {
     ) -> Result<(), (String, bool)> {
         let peer = self.peer(ae_title, org_code);
         let Some(peer) = peer else { return Err((format!("{ae_title} has no [[peer]] with a host"), false)) };
-        let target = ScuTarget::to_peer(peer, self.inner.ae_title.clone());
+        let target = ScuTarget::of_peer(&self.inner.dicom, peer);
         let role = ProposedRole { sop_class_uid: STORAGE_COMMITMENT_PUSH_MODEL.to_owned(), scu: false, scp: true };
         let failed = |error: crate::dimse::scu::Error| (error.to_string(), true);
         let mut association =

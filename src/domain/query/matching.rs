@@ -48,6 +48,10 @@ impl Matching {
             return Ok(None);
         }
         let invalid = || QueryError::InvalidValue(tag);
+        // A list of these is no kind of matching, and one value of it alone would be another question.
+        if values.len() > 1 && matches!(attribute.vr, "DA" | "TM" | "IS" | "US" | "PN") {
+            return Err(invalid());
+        }
         match attribute.vr {
             "UI" => {
                 if values.iter().any(|value| Uid::parse(value).is_err()) {

@@ -93,9 +93,18 @@ fn values_that_do_not_fit_are_errors_and_unknown_keys_are_not() {
         (tag::STUDY_TIME, "1"),
         (tag::STUDY_INSTANCE_UID, "1.2.*"),
         (tag::STUDY_INSTANCE_UID, "' OR 1=1"),
+        (tag::STUDY_DATE, "20240101\\20240102"),
+        (tag::STUDY_TIME, "10\\12"),
+        (tag::PATIENT_NAME, "Wang^A\\Li^B"),
     ] {
         assert_eq!(query.add_key(tag, value), Err(QueryError::InvalidValue(tag)), "{value}");
     }
+    let mut of_images = Query::new(Level::Instance).with_names(NameMatching::Fuzzy);
+    for tag in [tag::SERIES_NUMBER, tag::INSTANCE_NUMBER, tag::ROWS, tag::PATIENT_NAME] {
+        assert_eq!(of_images.add_key(tag, "1\\2"), Err(QueryError::InvalidValue(tag)), "{tag:08X}");
+    }
+    assert_eq!(of_images.add_key(tag::ROWS, "512\\"), Ok(KeySupport::Matched), "an empty value is none");
+    assert_eq!(of_images.add_key(tag::PATIENT_NAME, "*\\*"), Ok(KeySupport::Matched), "everything matches everything");
     let long = "x".repeat(2000);
     assert_eq!(query.add_key(tag::STUDY_ID, &long), Err(QueryError::TooLong(tag::STUDY_ID)));
     assert_eq!(query.add_key(0x0009_1001, "x"), Ok(KeySupport::Unsupported));

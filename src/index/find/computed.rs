@@ -144,8 +144,8 @@ fn padded(mut owners: Vec<i64>) -> Vec<i64> {
 fn statement(start: &'static str, computed: &Computed, confidentiality: Confidentiality, owners: Vec<i64>) -> Select {
     let mut select = Select::new(start);
     select.push_in(computed.sql, padded(owners).into_iter().map(Value::from).collect());
-    if computed.owner == Owner::Patient && confidentiality == Confidentiality::SharedOnly {
-        super::statement::push_shared(&mut select);
+    if computed.owner == Owner::Patient {
+        super::statement::push_seen_by(&mut select, confidentiality);
     }
     select.push(computed.end, vec![]);
     select

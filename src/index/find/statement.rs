@@ -14,10 +14,14 @@ pub(super) const MAX_LIST: usize = 500;
 /// Wildcards of a pattern that LIKE looks at; many make it slow.
 const MAX_LIKE_WILDCARDS: usize = 3;
 
-/// Studies that only their own organisation sees.
+/// Leaves out studies that only their own organisation sees.
 const SHARED: &str = " AND NOT EXISTS (SELECT 1 FROM exam_study CROSS JOIN exam_report \
      WHERE exam_study.study_pk = study.id AND exam_report.id = exam_study.exam_report_pk \
      AND (exam_report.restricted = 1 OR exam_report.vip = 1 OR exam_report.withdrawn = 1))";
+/// Leaves out studies with an exam that was withdrawn.
+const VALID: &str = " AND NOT EXISTS (SELECT 1 FROM exam_study CROSS JOIN exam_report \
+     WHERE exam_study.study_pk = study.id AND exam_report.id = exam_study.exam_report_pk \
+     AND exam_report.withdrawn = 1)";
 
 /// Builds the statement of the page behind `last`; `start` is `SELECT `.
 pub(super) fn of(
@@ -243,18 +247,26 @@ fn push_collected(select: &mut Select, tag: u32, matching: &Matching, driver: &D
 fn push_confidentiality(select: &mut Select, level: Level, confidentiality: Confidentiality) {
     match (confidentiality, has_study(level)) {
         (Confidentiality::Everything, _) => {}
-        (Confidentiality::SharedOnly, true) => push_shared(select),
-        (Confidentiality::SharedOnly, false) => {
+        (_, true) => push_seen_by(select, confidentiality),
+        (_, false) => {
             select.push(" AND EXISTS (SELECT 1 FROM study WHERE study.patient_pk = patient.id", vec![]);
-            push_shared(select);
+            push_seen_by(select, confidentiality);
             select.push(")", vec![]);
         }
     }
 }
 
-/// Leaves out studies that only their own organisation sees.
-pub(in crate::index) fn push_shared(select: &mut Select) {
-    select.push(SHARED, vec![]);
+/// Leaves out studies that this reader of the organisation does not see.
+pub(in crate::index) fn push_seen_by(select: &mut Select, confidentiality: Confidentiality) {
+    match confidentiality {
+        Confidentiality::Everything => {}
+        Confidentiality::Privileged => {
+            select.push(VALID, vec![]);
+        }
+        Confidentiality::SharedOnly => {
+            select.push(SHARED, vec![]);
+        }
+    }
 }
 
 /// The columns of the order, and whether they go down.

@@ -11,6 +11,7 @@ use super::VersionRow;
 use crate::domain::lab_report::{LabField, LabItemField};
 use crate::domain::record::{Field, Record, is_withdrawn};
 use crate::index::exam_details::LabItem;
+use crate::index::lab_reports::number_order;
 use crate::index::record_columns::record_of;
 use crate::index::{Error, Index, Row};
 use crate::params;
@@ -135,8 +136,7 @@ impl History {
             let kept = (row.int("replaced_at")?, content_of(row)?);
             earlier.entry(row.int("report_pk")?).or_default().push(kept);
         }
-        let sql = "SELECT * FROM lab_item WHERE lab_report_pk = $1 \
-                   ORDER BY LENGTH(serial_no), serial_no, received_at LIMIT $2";
+        let sql = concat!("SELECT * FROM lab_item WHERE lab_report_pk = $1 ORDER BY ", number_order!(), " LIMIT $2");
         let mut lines = Vec::new();
         for row in &index.query(sql, params![report_pk, MOST]).await? {
             let mut line = Kept::of(row)?;

@@ -66,7 +66,10 @@ struct Level {
     relative: PathBuf,
     entries: ReadDir,
     is_empty: bool,
+    /// Names of the markers in it.
     markers: Vec<OsString>,
+    /// The same without regard to case, so that nobody asks the share for markers that are not there.
+    known_markers: HashSet<String>,
 }
 
 impl Tracker {
@@ -78,10 +81,8 @@ impl Tracker {
     /// The file is gone from where it was.
     pub(super) fn forget(&mut self, relative: &Path, config: &FileShareConfig) {
         self.files.remove(relative);
-        if !config.marker.is_empty()
-            && let Some(stem) = relative.file_stem()
-        {
-            self.spent_markers.insert(relative.with_file_name(with_ending(Path::new(stem), &config.marker)));
+        if !config.marker.is_empty() {
+            self.spent_markers.insert(marker_of_stem(config, relative));
         }
     }
 
@@ -103,8 +104,8 @@ impl Tracker {
     /// Walks the share once.
     pub(super) fn scan(&mut self, config: &FileShareConfig, root: &Path) -> io::Result<Scan> {
         self.number += 1;
-        let mut scan = Scan::default();
-        let mut levels = vec![Level::open(root, PathBuf::new())?];
+        let (mut scan, mut needed_markers) = (Scan::default(), HashSet::new());
+        let mut levels = vec![Level::open(config, root, PathBuf::new())?];
         while let Some(level) = levels.last_mut() {
             let Some(entry) = level.entries.next() else {
                 if let Some(level) = levels.pop() {
@@ -131,7 +132,7 @@ impl Tracker {
                     level.is_empty = false;
                     continue;
                 }
-                match Level::open(root, relative) {
+                match Level::open(config, root, relative) {
                     Ok(below) => levels.push(below),
                     Err(_) => {
                         scan.unreadable += 1;
@@ -143,15 +144,24 @@ impl Tracker {
                 continue;
             }
             if kind.is_file() && is_marker(config, &name) {
-                level.markers.push(name);
                 continue;
             }
             level.is_empty = false;
             if !kind.is_file() || is_ignored(config, &name) {
                 continue;
             }
+            if !self.spent_markers.is_empty()
+                && let Some(marker) = self.spent_markers.get(&marker_of_stem(config, &relative))
+            {
+                needed_markers.insert(marker.clone());
+            }
             let Ok(meta) = entry.metadata() else { continue };
-            if let Some(ready) = self.see(config, root, relative, Stamp::of(&meta)) {
+            let stamp = Stamp::of(&meta);
+            // What nobody has released is not kept in mind: there may be more of it than fits, for ever.
+            if !config.marker.is_empty() && !level.marks(config, root, &relative, stamp) {
+                continue;
+            }
+            if let Some(ready) = self.see(config, relative, stamp) {
                 scan.ready.push(ready);
                 if scan.ready.len() >= MOST_READY {
                     scan.more = true;
@@ -161,11 +171,14 @@ impl Tracker {
         }
         let number = self.number;
         self.files.retain(|_, known| known.seen_in == number);
-        self.remove_spent_markers(root);
+        for marker in self.spent_markers.drain().filter(|marker| !needed_markers.contains(marker)) {
+            let _ = std::fs::remove_file(root.join(marker));
+        }
         Ok(scan)
     }
 
-    fn see(&mut self, config: &FileShareConfig, root: &Path, relative: PathBuf, stamp: Stamp) -> Option<Ready> {
+    /// A file that may be taken as soon as it has settled, which a marker says at once.
+    fn see(&mut self, config: &FileShareConfig, relative: PathBuf, stamp: Stamp) -> Option<Ready> {
         let now = Instant::now();
         if !self.files.contains_key(&relative) {
             if self.files.len() >= config.max_pending {
@@ -183,33 +196,37 @@ impl Tracker {
             return None;
         }
         let age = now - known.since;
-        let settled = if config.marker.is_empty() {
-            age >= Duration::from_secs(config.settle_seconds)
-        } else {
-            is_marked(config, root, &relative, stamp)
-        };
+        let settled = !config.marker.is_empty() || age >= Duration::from_secs(config.settle_seconds);
         let (attempts, stored) = (known.attempts, known.stored);
         settled.then_some(Ready { relative, stamp, age, attempts, stored })
-    }
-
-    /// A marker named after the stem may stand for several files; it goes when none of them is left.
-    fn remove_spent_markers(&mut self, root: &Path) {
-        if self.spent_markers.is_empty() {
-            return;
-        }
-        let stems: HashSet<PathBuf> = self.files.keys().map(|path| path.with_extension("")).collect();
-        for marker in self.spent_markers.drain() {
-            if !stems.contains(&marker.with_extension("")) {
-                let _ = std::fs::remove_file(root.join(marker));
-            }
-        }
     }
 }
 
 impl Level {
-    fn open(root: &Path, relative: PathBuf) -> io::Result<Self> {
-        let entries = std::fs::read_dir(root.join(&relative))?;
-        Ok(Self { relative, entries, is_empty: true, markers: Vec::new() })
+    fn open(config: &FileShareConfig, root: &Path, relative: PathBuf) -> io::Result<Self> {
+        let path = root.join(&relative);
+        let mut markers = Vec::new();
+        if !config.marker.is_empty() {
+            let files =
+                std::fs::read_dir(&path)?.flatten().filter(|entry| entry.file_type().is_ok_and(|k| k.is_file()));
+            markers.extend(files.map(|entry| entry.file_name()).filter(|name| is_marker(config, name)));
+        }
+        let known_markers = markers.iter().map(|name| folded(name)).collect();
+        Ok(Self { relative, entries: std::fs::read_dir(&path)?, is_empty: true, markers, known_markers })
+    }
+
+    /// A marker counts when it is not older than the file: one that was left from an earlier file of the name does not.
+    fn marks(&self, config: &FileShareConfig, root: &Path, relative: &Path, stamp: Stamp) -> bool {
+        markers_of(config, relative).into_iter().any(|marker| {
+            let is_there = marker.file_name().is_some_and(|name| self.known_markers.contains(&folded(name)));
+            let written = is_there.then(|| root.join(marker).symlink_metadata().ok()).flatten();
+            let written = written.filter(|meta| meta.is_file());
+            match (written.and_then(|meta| meta.modified().ok()), stamp.modified) {
+                (Some(marker), Some(file)) => marker + COARSE >= file,
+                (Some(_), None) => true,
+                (None, _) => false,
+            }
+        })
     }
 }
 
@@ -231,18 +248,6 @@ fn remove_if_spent(config: &FileShareConfig, root: &Path, level: &Level) -> bool
     std::fs::remove_dir(&path).is_err()
 }
 
-/// A marker counts when it is not older than the file: one that was left from an earlier file of the name does not.
-fn is_marked(config: &FileShareConfig, root: &Path, relative: &Path, stamp: Stamp) -> bool {
-    markers_of(config, relative).into_iter().any(|marker| {
-        let written = root.join(marker).symlink_metadata().ok().filter(|meta| meta.is_file());
-        match (written.and_then(|meta| meta.modified().ok()), stamp.modified) {
-            (Some(marker), Some(file)) => marker + COARSE >= file,
-            (Some(_), None) => true,
-            (None, _) => false,
-        }
-    })
-}
-
 /// `scan.jpg.ok`, `scan.ok`, `.ok`.
 pub(super) fn markers_of(config: &FileShareConfig, relative: &Path) -> Vec<PathBuf> {
     let Some(name) = relative.file_name() else { return Vec::new() };
@@ -250,6 +255,12 @@ pub(super) fn markers_of(config: &FileShareConfig, relative: &Path) -> Vec<PathB
     [name, stem, OsStr::new("")]
         .map(|name| relative.with_file_name(with_ending(Path::new(name), &config.marker)))
         .into()
+}
+
+/// The marker that may stand for several files of one stem; it goes when none of them is left.
+fn marker_of_stem(config: &FileShareConfig, relative: &Path) -> PathBuf {
+    let stem = relative.file_stem().unwrap_or_default();
+    relative.with_file_name(with_ending(Path::new(stem), &config.marker))
 }
 
 fn is_marker(config: &FileShareConfig, name: &OsStr) -> bool {
@@ -267,7 +278,11 @@ fn is_hidden(name: &OsStr) -> bool {
 
 fn ends_with(name: &OsStr, ending: &str) -> bool {
     let ending = ending.to_lowercase();
-    !ending.is_empty() && text_of(name).to_lowercase().ends_with(&ending)
+    !ending.is_empty() && folded(name).ends_with(&ending)
+}
+
+fn folded(name: &OsStr) -> String {
+    text_of(name).to_lowercase()
 }
 
 #[cfg(test)]
@@ -357,6 +372,39 @@ mod tests {
             tracker.forget(Path::new(name), &config);
             tracker.scan(&config, folder.path()).unwrap();
         }
+        assert!(!folder.path().join("a.ok").exists());
+    }
+
+    #[test]
+    fn files_without_a_marker_keep_no_marked_one_from_being_taken() {
+        let (folder, config) = share();
+        let config = FileShareConfig { marker: ".ok".to_owned(), max_pending: 2, ..config };
+        let put = |name: &str| std::fs::write(folder.path().join(name), "x").unwrap();
+        ["a.jpg", "b.jpg", "c.jpg"].iter().for_each(|name| put(name));
+        let mut tracker = Tracker::default();
+        assert!(tracker.scan(&config, folder.path()).unwrap().ready.is_empty());
+        assert_eq!(tracker.pending(), 0);
+        ["d.jpg", "d.jpg.ok"].iter().for_each(|name| put(name));
+        assert_eq!(names(&tracker.scan(&config, folder.path()).unwrap()), ["d.jpg"]);
+    }
+
+    #[test]
+    fn the_marker_of_a_stem_stays_for_files_beyond_those_kept_in_mind() {
+        let (folder, config) = share();
+        let config = FileShareConfig { marker: ".ok".to_owned(), max_pending: 1, ..config };
+        for name in ["a.jpg", "a.pdf", "a.ok"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let (mut tracker, mut taken) = (Tracker::default(), Vec::new());
+        for _ in 0..2 {
+            for file in tracker.scan(&config, folder.path()).unwrap().ready {
+                std::fs::remove_file(folder.path().join(&file.relative)).unwrap();
+                tracker.forget(&file.relative, &config);
+                taken.push(file.relative);
+            }
+        }
+        tracker.scan(&config, folder.path()).unwrap();
+        assert_eq!(taken.len(), 2);
         assert!(!folder.path().join("a.ok").exists());
     }
 }

@@ -71,6 +71,7 @@ fn judged(context: &Context, batch: &ForwardBatch, kept: &HashSet<String>) -> Ve
                 due_at: 0,
                 attempts: one.attempts,
                 reason: String::new(),
+                taken_from: one.changed_at,
             };
         }
         context.failed(one, "the upstream took it and does not keep it".to_owned())
@@ -86,6 +87,7 @@ fn postponed(context: &Context, batch: &ForwardBatch, reason: &str, pause_ms: u6
         due_at,
         attempts: one.attempts,
         reason: reason.chars().take(300).collect(),
+        taken_from: one.changed_at,
     };
     batch.instances.iter().map(later).collect()
 }

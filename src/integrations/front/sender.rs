@@ -218,7 +218,8 @@ fn result(
     attempts: i64,
     reason: String,
 ) -> ForwardResult {
-    ForwardResult { instance_pk: instance.instance_pk, state, due_at, attempts, reason: shortened(reason) }
+    let (instance_pk, taken_from) = (instance.instance_pk, instance.changed_at);
+    ForwardResult { instance_pk, state, due_at, attempts, reason: shortened(reason), taken_from }
 }
 
 /// A comment of the upstream may be long; the table keeps its beginning.

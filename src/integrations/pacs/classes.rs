@@ -92,7 +92,7 @@ mod tests {
 
     fn count(classes: usize) -> Vec<Proposal> {
         let text = "ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'\nretrieve = 'get'";
-        let node = Node::new(&DicomConfig::default(), &toml::from_str(text).unwrap());
+        let node = Node::new(&DicomConfig::default(), &toml::from_str(text).unwrap(), 4);
         let sop_classes = (0..classes).map(|n| format!("1.2.840.10008.5.1.4.1.1.{}", n + 1)).collect();
         proposals(&node, &StudyAtNode { sop_classes, ..StudyAtNode::default() })
     }

@@ -1,8 +1,9 @@
 //! Fetches the images of registered exams from hospital PACS (IHE RAD-16 Retrieve Images; D-I1 to D-I4).
 //!
 //! One run of the job `retrieve_exam` is one look at every node of the exam's organisation: ask what it has, compare
-//! with what is here, fetch what is missing, and say to the archive what was found, which decides what follows. A
-//! slow node occupies only its own places. A cut-off run leaves nothing behind but objects that are here already.
+//! with what is here, fetch what is missing, and say to the archive what was found, which decides what follows. A run holds
+//! the place of the one node that it is asking, and there are as many runs as places: a slow node occupies only its own. A
+//! cut-off run leaves nothing behind but objects that are here already.
 
 mod ask;
 mod classes;
@@ -20,7 +21,7 @@ use crate::archive::peers::retrieve_exam::{ExamKeys, RetrieveCheck, RetrieveNext
 use crate::archive::upkeep::queue::{Finished, Job, JobFailure};
 use crate::archive::{Archive, RetrieveConfig};
 use crate::dimse::scu::{DicomConfig, PeerConfig};
-use node::{Node, Place};
+use node::Node;
 
 /// The nodes to fetch from.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Pacs {
     /// The peers from which images are fetched.
     pub fn new(archive: Archive, dicom: &DicomConfig, peers: &[PeerConfig], rules: RetrieveConfig) -> Self {
         let fetched = peers.iter().filter(|peer| !peer.fetched_organizations().is_empty());
-        let nodes = fetched.map(|peer| Node::new(dicom, peer)).collect();
+        let nodes = fetched.map(|peer| Node::new(dicom, peer, rules.max_exams)).collect();
         Self { archive, rules, nodes }
     }
 
@@ -56,10 +57,9 @@ impl Pacs {
         peers.iter().flat_map(PeerConfig::fetched_organizations).cloned().collect()
     }
 
-    /// Exams that are worked on at the same time; none when there is no node.
+    /// Exams that are worked on at the same time: as many as all nodes have places; none when there is no node.
     pub fn places(&self) -> u32 {
-        let of_nodes: u32 = self.nodes.iter().map(Node::places).fold(0, u32::saturating_add);
-        of_nodes.min(self.rules.max_exams.max(1))
+        self.nodes.iter().map(Node::places).fold(0, u32::saturating_add)
     }
 
     /// Does a job of kind `retrieve_exam`: one look at the nodes.
@@ -81,20 +81,31 @@ impl Pacs {
             count("stopped");
             return Ok(Finished::Done);
         }
-        let places = match take_places(&nodes) {
-            Ok(places) => places,
-            Err(wait) => {
-                count("busy");
-                return Ok(Finished::Again { delay_ms: wait.as_millis() as u64 });
-            }
+        let busy = |wait: Duration| {
+            count("busy");
+            Ok(Finished::Again { delay_ms: wait.as_millis() as u64 })
         };
-        let mut seen = Vec::with_capacity(nodes.len());
-        for (node, place) in nodes.iter().zip(places) {
+        // Nobody is asked in vain while another of them has no place.
+        if let Some(wait) = nodes.iter().find_map(|node| node.has_place().err()) {
+            return busy(wait);
+        }
+        let mut seen: Vec<(&Node, Seen)> = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            // Only now, or a node would wait with us for one that does not answer.
+            let place = match node.take_place() {
+                Ok(place) => place,
+                // What others have given is written down; it is looked for again soon.
+                Err(_) if seen.iter().any(|(_, looked)| looked.fetched > 0) => {
+                    seen.push((node, Seen { error: "busy with other exams".to_owned(), ..Seen::default() }));
+                    continue;
+                }
+                Err(wait) => return busy(wait),
+            };
             let looked = self.look(node, &exam).await;
             if looked.error.is_empty() {
                 self.archive.note_success("RAD-16", &node.ae_title().to_string());
             }
-            seen.push((*node, looked));
+            seen.push((node, looked));
             drop(place);
         }
         let check = summary(&seen);
@@ -171,10 +182,6 @@ impl Pacs {
     }
 }
 
-fn take_places(nodes: &[&Node]) -> Result<Vec<Place>, Duration> {
-    nodes.iter().map(|node| node.take_place()).collect()
-}
-
 fn count(outcome: &'static str) {
     counter!("yingku_retrieve_checks_total", "outcome" => outcome).increment(1);
 }
@@ -240,7 +247,7 @@ mod tests {
 
     fn node(ae_title: &str) -> Node {
         let text = format!("ae_title = '{ae_title}'\nhost = '127.0.0.1'\norganization = 'ORG-T01'\nretrieve = 'get'");
-        Node::new(&DicomConfig::default(), &toml::from_str(&text).unwrap())
+        Node::new(&DicomConfig::default(), &toml::from_str(&text).unwrap(), 4)
     }
 
     fn seen(studies: &[(&str, Option<u64>, u64)], missing: Option<u64>) -> Seen {

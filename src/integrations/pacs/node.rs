@@ -26,6 +26,8 @@ pub(super) struct Node {
     /// Charset of answers and objects that declare none.
     pub(super) charset: Charset,
     max_object_bytes: u64,
+    /// Exams at the same time.
+    most: u32,
     places: Arc<Semaphore>,
     pace: Arc<Mutex<Pace>>,
 }
@@ -53,7 +55,9 @@ impl Drop for Place {
 }
 
 impl Node {
-    pub(super) fn new(dicom: &DicomConfig, peer: &PeerConfig) -> Self {
+    /// At most `max_exams` at the same time, whatever the peer's own settings say.
+    pub(super) fn new(dicom: &DicomConfig, peer: &PeerConfig, max_exams: u32) -> Self {
+        let most = peer.scu.max_associations.min(max_exams).clamp(1, 1000);
         let charset = peer.scu.answer_charset.as_ref().or(peer.charset.as_ref()).unwrap_or(&dicom.default_charset);
         let pace = Pace { usual: SHORTEST_WAIT, next_free: Instant::now() };
         Self {
@@ -61,7 +65,8 @@ impl Node {
             destination: dicom.ae_title.clone(),
             charset: charset.clone(),
             max_object_bytes: dicom.max_object_bytes,
-            places: Arc::new(Semaphore::new(peer.scu.max_associations.clamp(1, 1000) as usize)),
+            most,
+            places: Arc::new(Semaphore::new(most as usize)),
             pace: Arc::new(Mutex::new(pace)),
             peer: peer.clone(),
         }
@@ -88,25 +93,32 @@ impl Node {
     }
 
     pub(super) fn places(&self) -> u32 {
-        self.peer.scu.max_associations.max(1)
+        self.most
     }
 
     /// A place, or how long to wait until one is likely to be free.
     pub(super) fn take_place(&self) -> Result<Place, Duration> {
         match Arc::clone(&self.places).try_acquire_owned() {
             Ok(permit) => Ok(Place { _permit: permit, since: Instant::now(), pace: Arc::clone(&self.pace) }),
-            Err(_) => {
-                let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-                let now = Instant::now();
-                let step = pace.usual / self.places();
-                pace.next_free = pace.next_free.max(now) + step;
-                if pace.next_free > now + LONGEST_WAIT {
-                    // More wait than fit: they are spread anew, or they would all come back at the same late moment.
-                    pace.next_free = now + step;
-                }
-                Err((pace.next_free - now).clamp(SHORTEST_WAIT, LONGEST_WAIT))
-            }
+            Err(_) => Err(self.wait()),
         }
+    }
+
+    /// An error when no place is free now: how long to wait until one is likely to be.
+    pub(super) fn has_place(&self) -> Result<(), Duration> {
+        if self.places.available_permits() > 0 { Ok(()) } else { Err(self.wait()) }
+    }
+
+    fn wait(&self) -> Duration {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let step = pace.usual / self.places();
+        pace.next_free = pace.next_free.max(now) + step;
+        if pace.next_free > now + LONGEST_WAIT {
+            // More wait than fit: they are spread anew, or they would all come back at the same late moment.
+            pace.next_free = now + step;
+        }
+        (pace.next_free - now).clamp(SHORTEST_WAIT, LONGEST_WAIT)
     }
 
     pub(super) fn find_limits(&self) -> FindLimits {
@@ -136,7 +148,7 @@ mod tests {
     fn exams_beyond_the_places_are_put_off_one_after_the_other() {
         let text = "ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'\nretrieve = 'move'\n\
                     [scu]\nmax_associations = 1";
-        let node = Node::new(&DicomConfig::default(), &toml::from_str(text).unwrap());
+        let node = Node::new(&DicomConfig::default(), &toml::from_str(text).unwrap(), 4);
         let place = node.take_place().unwrap();
         let waits: Vec<Duration> = (0..3).map(|_| node.take_place().unwrap_err()).collect();
         assert!(waits[0] >= SHORTEST_WAIT && waits[0] < waits[1] && waits[1] < waits[2], "{waits:?}");
@@ -144,7 +156,16 @@ mod tests {
         assert!(many.iter().all(|wait| *wait <= LONGEST_WAIT));
         let soon = many.iter().filter(|wait| **wait < LONGEST_WAIT / 10).count();
         assert!((250..350).contains(&soon), "a tenth of them comes back in a tenth of the time: {soon}");
+        assert!(node.has_place().is_err());
         drop(place);
+        assert_eq!(node.has_place(), Ok(()));
         assert!(node.take_place().is_ok());
+    }
+
+    #[test]
+    fn a_peer_has_no_more_places_than_exams_may_be_fetched_from_one() {
+        let text = "ae_title = 'PACS01'\nhost = '127.0.0.1'\norganization = 'ORG-T01'\nretrieve = 'move'";
+        let places = |max_exams| Node::new(&DicomConfig::default(), &toml::from_str(text).unwrap(), max_exams).places();
+        assert_eq!([0, 1, 2, 4].map(places), [1, 1, 2, 2]);
     }
 }

@@ -121,13 +121,15 @@ mod tests {
             status: Status::Stored,
             code: None,
             notes: vec![],
+            place: 0,
+            takes_file: None,
         };
         let mut records = vec![stored.clone()];
         if rejected {
             let (status, code) = (Status::Rejected, Some(Code::UnknownOrganization));
             records.push(RecordOutcome { status, code, ..stored });
         }
-        Ok(BatchOutcome { records })
+        Ok(BatchOutcome { records, message_pk: 0 })
     }
 
     fn ack(profile: Acknowledgement, rejected: bool) -> String {

@@ -119,8 +119,9 @@ pub(super) fn labs(found: &Found<FoundLab>, extent: Extent<'_>) -> String {
         // The order of the table is the order of the answer; the request form number is not answered (D-Q8).
         let fields = LabField::ALL.iter().copied().filter(|field| *field != LabField::ApplyFormNo);
         elements(&mut out, &lab.report, fields);
-        if extent != Extent::AsSpecified {
+        if let Extent::Extended(public_url) = extent {
             elements(&mut out, &lab.report, [LabField::ApplyFormNo]);
+            report_url(&mut out, public_url, lab.link.as_deref());
         }
         out.push_str("</labmaster>");
         for item in &lab.items {
@@ -141,12 +142,17 @@ pub(super) fn exams(found: &Found<FoundExam>, extent: Extent<'_>) -> String {
         if let Extent::Extended(public_url) = extent {
             elements(&mut out, &exam.report, [ExamField::ApplyFormNo, ExamField::State, ExamField::XmanType]);
             element(&mut out, "HASIMAGE", if exam.has_images { "1" } else { "0" });
-            let link = exam.link.as_ref().map(|id| format!("{}/q/{id}", public_url.trim_end_matches('/')));
-            element(&mut out, "REPORT_URL", &link.unwrap_or_default());
+            report_url(&mut out, public_url, exam.link.as_deref());
         }
         out.push_str("</exammaster>");
     }
     end(out, found.cut, extent)
+}
+
+/// The page behind the report's printed code, which asks for the second factor.
+fn report_url(out: &mut String, public_url: &str, link: Option<&str>) {
+    let url = link.map(|id| format!("{}/q/{id}", public_url.trim_end_matches('/')));
+    element(out, "REPORT_URL", &url.unwrap_or_default());
 }
 
 fn elements<F: Field>(out: &mut String, record: &Record<F>, fields: impl IntoIterator<Item = F>) {
@@ -204,7 +210,7 @@ mod tests {
 
     #[test]
     fn d_q7_heads_and_lines_are_siblings_with_every_tag_in_order() {
-        let lab = FoundLab { id: 1, report: LabReport::default(), items: vec![LabItem::default(); 2] };
+        let lab = FoundLab { id: 1, report: LabReport::default(), items: vec![LabItem::default(); 2], link: None };
         let root = read(&labs(&Found { reports: vec![lab], cut: false }, Extent::AsSpecified));
         let names: Vec<&str> = root.children.iter().map(|child| child.name.as_str()).collect();
         assert_eq!(names, ["labmaster", "lab_subitem", "lab_subitem"]);

@@ -58,7 +58,8 @@ pub struct RegistryConfig {
     pub max_masters: usize,
     /// How a refused query is answered: `xml`, `soapfault` or `empty`.
     pub error_style: ErrorStyle,
-    /// Append APPLY_FORM_NO, STATE, XMAN_TYPE, HASIMAGE and REPORT_URL to answers.
+    /// Append APPLY_FORM_NO, STATE, XMAN_TYPE, HASIMAGE and REPORT_URL to the exams of answers, APPLY_FORM_NO and REPORT_URL
+    /// to the lab reports.
     pub extended: bool,
     /// Leave out reports that contradict one of two identities given.
     pub strict_identity: bool,

@@ -7,7 +7,7 @@ use super::callers::Sender;
 use super::config::ConfigError;
 use super::read::{self, Ask, Method, Target};
 use super::routes::Settings;
-use super::{Batch, RegistryConfig};
+use super::{Batch, RegistryConfig, upload};
 use crate::archive::reports::batch_outcome::BatchOutcome;
 use crate::archive::reports::keep_message::{KeptMessage, MessageState};
 use crate::archive::reports::register_reports::{Origin, RegisterReports};
@@ -93,7 +93,11 @@ impl Replay {
         sender: &Sender,
         batch: Batch,
     ) -> Result<BatchOutcome, Error> {
-        let Batch { exams, labs, items, .. } = batch;
+        let Batch { mut exams, labs, items, .. } = batch;
+        if upload::was_upload(&message.headers) {
+            // As it was when the message came; its files are not kept with it.
+            upload::drop_names(&mut exams, &[]);
+        }
         let (sender_name, received_at) = (sender.config.name.clone(), message.received_at);
         let origin = Origin::TakenUpAgain { message_pk: message.id, sender: sender_name, received_at };
         let (actor, rules) = (actor.clone(), sender.rules.clone());

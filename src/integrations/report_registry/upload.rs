@@ -9,9 +9,13 @@ use axum::body::Bytes;
 use memchr::memmem;
 
 use crate::archive::reports::prepare_report::Submitted;
-use crate::archive::reports::push_report_file::{PushedFile, can_be_fetched};
+use crate::archive::reports::push_report_file::can_be_fetched;
+use crate::archive::reports::report_codes::{Code, Note};
 use crate::domain::exam_report::ExamField;
+use crate::domain::record::Field;
 
+/// What the part with the message is called where it has a name: the parameter of the operation.
+const MESSAGE: &str = "strReportInfo";
 /// Most parts of one request.
 const MOST_PARTS: usize = 1000;
 
@@ -51,7 +55,8 @@ pub(super) fn split(body: Bytes, content_type: String) -> Upload {
         let disposition = line("content-disposition").map(|(_, value)| value).unwrap_or_default();
         let kind = line("content-type").map(|(_, value)| value.trim().to_owned()).unwrap_or_default();
         let name = parameter(disposition, "filename").unwrap_or_default();
-        let is_message = matches!(content.trim_ascii_start().first(), Some(b'<' | b'{' | b'[')) || name.is_empty();
+        let is_named = parameter(disposition, "name").is_some_and(|name| name.eq_ignore_ascii_case(MESSAGE));
+        let is_message = is_named || name.is_empty() || is_text(&content);
         if is_message && upload.body.is_empty() {
             upload.body = content;
             upload.content_type = kind;
@@ -60,6 +65,15 @@ pub(super) fn split(body: Bytes, content_type: String) -> Upload {
         }
     }
     upload
+}
+
+/// Whether a part begins as messages do, in whatever encoding.
+fn is_text(content: &[u8]) -> bool {
+    let marks: [&[u8]; 3] = [b"\xEF\xBB\xBF", b"\xFF\xFE", b"\xFE\xFF"];
+    let content = marks.into_iter().find_map(|mark| content.strip_prefix(mark)).unwrap_or(content);
+    // The other half of a character of UTF-16 is 0.
+    let first = content.iter().find(|byte| **byte != 0 && !byte.is_ascii_whitespace());
+    matches!(first, Some(b'<' | b'{' | b'['))
 }
 
 /// Where the parts are, heads included.
@@ -89,10 +103,15 @@ fn parameter(text: &str, wanted: &str) -> Option<String> {
     Some(found.trim_matches('"').to_owned())
 }
 
+/// A file, and which exam report of the message it belongs to, from 0.
+#[derive(Debug)]
+pub(super) struct Assigned {
+    pub(super) place: usize,
+    pub(super) bytes: Bytes,
+}
+
 /// Gives each file to its exam report; what no exam report names is left.
-///
-/// An address that nobody can fetch, such as the bare name of the file, is taken out of a record whose file is here.
-pub(super) fn assign(files: Vec<File>, exams: &mut [Submitted<ExamField>]) -> (Vec<PushedFile>, Vec<File>) {
+pub(super) fn assign(files: Vec<File>, exams: &[Submitted<ExamField>]) -> (Vec<Assigned>, Vec<File>) {
     let (mut given, mut left) = (Vec::new(), Vec::new());
     let only = files.len() == 1 && exams.len() == 1;
     for file in files {
@@ -103,22 +122,33 @@ pub(super) fn assign(files: Vec<File>, exams: &mut [Submitted<ExamField>]) -> (V
                 (exam.record.text(ExamField::ReportFormNo), exam.record.text(ExamField::ReportFilePath));
             only || number.trim() == stem || (!path.is_empty() && last_name(path).eq_ignore_ascii_case(base))
         };
-        let Some(exam) = exams.iter_mut().find(|exam| fits(exam)) else {
-            left.push(file);
-            continue;
-        };
-        let text = |field: ExamField| exam.record.text(field).trim().to_owned();
-        given.push(PushedFile {
-            org_code: text(ExamField::OrgCode),
-            report_form_no: text(ExamField::ReportFormNo),
-            identity: [ExamField::PatientId, ExamField::EventType, ExamField::EventNo].map(text),
-            bytes: file.bytes,
-        });
-        if !can_be_fetched(exam.record.text(ExamField::ReportFilePath)) {
-            exam.record.put(ExamField::ReportFilePath, None);
+        match exams.iter().position(fits) {
+            Some(place) => given.push(Assigned { place, bytes: file.bytes }),
+            None => left.push(file),
         }
     }
     (given, left)
+}
+
+/// Takes out of the records of a form what names a file of the form and is no address that anybody could fetch; the same
+/// whether the files are here or, when the kept message is taken up again, are not. `given` are the files that are here.
+pub(super) fn drop_names(exams: &mut [Submitted<ExamField>], given: &[Assigned]) {
+    for (place, exam) in exams.iter_mut().enumerate() {
+        let path = exam.record.text(ExamField::ReportFilePath);
+        if path.trim().is_empty() || can_be_fetched(path) {
+            continue;
+        }
+        exam.record.put(ExamField::ReportFilePath, None);
+        if given.iter().all(|file| file.place != place) {
+            exam.notes.push(Note::on(Code::FileMissing, ExamField::ReportFilePath.spec().wire));
+        }
+    }
+}
+
+/// Whether the kept headers of a message say that it came as a form.
+pub(super) fn was_upload(headers: &str) -> bool {
+    let headers: serde_json::Value = serde_json::from_str(headers).unwrap_or_default();
+    headers.get("content-type").and_then(serde_json::Value::as_str).is_some_and(is_upload)
 }
 
 fn last_name(path: &str) -> &str {
@@ -153,6 +183,27 @@ mod tests {
         let upload = split(body, "Multipart/Form-Data; boundary=\"XX\"".to_owned());
         assert_eq!((&upload.body[..], upload.content_type.as_str()), (&b"<data/>"[..], "text/xml; charset=gbk"));
         assert_eq!((upload.files[0].name.as_str(), &upload.files[0].bytes[..]), ("EX0001.pdf", &pdf[..]));
+    }
+
+    #[test]
+    fn a_message_that_came_as_a_file_is_known_by_its_name_or_its_first_character_in_any_encoding() {
+        let utf_16 = |bytes: fn(u16) -> [u8; 2], text: &str| text.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+        let [little, big] = [utf_16(u16::to_le_bytes, "\u{FEFF} <data/>"), utf_16(u16::to_be_bytes, "\u{FEFF}{}")];
+        let named = "Content-Disposition: form-data; name=\"strreportinfo\"; filename=\"a.dat\"";
+        let unnamed = "Content-Disposition: form-data; name=\"message\"; filename=\"a.dat\"";
+        for (head, message) in [
+            (unnamed, b"\xEF\xBB\xBF\r\n<data/>".as_slice()),
+            (unnamed, &little),
+            (unnamed, &big),
+            (unnamed, b"[]"),
+            (named, b"org_code=1"),
+        ] {
+            let file = "Content-Disposition: form-data; name=\"file\"; filename=\"EX0001.jpg\"";
+            let body = body(&[(head, message), (file, b"\xFF\xD8\xFF\xE0")]);
+            let upload = split(body, "multipart/form-data; boundary=XX".to_owned());
+            let names: Vec<&str> = upload.files.iter().map(|file| file.name.as_str()).collect();
+            assert_eq!((&upload.body[..], names), (message, vec!["EX0001.jpg"]));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::json;
@@ -16,11 +17,12 @@ use super::config::Acknowledgement;
 use super::kept::{body_without_key, headers_without_secrets};
 use super::read::{Method, Query, Wire};
 use super::routes::{Registry, fault, reply};
-use super::upload::{self, File};
+use super::upload::{self, Assigned, File};
 use crate::archive::reports::batch_outcome::{BatchOutcome, RecordKind, RecordOutcome, Status};
+use crate::archive::reports::fetch_report_file::FetchOutcome;
 use crate::archive::reports::find_reports::{FindReports, QueryRules};
 use crate::archive::reports::keep_message::InboundMessage;
-use crate::archive::reports::push_report_file::{PushFailure, PushedFile};
+use crate::archive::reports::push_report_file::PushFailure;
 use crate::archive::reports::register_reports::{Origin, RegisterReports};
 use crate::archive::reports::report_codes::{Code, Note};
 use crate::domain::date_time::{self, Moment};
@@ -138,14 +140,22 @@ impl Visit<'_> {
         };
         warn_of_skew(&batch, &sender.config.name, archive.now_ms());
         let Batch { mut exams, labs, items, .. } = batch;
-        let (pushed, left) = upload::assign(files, &mut exams);
+        let (assigned, left) = upload::assign(files, &exams);
+        let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if content_type.is_some_and(upload::is_upload) {
+            upload::drop_names(&mut exams, &assigned);
+        }
         let actor = self.actor(ActorKind::Sender, &sender.config.name);
         let rules = sender.rules.clone();
         let origin = Origin::JustCame(message);
         let command = RegisterReports { actor: actor.clone(), origin, rules, exams, labs, items };
         let mut outcome = archive.register_reports(command).await.map_err(not_kept)?;
-        for file in pushed {
+        for file in assigned {
             self.push(&actor, file, &mut outcome).await;
+        }
+        if outcome.records.iter().any(|record| record.code == Some(Code::FileNotKept)) {
+            // Its result was written before the files were; whoever looks for what failed must find it.
+            archive.amend_message(&outcome).await.map_err(not_kept)?;
         }
         if let (false, Some(record)) = (left.is_empty(), outcome.records.first_mut()) {
             record.notes.push(Note::of(Code::FileUnnamed));
@@ -153,18 +163,19 @@ impl Visit<'_> {
         Ok(outcome)
     }
 
-    /// Keeps a file that came with a record, unless the record was rejected.
-    async fn push(&self, actor: &Actor, file: PushedFile, outcome: &mut BatchOutcome) {
-        let is_its = |record: &&mut RecordOutcome| {
-            record.kind == RecordKind::Exam
-                && record.org_code.trim() == file.org_code
-                && record.report_form_no.trim() == file.report_form_no
-        };
+    /// Keeps a file that came with a record, if the record is what stands now.
+    async fn push(&self, actor: &Actor, file: Assigned, outcome: &mut BatchOutcome) {
+        let is_its = |record: &&mut RecordOutcome| record.kind == RecordKind::Exam && record.place == file.place;
         let Some(record) = outcome.records.iter_mut().find(is_its) else { return };
         if record.status == Status::Rejected {
             return;
         }
-        match self.registry.archive.push_report_file(actor.clone(), file).await {
+        let Some(report) = &record.takes_file else {
+            record.notes.push(Note::of(Code::FileSkipped));
+            return;
+        };
+        match self.registry.archive.push_report_file(actor.clone(), report, file.bytes).await {
+            Ok(FetchOutcome::Overtaken) => record.notes.push(Note::of(Code::FileSkipped)),
             Ok(_) => {}
             Err(error @ (PushFailure::File(_) | PushFailure::Unfit(_))) => {
                 tracing::warn!(sender.name = %actor.name, %error, "a file that came with a registration is no report");

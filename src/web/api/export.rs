@@ -24,6 +24,10 @@ use crate::web::zip::{OtherLength, ZipWriter};
 
 /// Reports that are in memory at a time.
 const PAGE: u32 = 200;
+/// What is told of a file that the store does not give.
+const UNREADABLE: &str = "unreadable";
+/// After so many of them in a row it is the store that does not work, not a file, and the export is broken off.
+const MOST_REFUSALS: u32 = 20;
 /// Pieces that wait for a slow reader.
 const WAITING: usize = 4;
 
@@ -83,6 +87,16 @@ struct Export {
     _place: OwnedSemaphorePermit,
 }
 
+/// What is in an archive for a report.
+enum InZip {
+    /// It has no file, or none for the reader.
+    Nothing,
+    /// The file, under this name.
+    File(String),
+    /// Its file is not there, for this reason.
+    Not(&'static str),
+}
+
 /// Why an export ends before its end.
 enum Stop {
     /// Nobody reads any more.
@@ -140,12 +154,12 @@ impl Export {
             for (report, cursor) in &reports {
                 count += 1;
                 let report = Some(Report::of(report, &self.inner.public_url));
-                line(&mut lines, &ExportLine { report, cursor: cursor.clone(), complete: None, file_name: None });
+                line(&mut lines, &ExportLine { report, cursor: cursor.clone(), ..ExportLine::default() });
             }
             self.send(lines).await?;
             if next.is_none() {
                 let mut last = Vec::new();
-                let end = ExportLine { report: None, cursor: None, complete: Some(count), file_name: None };
+                let end = ExportLine { complete: Some(count), ..ExportLine::default() };
                 line(&mut last, &end);
                 return self.send(last).await;
             }
@@ -161,22 +175,30 @@ impl Export {
     async fn zip_pages(&self, mut after: Option<ListPosition>, copy: ReportCopy) -> Result<(), Stop> {
         let mut zip = ZipWriter::default();
         let most = self.inner.config.max_zip_reports as u64;
-        let (mut count, mut number) = (0_u64, 0);
+        let (mut count, mut number, mut refusals) = (0_u64, 0, 0);
         loop {
             let room = u32::try_from(most - count).unwrap_or(u32::MAX).min(PAGE);
             let (reports, next) = self.page(after, room).await?;
             let mut lines = Vec::new();
             for (report, cursor) in &reports {
                 count += 1;
-                let file_name = self.zip_file(&mut zip, report, copy).await?;
-                let report = Some(Report::of(report, &self.inner.public_url));
-                line(&mut lines, &ExportLine { report, cursor: cursor.clone(), complete: None, file_name });
+                let (file_name, file_error) = match self.zip_file(&mut zip, report, copy).await? {
+                    InZip::Nothing => (None, None),
+                    InZip::File(name) => (Some(name), None),
+                    InZip::Not(why) => (None, Some(why.to_owned())),
+                };
+                refusals = if file_error.as_deref() == Some(UNREADABLE) { refusals + 1 } else { 0 };
+                if refusals > MOST_REFUSALS {
+                    return Err(Stop::Failed(Error::Mismatch("the store gives no report files".to_owned())));
+                }
+                let (report, cursor) = (Some(Report::of(report, &self.inner.public_url)), cursor.clone());
+                line(&mut lines, &ExportLine { report, cursor, complete: None, file_name, file_error });
             }
             number += 1;
             self.zip_entry(&mut zip, &format!("reports-{number:05}.ndjson"), lines).await?;
             if next.is_none() || count >= most {
                 let cursor = cursor_after(&self.query, next);
-                let end = ExportLine { report: None, cursor, complete: Some(count), file_name: None };
+                let end = ExportLine { cursor, complete: Some(count), ..ExportLine::default() };
                 let mut last = Vec::new();
                 line(&mut last, &end);
                 self.zip_entry(&mut zip, "complete.json", last).await?;
@@ -192,37 +214,51 @@ impl Export {
         self.send(zip.end().map_err(other_length)?).await
     }
 
-    /// Adds the report's file, if there is one, and gives its name.
-    async fn zip_file(
-        &self,
-        zip: &mut ZipWriter,
-        report: &KeptReport,
-        copy: ReportCopy,
-    ) -> Result<Option<String>, Stop> {
+    /// Adds the report's file, if there is one. One that cannot be read does not spoil the others: it is told, as long as
+    /// nothing of it has been written.
+    async fn zip_file(&self, zip: &mut ZipWriter, report: &KeptReport, copy: ReportCopy) -> Result<InZip, Stop> {
         // A lab report that is not composed yet is not composed for an export: that would be thousands at once.
         if report.file.is_none() {
-            return Ok(None);
+            return Ok(InZip::Nothing);
         }
-        let archive = &self.inner.archive;
-        // It may have been withdrawn since the page was read.
-        let file = match archive.pull_report_file(&self.caller.reader, &report.observation_uid, copy).await {
-            Ok(Some(file)) => file,
-            Ok(None) | Err(Error::NotFound) => return Ok(None),
-            Err(error @ (Error::Invalid(_) | Error::TooLarge { .. })) => {
-                tracing::warn!(report.id = report.pk, %error, "lab report not composed for an export");
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
+        let unreadable = |error: &dyn std::fmt::Display| {
+            tracing::error!(report.id = report.pk, %error, "a report file is not in an export");
+            InZip::Not(UNREADABLE)
         };
-        let name = format!("files/{}.{}", report.observation_uid, extension(&file.media_type));
-        self.send(zip.begin(name.clone(), file.length())).await?;
-        let mut bytes = archive.pulled_bytes(&file, 0..file.length()).await?;
-        while let Some(piece) = bytes.next().await {
-            let piece = piece.map_err(Error::from)?;
-            self.send(zip.content(&piece).map_err(other_length)?).await?;
+        let archive = &self.inner.archive;
+        // The copy may be made anew between the look at the row and the look at the object.
+        for _ in 0..2 {
+            // It may have been withdrawn since the page was read.
+            let file = match archive.pull_report_file(&self.caller.reader, &report.observation_uid, copy).await {
+                Ok(Some(file)) => file,
+                Ok(None) | Err(Error::NotFound) => return Ok(InZip::Nothing),
+                Err(error @ (Error::Invalid(_) | Error::TooLarge { .. })) => {
+                    tracing::warn!(report.id = report.pk, %error, "lab report not composed for an export");
+                    return Ok(InZip::Not("not_composed"));
+                }
+                Err(Error::Objects(error)) => return Ok(unreadable(&error)),
+                Err(error) => return Err(error.into()),
+            };
+            let mut bytes = match archive.pulled_bytes(&file, 0..file.length()).await {
+                Ok(bytes) => bytes,
+                Err(error) if error.is_missing_object() => continue,
+                Err(error) => return Ok(unreadable(&error)),
+            };
+            let mut piece = match bytes.next().await.transpose() {
+                Ok(piece) => piece,
+                Err(error) => return Ok(unreadable(&error)),
+            };
+            let name = format!("files/{}.{}", report.observation_uid, extension(&file.media_type));
+            self.send(zip.begin(name.clone(), file.length())).await?;
+            while let Some(bytes_of_it) = piece {
+                self.send(zip.content(&bytes_of_it).map_err(other_length)?).await?;
+                piece = bytes.next().await.transpose().map_err(Error::from)?;
+            }
+            self.send(zip.end().map_err(other_length)?).await?;
+            return Ok(InZip::File(name));
         }
-        self.send(zip.end().map_err(other_length)?).await?;
-        Ok(Some(name))
+        tracing::error!(report.id = report.pk, "a report file is missing from the store, and from an export");
+        Ok(InZip::Not("missing"))
     }
 }
 

@@ -185,7 +185,7 @@ pub(super) struct ChangeList {
 }
 
 /// One line of an export; the last one has no report.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(super) struct ExportLine {
     /// A report.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,6 +199,10 @@ pub(super) struct ExportLine {
     /// In the archive: the file's name in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file_name: Option<String>,
+    /// In the archive: why the report's file is not in it: `missing` from the store, `unreadable` there, or
+    /// `not_composed` of a lab report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file_error: Option<String>,
 }
 
 /// RFC 3339 in Asia/Shanghai.

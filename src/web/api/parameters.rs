@@ -104,10 +104,21 @@ impl Parameters {
         match self.one(name)? {
             "" => Ok(None),
             text => match Cursor::decode(text) {
-                Some(Cursor::List { question, at, pk }) if question == query.fingerprint() => Ok(Some((at, pk))),
+                Some(Cursor::List { question, at, pk, .. }) if question == query.fingerprint() => Ok(Some((at, pk))),
                 _ => Err(Code::BadCursor.into()),
             },
         }
+    }
+}
+
+impl Parameters {
+    /// The first moment of a list whose question names none, as the page before said it; `None` on the first page.
+    pub(super) fn since(&self, name: &str) -> Result<Option<String>, Problem> {
+        let cursor = Cursor::decode(self.one(name)?);
+        Ok(match cursor {
+            Some(Cursor::List { since, .. }) if !since.is_empty() => Some(since),
+            _ => None,
+        })
     }
 }
 
@@ -135,7 +146,8 @@ impl Window {
 
 /// The cursor after a page.
 pub(in crate::web) fn cursor_after(query: &ReportQuery, next: Option<ListPosition>) -> Option<String> {
-    next.map(|(at, pk)| Cursor::List { question: query.fingerprint(), at, pk }.encode())
+    let since = if query.from_is_ours { query.from.clone() } else { String::new() };
+    next.map(|(at, pk)| Cursor::List { question: query.fingerprint(), since, at, pk }.encode())
 }
 
 #[cfg(test)]

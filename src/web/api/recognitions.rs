@@ -200,7 +200,7 @@ pub(super) async fn list(
     let after = match parameters.one("cursor")? {
         "" => None,
         text => match Cursor::decode(text) {
-            Some(Cursor::List { question, at, pk }) if question == filter.fingerprint() => {
+            Some(Cursor::List { question, at, pk, .. }) if question == filter.fingerprint() => {
                 Some((at.parse::<i64>().map_err(|_| Code::BadCursor)?, pk))
             }
             _ => return Err(Code::BadCursor.into()),
@@ -209,8 +209,10 @@ pub(super) async fn list(
     let limit = parameters.limit("limit", &inner.config)?;
     let _turn = inner.turn().await?;
     let page = inner.archive.list_recognitions(&caller.reader, &filter, after, limit).await?;
-    let cursor =
-        |(at, pk): (i64, i64)| Cursor::List { question: filter.fingerprint(), at: at.to_string(), pk }.encode();
+    let cursor = |(at, pk): (i64, i64)| {
+        let (question, since) = (filter.fingerprint(), String::new());
+        Cursor::List { question, since, at: at.to_string(), pk }.encode()
+    };
     let client = &caller.reader.actor.name;
     Ok(json(&RecognitionList {
         recognitions: page.records.into_iter().map(|listed| Recognition::of(listed, client)).collect(),

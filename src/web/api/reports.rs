@@ -32,6 +32,9 @@ pub(super) const FILTERS: [&str; 14] = [
     "limit",
 ];
 
+/// How late the next page of a list may be asked for whose window we count from now.
+const RESUMED_WITHIN_MONTHS: i32 = 2;
+
 /// What may be asked for of one patient's reports.
 pub(super) const OF_PATIENT: [&str; 7] = ["of", "kind", "from", "to", "order", "cursor", "limit"];
 
@@ -124,10 +127,19 @@ pub(super) fn query_of(parameters: &Parameters, inner: &Inner, caller: &Caller) 
         let [from, to] = parameters.window()?.closed(now, inner.config.max_span_days)?;
         // An open end stays open: the question must be the same one on every page.
         query.from = from.to_string();
-        if parameters.window()?.from.is_none() {
+        let window = parameters.window()?;
+        if window.from.is_none() {
             query.from = from.start_of_day().to_string();
+            query.from_is_ours = window.to.is_none();
         }
-        query.to = parameters.window()?.to.map(|_| to.to_string()).unwrap_or_default();
+        if let (true, Some(since)) = (query.from_is_ours, parameters.since("cursor")?) {
+            // Days may pass between two pages; a cursor that asks for more than that was not given by us.
+            if since < from.plus_months(-RESUMED_WITHIN_MONTHS).to_string() {
+                return Err(Code::BadCursor.into());
+            }
+            query.from = since;
+        }
+        query.to = window.to.map(|_| to.to_string()).unwrap_or_default();
     }
     Ok(query)
 }

@@ -28,6 +28,10 @@ pub(super) async fn object(
     if parameters.get("requestType") != Some("WADO") {
         return Err(Problem::bad_request("requestType must be WADO."));
     }
+    // Who asks for an object without its patient must not get the patient's.
+    if parameters.get("anonymize").is_some_and(|value| value != "no") {
+        return Err(Problem::not_acceptable("Objects are given as they are stored, not anonymized."));
+    }
     let named = |name: &'static str| {
         let missing = || Problem::bad_request(format!("{name} is missing."));
         uid(parameters.get(name))?.ok_or_else(missing)

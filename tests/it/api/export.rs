@@ -58,6 +58,32 @@ each_database! {
         assert_eq!(world.audits("list_reports").await.len(), 2 + 1 + 1, "one for each page");
     }
 
+    async fn a_list_and_an_export_without_a_window_go_on_after_midnight(database: TestDatabase) {
+        let clock = yingku::domain::Clock::fixed(super::world::NOW);
+        let world = World::start_with(database, clock.clone(), |_| ()).await;
+        // One of them is no longer in the last three months when the second page is asked for.
+        for (number, day) in [("EX1", "2023/12/24"), ("EX2", "2024/3/1"), ("EX3", "2024/3/2"), ("EX4", "2024/3/3")] {
+            world.register(&[exam(&[("report_form_no", number), ("retrieve_date", day)])]).await;
+        }
+        let list = |cursor: &str| format!("/api/v1/reports?order=oldest&limit=2&cursor={cursor}");
+        let page = world.found(REGION, &list("")).await;
+        let export = lines(&world, REGION, "").await;
+        assert_eq!(numbers(&export), ["EX1", "EX2", "EX3", "EX4"]);
+
+        clock.set(super::world::NOW + 10 * 3600 * 1000);
+
+        let next = world.found(REGION, &list(page["cursor"].as_str().unwrap())).await;
+        assert_eq!(super::world::members(&next["reports"], &["fields", "report_form_no"]), ["EX3", "EX4"]);
+        let first = export[0]["cursor"].as_str().unwrap();
+        let rest = lines(&world, REGION, &format!("cursor={first}")).await;
+        assert_eq!((numbers(&rest), &rest.last().unwrap()["complete"]), (vec!["EX2".to_owned(), "EX3".to_owned(), "EX4".to_owned()], &3.into()));
+        let other = world.refused(REGION, &format!("/api/v1/export?kind=lab&cursor={first}")).await;
+        assert_eq!(other, (400, "E4009".to_owned()));
+        clock.set(super::world::NOW + 200 * 24 * 3600 * 1000);
+        let late = world.refused(REGION, &format!("/api/v1/export?cursor={first}")).await;
+        assert_eq!(late, (400, "E4009".to_owned()), "too late to go on with that window");
+    }
+
     async fn an_export_that_was_cut_off_goes_on_after_its_last_line(database: TestDatabase) {
         let world = World::start(database).await;
         let all = fill(&world).await;
@@ -109,6 +135,34 @@ print(json.dumps([sorted(line['report']['fields']['report_form_no'] for line in 
     assert_eq!(printed[1], serde_json::json!({ "complete": 301 }));
     use sha2::{Digest, Sha256};
     assert_eq!(printed[2], serde_json::json!([hex::encode(Sha256::digest(pdf::report()))]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_lost_spoils_no_archive_and_is_told() {
+    let (world, server) = (World::start(TestDatabase::sqlite()).await, ReportServer::start().await);
+    for number in ["EX1", "EX2", "EX3"] {
+        world.register(&[exam(&[("report_form_no", number), ("reportfilepath", &server.url("/report.pdf"))])]).await;
+        world.fetch_file(number).await;
+    }
+    world.lose_file("EX2").await;
+
+    let answer = world.get(REGION, &format!("/api/v1/export?{WINDOW}&format=zip&copy=original")).await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reports.zip");
+    std::fs::write(&path, &answer.body).unwrap();
+    let script = "\
+import json, sys, zipfile
+archive = zipfile.ZipFile(sys.argv[1])
+assert archive.testzip() is None
+lines = [json.loads(line) for line in archive.read('reports-00001.ndjson').decode().splitlines()]
+told = {line['report']['fields']['report_form_no']: line.get('file_error', line.get('file_name') in archive.namelist())
+        for line in lines}
+files = sum(name.startswith('files/') for name in archive.namelist())
+print(json.dumps([told, files, json.loads(archive.read('complete.json'))]))";
+    let printed: Value = serde_json::from_str(&python_script(script, &[path.to_str().unwrap()])).unwrap();
+    let told = serde_json::json!({ "EX1": true, "EX2": "missing", "EX3": true });
+    assert_eq!(printed, serde_json::json!([told, 2, { "complete": 3 }]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

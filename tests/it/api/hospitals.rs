@@ -12,6 +12,7 @@ use serde_json::Value;
 use yingku::index::Index;
 
 use super::containers::{exam, lab, line};
+use super::dialects;
 
 /// Hospitals of the city; their codes are `ORG-C00`, `ORG-C01` and so on.
 pub const HOSPITALS: usize = 14;
@@ -21,7 +22,8 @@ const BATCH: usize = 20;
 
 /// The organisations and the client of the city, as they are configured.
 pub fn config() -> String {
-    let hospital = |n| format!("\n[[organization]]\ncode = \"ORG-C{n:02}\"\nname = \"示例{n}医院\"\n");
+    let hospital =
+        |n| format!("\n[[organization]]\ncode = \"ORG-C{n:02}\"\nname = \"示例{n}医院\"\n{}", dialects::sender(n));
     let hospitals: String = (0..HOSPITALS).map(hospital).collect();
     format!("\n[[client]]\nid = \"city\"\nkey = \"{KEY}\"\napi = \"follow\"\n{hospitals}")
 }
@@ -49,7 +51,11 @@ fn report(hospital: usize, n: usize, round: usize) -> Vec<String> {
     if n.is_multiple_of(3) {
         let head =
             [&common[..], &stamped, &[("data_status", status), ("class_local_name", conclusion.as_str())]].concat();
-        let line = |serial: &str| line(serial, &[&common[..2], &stamped, &[("data_status", status)]].concat());
+        let line = |serial: &str| {
+            let result = format!("{serial}.{n}");
+            let told = [("data_status", status), ("result_value", result.as_str())];
+            line(serial, &[&common[..2], &stamped, &told].concat())
+        };
         return vec![lab(&head), line("1"), line("2")];
     }
     let state = ["3", "审核完成", "4", "审核"][hospital % 4];
@@ -58,12 +64,10 @@ fn report(hospital: usize, n: usize, round: usize) -> Vec<String> {
     vec![exam(&[&common[..], &stamped, &told].concat())]
 }
 
-async fn post(http: &Client, address: SocketAddr, containers: &[String]) -> bool {
-    let document = format!("<root>{}</root>", containers.concat());
+async fn post(http: &Client, address: SocketAddr, hospital: usize, containers: &[String]) -> bool {
     let url = format!("http://{address}/sehr.service.auto/IAutoReport.asmx");
-    let sent = http.post(url).header("content-type", "text/xml").body(document).send().await;
-    match sent {
-        Ok(answer) => answer.text().await.is_ok_and(|text| text.contains("<result>1</result>")),
+    match dialects::request(http, &url, hospital, containers).send().await {
+        Ok(answer) => answer.text().await.is_ok_and(|text| dialects::is_acknowledged(hospital, &text)),
         Err(_) => false,
     }
 }
@@ -75,7 +79,7 @@ pub async fn hospital(address: SocketAddr, hospital: usize, reports: usize, done
     let all: Vec<(usize, usize)> = (0..reports).map(|n| (n, 0)).chain(corrected).collect();
     for batch in all.chunks(BATCH) {
         let containers: Vec<String> = batch.iter().flat_map(|(n, round)| report(hospital, *n, *round)).collect();
-        while !post(&http, address, &containers).await {
+        while !post(&http, address, hospital, &containers).await {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         done.fetch_add(batch.len(), Ordering::SeqCst);
@@ -116,33 +120,57 @@ pub async fn region(address: SocketAddr, ended: Arc<AtomicUsize>) -> Copy {
     }
 }
 
-/// What the archive itself has to say of a report: version of the head, lines that are shown, conclusion.
-async fn kept(index: &Index) -> BTreeMap<String, (i64, i64, String)> {
-    let sql = "SELECT observation_uid AS uid, version, CAST(0 AS BIGINT) AS lines, COALESCE(conclusion, '') AS word \
+/// What the archive itself has to say of a report: version of the head, what was registered, results of the lines shown.
+type Kept = (i64, Vec<String>, Vec<String>);
+
+/// Registered fields that are compared, of exam and lab reports alike.
+const COMPARED: [&str; 6] = ["report_form_no", "patient_id", "name", "id_no", "class_name", "last_update_dtime"];
+
+async fn kept(index: &Index) -> BTreeMap<String, Kept> {
+    let sql = "SELECT id, observation_uid AS uid, version, COALESCE(conclusion, '') AS word, CAST(0 AS BIGINT) AS lab, \
+               report_form_no, patient_id, name, id_no, class_name, last_update_dtime \
                FROM exam_report WHERE withdrawn = 0 UNION ALL \
-               SELECT observation_uid, version, (SELECT COUNT(*) FROM lab_item i WHERE i.lab_report_pk = lab_report.id \
-               AND i.withdrawn = 0), COALESCE(class_local_name, '') FROM lab_report WHERE withdrawn = 0";
+               SELECT id, observation_uid, version, COALESCE(class_local_name, ''), CAST(1 AS BIGINT), \
+               report_form_no, patient_id, name, id_no, class_name, last_update_dtime \
+               FROM lab_report WHERE withdrawn = 0";
+    let lines =
+        "SELECT lab_report_pk AS lab, result_value AS result FROM lab_item WHERE withdrawn = 0 ORDER BY serial_no, id";
+    let mut results: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for row in index.query(lines, Vec::new()).await.unwrap() {
+        results.entry(row.int("lab").unwrap()).or_default().push(row.text("result").unwrap());
+    }
     let rows = index.query(sql, Vec::new()).await.unwrap();
     let of = |row: &yingku::index::Row| {
-        let value = (row.int("version").unwrap(), row.int("lines").unwrap(), row.text("word").unwrap());
-        (row.text("uid").unwrap(), value)
+        let words = ["word"].iter().chain(&COMPARED).map(|name| row.text(name).unwrap()).collect();
+        let is_lab = row.int("lab").unwrap() == 1;
+        let lines = if is_lab { results.get(&row.int("id").unwrap()).cloned().unwrap_or_default() } else { Vec::new() };
+        (row.text("uid").unwrap(), (row.int("version").unwrap(), words, lines))
     };
     rows.iter().map(of).collect()
+}
+
+/// The same of a report that the region has.
+fn followed(report: &Value) -> Kept {
+    let text = |name: &str| report["fields"][name].as_str().unwrap_or_default().to_owned();
+    let word = ["conclusion", "class_local_name"].map(text).concat();
+    let words = [word].into_iter().chain(COMPARED.map(text)).collect();
+    let lines = report["items"].as_array().into_iter().flatten();
+    let results = lines.map(|line| line["result_value"].as_str().unwrap_or_default().to_owned()).collect();
+    (report["version"].as_i64().unwrap(), words, results)
 }
 
 /// Fails when anything that was acknowledged is missing, or the region's copy differs from what the archive has.
 pub async fn assert_same(index: &Index, copy: Copy, reports: usize) {
     let expected = kept(index).await;
-    let followed: BTreeMap<String, (i64, i64, String)> = copy
-        .into_iter()
-        .map(|(id, report)| {
-            let lines = report["items"].as_array().map_or(0, Vec::len) as i64;
-            let word = ["conclusion", "class_local_name"].iter().find_map(|name| report["fields"][*name].as_str());
-            (id, (report["version"].as_i64().unwrap(), lines, word.unwrap_or_default().to_owned()))
-        })
-        .collect();
+    let followed: BTreeMap<String, Kept> = copy.iter().map(|(id, report)| (id.clone(), followed(report))).collect();
     assert_eq!(expected.len(), HOSPITALS * (reports - reports.div_ceil(50)), "nothing acknowledged was lost");
-    let differ: Vec<_> = expected.iter().filter(|(id, value)| followed.get(*id) != Some(value)).take(3).collect();
+    assert!(expected.values().all(|(_, words, _)| words[3] == "测试甲"), "every hospital's characters are understood");
+    let differ: Vec<_> = expected
+        .iter()
+        .filter(|(id, value)| followed.get(*id) != Some(value))
+        .map(|(id, value)| (value, followed.get(id)))
+        .take(3)
+        .collect();
     let (here, there) = (expected.len(), followed.len());
     assert!(differ.is_empty() && here == there, "{differ:?}, {there} of {here}");
 }

@@ -4,6 +4,7 @@ mod changes;
 mod city;
 mod concurrency;
 pub mod containers;
+mod dialects;
 mod documents;
 mod export;
 mod fhir;

@@ -8,6 +8,7 @@ use yingku::archive::{Archive, ArchiveParts, LinkRules, QrConfig, StampSettings}
 use yingku::dicom::text::Charset;
 use yingku::documents::DocumentsConfig;
 use yingku::domain::organization::Organization;
+use yingku::domain::place::Place;
 use yingku::domain::{Actor, Clock};
 use yingku::fetch::{AllowEntry, Fetcher, ReportsConfig};
 use yingku::index::Index;
@@ -37,7 +38,7 @@ pub struct World {
     pub index: Index,
     http: reqwest::Client,
     _database: TestDatabase,
-    _store: TestStore,
+    store: TestStore,
 }
 
 /// What came back.
@@ -118,7 +119,7 @@ impl World {
         let service = app(&http, routers).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { address, archive, index, http, _database: database, _store: store }
+        Self { address, archive, index, http, _database: database, store }
     }
 
     pub fn request(&self, key: &str, path: &str) -> reqwest::RequestBuilder {
@@ -192,6 +193,16 @@ impl World {
         let sql = "SELECT id FROM exam_report WHERE report_form_no = $1";
         let row = self.index.query_opt(sql, yingku::params![report_form_no]).await.unwrap().unwrap();
         self.archive.fetch_report_file(row.int("id").unwrap()).await.unwrap();
+    }
+
+    /// Loses the original of an exam's report file, as a bad disk does.
+    pub async fn lose_file(&self, report_form_no: &str) {
+        let sql = "SELECT f.original_key, f.original_length FROM report_file f \
+                   JOIN exam_report e ON e.id = f.exam_report_pk WHERE e.report_form_no = $1";
+        let row = self.index.query_opt(sql, yingku::params![report_form_no]).await.unwrap().unwrap();
+        let length = row.int("original_length").unwrap().unsigned_abs();
+        let place = Place { key: row.text("original_key").unwrap(), offset: 0, length };
+        self.store.open().forget(&place).await.unwrap();
     }
 
     /// Follows the feed to its end, and gives all changes and the last cursor.

@@ -262,13 +262,16 @@ each_database! {
         assert_eq!(world.texts("SELECT action AS t FROM audit WHERE action = 'delete_images'").await, [""; 0]);
 
         // Confirmed instances go without a word, the others when it is said.
-        let pk = world.index.query("SELECT id FROM instance WHERE sop_instance_uid = '2.25.1.2'", params![]).await.unwrap();
+        let of = "SELECT f.instance_pk, f.changed_at FROM forward f JOIN instance i ON i.id = f.instance_pk \
+                  WHERE i.sop_instance_uid = '2.25.1.2'";
+        let row = world.index.query(of, params![]).await.unwrap();
         let confirmed = ForwardResult {
-            instance_pk: pk[0].int("id").unwrap(),
+            instance_pk: row[0].int("instance_pk").unwrap(),
             state: ForwardState::Confirmed,
             due_at: 0,
             attempts: 0,
             reason: String::new(),
+            taken_from: row[0].int("changed_at").unwrap(),
         };
         world.archive.settle_forward("region", vec![confirmed]).await.unwrap();
         deleted(world.delete(ImageLevel::Instance, "2.25.1.2").await);

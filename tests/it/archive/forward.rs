@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use yingku::archive::Archive;
 use yingku::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use yingku::archive::peers::forward::{ForwardInstance, ForwardResult, ForwardRule, ForwardState, Step};
@@ -23,14 +24,21 @@ use crate::harness::{TestDatabase, TestStore, archive};
 const LONG: Duration = Duration::from_secs(60);
 const OFFLINE: &str = "SELECT COUNT(*) AS n FROM instance WHERE offline_at IS NOT NULL AND object_key = ''";
 
+fn rule() -> ForwardRule {
+    ForwardRule { upstream: "region".to_owned(), organizations: vec!["ORG-T01".to_owned()], delay_ms: 0 }
+}
+
 async fn open(database: &TestDatabase, objects: &Objects) -> (Archive, Index) {
     let (index, ids) = database.open_with_ids().await;
-    let rule = ForwardRule { upstream: "region".to_owned(), organizations: vec!["ORG-T01".to_owned()], delay_ms: 0 };
-    let archive = archive::build(index.clone(), objects.clone(), Clock::System, ids).forwarding(vec![rule]);
+    let archive = archive::build(index.clone(), objects.clone(), Clock::System, ids).forwarding(vec![rule()]);
     (archive, index)
 }
 
 async fn store(archive: &Archive, org_code: &str, uid: &str) -> StoreOutcome {
+    store_bytes(archive, org_code, uid, &DataSet::ct(uid).encode()).await
+}
+
+async fn store_bytes(archive: &Archive, org_code: &str, uid: &str, data_set: &[u8]) -> StoreOutcome {
     let command = ReceiveInstance {
         org_code: org_code.to_owned(),
         calling_ae_title: "PACS01".to_owned(),
@@ -42,7 +50,7 @@ async fn store(archive: &Archive, org_code: &str, uid: &str) -> StoreOutcome {
         actor: Actor::system("test"),
     };
     let mut writer = archive.receive_instance(command).await.unwrap();
-    writer.write(&DataSet::ct(uid).encode()).await.unwrap();
+    writer.write(data_set).await.unwrap();
     writer.commit().await.unwrap()
 }
 
@@ -62,7 +70,34 @@ fn uids(instances: &[ForwardInstance]) -> Vec<&str> {
 }
 
 fn now_in(instance: &ForwardInstance, state: ForwardState, due_at: i64) -> ForwardResult {
-    ForwardResult { instance_pk: instance.instance_pk, state, due_at, attempts: 1, reason: "a reason".to_owned() }
+    let (instance_pk, taken_from) = (instance.instance_pk, instance.changed_at);
+    ForwardResult { instance_pk, state, due_at, attempts: 1, reason: "a reason".to_owned(), taken_from }
+}
+
+/// Marks the only instance that waits as confirmed by the upstream.
+async fn confirm_the_one_that_waits(archive: &Archive) -> ForwardInstance {
+    let mut queued = waiting(archive).await;
+    assert_eq!(queued.len(), 1);
+    archive.settle_forward("region", vec![now_in(&queued[0], ForwardState::Confirmed, 0)]).await.unwrap();
+    queued.remove(0)
+}
+
+/// What was sent is not the current content any more: it waits again, and nothing is removed before it is confirmed.
+async fn goes_up_again(archive: &Archive, index: &Index, former: &ForwardInstance, content: &[u8]) {
+    let queued = waiting(archive).await;
+    assert_eq!(uids(&queued), ["2.25.1"], "it waits again");
+    assert_eq!(queued[0].attempts, 0);
+    assert_ne!(queued[0].place, former.place);
+    // An answer about the former content comes late.
+    archive.settle_forward("region", vec![now_in(former, ForwardState::Confirmed, 0)]).await.unwrap();
+    assert_eq!(uids(&waiting(archive).await), ["2.25.1"], "the answer was about another content");
+    assert_eq!(archive.purge_forwarded(0, 100).await.unwrap().instances, 0);
+    assert_eq!(number(index, OFFLINE).await, 0);
+    let pieces: Vec<_> = archive.forward_bytes(&queued[0], queued[0].dataset_offset).await.unwrap().collect().await;
+    let sent: Vec<u8> = pieces.into_iter().flat_map(|piece| piece.unwrap().to_vec()).collect();
+    assert_eq!(sent, content, "what goes up is the current content");
+    archive.settle_forward("region", vec![now_in(&queued[0], ForwardState::Confirmed, 0)]).await.unwrap();
+    assert_eq!(archive.purge_forwarded(0, 100).await.unwrap().instances, 1, "until it is confirmed");
 }
 
 async fn number(index: &Index, sql: &'static str) -> i64 {
@@ -71,7 +106,7 @@ async fn number(index: &Index, sql: &'static str) -> i64 {
 
 /// Turns one bit of an instance's last byte.
 async fn damage(index: &Index, store: &TestStore, instance: &ForwardInstance) {
-    let place = yingku::index::forwards::place(index, instance.instance_pk).await.unwrap().unwrap();
+    let place = yingku::index::forwards::place(index, instance).await.unwrap().unwrap();
     let path = store.path().unwrap().join(place.key);
     let file = File::options().read(true).write(true).open(path).unwrap();
     let (mut byte, at) = ([0], place.offset + place.length - 1);
@@ -126,6 +161,70 @@ each_database! {
         let done = rebuilt.reindex(&rules, |_| ()).await.unwrap();
         assert_eq!((done.indexed, done.left_out), (2, 0), "{done:?}");
         assert_eq!(uids(&waiting(&rebuilt).await), ["2.25.4"]);
+    }
+
+    async fn a_whole_object_goes_up_after_the_one_that_was_cut_off(database: TestDatabase) {
+        let whole = DataSet::ct("2.25.1").encode();
+        let cut = &whole[..whole.len() - 2];
+        for is_purged in [false, true] {
+            let folder = TestStore::folder();
+            let fresh = TestDatabase::sqlite();
+            let (archive, index) = open(if is_purged { &database } else { &fresh }, &folder.open()).await;
+            assert_eq!(store_bytes(&archive, "ORG-T01", "2.25.1", cut).await, StoreOutcome::Stored);
+            let former = confirm_the_one_that_waits(&archive).await;
+            let purged = if is_purged { archive.purge_forwarded(0, 100).await.unwrap().instances } else { 0 };
+            assert_eq!(purged, i64::from(is_purged) as u64);
+
+            assert_eq!(store_bytes(&archive, "ORG-T01", "2.25.1", &whole).await, StoreOutcome::NewVersion);
+
+            let versions = number(&index, "SELECT COUNT(*) AS n FROM instance_version").await;
+            assert_eq!(versions, i64::from(!is_purged), "what is upstream only is no version here");
+            let place = yingku::index::forwards::place(&index, &former).await.unwrap();
+            assert_eq!(place, None, "what lies there now is not read as if it were the former");
+            let verified = archive.verify(Depth::Content, |_| {}).await.unwrap();
+            assert_eq!((verified.checked, verified.fault_count), (1 + versions as u64, 0));
+            assert_eq!(archive.scrub(0, LONG).await.unwrap().checked, 1 + versions, "it is here again");
+            goes_up_again(&archive, &index, &former, &whole).await;
+        }
+    }
+
+    async fn a_content_that_a_person_has_chosen_goes_up_after_the_first_one(database: TestDatabase) {
+        let mut other = DataSet::ct("2.25.1");
+        let other = other.text(0x0020_0013, "IS", "7").encode();
+        for is_purged in [false, true] {
+            let folder = TestStore::folder();
+            let fresh = TestDatabase::sqlite();
+            let (archive, index) = open(if is_purged { &database } else { &fresh }, &folder.open()).await;
+            assert_eq!(store(&archive, "ORG-T01", "2.25.1").await, StoreOutcome::Stored);
+            let former = confirm_the_one_that_waits(&archive).await;
+            assert_eq!(store_bytes(&archive, "ORG-T01", "2.25.1", &other).await, StoreOutcome::NewVersion);
+            assert!(waiting(&archive).await.is_empty(), "other contents stay here until somebody decides");
+            let purged = if is_purged { archive.purge_forwarded(0, 100).await.unwrap().instances } else { 0 };
+            assert_eq!(purged, i64::from(is_purged) as u64);
+
+            let conflict = number(&index, "SELECT id AS n FROM conflict").await;
+            let version = number(&index, "SELECT id AS n FROM instance_version").await;
+            archive.accept_conflict(Actor::system("test"), conflict, Some(version)).await.unwrap();
+
+            let verified = archive.verify(Depth::Content, |_| {}).await.unwrap();
+            assert_eq!((verified.checked, verified.fault_count), (2 - i64::from(is_purged) as u64, 0));
+            goes_up_again(&archive, &index, &former, &other).await;
+        }
+    }
+
+    async fn an_upstream_that_is_new_gets_what_takes_the_place_of_something_old(database: TestDatabase) {
+        let folder = TestStore::folder();
+        let objects = folder.open();
+        let (index, ids) = database.open_with_ids().await;
+        let before = archive::build(index.clone(), objects.clone(), Clock::System, ids.clone());
+        let whole = DataSet::ct("2.25.1").encode();
+        store_bytes(&before, "ORG-T01", "2.25.1", &whole[..whole.len() - 2]).await;
+        let archive = archive::build(index, objects, Clock::System, ids).forwarding(vec![rule()]);
+        assert!(waiting(&archive).await.is_empty());
+
+        assert_eq!(store_bytes(&archive, "ORG-T01", "2.25.1", &whole).await, StoreOutcome::NewVersion);
+
+        assert_eq!(uids(&waiting(&archive).await), ["2.25.1"]);
     }
 
     async fn a_retry_lets_parked_and_postponed_instances_go_at_once(database: TestDatabase) {

@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use super::world::{STUDIES, World, encapsulated, file, rle_frame};
+use yingku::domain::Actor;
+
+use super::world::{JSON, STUDIES, World, encapsulated, file, rle_frame};
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
 use crate::harness::{Package, run, tool};
 
@@ -63,6 +65,30 @@ async fn uncompressed_frames_are_given_one_by_one() {
         assert_eq!(answer.status, status, "{frames}");
     }
     assert_eq!(world.get(&at("2.25.1", "/frames/1"), "image/jpeg").await.status, 406);
+}
+
+#[tokio::test]
+async fn a_content_that_takes_the_place_of_another_is_what_is_read_from_then_on() {
+    let world = World::start().await;
+    let native = multi_frame("2.25.1", 3).bytes(0x7FE0_0010, "OB", &[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]).encode();
+    let frames: Vec<Vec<u8>> = (4..=6).map(|value| rle_frame(value, 4)).collect();
+    let other = multi_frame("2.25.1", 3).text(0x0020_0013, "IS", "7").without(0x7FE0_0010).encode();
+    let other = [other, encapsulated(&[], &frames)].concat();
+    let read = async || {
+        let metadata = world.get(&at("2.25.1", "/metadata"), JSON).await.json();
+        let frame = world.get(&at("2.25.1", "/frames/2"), OCTETS).await.parts().remove(0).1;
+        (metadata[0]["00200013"]["Value"][0].as_i64(), metadata[0]["00083002"]["Value"][0].clone(), frame)
+    };
+    world.store(&[file(CT_IMAGE, "2.25.1", EXPLICIT_LE, &native)]).await;
+    assert_eq!(read().await, (Some(1), EXPLICIT_LE.into(), vec![2; 4]));
+    world.store(&[file(CT_IMAGE, "2.25.1", RLE, &other)]).await;
+    assert_eq!(read().await, (Some(1), EXPLICIT_LE.into(), vec![2; 4]), "the first one is the current one");
+
+    let conflict = world.count("SELECT id AS n FROM conflict").await;
+    let version = world.count("SELECT id AS n FROM instance_version").await;
+    world.archive.accept_conflict(Actor::system("test"), conflict, Some(version)).await.unwrap();
+
+    assert_eq!(read().await, (Some(7), RLE.into(), vec![5; 4]));
 }
 
 #[tokio::test]

@@ -111,6 +111,8 @@ async fn wado_uri_needs_its_parameters() {
         (format!("requestType=WADO&{uids}&contentType=application/pdf"), 406),
         (format!("requestType=WADO&{uids}&contentType=image/jpeg&windowCenter=1"), 400),
         (format!("requestType=WADO&{uids}&contentType=application/dicom&transferSyntax=1.2.840.10008.1.2.4.70"), 406),
+        (format!("requestType=WADO&{uids}&contentType=application/dicom&anonymize=yes"), 406),
+        (format!("requestType=WADO&{uids}&anonymize=yes"), 406),
     ] {
         assert_eq!(world.get(&format!("/wado?{query}"), "*/*").await.status, status, "{query}");
     }

@@ -2,7 +2,7 @@
 
 use yingku::params;
 
-use super::world::{JSON, OTHER, OWN, REGION, STUDIES, World, file};
+use super::world::{JSON, OTHER, OWN, REGION, STUDIES, VIP, World, file};
 use crate::each_database;
 use crate::harness::TestDatabase;
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
@@ -131,6 +131,37 @@ each_database! {
         assert_eq!(refused.status, 400);
     }
 
+    async fn a_date_and_its_time_are_one_range_and_what_is_not_supported_is_told(database: TestDatabase) {
+        let world = World::with(database, yingku::web::dicomweb::DicomwebConfig::default()).await;
+        let moments = [("20240301", "080000"), ("20240301", "230000"), ("20240302", "120000"), ("20240303", "230000")];
+        let files: Vec<Vec<u8>> = (1..)
+            .zip(moments)
+            .map(|(study, (date, time))| {
+                let uid = format!("2.25.52{study}.1.1");
+                let set = DataSet::ct(&uid)
+                    .text(0x0020_000D, "UI", &format!("2.25.52{study}"))
+                    .text(0x0020_000E, "UI", &format!("2.25.52{study}.1"))
+                    .text(0x0008_0020, "DA", date)
+                    .text(0x0008_0030, "TM", time)
+                    .encode();
+                file(CT_IMAGE, &uid, EXPLICIT_LE, &set)
+            })
+            .collect();
+        world.store(&files).await;
+        let range = "StudyDate=20240301-20240303&StudyTime=220000-060000";
+        let found = world.get(&format!("{STUDIES}?{range}"), JSON).await;
+        let mut studies = uids(&found, "0020000D");
+        studies.sort();
+        assert_eq!(studies, ["2.25.522", "2.25.523"], "from the evening of the first day to the morning of the last");
+        assert_eq!(found.header("warning"), "");
+        for parameter in ["emptyvaluematching", "multiplevaluematching"] {
+            let told = world.get(&format!("{STUDIES}?{range}&{parameter}=true"), JSON).await;
+            assert_eq!(told.status, 200);
+            let warning = told.header("warning");
+            assert!(warning.starts_with("299 http://") && warning.contains(parameter), "{warning}");
+        }
+    }
+
     async fn nobody_finds_what_is_not_for_them(database: TestDatabase) {
         let world = filled(database).await;
         assert_eq!(world.get_as(OTHER, STUDIES, JSON).await.status, 204);
@@ -151,5 +182,13 @@ each_database! {
         assert_eq!(world.get_as(OWN, "/dicom-web/studies/2.25.5003", "*/*").await.status, 200);
         let asked = "SELECT COUNT(*) AS n FROM audit WHERE action = 'find' AND actor = 'region'";
         assert_eq!(world.count(asked).await, 1);
+
+        assert_eq!(world.get_as(VIP, &query, JSON).await.status, 200, "a VIP's study is for who may see VIPs");
+        assert_eq!(world.get_as(VIP, "/dicom-web/studies/2.25.5003", "*/*").await.status, 200);
+        world.execute("UPDATE exam_report SET withdrawn = 1", params![]).await;
+        assert_eq!(world.get_as(VIP, &query, JSON).await.status, 204, "a withdrawn exam's study is for nobody else");
+        assert_eq!(world.get_as(VIP, "/dicom-web/studies/2.25.5003", "*/*").await.status, 404);
+        assert_eq!(world.get_as(VIP, "/dicom-web/studies/2.25.5004", "*/*").await.status, 200);
+        assert_eq!(world.get_as(OWN, "/dicom-web/studies/2.25.5003", "*/*").await.status, 200);
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use reqwest::Method;
+use yingku::archive::Archive;
 use yingku::archive::peers::find::{Confidentiality, Readable};
 use yingku::dicom::render::RenderConfig;
 use yingku::dicom::text::Charset;
@@ -22,6 +23,8 @@ pub const OWN: &str = "synthetic-web-key-0001";
 pub const OTHER: &str = "synthetic-web-key-0002";
 /// Reads what all organisations share.
 pub const REGION: &str = "synthetic-web-key-0003";
+/// Reads what all organisations share, VIPs' and restricted studies included.
+pub const VIP: &str = "synthetic-web-key-0004";
 
 pub const STUDIES: &str = "/dicom-web/studies";
 pub const DICOM: &str = "multipart/related; type=\"application/dicom\"";
@@ -30,6 +33,7 @@ pub const JSON: &str = "application/dicom+json";
 pub struct World {
     pub address: SocketAddr,
     pub index: Index,
+    pub archive: Archive,
     client: reqwest::Client,
     _database: TestDatabase,
     _store: TestStore,
@@ -114,12 +118,13 @@ impl World {
             client("own", OWN, readable(&["ORG-T01"], Confidentiality::Everything), Some("ORG-T01")),
             client("other", OTHER, readable(&["ORG-T02"], Confidentiality::Everything), Some("ORG-T02")),
             client("region", REGION, readable(&["ORG-T01", "ORG-T02"], Confidentiality::SharedOnly), None),
+            client("vip", VIP, readable(&["ORG-T01", "ORG-T02"], Confidentiality::Privileged), None),
         ];
-        let state = DicomwebState::new(archive, &http, config, Charset::default(), clients, pages);
+        let state = DicomwebState::new(archive.clone(), &http, config, Charset::default(), clients, pages);
         let service = app(&http, [router(state)]).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { address, index, client, _database: database, _store: store }
+        Self { address, index, archive, client, _database: database, _store: store }
     }
 
     /// One request; `key` is the bearer token, none when it is empty.

@@ -5,9 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use yingku::dimse::scu::{Association, Proposal};
+use yingku::dimse::scu::{Association, Proposal, ScuTarget};
 use yingku::dimse::storage_commitment::CommitmentError;
-use yingku::dimse::{PeerConfig, Status};
+use yingku::dimse::{DicomConfig, PeerConfig, Status};
 use yingku::domain::commitment::ReferencedInstance;
 
 use super::{TestListener, ct_file, target};
@@ -60,7 +60,11 @@ async fn a_request_is_reported_over_the_association_that_asked_while_it_is_open(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_comes_over_another_association_and_says_why_instances_are_not_safe() {
     let port = free_port();
-    let server = TestServer::start_with(|config| config.peer = vec![peer("PACS01", port)]).await;
+    let server = TestServer::start_with(|config| {
+        config.peer = vec![peer("PACS01", port)];
+        config.dicom.max_pdu_length = 20_000;
+    })
+    .await;
     store(&server, 1..4).await;
     server.stored().await.overwrite("2.25.2");
 
@@ -71,6 +75,7 @@ async fn a_report_comes_over_another_association_and_says_why_instances_are_not_
     assert_eq!(told["committed"], serde_json::json!(["2.25.1"]));
     let reasons = serde_json::json!({ "2.25.2": 0x0110, "2.25.3": 0x0119, "2.25.4": 0x0112 });
     assert_eq!(told["failed"], reasons);
+    assert_eq!(told["max_pdu"], 20_000, "our associations too offer what is configured");
     server.stop().await;
 }
 
@@ -262,9 +267,31 @@ async fn we_ask_a_peer_and_understand_its_report_over_either_association() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_comes_over_an_association_under_the_titles_agreed_with_the_peer() {
+    let port = free_port();
+    let text = format!(
+        "ae_title = 'PACS01'\nhost = '127.0.0.1'\nport = {port}\norganization = 'ORG-T01'\n\
+         [scu]\ncalled_ae_title = 'QUERY'\ncalling_ae_title = 'FRONT'"
+    );
+    let listener = TestListener::start_with_peers(DicomConfig::default(), &[text.as_str()]).await;
+    // It is called QUERY, and reports as PACS01 to whoever called it.
+    let upstream = Upstream::start(port, listener.address, "new", "2.25.2");
+    let called = ScuTarget::of_peer(&DicomConfig::default(), &toml::from_str(&text).unwrap());
+
+    let asked = [instance("2.25.1"), instance("2.25.2")];
+    let result = listener.commitment.request(&called, &asked).await.unwrap();
+
+    assert_eq!(result.committed, [instance("2.25.1")]);
+    assert_eq!(result.failed, [(instance("2.25.2"), 0x0112)]);
+    let said = tokio::task::spawn_blocking(move || upstream.end()).await.unwrap();
+    assert_eq!(said, "[0]");
+    listener.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_never_reports_is_an_error_in_time_and_garbage_is_refused() {
     // Given a provider that keeps requests and does not work on them: our own listener without workers.
-    let mut config = yingku::dimse::DicomConfig::default();
+    let mut config = DicomConfig::default();
     config.commitment.wait_on_association_ms = 100;
     config.commitment.report_timeout_ms = 200;
     let listener = TestListener::start_with(config).await;

@@ -21,7 +21,8 @@ def told_of(ds, event_type):
 
 
 def on_report(event):
-    told.append(told_of(event.event_information, event.event_type))
+    length = event.assoc.requestor.maximum_length
+    told.append(told_of(event.event_information, event.event_type) | {"max_pdu": length})
     done.set()
     return 0x0000, None
 
@@ -85,7 +86,7 @@ def answer(listen_port, host, port, how, fail):
         else:
             ae = AE("PACS01")
             ae.add_requested_context(COMMIT)
-            other = ae.associate(host, int(port), ae_title="YINGKU", ext_neg=[build_role(COMMIT, scp_role=True)])
+            other = ae.associate(host, int(port), ae_title=assoc.requestor.ae_title, ext_neg=[build_role(COMMIT, scp_role=True)])
             status, _ = other.send_n_event_report(info, event_type, COMMIT, WELL_KNOWN)
             other.release()
         told.append(status.Status)

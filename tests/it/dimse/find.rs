@@ -218,6 +218,8 @@ async fn what_is_not_of_the_model_is_refused_unless_relational_queries_were_nego
         ("2", json!([["PatientID", "L0001"]]), "A900"),
         ("2", json!([["QueryRetrieveLevel", "STUDY"], ["StudyInstanceUID", "1.2*"]]), "A900"),
         ("1", json!([["QueryRetrieveLevel", "STUDY"], ["PatientID", "L*"]]), "A900"),
+        ("2", json!([["QueryRetrieveLevel", "STUDY"], ["StudyDate", "20240101\\20240102"]]), "A900"),
+        ("2", json!([["QueryRetrieveLevel", "STUDY"], ["PatientName", "Wang^Xiaoming\\Zhang^San"]]), "A900"),
     ] {
         let answer = ask(&listener, json!({ "model": model, "keys": keys })).await;
         assert_eq!(answer["statuses"], json!([expected]), "{keys}");

@@ -189,6 +189,50 @@ async fn a_file_that_grows_is_taken_when_it_is_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_markers_what_is_marked_is_taken_and_what_is_not_holds_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let marked = yingku::integrations::file_share::FileShareConfig {
+        marker: ".ok".to_owned(),
+        // Longer than the test: only a marker says that a file is whole.
+        settle_seconds: 3600,
+        max_pending: 2,
+        remove_empty_after_hours: 1,
+        ..share(root)
+    };
+    let picture = |number: u8| [JPEG, &[number]].concat();
+    let unmarked: Vec<_> = (0..3).map(|n| put(root, format!("A0001/unmarked{n}.jpg"), &picture(n))).collect();
+    let server = TestServer::start_with(move |config| config.file_share.push(marked)).await;
+
+    // Marked by its name, two by their stem, and everything in a folder.
+    for (name, number) in [("A0001/scan.jpg", 3), ("A0001/pair.jpg", 4), ("A0001/pair.jpeg", 5), ("A0002/one.jpg", 6)] {
+        put(root, name, &picture(number));
+    }
+    let markers = ["A0001/scan.jpg.ok", "A0001/pair.ok", "A0002/.ok"].map(|name| put(root, name, b""));
+
+    for name in ["A0001/scan.jpg", "A0001/pair.jpg", "A0001/pair.jpeg", "A0002/one.jpg"] {
+        appears(&root.join("done").join(name)).await;
+    }
+    eventually(Duration::from_secs(120), "the markers of the files are gone", || async {
+        markers[..2].iter().all(|marker| !marker.exists()).then_some(())
+    })
+    .await;
+    assert!(unmarked.iter().all(|path| path.is_file()), "nobody has released them");
+    assert!(markers[2].is_file(), "more may come into the folder");
+    let kept = "SELECT COUNT(*) AS n FROM attachment";
+    assert_eq!(count_rows(&server.database(), kept).await, 4);
+
+    // A marker is all that is left in a folder, and has been for long.
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(7200);
+    std::fs::File::open(root.join("A0002")).unwrap().set_modified(long_ago).unwrap();
+    eventually(Duration::from_secs(120), "the folder goes with its marker", || async {
+        (!root.join("A0002").exists()).then_some(())
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_are_not_followed_and_a_file_that_cannot_be_moved_is_stored_once() {
     let folder = tempfile::tempdir().unwrap();
     let outside = tempfile::tempdir().unwrap();

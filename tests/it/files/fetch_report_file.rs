@@ -1,18 +1,25 @@
 //! From a registered address to a stamped copy.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use yingku::archive::reports::batch_outcome::TakesFile;
 use yingku::archive::reports::fetch_report_file::FetchOutcome;
 use yingku::archive::reports::qr_link::{LinkedReport, QrLinkState};
 use yingku::archive::{Error, ReportCopy, ReportFileState};
 use yingku::domain::Actor;
+use yingku::index::jobs::JobKind;
 use yingku::index::report_files::StampState;
+use yingku::params;
 
 use super::bench::{Bench, PUBLIC_URL};
 use super::pdf::{self, MM, code_in_corner, codes_on};
 use super::server::ReportServer;
 use crate::each_database;
+use crate::harness::eventually;
+
+const PATIENCE: Duration = Duration::from_secs(120);
 
 each_database! {
     async fn d_i10_d_i11_a_pdf_is_kept_and_stamped_with_a_link_that_says_nothing_and_ends(database: TestDatabase) {
@@ -65,6 +72,43 @@ each_database! {
         }
         assert_eq!(links[0], links[1]);
         assert_eq!(server.book.requests.load(Ordering::SeqCst), 3);
+    }
+
+    async fn a_file_that_took_its_time_does_not_hide_one_that_came_meanwhile(database: TestDatabase) {
+        let (bench, server) = (Bench::on(database).await, ReportServer::start().await);
+        let (archive, requests) = (&bench.archive, &server.book.requests);
+        let slow = async |exam: i64| {
+            let (archive, before) = (archive.clone(), requests.load(Ordering::SeqCst));
+            let fetching = tokio::spawn(async move { archive.fetch_report_file(exam).await.unwrap() });
+            let asked = async || (requests.load(Ordering::SeqCst) > before).then_some(());
+            eventually(PATIENCE, "the server to be asked", asked).await;
+            fetching
+        };
+        *server.book.changing.lock().unwrap() = pdf::report_of_pages(2);
+
+        // The report is registered anew under another address, whose file is there first.
+        let moved = bench.exam(Some(&server.url("/held.pdf"))).await;
+        let fetching = slow(moved).await;
+        let sql = "UPDATE exam_report SET version = 2, reportfilepath = $1 WHERE id = $2";
+        bench.execute(sql, params![server.url("/changing.pdf"), moved]).await;
+        archive.fetch_report_file(moved).await.unwrap();
+        server.book.release.notify_one();
+        assert_eq!(fetching.await.unwrap(), FetchOutcome::Overtaken);
+        assert_eq!(bench.work(JobKind::FetchReportFile).await, 1, "what stands is looked at again");
+
+        // The hospital hands over a file while the one under the address is on its way.
+        let pushed = bench.exam(Some(&server.url("/held.pdf"))).await;
+        let fetching = slow(pushed).await;
+        let report = TakesFile { exam_report_pk: pushed, content_hash: String::new() };
+        archive.push_report_file(Actor::system("test"), &report, pdf::report_of_pages(2).into()).await.unwrap();
+        server.book.release.notify_one();
+        assert_eq!(fetching.await.unwrap(), FetchOutcome::Overtaken);
+
+        for exam in [moved, pushed] {
+            let history = archive.report_file_history(exam).await.unwrap();
+            assert_eq!(history.iter().map(|file| file.page_count).collect::<Vec<_>>(), [Some(2)]);
+            assert!(archive.report_file_of(exam).await.unwrap().is_some());
+        }
     }
 
     async fn d_i9_d_i11_what_cannot_be_stamped_is_archived_with_its_reason(database: TestDatabase) {

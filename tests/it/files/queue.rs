@@ -1,12 +1,15 @@
 //! The durable queue, on both engines.
 
+use std::collections::BTreeSet;
+
 use yingku::index::Index;
 use yingku::index::jobs::{self, Job, JobKind, JobState};
 
-use super::bench::enqueue;
+use super::bench::{Bench, enqueue};
 use crate::each_database;
 
 const LEASE: i64 = 1_000;
+const DAY: i64 = 24 * 3600 * 1000;
 
 async fn bury(index: &Index, job: &Job, now: i64, reason: &'static str) -> Option<JobState> {
     let job = job.clone();
@@ -97,6 +100,33 @@ each_database! {
         let again = index.write(move |tx| Box::pin(jobs::rerun(tx, id, 100_000))).await;
         assert!(again.unwrap());
         assert_eq!(jobs::claim(&index, "a", JobKind::FetchReportFile, 100_000, LEASE, 1).await.unwrap()[0].attempts, 1);
+    }
+
+    async fn done_jobs_are_forgotten_in_time_and_others_never(database: TestDatabase) {
+        let bench = Bench::on(database).await;
+        let now = bench.clock.now_ms();
+        for key in ["old", "young", "ready", "dead", "running"] {
+            enqueue(&bench.index, &bench.ids, now - 100 * DAY, key).await;
+        }
+        let states = "UPDATE job SET updated_at = $1, state = CASE job_key WHEN 'old' THEN 'done' WHEN 'young' THEN 'done' \
+                      ELSE job_key END";
+        bench.execute(states, yingku::params![now - 31 * DAY]).await;
+        bench.execute("UPDATE job SET updated_at = $1 WHERE job_key = 'young'", yingku::params![now - 29 * DAY]).await;
+        let keys = async || {
+            let jobs = jobs::list(&bench.index, None, 10).await.unwrap();
+            jobs.into_iter().map(|job| job.key).collect::<BTreeSet<String>>()
+        };
+
+        assert_eq!(bench.archive.purge_done_jobs(0).await.unwrap(), 0, "kept for ever");
+        assert_eq!(bench.archive.purge_done_jobs(30).await.unwrap(), 1);
+
+        assert_eq!(keys().await, BTreeSet::from(["dead", "ready", "running", "young"].map(str::to_owned)));
+        let open = jobs::open_counts(&bench.index).await.unwrap();
+        let open: Vec<_> = open.iter().map(|count| (count.state, count.count)).collect();
+        assert_eq!(open, [(JobState::Dead, 1), (JobState::Ready, 1), (JobState::Running, 1)]);
+        enqueue(&bench.index, &bench.ids, now, "old").await;
+        let again = jobs::get(&bench.index, JobKind::FetchReportFile, "old").await.unwrap().unwrap();
+        assert_eq!(again.state, JobState::Ready, "what is forgotten can be wanted again");
     }
 
     async fn what_a_stopping_worker_holds_is_given_back_and_not_counted(database: TestDatabase) {

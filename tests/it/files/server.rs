@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use super::pdf;
 
@@ -25,6 +26,8 @@ pub struct Book {
     pub failures: AtomicUsize,
     /// Requests so far.
     pub requests: AtomicUsize,
+    /// Lets `/held.pdf` be answered, once for each time it is told.
+    pub release: Notify,
 }
 
 /// The server; it ends with the test's runtime.
@@ -45,6 +48,7 @@ impl ReportServer {
             .route("/{*name}", get(gbk_only))
             .route("/changing.pdf", get(changing))
             .route("/flaky.pdf", get(flaky))
+            .route("/held.pdf", get(held))
             .route("/locked.pdf", get(locked))
             .route("/html.pdf", get(async || ([(header::CONTENT_TYPE, "application/pdf")], "<html>login</html>")))
             .route("/empty.pdf", get(async || ""))
@@ -93,6 +97,12 @@ async fn flaky(State(book): State<Arc<Book>>) -> Response {
     book.requests.fetch_add(1, Ordering::SeqCst);
     let failing = book.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
     if failing { StatusCode::SERVICE_UNAVAILABLE.into_response() } else { pdf::report().into_response() }
+}
+
+async fn held(State(book): State<Arc<Book>>) -> Vec<u8> {
+    book.requests.fetch_add(1, Ordering::SeqCst);
+    book.release.notified().await;
+    pdf::report()
 }
 
 async fn locked(headers: HeaderMap) -> Response {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use yingku::archive::ReportFileState;
 use yingku::archive::upkeep::queue::Finished;
+use yingku::archive::{QrConfig, ReportFileState};
+use yingku::fetch::{AllowEntry, ReportsConfig};
 use yingku::index::jobs::{self, JobKind, JobState};
 use yingku::jobs::{Handlers, JobsConfig, Workers};
 
@@ -151,6 +152,33 @@ each_database! {
 
         assert_eq!(runs.load(Ordering::SeqCst), 7);
         assert_eq!((job.attempts, job.last_error.as_str()), (1, ""));
+    }
+
+    async fn a_hospital_that_does_not_answer_keeps_no_other_waiting(database: TestDatabase) {
+        // One machine, two hosts by name.
+        let allow = ["http://127.0.0.1:*", "http://localhost:*"].map(|entry| AllowEntry::parse(entry).unwrap()).to_vec();
+        let (read_timeout_ms, total_timeout_ms) = (600_000, 600_000);
+        let reports = ReportsConfig { allow, read_timeout_ms, total_timeout_ms, ..ReportsConfig::default() };
+        let bench = Bench::with(database, reports, QrConfig::default()).await;
+        let server = ReportServer::start().await;
+        let mut silent = Vec::new();
+        for _ in 0..30 {
+            let exam = bench.exam(Some(&server.url("/silent.pdf"))).await;
+            bench.enqueue(exam).await;
+            silent.push(exam);
+        }
+        let other = bench.exam(Some(&format!("http://localhost:{}/report.pdf", server.address.port()))).await;
+        bench.enqueue(other).await;
+
+        let workers = Workers::start(bench.archive.clone(), handlers(&bench), JobsConfig { grace_ms: 50, ..config() });
+        until_state(&bench, other, JobState::Done).await;
+        workers.stop().await;
+
+        for exam in silent {
+            let job = bench.job(exam).await;
+            let told = (job.state, job.attempts, job.last_error.as_str());
+            assert_eq!(told, (JobState::Ready, 0, ""), "it waits for its turn and has not failed");
+        }
     }
 
     async fn a_kind_that_nobody_here_does_is_left_to_others(database: TestDatabase) {

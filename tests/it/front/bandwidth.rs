@@ -1,8 +1,8 @@
-//! No more bytes leave than the upstream's bandwidth allows, seen on the wire.
+//! How bytes leave: no more of them than the upstream's bandwidth allows, in PDUs as configured, seen on the wire.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -83,4 +83,32 @@ async fn a_front_sends_no_more_than_its_bandwidth() {
     }
     front.stop().await;
     region.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_longest_pdu_that_is_configured_is_what_an_upstream_is_offered() {
+    // An upstream that takes connections and answers nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let front = TestServer::start_with(|config| {
+        config.dicom.max_pdu_length = 20_000;
+        forward_to(config, address, upstream());
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    assert!(send_all(front.dicom(), &files(folder.path(), 0..1, 64)).iter().all(|answer| answer.is_acknowledged()));
+
+    let request = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 6];
+        stream.read_exact(&mut head).await.unwrap();
+        let mut body = vec![0; u32::from_be_bytes(head[2..].try_into().unwrap()) as usize];
+        stream.read_exact(&mut body).await.unwrap();
+        body
+    };
+    let request = tokio::time::timeout(Duration::from_secs(120), request).await.expect("it calls the upstream");
+    // The sub-item Maximum Length (PS3.8 section D.1).
+    let at = request.windows(4).position(|item| item == [0x51, 0, 0, 4]).expect("it is there") + 4;
+    assert_eq!(request[at..at + 4], 20_000_u32.to_be_bytes());
+    front.stop().await;
 }

@@ -323,21 +323,24 @@ async fn an_upstream_that_is_away_is_waited_for_and_what_it_refuses_is_parked_wi
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn outside_of_its_window_nothing_is_sent() {
+async fn within_its_window_everything_is_sent_and_outside_of_it_nothing() {
     let region = archive().await;
     let address = region.dicom();
-    // A window of a minute, twelve hours away from now.
+    // A window of a minute, twelve hours away from now, and one of three hours around it.
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 60;
     let minute = (now + 8 * 60 + 12 * 60) % 1440;
-    let text = |m: u64| format!("{:02}:{:02}", m / 60, m % 60);
-    let closed = format!("{}-{}", text(minute), text((minute + 1) % 1440));
+    let text = |m: u64| format!("{:02}:{:02}", m % 1440 / 60, m % 60);
+    let closed = format!("{}-{}", text(minute), text(minute + 1));
+    let open = format!("{}-{}", text(minute + 720 - 60), text(minute + 720 + 120));
     let front = TestServer::start_with(|config| {
         let closed = yingku::integrations::front::UpstreamConfig {
             name: "night".to_owned(),
             windows: vec![closed.try_into().unwrap()],
             ..upstream()
         };
-        forward_to(config, address, upstream());
+        let open =
+            yingku::integrations::front::UpstreamConfig { windows: vec![open.try_into().unwrap()], ..upstream() };
+        forward_to(config, address, open);
         config.upstream.push(closed);
     })
     .await;
@@ -346,7 +349,7 @@ async fn outside_of_its_window_nothing_is_sent() {
     in_state(&front.database(), "confirmed", 3).await;
     in_state(&front.database(), "waiting", 3).await;
     let night = "SELECT COUNT(*) AS n FROM forward WHERE state = 0 AND upstream = 'night'";
-    assert_eq!(count_rows(&front.database(), night).await, 3);
+    assert_eq!(count_rows(&front.database(), night).await, 3, "those for whom it is open are the confirmed ones");
     front.stop().await;
     region.stop().await;
 }

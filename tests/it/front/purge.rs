@@ -3,11 +3,15 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use yingku::dicom::storage_commitment::CommitmentRequest;
+use yingku::dimse::scu::{Association, Proposal, ScuTarget};
+use yingku::domain::commitment::ReferencedInstance;
 use yingku::integrations::front::{Confirmation, UpstreamConfig};
 
-use super::{archive, files, forward_to, in_state, section, upstream};
+use super::{ae, archive, files, forward_to, in_state, section, upstream};
 use crate::archive::sender::send_all;
 use crate::dimse::availability::Receiver;
+use crate::harness::dataset::CT_IMAGE;
 use crate::harness::{
     Package, ServerProcess, StoredInstances, TestServer, count_rows, data_set_of, eventually, free_port, python_script,
     small_instance, texts, tool,
@@ -274,6 +278,65 @@ async fn two_upstreams_must_both_promise() {
     })
     .await;
     assert_eq!((count_rows(&front.database(), OFFLINE).await, kept(&front.stored().await)), (0, 3));
+    front.stop().await;
+    region.stop().await;
+}
+
+/// Asks a front for commitment to the CT images with these UIDs: what it commits to, and what not and why.
+async fn commitment(front: &TestServer, uids: &[&str]) -> (Vec<String>, Vec<(String, u16)>) {
+    let mut target = ScuTarget::new("127.0.0.1", front.dicom().port(), ae("PACS01"), ae("YINGKU"));
+    target.timeout = Duration::from_secs(120);
+    let instance =
+        |uid: &&str| ReferencedInstance { sop_class_uid: CT_IMAGE.to_owned(), sop_instance_uid: (*uid).to_owned() };
+    let transaction_uid = format!("2.25.{}", uuid::Uuid::new_v4().as_u128());
+    let request = CommitmentRequest { transaction_uid, instances: uids.iter().map(instance).collect() };
+    let mut asking = Association::connect(&target, &[Proposal::storage_commitment()]).await.unwrap();
+    let (answer, early) = asking.request_commitment(&request).await.unwrap();
+    assert!(answer.status.is_done(), "{}", answer.status);
+    let report = match early {
+        Some(report) => report,
+        None => asking.receive_commitment_report().await.unwrap(),
+    };
+    asking.release().await.unwrap();
+    let committed = report.committed.into_iter().map(|one| one.sop_instance_uid).collect();
+    (committed, report.failed.into_iter().map(|(one, reason)| (one.sop_instance_uid, reason)).collect())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_every_upstream_keeps_is_committed_to_after_it_has_gone_here() {
+    let region = archive().await;
+    let address = region.dicom();
+    let front = TestServer::start_with(|config| {
+        forward_to(config, address, upstream());
+        config.front.keep_days = Some(0);
+        config.front.purge_poll_ms = 100;
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files(folder.path(), 0..2, 4096);
+    assert!(send_all(front.dicom(), &paths).iter().all(|answer| answer.is_acknowledged()));
+    in_state(&front.database(), "purged", 2).await;
+    let [first, second] = [0, 1].map(|number| small_instance(number, 4096).sop_instance_uid);
+
+    let (committed, failed) = commitment(&front, &[&first, &second, "2.25.404"]).await;
+
+    assert_eq!(committed, [first.clone(), second.clone()]);
+    assert_eq!(failed, [("2.25.404".to_owned(), 0x0112)], "what never came is not promised");
+
+    // With one upstream that has not confirmed, nobody promises anything.
+    let index = yingku::index::Index::open(&front.database()).await.unwrap();
+    let refused = "INSERT INTO forward (instance_pk, upstream, study_pk, state, attempts, due_at, changed_at, reason) \
+                   SELECT instance_pk, 'another', study_pk, 3, 1, 0, 0, 'refused' FROM forward \
+                   WHERE instance_pk = (SELECT id FROM instance WHERE sop_instance_uid = $1)";
+    let uid = second.clone();
+    let written = index.write(move |tx| {
+        Box::pin(async move {
+            tx.execute(refused, yingku::params![&uid]).await.map(|_| ()) as Result<(), yingku::index::Error>
+        })
+    });
+    written.await.unwrap();
+    index.close().await;
+    assert_eq!(commitment(&front, &[&first, &second]).await, (vec![first], vec![(second, 0x0112)]));
     front.stop().await;
     region.stop().await;
 }

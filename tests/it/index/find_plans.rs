@@ -86,7 +86,9 @@ async fn every_query_walks_an_index() {
     for (level, keys, order) in CASES.iter().chain(OF_REQUESTS) {
         for names in [NameMatching::Literal, NameMatching::Fuzzy] {
             let query = query(*level, keys, names);
-            for confidentiality in [Confidentiality::Everything, Confidentiality::SharedOnly] {
+            for confidentiality in
+                [Confidentiality::Everything, Confidentiality::Privileged, Confidentiality::SharedOnly]
+            {
                 for lines in explained(&index, &query, confidentiality, 1).await {
                     let told = lines.join("\n");
                     assert!(!lines.iter().any(|line| line.starts_with("SCAN ") && !is_small(line)), "{keys:?}\n{told}");

@@ -164,7 +164,9 @@ async fn every_query_walks_an_index_on_postgresql() {
     for (level, keys, order) in CASES {
         for names in [NameMatching::Literal, NameMatching::Fuzzy] {
             let query = query(*level, keys, names);
-            for confidentiality in [Confidentiality::Everything, Confidentiality::SharedOnly] {
+            for confidentiality in
+                [Confidentiality::Everything, Confidentiality::Privileged, Confidentiality::SharedOnly]
+            {
                 for lines in explained(&index, &query, confidentiality, PAGE_ROWS).await {
                     let is_bad = lines.iter().any(|line| reads_all(line))
                         || (*order == Order::OfIndex && first_plan(&lines).iter().any(|line| sorts(line)));

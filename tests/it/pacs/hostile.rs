@@ -1,8 +1,10 @@
 //! A PACS that lies, floods or says nothing costs no more than its limits, and brings nothing in.
 
+use yingku::domain::AeTitle;
+
 use super::peer::Pacs;
 use super::{Images, PATIENCE, STUDY, Standing, impatient, open, peer, register, server_with, until, until_complete};
-use crate::harness::{TestServer, eventually, http_get};
+use crate::harness::{TestServer, count_rows, eventually, http_get};
 
 /// One look at a PACS with this behaviour that ends with an error.
 async fn refused(behaviour: &str, settings: &str) -> (Standing, usize) {
@@ -73,6 +75,46 @@ async fn answers_that_are_too_long_are_not_read_to_their_end() {
 async fn a_pacs_that_says_nothing_is_left_alone_after_its_time() {
     let (standing, _) = refused("silent", "retrieve = 'get'\n[scu]\nanswer_timeout_ms = 1000").await;
     assert!(standing.error.contains("timed out"), "{}", standing.error);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pacs_that_says_nothing_holds_up_only_exams_that_are_looked_for_there() {
+    let (mut silent, mut honest) = (Pacs::to_be(), Pacs::to_be());
+    // Given an organisation with both, and one with the honest one alone; each may work on one exam,
+    let of_one = "retrieve = 'get'\n[scu]\nanswer_timeout_ms = 3600000\nfind_timeout_ms = 3600000";
+    let of_both = "retrieve = 'get'\n[scu]\norganizations = ['ORG-T01', 'ORG-T02']";
+    let server = TestServer::start_with(|config| {
+        let organization = "code = 'ORG-T02'\nname = '示例医院'";
+        config.organization.push(toml::from_str(organization).unwrap());
+        config.sender[0].organizations.push("ORG-T02".to_owned());
+        impatient(config, peer(silent.port, of_one));
+        let mut other = peer(honest.port, of_both);
+        other.ae_title = AeTitle::parse("HONEST").unwrap();
+        config.peer.push(other);
+        config.retrieve.max_exams = 1;
+        config.jobs.grace_ms = 100;
+    })
+    .await;
+    let images = Images::new(4, 2048);
+    silent.start_python(server.dicom().port(), images.folder(), "silent");
+    honest.start_python(server.dicom().port(), images.folder(), "honest");
+    // and an exam of the former, for which the silent one is asked first.
+    register(server.http(), &[]).await;
+    let asked = || async { silent.calls().iter().any(|call| call.starts_with("FIND")).then_some(()) };
+    eventually(PATIENCE, "the silent one is asked", asked).await;
+
+    register(server.http(), &[("org_code", "ORG-T02"), ("report_form_no", "EX0002")]).await;
+
+    let database = server.database();
+    let complete = "SELECT COUNT(*) AS n FROM exam_retrieve WHERE state = 'complete' AND org_code = 'ORG-T02'";
+    eventually(PATIENCE, "the other organisation's images are here", || async {
+        (count_rows(&database, complete).await == 1).then_some(())
+    })
+    .await;
+    images.assert_are_all_of(&server).await;
+    let unasked = "SELECT COUNT(*) AS n FROM exam_retrieve WHERE checks = 0 AND org_code = 'ORG-T01'";
+    assert_eq!(count_rows(&database, unasked).await, 1, "the silent one is still waited for");
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! The page behind a printed code (D-I10).
 
+use yingku::domain::Actor;
 use yingku::params;
 
 use super::world::{Exam, World};
@@ -150,6 +151,30 @@ async fn an_ended_link_opens_nothing() {
     let world = world().await;
     world.execute("UPDATE qr_link SET expires_at = $1", params![1]).await;
     assert_eq!(world.post(&format!("/q/{LINK}"), "factor=0019").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_visitor_is_out_when_the_link_is_revoked_or_renewed_or_ends() {
+    for end in ["revoked", "renewed", "ended"] {
+        let world = world().await;
+        let right = world.post(&format!("/q/{LINK}"), "factor=0019").await;
+        let exam = right.header("location").to_owned();
+        assert_eq!(world.get(&exam).await.status, 200);
+        let staff = world.open("ClinicExamView", &[("MedRecNO", "P0001")]).await;
+
+        match end {
+            "revoked" => world.archive.revoke_printed_link(Actor::system("test"), LINK).await.unwrap(),
+            "renewed" => {
+                world.archive.renew_printed_link(Actor::system("test"), LINK).await.unwrap();
+            }
+            _ => world.execute("UPDATE qr_link SET expires_at = 1", vec![]).await,
+        }
+
+        assert_eq!(world.get(&exam).await.status, 403, "{end}");
+        assert_eq!(world.get(&staff).await.status, 200, "sessions of customers go on: {end}");
+        let nobodys = "SELECT COUNT(*) AS n FROM audit WHERE action LIKE '%_qr_link' AND org_code <> 'ORG-T01'";
+        assert_eq!(world.count(nobodys).await, 0, "who looks for an organisation finds what was done: {end}");
+    }
 }
 
 #[tokio::test]

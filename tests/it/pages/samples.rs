@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use yingku::domain::page::Page;
+use yingku::domain::token::sign_by_hmac;
+
 use crate::harness::{Package, TestDatabase, run, tool};
 
 const TOKEN: &str = "EDC12F2114C9181950D3F51E3F216C52";
@@ -51,5 +54,29 @@ fn the_postgresql_sample_makes_the_vectors() {
     let database = TestDatabase::postgres();
     let mut command = Command::new(psql);
     command.args(["-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &database.config().url, "-f"]);
-    assert_eq!(printed(command.arg(sample("sign-link-postgresql.sql"))), [TOKEN, SIGN]);
+    command.arg(sample("sign-link-postgresql.sql"));
+    // The whole address, in the same session: an empty value, and one that needs percent signs.
+    command.args([
+        "-c",
+        "select pg_temp.yingku_link('https://archive.example.test', 'ClinicExam', \
+         array['CustomerGuid', 'UserName', 'MedRecNO', 'AccessionNumber'], \
+         array['11111111-2222-4333-8444-555555555555', '测试 医生+甲', '', 'A0001'], 'unit-test-secret-1')",
+    ]);
+    let printed = printed(&mut command);
+    assert_eq!(printed[..2], [TOKEN, SIGN]);
+    let (link, sign) = printed[2].split_once("&sign=").unwrap();
+    let (query, timestamp) = link.split_once("&Timestamp=").unwrap();
+    assert_eq!(
+        query,
+        "https://archive.example.test/IDCAS/Interface/ClinicExam?CustomerGuid=11111111-2222-4333-8444-555555555555\
+         &UserName=%E6%B5%8B%E8%AF%95%20%E5%8C%BB%E7%94%9F%2B%E7%94%B2&AccessionNumber=A0001"
+    );
+    let parameters = [
+        ("CustomerGuid", "11111111-2222-4333-8444-555555555555"),
+        ("UserName", "测试 医生+甲"),
+        ("AccessionNumber", "A0001"),
+        ("Timestamp", timestamp),
+    ];
+    let ours = sign_by_hmac(Page::ClinicExam, &parameters, "unit-test-secret-1");
+    assert_eq!(ours.split_once("sign=").unwrap().1, sign);
 }

@@ -49,6 +49,30 @@ async fn d_s11_a_result_leads_to_its_values_over_time_as_picture_and_json() {
 }
 
 #[tokio::test]
+async fn d_r36_results_without_numbers_are_shown_as_they_came_and_lead_to_their_own_values() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let world = World::with(database, customer(), Default::default()).await;
+        let items = [("白细胞", "5.1", "", ""), ("钾", "4.2", "", ""), ("钠", "140", "", ""), ("氯", "101", "", "")];
+        let shown = world.lab(1, &items).await;
+        // Two of them came with numbers, for the others the registration made some of their codes.
+        let sql = "UPDATE lab_item SET serial_no = CASE class_local_name WHEN '白细胞' THEN 'WBC#1' WHEN '钾' THEN 'K#1' \
+                   WHEN '钠' THEN '10' ELSE '9' END";
+        world.execute(sql, params![]).await;
+        let root = world.open("ClinicExamList", &[ID]).await.replace("/exams", "");
+
+        let page = world.get(&format!("{root}/exam/{shown}?tab=lab")).await.text();
+
+        let places = ["氯", "钠", "白细胞", "钾"].map(|name| page.find(&format!(">{name}<")).expect(name));
+        assert!(places.is_sorted(), "{places:?} {page}");
+        for (line, name) in ["氯", "钠", "白细胞", "钾"].into_iter().enumerate() {
+            let trend = world.get(&format!("{root}/exam/{shown}/trend?item={line}&format=json")).await;
+            let json: serde_json::Value = serde_json::from_slice(&trend.body).unwrap();
+            assert_eq!(json["item"].as_str(), Some(name));
+        }
+    }
+}
+
+#[tokio::test]
 async fn d_r17_recognition_is_shown_only_when_a_dictionary_says_what_it_means() {
     let world = World::start().await;
     let shown = world.lab(1, &[("白细胞", "5.1", "3.5", "9.5")]).await;

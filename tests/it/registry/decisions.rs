@@ -288,6 +288,30 @@ each_database! {
         assert_eq!(shared().await, [true, true]);
     }
 
+    async fn d_r22_a_vip_stays_one_while_the_exam_report_that_says_so_is_withdrawn(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let [first, second, third] = ["2024/3/24", "2024/3/25", "2024/3/26"].map(|day| ("last_update_dtime", day));
+        service.register(&root(&[lab(&[])])).await;
+        let shared = async || service.ask("GetLabInfo", &[CARD_NO]).await.contains("LB0001");
+        // The kinds of changes, so that the feed does not tell what the query hides.
+        let told = async || service.count("SELECT id FROM report_change_waiting WHERE subject = 'lab' AND sharing = 2").await;
+        service.register(&exam(&[("xman_type", "1")])).await;
+        let before = told().await;
+
+        // It was registered under a wrong number; some senders withdraw with the keys alone.
+        service.register(&exam(&[("data_status", "0"), first])).await;
+        assert!(!shared().await, "withdrawn, but not said to be anybody else");
+        service.register(&exam(&[("report_form_no", "EX-OLD"), ("xman_type", "0")])).await;
+        assert!(!shared().await, "an older report knows nothing of it");
+        service.register(&exam(&[("report_form_no", "EX0002"), ("xman_type", "1"), second])).await;
+        assert!(!shared().await);
+        assert_eq!(told().await, before, "nobody who follows is given the lab report meanwhile");
+
+        service.register(&exam(&[("report_form_no", "EX0002"), ("xman_type", "0"), third])).await;
+        assert!(shared().await, "a valid newer report says that the patient is none");
+        assert_eq!(told().await, before + 1);
+    }
+
     async fn d_r28_header_and_password_together_make_a_sender(database: TestDatabase) {
         let both = |settings: &mut Settings| {
             let sender = &mut settings.senders[0];

@@ -7,7 +7,7 @@ use yingku::domain::{Actor, ActorKind};
 use yingku::integrations::report_registry::{Replay, Replayed};
 use yingku::params;
 
-use super::{KEY, NOW, Service, Settings, exam, lab, line, root};
+use super::{KEY, NOW, Service, Settings, exam, lab, line, root, uploads};
 use crate::each_database;
 
 const DAY: i64 = 24 * 3600 * 1000;
@@ -118,6 +118,19 @@ each_database! {
         let outcomes: Vec<String> =
             service.rows(sql, vec![]).await.iter().map(|row| row.text("outcome").unwrap()).collect();
         assert_eq!(outcomes, ["rejected", "ok", "ok", "ok"]);
+    }
+
+    async fn d_x2_a_message_that_came_with_its_file_changes_nothing_when_it_is_taken_up_again(database: TestDatabase) {
+        let service = Service::start(database).await;
+        let message = exam(&[("reportfilepath", "scan-0001.pdf")]);
+        service.post("", uploads::TYPE, uploads::form(&message, &[("scan-0001.pdf", uploads::PDF)])).await;
+
+        let replayed = replay(&service, &InboxSearch::default(), |_| {}).await;
+
+        assert_eq!(statuses(&replayed), ["duplicate"]);
+        assert_eq!(service.row("SELECT version FROM exam_report").await.int("version").unwrap(), 1);
+        assert_eq!(service.count("SELECT id FROM job WHERE kind = 'fetch_report_file'").await, 0);
+        assert_eq!(service.count("SELECT id FROM report_file WHERE is_current = 1").await, 1);
     }
 
     async fn d_x2_a_message_whose_report_cannot_be_stored_is_kept_and_registered_later(database: TestDatabase) {

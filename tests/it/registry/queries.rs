@@ -88,6 +88,28 @@ each_database! {
         assert!(answer.find("<SERIAL_NO>9<").unwrap() < answer.find("<SERIAL_NO>10<").unwrap());
     }
 
+    async fn d_q8_an_extended_answer_names_the_printed_code_as_long_as_it_opens(database: TestDatabase) {
+        let service = Service::start_with(database, |settings| settings.registry.extended = true).await;
+        service.register(&root(&[exam(&[]), lab(&[])])).await;
+        let both = async || {
+            let answers = [service.ask("GetExamInfo", &[ID_NO]).await, service.ask("GetLabInfo", &[CARD_NO]).await];
+            answers.map(|answer| {
+                let url = answer.split_once("<REPORT_URL>").and_then(|(_, rest)| rest.split_once("</REPORT_URL>"));
+                url.unwrap_or_else(|| panic!("{answer}")).0.to_owned()
+            })
+        };
+        assert_eq!(both().await, ["", ""]);
+        for (table, column) in [("exam_report", "exam_report_pk"), ("lab_report", "lab_report_pk")] {
+            let sql = format!("INSERT INTO qr_link (id, {column}, created_at) SELECT 'of-{table}', id, 0 FROM {table}");
+            service.execute(sql.leak(), Vec::new()).await;
+        }
+
+        let base = &service.settings.public_url;
+        assert_eq!(both().await, [format!("{base}/q/of-exam_report"), format!("{base}/q/of-lab_report")]);
+        service.execute("UPDATE qr_link SET expires_at = $1", yingku::params![super::NOW]).await;
+        assert_eq!(both().await, ["", ""], "they have ended");
+    }
+
     async fn d_q8_an_answer_holds_what_was_registered_and_no_more(database: TestDatabase) {
         let service = Service::start(database).await;
         service.register(&exam(&[("conclusion", "a&lt;b&gt;&amp;"), ("apply_form_no", "AP0001")])).await;

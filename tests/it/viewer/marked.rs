@@ -31,7 +31,8 @@ pub async fn store_shades(world: &World, exam: i64) {
     store(world, exam, SHADED).await;
 }
 
-/// Stores two images whose looks lie where few look for them: colours in segments of a palette, an overlay in the pixels.
+/// Stores images whose meaning lies where few look for it: colours in segments of a palette, an overlay in the pixels, lengths
+/// in regions.
 pub async fn store_hidden(world: &World, exam: i64) {
     store(world, exam, HIDDEN).await;
 }
@@ -267,6 +268,22 @@ data.add_new(0x60000040, "CS", "G")
 data.add_new(0x60000050, "SS", [1, 1])
 data.add_new(0x60000100, "US", 16)
 data.add_new(0x60000102, "US", 12)
+save(data)
+
+# Half a millimetre for a pixel in the upper half, speeds over time in the lower one.
+def region(kind, top, bottom, units, deltas):
+    return item(
+        RegionSpatialFormat=kind, RegionDataType=kind, RegionFlags=0,
+        RegionLocationMinX0=0, RegionLocationMinY0=top, RegionLocationMaxX1=EDGE - 1, RegionLocationMaxY1=bottom,
+        PhysicalUnitsXDirection=units[0], PhysicalUnitsYDirection=units[1],
+        PhysicalDeltaX=deltas[0], PhysicalDeltaY=deltas[1],
+    )
+
+data = picture(32, "regions", "MONOCHROME2", np.full((EDGE, EDGE), 80), 8)
+data.SequenceOfUltrasoundRegions = Sequence([
+    region(1, 0, 63, (3, 3), (0.05, 0.05)),
+    region(3, 64, EDGE - 1, (4, 7), (0.01, -2.0)),
+])
 save(data)
 "#;
 

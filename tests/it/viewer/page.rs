@@ -3,7 +3,7 @@
 use yingku::domain::customer::{Customer, Permission};
 
 use super::{marked, phantom, report};
-use crate::pages::world::{Exam, World, customer, uid};
+use crate::pages::world::{Exam, NOW_S, World, customer, uid};
 
 async fn world() -> (World, String) {
     let world = World::start().await;
@@ -163,6 +163,23 @@ async fn gives_frames_and_no_objects(world: &World, exam: &str) {
     assert_eq!(answer.status, 403);
     let frame = format!("{series}/instances/2.25.7000.1.1/frames/1?accept=application/octet-stream");
     assert_eq!(world.get(&frame).await.body.len(), 256 * 256 * 2);
+}
+
+#[tokio::test]
+async fn what_the_viewer_asks_while_somebody_works_keeps_the_session_awake() {
+    let (world, exam) = world().await;
+    let json = world.get(&format!("{exam}/viewer.json")).await.text();
+    let described: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let service = format!("{}/", described["links"]["dicomweb"].as_str().unwrap());
+    let at_minute = |minute: i64| world.clock.set((NOW_S + minute * 60) * 1000);
+    at_minute(29);
+    let answer = world.head(&service).await;
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    // Without that request it would have ended in the thirtieth.
+    at_minute(58);
+    assert_eq!(world.get(&format!("{exam}/viewer.json")).await.status, 200);
+    at_minute(89);
+    assert_eq!(world.head(&service).await.status, 403);
 }
 
 #[tokio::test]

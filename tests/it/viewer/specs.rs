@@ -7,7 +7,7 @@ use yingku::domain::customer::Customer;
 use super::browser::{Renderer, spec};
 use super::{block, marked, phantom, report};
 use crate::harness::{Package, free_port, run, tool};
-use crate::pages::world::{Exam, World, customer};
+use crate::pages::world::{Exam, World, customer, uid};
 
 /// A server with the phantom, and the address of its viewer.
 async fn world() -> (World, String) {
@@ -175,7 +175,8 @@ async fn a_broken_line_is_said_and_what_failed_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_report_of_what_is_looked_at_stands_beside_it() {
-    let (_world, address) = with_prior().await;
+    let (world, address) = with_prior().await;
+    world.execute("UPDATE exam_report SET state = '4' WHERE id = 1", vec![]).await;
     spec("report", Renderer::Cpu, &[("URL", address)]).await;
 }
 
@@ -204,7 +205,7 @@ async fn a_browser_of_2020_shows_every_way_of_compression() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn segmented_palettes_and_overlays_in_the_pixels_are_shown() {
+async fn segmented_palettes_overlays_in_the_pixels_and_lengths_in_regions_are_shown() {
     let (world, address) = world().await;
     marked::store_hidden(&world, 1).await;
     spec("hidden", Renderer::Cpu, &[("URL", address)]).await;
@@ -223,10 +224,25 @@ async fn without_a_graphics_processor_there_is_none_to_choose() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_too_large_for_the_machine_leads_to_the_basic_page() {
+async fn an_image_too_large_and_a_stack_without_images_lead_to_the_basic_page() {
     let (world, address) = world().await;
     marked::store_large(&world, 1).await;
     spec("large", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_chosen_for_good_by_its_reader_and_for_one_exam_by_an_image_too_large() {
+    let (world, address) = with_prior().await;
+    marked::store_large(&world, 1).await;
+    let other = address.replace(&uid(1), &uid(2));
+    let other = other.trim_end_matches("/viewer").to_owned();
+    spec("choose", Renderer::Cpu, &[("URL", address), ("OTHER", other)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_stays_awake_while_somebody_works() {
+    let (_world, address) = world().await;
+    spec("presence", Renderer::Cpu, &[("URL", address)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

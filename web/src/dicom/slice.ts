@@ -6,10 +6,11 @@ import { functionOf, type VoiFunction } from './lookup.ts';
 export type Vector = [number, number, number];
 
 /**
- * What a distance on the image means: in the patient, on the detector (projections without calibration), in regions of an
- * ultrasound picture, or nothing at all.
+ * What a distance on the image means: in the patient, on the detector (projections without calibration), in a plane that the
+ * object does not name (projections whose only spacing is nobody's calibration), in regions of an ultrasound picture, or
+ * nothing at all.
  */
-export type Scale = 'patient' | 'detector' | 'regions' | 'none';
+export type Scale = 'patient' | 'detector' | 'projection' | 'regions' | 'none';
 
 export interface Plane {
   position: Vector;
@@ -72,11 +73,14 @@ export function sliceOf(url: string, data: DataSet, frame: number): Slice {
   };
 }
 
-/** All frames of a series in the order in which the server gives its instances. */
+/** Transfer syntaxes of MPEG-2, H.264 and HEVC: their pictures are not to be had one by one. */
+const VIDEO = /^1\.2\.840\.10008\.1\.2\.4\.10[0-8](\.1)?$/;
+
+/** All frames of a series, as far as it has any, in the order in which the server gives its instances. */
 export function slicesOf(seriesUrl: string, sets: DataSet[]): Slice[] {
   const slices: Slice[] = [];
   for (const data of sets) {
-    if (!number(data, '00280010') || !number(data, '00280011')) continue;
+    if (!number(data, '00280010') || !number(data, '00280011') || VIDEO.test(text(data, '00083002').trim())) continue;
     const frames = Math.max(1, number(data, '00280008') ?? 1);
     const url = `${seriesUrl}/instances/${text(data, '00080018')}`;
     for (let frame = 1; frame <= frames; frame += 1) slices.push(sliceOf(url, data, frame));
@@ -95,7 +99,7 @@ function planeOf(data: DataSet, frame: number): Plane {
     row: isKnown ? (orientation.slice(0, 3) as Vector) : [1, 0, 0],
     column: isKnown ? (orientation.slice(3, 6) as Vector) : [0, 1, 0],
     isKnown,
-    ...spacingOf(data, measures),
+    ...spacingOf(data, measures, isKnown),
     frameOfReference: isKnown ? text(data, '00200052') : '',
     letters: letters?.length === 2 ? [String(letters[0] ?? ''), String(letters[1] ?? '')] : undefined,
   };
@@ -103,13 +107,19 @@ function planeOf(data: DataSet, frame: number): Plane {
 
 const isSize = (pair: number[] | undefined): pair is number[] => pair !== undefined && pair[0]! > 0 && pair[1]! > 0;
 
-function spacingOf(data: DataSet, measures: DataSet | undefined): { spacing: [number, number]; scale: Scale } {
+/** Projections through the patient, in which Pixel Spacing alone may be that of any plane (PS3.3 section 10.7.1.3). */
+const PROJECTIONS = new Set(['CR', 'DR', 'DX', 'IO', 'MG', 'PX', 'RF', 'RG', 'XA']);
+
+function spacingOf(data: DataSet, measures: DataSet | undefined, isKnown: boolean): { spacing: [number, number]; scale: Scale } {
   const spacing = numbers(measures ?? data, '00280030', 2) ?? numbers(data, '00280030', 2);
   const imager = numbers(data, '00181164', 2);
   if (isSize(spacing)) {
     // Pixel Spacing that only repeats the detector's is not calibrated, unless the object says so (PS3.3 C.7.6.3.1.3).
     const repeats = isSize(imager) && Math.abs(spacing[0]! - imager[0]!) < 1e-6 && Math.abs(spacing[1]! - imager[1]!) < 1e-6;
-    const scale = repeats && !text(data, '00280A02') ? 'detector' : 'patient';
+    const isCalibrated = text(data, '00280A02') !== '';
+    // What has a place in the patient is a slice, whatever the modality (three-dimensional angiography, tomosynthesis).
+    const isAlone = !isSize(imager) && !isKnown && PROJECTIONS.has(text(data, '00080060').trim());
+    const scale = isCalibrated || !(repeats || isAlone) ? 'patient' : repeats ? 'detector' : 'projection';
     return { spacing: [spacing[0]!, spacing[1]!], scale };
   }
   if (isSize(imager)) return { spacing: [imager[0]!, imager[1]!], scale: 'detector' };

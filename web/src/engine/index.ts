@@ -8,10 +8,11 @@ import { type Renderer, switchRenderer } from './capability.ts';
 import { crossing, nearest, type Segment } from './geometry.ts';
 import { layOut, lookOfState, move, presentationOn } from './layout.ts';
 import { watchLens } from './lens.ts';
-import { installLoader, register, rescaleOf } from './loader.ts';
+import { installLoader, register } from './loader.ts';
 import { drawMarks, magnification, placementOf, sidesOf } from './marks.ts';
 import { toolUnder } from './mouse.ts';
 import { change, EMPTY, type Pane, panes, type PaneView, useEngine, viewportOf } from './pane.ts';
+import { watchProbe } from './probe.ts';
 import { lookFor, ownLook, shade } from './shade.ts';
 import { chosen, installTools, joinGroup, leaveGroup } from './tools.ts';
 import { type Chosen, windowOf } from './window.ts';
@@ -59,7 +60,15 @@ export function start(by: Renderer): void {
   }
 }
 
-export function attach(id: string, element: HTMLDivElement, marks: HTMLCanvasElement, onChange: (view: PaneView) => void): void {
+/** The elements of a pane: where images stand, what is drawn over them, the line that says what is under the mouse. */
+export interface PaneParts {
+  element: HTMLDivElement;
+  marks: HTMLCanvasElement;
+  probe: HTMLElement;
+}
+
+export function attach(id: string, parts: PaneParts, onChange: (view: PaneView) => void): void {
+  const { element, marks } = parts;
   const pane: Pane = {
     id, element, marks, slices: [], view: EMPTY, wanted: 0, window: undefined, inverted: false, presentation: undefined, isLaidOut: true, pressed: undefined, series: 0, onChange,
   };
@@ -88,6 +97,7 @@ export function attach(id: string, element: HTMLDivElement, marks: HTMLCanvasEle
     if (buttons === 0) element.dispatchEvent(new MouseEvent('mousemove', { clientX, clientY }));
   });
   watchLens(pane, () => chosen() === 'magnify');
+  watchProbe(pane, parts.probe);
   element.addEventListener('pointerdown', ({ button }) => (pane.pressed = toolUnder(button, chosen())), true);
   for (const name of ['pointerup', 'pointercancel']) window.addEventListener(name, () => (pane.pressed = undefined), true);
 }
@@ -106,20 +116,21 @@ function fail(pane: Pane, error?: Error): void {
   change(pane, { state: 'failed', error: error instanceof TooLarge ? 'large' : (error?.message ?? '') });
 }
 
-/** Another series is on its way: what is there is no longer looked at. */
-export function clear(id: string, state: 'loading' | 'failed'): void {
+/** Another series is on its way, or did not come: what is there is no longer looked at. */
+export function clear(id: string, state: 'loading' | 'failed', error = ''): void {
   const pane = panes.get(id);
   if (!pane) return;
   pane.series += 1;
   Object.assign(pane, { slices: [], wanted: 0, window: undefined, inverted: false, presentation: undefined });
-  change(pane, { ...EMPTY, state });
+  change(pane, { ...EMPTY, state, error });
 }
 
 /** Puts a stack into a pane. */
 export async function show(id: string, slices: Slice[], index: number): Promise<void> {
   const pane = panes.get(id);
   const viewport = viewportOf(id);
-  if (!pane || !viewport || slices.length === 0) return;
+  if (!pane || !viewport) return;
+  if (slices.length === 0) return clear(id, 'failed', 'none');
   register(slices);
   const at = Math.min(slices.length - 1, Math.max(0, index));
   pane.series += 1;
@@ -156,7 +167,7 @@ function arrived(pane: Pane, index: number): void {
   if (state && !pane.isLaidOut) layOut(pane, state, slice);
   viewport.render();
   const how = pane.wanted === index ? 'shown' : 'loading';
-  change(pane, { slice, index, isBlank: false, isColor: image?.color ?? false, state: how, error: '', ...liesAs(viewport, slice) });
+  change(pane, { slice, index, isBlank: false, isColor: image?.color ?? false, isInverted: pane.inverted, state: how, error: '', ...liesAs(viewport, slice) });
   if (pane.wanted === index) follow(pane);
   for (const other of panes.values()) if (other !== pane && options.lines) drawn(other);
 }
@@ -351,16 +362,6 @@ async function prefetch(pane: Pane, series: number): Promise<void> {
   await Promise.all(Array.from({ length: AHEAD }, worker));
 }
 
-export const isCached = (slice: Slice): boolean => cache.getImage(slice.imageId) !== undefined;
-
 export const sliceIn = (id: string, index: number): Slice | undefined => panes.get(id)?.slices[index];
-
-/** The number under a point of the image, in the unit of its object. */
-export function valueAt(slice: Slice, column: number, row: number): number | undefined {
-  const image = cache.getImage(slice.imageId);
-  if (!image || image.color || column < 0 || row < 0 || column >= image.columns || row >= image.rows) return undefined;
-  const { slope, intercept } = rescaleOf(slice.imageId);
-  return Number(image.getPixelData()[row * image.columns + column]) * slope + intercept;
-}
 
 export const rendererInUse = (): Renderer => renderer;

@@ -1,10 +1,11 @@
 // Frames as Cornerstone takes them: an image loader and the metadata that rendering and measuring ask for.
 
 import { cache, Enums, imageLoader, metaData, type Types, utilities } from '@cornerstonejs/core';
-import { items, number, text } from '../dicom/json.ts';
+import { number, text } from '../dicom/json.ts';
 import { loadFrame } from '../dicom/frames.ts';
 import { lookOfTable, type Table } from '../dicom/lookup.ts';
 import type { Color, Gray } from '../dicom/pixels.ts';
+import { regionsOf } from '../dicom/regions.ts';
 import type { Slice } from '../dicom/slice.ts';
 import { GrayLevels, keepLook } from './shade.ts';
 
@@ -177,21 +178,7 @@ function withoutOpacity(rgba: Uint8ClampedArray): Uint8Array {
 
 function calibrationOf(slice: Slice): Types.IImageCalibration | undefined {
   if (slice.plane.scale !== 'regions') return undefined;
-  const regions = items(slice.data, '00186011').map((region) => ({
-    regionDataType: number(region, '00186014') ?? 0,
-    regionLocationMinX0: number(region, '00186018') ?? 0,
-    regionLocationMinY0: number(region, '0018601A') ?? 0,
-    regionLocationMaxX1: number(region, '0018601C') ?? 0,
-    regionLocationMaxY1: number(region, '0018601E') ?? 0,
-    referencePixelX0: number(region, '00186020') ?? 0,
-    referencePixelY0: number(region, '00186022') ?? 0,
-    physicalUnitsXDirection: number(region, '00186024') ?? 0,
-    physicalUnitsYDirection: number(region, '00186026') ?? 0,
-    physicalDeltaX: number(region, '0018602C') ?? 0,
-    physicalDeltaY: number(region, '0018602E') ?? 0,
-    transducerFrequency: 0,
-  }));
-  return { sequenceOfUltrasoundRegions: regions } as unknown as Types.IImageCalibration;
+  return { sequenceOfUltrasoundRegions: regionsOf(slice.data) } as unknown as Types.IImageCalibration;
 }
 
 function moduleOf(type: string, slice: Slice): unknown {

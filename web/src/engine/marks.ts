@@ -99,7 +99,7 @@ function drawSides(context: CanvasRenderingContext2D, slice: Slice, placement: P
 
 function drawScaleBar(context: CanvasRenderingContext2D, slice: Slice, placement: Placement, width: number, height: number): void {
   const { scale, spacing } = slice.plane;
-  if (scale !== 'patient' && scale !== 'detector') return;
+  if (scale === 'regions' || scale === 'none') return;
   const perMillimetre = Math.hypot(...placement.row) / spacing[0];
   const steps = [1, 2, 5, 10, 20, 50, 100, 200];
   const length = steps.filter((step) => step * perMillimetre < Math.min(140, width * 0.3)).pop();

@@ -3,6 +3,7 @@
 import type { Slice } from '../dicom/slice.ts';
 import { words } from '../words.ts';
 import { rescaleOf, sliceById } from './loader.ts';
+import { lengthUnit } from './units.ts';
 
 interface Stats {
   length?: number | null;
@@ -31,25 +32,10 @@ function read(data: unknown, target: unknown): { stats: Stats; slice: Slice | un
   return { stats, slice: sliceById(imageId), imageId };
 }
 
-/** `mm`, `px`, or the unit of an ultrasound region; the mark says that a length is that on the detector. */
-function lengthUnit(slice: Slice | undefined, unit: string | null | undefined): { unit: string; mark: string } {
-  switch (slice?.plane.scale) {
-    case 'patient':
-    case undefined:
-      return { unit: 'mm', mark: '' };
-    case 'detector':
-      return { unit: 'mm', mark: ` (${words.onDetector})` };
-    case 'regions':
-      return { unit: unit && !unit.startsWith('px') && !unit.startsWith('mm') ? unit.split(' ')[0]! : 'px', mark: '' };
-    case 'none':
-      return { unit: 'px', mark: '' };
-  }
-}
-
 export function lengthLines(data: unknown, target: unknown): string[] {
   const found = read(data, target);
   if (!found || !isNumber(found.stats.length)) return [];
-  const { unit, mark } = lengthUnit(found.slice, found.stats.unit);
+  const { unit, mark } = lengthUnit(found.slice?.plane.scale, found.stats.unit);
   return [`${found.stats.length.toFixed(unit === 'px' ? 1 : unit === 'cm' ? 2 : 1)} ${unit}${mark}`];
 }
 
@@ -62,7 +48,7 @@ export function areaLines(data: unknown, target: unknown): string[] {
   const found = read(data, target);
   if (!found || !isNumber(found.stats.area)) return [];
   const { stats, slice, imageId } = found;
-  const { unit, mark } = lengthUnit(slice, stats.areaUnit?.replace(/²/g, ''));
+  const { unit, mark } = lengthUnit(slice?.plane.scale, stats.areaUnit?.replace(/²/g, ''));
   const lines = [`${words.area} ${stats.area!.toFixed(unit === 'cm' ? 2 : 1)} ${unit}²${mark}`];
   if (!isNumber(stats.mean)) return lines;
   const { slope, intercept } = rescaleOf(imageId);

@@ -17,12 +17,15 @@ export interface PaneView {
   /** Image pixels to CSS pixels. */
   zoom: number;
   isColor: boolean;
+  /** Whether the reader has turned dark and bright. */
+  isInverted: boolean;
   /** Whether what the pane last drew belongs to something else. */
   isBlank: boolean;
   /** Letters of the right, left, lower and upper side. */
   sides: string;
   state: 'empty' | 'loading' | 'shown' | 'failed';
   loaded: number;
+  /** Why it failed: `large`, `none` (a stack without images), or what went wrong. */
   error: string;
   /** The presentation state that is applied. */
   presentation: string;
@@ -48,7 +51,7 @@ export interface Pane {
 }
 
 export const EMPTY: PaneView = {
-  slice: undefined, index: 0, count: 0, center: 0, width: 0, table: '', zoom: 0, isColor: false, isBlank: true, sides: '', state: 'empty', loaded: 0, error: '', presentation: '',
+  slice: undefined, index: 0, count: 0, center: 0, width: 0, table: '', zoom: 0, isColor: false, isInverted: false, isBlank: true, sides: '', state: 'empty', loaded: 0, error: '', presentation: '',
 };
 
 export const panes = new Map<string, Pane>();

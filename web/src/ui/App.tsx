@@ -13,6 +13,7 @@ import { useKeys } from './keyboard.ts';
 import { cornersOf, Pane } from './Pane.tsx';
 import { printPicture, savePicture } from './paper.ts';
 import { Help, Report, Tags } from './Panels.tsx';
+import { usePresence } from './presence.ts';
 import { offersOf } from './presets.ts';
 import { keyOf, Strip } from './Strip.tsx';
 import { LAYOUTS, type Panel, Toolbar } from './Toolbar.tsx';
@@ -76,7 +77,7 @@ export function App({ description, engine }: AppProps) {
         if (isWanted()) await engine.show(id, slices, index);
       } catch (error) {
         if (error instanceof HttpError && error.status === 403) setEnded(true);
-        if (isWanted()) engine.clear(id, 'failed');
+        if (isWanted()) engine.clear(id, 'failed', error instanceof Error ? error.message : '');
       }
     },
     [engine, links.dicomweb],
@@ -90,6 +91,7 @@ export function App({ description, engine }: AppProps) {
     engine.redraw();
   }, [engine, flags]);
   useEffect(() => watchConnection(setOnline), []);
+  usePresence(`${links.dicomweb}/`, () => setEnded(true));
   // What failed while the line was down comes by itself when it is up again.
   useEffect(() => {
     if (!online) wasOffline.current = true;

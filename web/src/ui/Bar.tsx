@@ -3,6 +3,7 @@
 import type { Description } from '../exam.ts';
 import { words } from '../words.ts';
 import { Icon } from './icons.tsx';
+import { Labels } from './Labels.tsx';
 import type { Panel } from './Toolbar.tsx';
 
 interface BarProps {
@@ -38,8 +39,8 @@ export function Bar({ description, hasReport, panel, onPanel, download }: BarPro
         <span class="who">{exam.name}</span> <span>{exam.person}</span> <span class="soft">{exam.patientId}</span>
       </h1>
       <p class="what">
+        <Labels exam={exam} />
         {exam.title} <span class="soft">{exam.date}</span> <span class="soft">{exam.organization}</span>
-        {exam.unreviewed && <span class="label">{words.unreviewed}</span>}
       </p>
       <nav class="ways">
         {hasReport && (

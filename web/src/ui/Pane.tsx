@@ -5,6 +5,7 @@ import type { Exam, KeyImage, Series } from '../exam.ts';
 import { number, text } from '../dicom/json.ts';
 import type { PaneView } from '../engine/index.ts';
 import type { Engine } from './App.tsx';
+import { HttpError } from '../net.ts';
 import { words } from '../words.ts';
 import { Slider } from './Slider.tsx';
 
@@ -25,6 +26,9 @@ export interface PaneProps {
   onRetry: () => void;
   onDropSeries: (key: string) => void;
 }
+
+/** What is said when the line is down. */
+const BROKEN = new HttpError(0).message;
 
 export const whole = (value: number): string => String(Number(value.toFixed(Math.abs(value) < 10 ? 1 : 0)));
 
@@ -56,11 +60,12 @@ export function Pane(props: PaneProps) {
   const { id, engine, exam, series, view, isActive, keyImage, basic, overlay, ended } = props;
   const image = useRef<HTMLDivElement>(null);
   const marks = useRef<HTMLCanvasElement>(null);
+  const probe = useRef<HTMLDivElement>(null);
   const latest = useRef(props);
   latest.current = props;
   useEffect(() => {
     const element = image.current!;
-    engine.attach(id, element, marks.current!, (next) => latest.current.onView(next));
+    engine.attach(id, { element, marks: marks.current!, probe: probe.current! }, (next) => latest.current.onView(next));
     const menu = (event: Event) => event.preventDefault();
     element.addEventListener('contextmenu', menu);
     return () => engine.detach(id);
@@ -74,6 +79,9 @@ export function Pane(props: PaneProps) {
     </div>
   );
   const isLarge = view?.error === 'large';
+  const why = isLarge ? words.large : view?.error === 'none' ? words.noFrames : words.failed;
+  // The other page needs the line as well.
+  const hasOther = !ended && view?.error !== BROKEN;
   const label = `${words.viewport} ${series?.description ?? ''} ${view && view.count > 0 ? `${view.index + 1} / ${view.count}` : ''}`;
   return (
     <div
@@ -87,6 +95,7 @@ export function Pane(props: PaneProps) {
       data-center={view ? whole(view.center) : ''}
       data-zoom={view?.zoom.toFixed(3) ?? ''}
       data-table={view?.table ?? ''}
+      data-inverted={String(view?.isInverted ?? false)}
       data-presentation={view?.presentation ?? ''}
       data-sides={view?.sides ?? ''}
       data-series={series?.series ?? ''}
@@ -111,6 +120,7 @@ export function Pane(props: PaneProps) {
           {corner('br')}
         </div>
       )}
+      <div class="probe" ref={probe} aria-hidden="true" hidden={!overlay || view?.state !== 'shown'} />
       {keyImage && (
         <div class="key-mark" data-key={keyImage.instance}>
           ★ {[keyImage.title || words.keys, keyImage.description].filter(Boolean).join(' · ')}
@@ -120,8 +130,8 @@ export function Pane(props: PaneProps) {
       {view?.state === 'loading' && <div class="note" role="status">{words.loading}…</div>}
       {view?.state === 'failed' && (
         <div class="note failed" role="alert">
-          <p>{ended ? words.ended : isLarge ? words.large : words.failed}</p>
-          {isLarge && (
+          <p>{ended ? words.ended : why}</p>
+          {hasOther && (
             <a class="link" href={basic}>
               {words.basic}
             </a>

@@ -5,6 +5,7 @@ import type { Attribute, DataSet } from '../dicom/json.ts';
 import type { Mouse, ToolName } from '../engine/mouse.ts';
 import { type Description, hasReport } from '../exam.ts';
 import { isEnglish, words } from '../words.ts';
+import { Labels } from './Labels.tsx';
 import { nameOf } from './names.ts';
 
 interface ReportProps {
@@ -24,8 +25,8 @@ export function Report({ description, takesPictures, onClose }: ReportProps) {
     <aside class={`side${reportPages.length > 0 ? ' wide' : ''}`} aria-label={words.report} data-report={exam.uid}>
       <Head title={words.report} onClose={onClose} />
       <p class="soft">
+        <Labels exam={exam} />
         {exam.date} · {exam.title}
-        {exam.unreviewed && <span class="label">{words.unreviewed}</span>}
       </p>
       {!hasReport(description) && <p>{words.noReport}</p>}
       {report.map((section) => (

@@ -138,6 +138,7 @@ async fn what_was_purged_or_copied_is_not_made_again() {
         due_at: 0,
         attempts: 1,
         reason: String::new(),
+        taken_from: one.changed_at,
     });
     world.archive.settle_forward("region", confirmed.collect()).await.unwrap();
     assert_eq!(world.archive.purge_forwarded(0, 10).await.unwrap().instances, 2);
