@@ -266,8 +266,16 @@ impl Archive {
         Ok(ReportPage { reports, next })
     }
 
+    /// The code of a laboratory item, and the one that the dictionary maps it to (D-R16).
+    pub(in crate::archive) fn codes_of_item(&self, item: &str) -> Vec<String> {
+        let mut codes = vec![item.to_owned()];
+        codes.extend(self.dictionaries().find(LAB_ITEM, item).map(|entry| entry.code.clone()));
+        codes.dedup();
+        codes
+    }
+
     /// Codes with what hospitals write for them by the dictionaries, in upper case.
-    fn ways_to_write(&self, codes: &[String]) -> Vec<String> {
+    pub(in crate::archive) fn ways_to_write(&self, codes: &[String]) -> Vec<String> {
         let dictionaries = self.dictionaries();
         let mut all: BTreeSet<String> = codes.iter().map(|code| code.to_uppercase()).collect();
         for (_, entries) in dictionaries.all().filter(|(name, _)| [LAB_CLASS, LAB_ITEM].contains(name)) {
