@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::world::{HOSPITAL, REGION, World, exam, lab, line};
+use super::world::{HOSPITAL, NOW, REGION, World, exam, lab, line, members};
 use crate::each_database;
 use crate::files::pdf;
 use crate::files::server::ReportServer;
@@ -59,7 +59,7 @@ each_database! {
     }
 
     async fn a_list_and_an_export_without_a_window_go_on_after_midnight(database: TestDatabase) {
-        let clock = yingku::domain::Clock::fixed(super::world::NOW);
+        let clock = yingku::domain::Clock::fixed(NOW);
         let world = World::start_with(database, clock.clone(), |_| ()).await;
         // One of them is no longer in the last three months when the second page is asked for.
         for (number, day) in [("EX1", "2023/12/24"), ("EX2", "2024/3/1"), ("EX3", "2024/3/2"), ("EX4", "2024/3/3")] {
@@ -70,16 +70,16 @@ each_database! {
         let export = lines(&world, REGION, "").await;
         assert_eq!(numbers(&export), ["EX1", "EX2", "EX3", "EX4"]);
 
-        clock.set(super::world::NOW + 10 * 3600 * 1000);
+        clock.set(NOW + 10 * 3600 * 1000);
 
         let next = world.found(REGION, &list(page["cursor"].as_str().unwrap())).await;
-        assert_eq!(super::world::members(&next["reports"], &["fields", "report_form_no"]), ["EX3", "EX4"]);
+        assert_eq!(members(&next["reports"], &["fields", "report_form_no"]), ["EX3", "EX4"]);
         let first = export[0]["cursor"].as_str().unwrap();
         let rest = lines(&world, REGION, &format!("cursor={first}")).await;
         assert_eq!((numbers(&rest), &rest.last().unwrap()["complete"]), (vec!["EX2".to_owned(), "EX3".to_owned(), "EX4".to_owned()], &3.into()));
         let other = world.refused(REGION, &format!("/api/v1/export?kind=lab&cursor={first}")).await;
         assert_eq!(other, (400, "E4009".to_owned()));
-        clock.set(super::world::NOW + 200 * 24 * 3600 * 1000);
+        clock.set(NOW + 200 * 24 * 3600 * 1000);
         let late = world.refused(REGION, &format!("/api/v1/export?cursor={first}")).await;
         assert_eq!(late, (400, "E4009".to_owned()), "too late to go on with that window");
     }
@@ -168,8 +168,7 @@ print(json.dumps([told, files, json.loads(archive.read('complete.json'))]))";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_archive_is_told_in_parts() {
     let change = |config: &mut yingku::web::api::ApiConfig| config.max_zip_reports = 250;
-    let world =
-        World::start_with(TestDatabase::sqlite(), yingku::domain::Clock::fixed(super::world::NOW), change).await;
+    let world = World::start_with(TestDatabase::sqlite(), yingku::domain::Clock::fixed(NOW), change).await;
     let all = fill(&world).await;
     let folder = tempfile::tempdir().unwrap();
     let (mut seen, mut cursor) = (BTreeSet::new(), String::new());

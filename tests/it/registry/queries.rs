@@ -1,6 +1,6 @@
 //! GetLabInfo and GetExamInfo.
 
-use super::{KEY, Service, Settings, exam, lab, line, root};
+use super::{KEY, NOW, Service, Settings, exam, lab, line, root};
 use crate::each_database;
 use yingku::integrations::report_registry::ErrorStyle;
 
@@ -106,7 +106,7 @@ each_database! {
 
         let base = &service.settings.public_url;
         assert_eq!(both().await, [format!("{base}/q/of-exam_report"), format!("{base}/q/of-lab_report")]);
-        service.execute("UPDATE qr_link SET expires_at = $1", yingku::params![super::NOW]).await;
+        service.execute("UPDATE qr_link SET expires_at = $1", yingku::params![NOW]).await;
         assert_eq!(both().await, ["", ""], "they have ended");
     }
 
