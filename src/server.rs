@@ -7,6 +7,7 @@
 mod clients;
 mod upkeep;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +88,7 @@ impl Server {
         // Not for commands: a reindex has no news.
         let archive = archive.notifying(AvailabilityNotification::rules(&config.dicom, &config.peer));
         archive.replay_segments().await?;
+        archive.begin_feed_epoch().await?;
         let codes: Vec<String> = config.organization.iter().map(|organization| organization.code.clone()).collect();
         let peers = config.peer.iter().map(|peer| peer.clone().with_every_organization(&codes)).collect();
         let dimse = dimse::Listener::bind(&config.dicom, peers, archive.clone()).await?;
@@ -136,6 +138,13 @@ impl Server {
             Ok(true) => tracing::info!("the policy of printed codes has changed, reports are stamped anew"),
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "stamping anew could not be planned"),
+        }
+        match archive.restrict_if_changed(&config.registry.restricted_confidentiality).await {
+            Ok(true) => {
+                tracing::info!("the words for restricted reports have changed, stored reports are looked through")
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "looking through stored reports could not be planned"),
         }
         let notification = AvailabilityNotification::new(archive.clone(), &config.dicom, &config.peer);
         handlers.add(JobKind::NotifyAvailability, config.dicom.availability.concurrency, move |job| {
@@ -213,12 +222,16 @@ pub async fn open_archive(config: &Config) -> Result<Archive, Error> {
 
 /// How stored objects are read again; `organization` is that of objects which do not name theirs.
 pub fn reading_back(config: &Config, organization: Option<String>) -> ReindexRules {
-    let charset = |peer: &dimse::PeerConfig| Some((peer.ae_title.to_string(), peer.charset.clone()?));
-    ReindexRules {
-        organization,
-        default_charset: config.dicom.default_charset.clone(),
-        charsets: config.peer.iter().filter_map(charset).collect(),
+    let mut charsets = HashMap::new();
+    let told = || config.peer.iter().filter_map(|peer| Some((peer, peer.charset.as_ref()?)));
+    let own = told().map(|(peer, charset)| (&peer.organization, peer, charset));
+    // What is fetched from a peer for others says its title, too.
+    let fetched =
+        told().flat_map(|(peer, charset)| peer.fetched_organizations().iter().map(move |org| (org, peer, charset)));
+    for (organization, peer, charset) in own.chain(fetched) {
+        charsets.entry((organization.clone(), peer.ae_title.to_string())).or_insert_with(|| charset.clone());
     }
+    ReindexRules { organization, default_charset: config.dicom.default_charset.clone(), charsets }
 }
 
 /// The upstream archives, each with its peer where it is one of DICOM.
@@ -278,6 +291,14 @@ fn handlers(config: &Config, archive: &Archive) -> Handlers {
     handlers.add(JobKind::RestampReports, 1, move |job| {
         let archive = stamping.clone();
         async move { archive.run_job(&job).await }
+    });
+    let (restricted, words) = (archive.clone(), config.registry.restricted_confidentiality.clone());
+    handlers.add(JobKind::RestrictReports, 1, move |_| {
+        let (archive, words) = (restricted.clone(), words.clone());
+        async move {
+            let failed = |error: archive::Error| JobFailure { reason: error.to_string(), retryable: true };
+            archive.run_restriction(&words).await.map_err(failed)
+        }
     });
     let pacs = Arc::new(Pacs::new(archive.clone(), &config.dicom, &config.peer, config.retrieve.clone()));
     handlers.add(JobKind::RetrieveExam, pacs.places(), move |job| {

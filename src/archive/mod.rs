@@ -81,7 +81,8 @@ pub struct Archive {
     dictionaries: upkeep::dictionaries::Live,
     store_probe: StoreProbe,
     successes: Successes,
-    replay: Option<Arc<upkeep::reindex::ReindexRules>>,
+    reading_rules: Arc<upkeep::reindex::ReindexRules>,
+    replays: bool,
 }
 
 impl Archive {
@@ -107,7 +108,8 @@ impl Archive {
             dictionaries: upkeep::dictionaries::Live::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
             successes: Successes::default(),
-            replay: None,
+            reading_rules: Arc::default(),
+            replays: false,
         }
     }
 

@@ -8,6 +8,7 @@ use indicatif::{HumanBytes, ProgressBar};
 
 use super::{ConfigFile, with_archive};
 use crate::archive::upkeep::reindex::LeftOut;
+use crate::dicom::text::Charset;
 
 #[derive(Debug, Args)]
 pub(super) struct Reindex {
@@ -20,6 +21,10 @@ pub(super) struct Reindex {
     /// studies of --organization, else of all. The server may run meanwhile.
     #[arg(long)]
     text: bool,
+    /// Charset of objects that came from no peer (watched folders, imports) and declare none, in the place of the one that
+    /// was noted when they came.
+    #[arg(long)]
+    charset: Option<String>,
 }
 
 impl Reindex {
@@ -30,7 +35,12 @@ impl Reindex {
         {
             bail!("`{code}` is no [[organization]] code");
         }
-        let rules = crate::server::reading_back(&config, self.organization);
+        let mut rules = crate::server::reading_back(&config, self.organization);
+        if let Some(name) = &self.charset {
+            let charset = Charset::parse(name)?;
+            let no_title = |code: &String| ((code.clone(), String::new()), charset.clone());
+            rules.charsets.extend(config.organization.iter().map(|organization| no_title(&organization.code)));
+        }
         let bar = ProgressBar::new_spinner();
         if self.text {
             let done = with_archive(&config, async |archive| {

@@ -3,6 +3,7 @@
 //! A received data set is stored behind a head of our own; its bytes are not touched.
 
 use super::content_hash::HashAlgorithm;
+use super::text::Charset;
 
 /// Our Implementation Class UID: `2.25.` and the number of a UUID made once for Yingku (PS3.5 annex B.2).
 pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.246142471700911520352752467837577493493";
@@ -28,6 +29,9 @@ pub struct Receipt {
     pub org_code: String,
     /// When it came, milliseconds since 1970 UTC.
     pub received_at: i64,
+    /// In which character set its texts are that declare none, where no sender's title tells it: what a watched folder or
+    /// an import was told.
+    pub charset: Option<Charset>,
     /// Length and hash ([`super::content_hash`]) of the data set; nothing when they were not known before the file had to be
     /// written.
     pub content: Option<(u64, String)>,
@@ -85,6 +89,9 @@ pub fn meta_with_receipt(
     receipt: &Receipt,
 ) -> Vec<u8> {
     let mut note = format!("org={}\nreceived={}\n", receipt.org_code.replace('\n', " "), receipt.received_at);
+    if let Some(charset) = &receipt.charset {
+        note.push_str(&format!("charset={}\n", charset.as_str()));
+    }
     if note.len() % 2 == 1 {
         note.push('\n');
     }
@@ -110,6 +117,7 @@ fn read_receipt(value: &[u8]) -> Option<Receipt> {
     Some(Receipt {
         org_code: field("org")?.to_owned(),
         received_at: field("received")?.parse().ok()?,
+        charset: field("charset").and_then(|name| Charset::parse(name).ok()),
         content: hash.map(|hash| (length, hash)),
     })
 }
@@ -258,8 +266,15 @@ mod tests {
     #[test]
     fn a_receipt_is_read_back_and_its_end_can_be_written_later() {
         let digits = "ab".repeat(32);
-        for (org_code, hash) in [("ORG-T01", format!("blake3:{digits}")), ("ORG-T0", digits)] {
-            let receipt = Receipt { org_code: org_code.to_owned(), received_at: 1_763_700_000_123, content: None };
+        for (org_code, charset, hash) in
+            [("ORG-T01", None, format!("blake3:{digits}")), ("ORG-T0", Some("EUC-KR"), digits)]
+        {
+            let receipt = Receipt {
+                org_code: org_code.to_owned(),
+                received_at: 1_763_700_000_123,
+                charset: charset.map(|name| Charset::parse(name).unwrap()),
+                content: None,
+            };
             let mut file = meta_with_receipt(CT, "1.2.3", EXPLICIT_VR_LITTLE_ENDIAN, "PACS01", &receipt);
             let read = read_meta(&file).unwrap();
             assert_eq!(read.receipt, Some(receipt.clone()));
@@ -284,7 +299,7 @@ mod tests {
             "1.2.3",
             EXPLICIT_VR_LITTLE_ENDIAN,
             "",
-            &Receipt { org_code: "ORG-T01".to_owned(), received_at: 1, content: None },
+            &Receipt { org_code: "ORG-T01".to_owned(), received_at: 1, charset: None, content: None },
         );
         let creator = file.windows(6).position(|bytes| bytes == [2, 0, 0, 1, b'U', b'I']).unwrap();
         file[creator + 8] = b'3';

@@ -12,11 +12,20 @@ const LONGEST: usize = 256;
 /// Between two texts.
 const SEPARATOR: u8 = b'|';
 
+/// A position in the change feed, and which history of positions it is one of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FeedPosition {
+    /// The position; 0 is before the first.
+    pub at: i64,
+    /// The epoch in which it was given (ADR 4). Cursors of earlier versions name none.
+    pub epoch: Option<i64>,
+}
+
 /// What a cursor belongs to, and where it points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cursor {
     /// A position in the change feed.
-    Feed(i64),
+    Feed(FeedPosition),
     /// After this report in a list, by its time and its row, with a fingerprint of what was asked for.
     List {
         /// Of the question.
@@ -38,7 +47,8 @@ impl Cursor {
         match self {
             Cursor::Feed(position) => {
                 bytes.push(b'f');
-                bytes.extend(position.to_be_bytes());
+                bytes.extend(position.at.to_be_bytes());
+                bytes.extend(position.epoch.into_iter().flat_map(i64::to_be_bytes));
             }
             Cursor::List { question, since, at, pk } => {
                 bytes.push(b'l');
@@ -67,7 +77,11 @@ impl Cursor {
         let (kind, rest) = body.split_first()?;
         let number = |bytes: &[u8]| Some(i64::from_be_bytes(bytes.try_into().ok()?)).filter(|n| *n >= 0);
         match kind {
-            b'f' => Some(Cursor::Feed(number(rest)?)),
+            b'f' => {
+                let (at, epoch) = rest.split_at_checked(8)?;
+                let epoch = if epoch.is_empty() { None } else { Some(number(epoch)?) };
+                Some(Cursor::Feed(FeedPosition { at: number(at)?, epoch }))
+            }
             b'l' => {
                 let (since, at) = std::str::from_utf8(rest.get(16..)?).ok()?.split_once(char::from(SEPARATOR))?;
                 Some(Cursor::List {
@@ -94,17 +108,20 @@ mod tests {
             at: "2024-03-22 21:01:07".into(),
             pk: 42,
         };
-        for cursor in [Cursor::Feed(0), Cursor::Feed(i64::MAX), list(""), list("2023-12-22 00:00:00")] {
+        let feed = |at, epoch| Cursor::Feed(FeedPosition { at, epoch });
+        let feeds = [feed(0, None), feed(i64::MAX, None), feed(7, Some(i64::MAX))];
+        for cursor in feeds.into_iter().chain([list(""), list("2023-12-22 00:00:00")]) {
             assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
         }
     }
 
     #[test]
     fn what_is_damaged_or_made_up_is_no_cursor() {
-        let good = Cursor::Feed(77).encode();
+        let feed = |at| Cursor::Feed(FeedPosition { at, epoch: None });
+        let good = feed(77).encode();
         let last = if good.ends_with('A') { 'B' } else { 'A' };
         let damaged = format!("{}{last}", &good[..good.len() - 2]);
-        let negative = Cursor::Feed(-1).encode();
+        let negative = feed(-1).encode();
         let long = "A".repeat(LONGEST + 1);
         for text in ["", "77", "AAAA", damaged.as_str(), negative.as_str(), long.as_str(), "十"] {
             assert_eq!(Cursor::decode(text), None, "{text}");

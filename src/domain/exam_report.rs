@@ -144,6 +144,12 @@ pub fn is_vip(report: &ExamReport) -> bool {
     report.text(ExamField::XmanType).trim() == "1"
 }
 
+/// Whether a Confidentiality is one of the words that mean restricted (D-R22).
+pub fn means_restricted(confidentiality: &str, words: &[String]) -> bool {
+    let confidentiality = confidentiality.trim().to_lowercase();
+    words.iter().any(|word| word.to_lowercase() == confidentiality)
+}
+
 /// The Study Instance UIDs in one text, and what in it is none (D-R24).
 pub fn study_instance_uids(text: &str) -> (Vec<String>, Vec<String>) {
     let mut uids: Vec<String> = Vec::new();

@@ -94,6 +94,8 @@ pub struct Trend {
     pub series: Vec<Series>,
     /// Results that are no numbers.
     pub unread: usize,
+    /// Whether there are older results than these.
+    pub truncated: bool,
 }
 
 /// Puts results into series.

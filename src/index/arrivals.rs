@@ -2,7 +2,8 @@
 //!
 //! A statement commits by itself, so that on SQLite all instances that wait cost one round trip to the engine and one
 //! sync, and on PostgreSQL an instance costs one round trip. Only what brings nothing but its own row goes this way:
-//! the study and series are there, the patient does not contradict the study, and the UID is free. Everything else is
+//! the study and series are there, the patient does not contradict the study, nothing by which the study is found is empty
+//! there and told here, and the UID is free. Everything else is
 //! left undone and told so, for the transaction that can do all of it.
 
 use std::sync::Arc;
@@ -23,6 +24,10 @@ const AT_ONCE: usize = 32;
 
 /// What of a patient an instance must not contradict.
 const PATIENT_COLUMNS: [&str; 5] = ["patient_id", "issuer", "patient_name", "patient_sex", "patient_birth_date"];
+/// Of these the issuer alone is never filled where it is empty.
+const NEVER_FILLED: &str = "issuer";
+/// What an instance must not say when its study lacks it.
+const STUDY_COLUMNS: [&str; 4] = ["accession_number", "study_date", "study_time", "study_description"];
 
 /// An instance that waits for the writer, and who hears whether it was added.
 pub(super) struct Arrival {
@@ -78,7 +83,11 @@ pub async fn add(
 
 /// What [`insert_sql`] binds for each instance, in this order.
 fn columns() -> impl Iterator<Item = &'static str> + Clone {
-    OWN_COLUMNS.into_iter().chain(["study_instance_uid", "series_instance_uid"]).chain(PATIENT_COLUMNS)
+    OWN_COLUMNS
+        .into_iter()
+        .chain(["study_instance_uid", "series_instance_uid"])
+        .chain(PATIENT_COLUMNS)
+        .chain(STUDY_COLUMNS)
 }
 
 fn values(id: i64, received_at: i64, new: &NewInstance) -> Vec<Value> {
@@ -92,6 +101,10 @@ fn values(id: i64, received_at: i64, new: &NewInstance) -> Vec<Value> {
         &patient.name,
         &patient.sex,
         &patient.birth_date,
+        &new.study.accession_number,
+        &new.study.study_date,
+        &new.study.study_time,
+        &new.study.study_description,
     ]);
     values
 }
@@ -117,9 +130,11 @@ fn insert_sql(instances: usize) -> String {
         OWN_COLUMNS.join(", arrival."),
     ));
     for column in PATIENT_COLUMNS {
-        sql.push_str(&format!(
-            " AND (arrival.{column} = '' OR study.{column} = '' OR study.{column} = arrival.{column})"
-        ));
+        let or_empty = if column == NEVER_FILLED { format!("study.{column} = '' OR ") } else { String::new() };
+        sql.push_str(&format!(" AND (arrival.{column} = '' OR {or_empty}study.{column} = arrival.{column})"));
+    }
+    for column in STUDY_COLUMNS {
+        sql.push_str(&format!(" AND (arrival.{column} = '' OR study.{column} <> '')"));
     }
     sql.push_str(" ON CONFLICT (org_code, sop_instance_uid) DO NOTHING");
     sql

@@ -1,14 +1,15 @@
 //! Patients, studies, series and instances: the rows behind every stored object.
 //!
 //! Text here is normalised; the bytes of the object stay as they came. The first values that arrive for a study are
-//! kept; later objects fill what was empty, and what contradicts becomes a conflict for a person to look at (RD-7).
+//! kept; later objects fill what was empty ([`super::study_fill`]), and what contradicts becomes a conflict for a person to
+//! look at (RD-7).
 
 use std::sync::LazyLock;
 
 use sqlx::AssertSqlSafe;
 
 use super::series_requests::{self, SeriesRequest};
-use super::{Error, Ids, Index, Row, Tx, Value, search_keys};
+use super::{Error, Ids, Index, Row, Tx, Value, search_keys, study_fill};
 use crate::domain::place::Place;
 use crate::params;
 
@@ -146,7 +147,13 @@ pub struct Parents {
     pub study_is_new: bool,
     /// Names of the patient fields in which the object contradicts the study.
     pub contradictions: Vec<&'static str>,
+    /// Whether the object says something that the study's row lacks.
+    pub fills: bool,
 }
+
+/// What of a study's row an object is held against.
+static SAID: LazyLock<String> =
+    LazyLock::new(|| format!("study.issuer, study.{}", study_fill::COLUMNS.join(", study.")));
 
 /// An instance that is there already under the same UID.
 #[derive(Debug, Clone)]
@@ -187,35 +194,44 @@ fn read_existing(row: &Row) -> Result<Existing, Error> {
 
 /// Finds or makes the rows of patient, study and series.
 pub async fn ensure_parents(tx: &mut Tx, ids: &Ids, now: i64, new: &NewInstance) -> Result<Parents, Error> {
-    let sql = "SELECT study.id AS study_pk, series.id AS series_pk, study.patient_id, study.issuer, \
-               study.patient_name, study.patient_sex, study.patient_birth_date FROM study \
-               JOIN series ON series.study_pk = study.id AND series.series_instance_uid = $3 \
-               WHERE study.org_code = $1 AND study.study_instance_uid = $2";
+    static FIND: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT study.id AS study_pk, series.id AS series_pk, {} FROM study \
+             JOIN series ON series.study_pk = study.id AND series.series_instance_uid = $3 \
+             WHERE study.org_code = $1 AND study.study_instance_uid = $2",
+            *SAID
+        )
+    });
     let key = params![&new.org_code, &new.study.study_instance_uid, &new.series.series_instance_uid];
-    if let Some(row) = tx.query_opt(sql, key).await? {
-        return Ok(Parents {
-            study_pk: row.int("study_pk")?,
-            series_pk: row.int("series_pk")?,
-            study_is_new: false,
-            contradictions: contradictions(&row, &new.patient)?,
-        });
+    if let Some(row) = tx.query_opt(AssertSqlSafe(FIND.as_str()), key).await? {
+        let series_pk = row.int("series_pk")?;
+        return Ok(Parents { series_pk, ..known_study(&row, new)? });
     }
-    let (study_pk, study_is_new, contradictions) = ensure_study(tx, ids, now, new).await?;
-    let series_pk = ensure_series(tx, ids, now, study_pk, new).await?;
-    Ok(Parents { study_pk, series_pk, study_is_new, contradictions })
+    let parents = ensure_study(tx, ids, now, new).await?;
+    let series_pk = ensure_series(tx, ids, now, parents.study_pk, new).await?;
+    Ok(Parents { series_pk, ..parents })
 }
 
-async fn ensure_study(
-    tx: &mut Tx,
-    ids: &Ids,
-    now: i64,
-    new: &NewInstance,
-) -> Result<(i64, bool, Vec<&'static str>), Error> {
-    const FIND: &str = "SELECT id, patient_id, issuer, patient_name, patient_sex, patient_birth_date FROM study \
-                        WHERE org_code = $1 AND study_instance_uid = $2";
+/// A study that is there, held against an object; which series is for others to say.
+fn known_study(row: &Row, new: &NewInstance) -> Result<Parents, Error> {
+    Ok(Parents {
+        study_pk: row.int("study_pk")?,
+        series_pk: 0,
+        study_is_new: false,
+        contradictions: contradictions(row, &new.patient)?,
+        fills: !study_fill::lacking(row, new)?.is_empty(),
+    })
+}
+
+async fn ensure_study(tx: &mut Tx, ids: &Ids, now: i64, new: &NewInstance) -> Result<Parents, Error> {
+    static FIND: LazyLock<String> = LazyLock::new(|| {
+        format!("SELECT study.id AS study_pk, {} FROM study WHERE org_code = $1 AND study_instance_uid = $2", *SAID)
+    });
     let (study, patient) = (&new.study, &new.patient);
-    if let Some(row) = tx.query_opt(FIND, params![&new.org_code, &study.study_instance_uid]).await? {
-        return Ok((row.int("id")?, false, contradictions(&row, patient)?));
+    let find = || (AssertSqlSafe(FIND.as_str()), params![&new.org_code, &study.study_instance_uid]);
+    let (sql, key) = find();
+    if let Some(row) = tx.query_opt(sql, key).await? {
+        return known_study(&row, new);
     }
     let patient_pk = ensure_patient(tx, ids, now, &new.org_code, patient).await?;
     let sql = "INSERT INTO study (id, patient_pk, org_code, study_instance_uid, study_id, accession_number, \
@@ -249,12 +265,18 @@ async fn ensure_study(
     if tx.execute(sql, values).await? == 1 {
         let keys = [&patient.name, &patient.patient_id, &study.accession_number].map(String::as_str);
         search_keys::add_study(tx, &new.org_code, id, keys).await?;
-        return Ok((id, true, Vec::new()));
+        return Ok(Parents {
+            study_pk: id,
+            series_pk: 0,
+            study_is_new: true,
+            contradictions: Vec::new(),
+            fills: false,
+        });
     }
     // Another node made it in the meantime.
-    let row = tx.query_opt(FIND, params![&new.org_code, &study.study_instance_uid]).await?;
-    let row = row.ok_or(Error::Damaged("study"))?;
-    Ok((row.int("id")?, false, contradictions(&row, patient)?))
+    let (sql, key) = find();
+    let row = tx.query_opt(sql, key).await?.ok_or(Error::Damaged("study"))?;
+    known_study(&row, new)
 }
 
 /// Finds or makes the row of a patient.

@@ -28,6 +28,8 @@ pub enum JobKind {
     ComposeLabReport,
     /// Stamp reports anew after the policy changed.
     RestampReports,
+    /// Look which stored reports are restricted after the words for it changed.
+    RestrictReports,
     /// Tell a peer that a study is here; the key is the study's id and the peer's AE title.
     NotifyAvailability,
     /// Look at the PDFs in DICOM objects that are linked to an exam report; the key is the exam report's id.
@@ -36,7 +38,7 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [JobKind; 11] = [
+    pub const ALL: [JobKind; 12] = [
         JobKind::FetchReportFile,
         JobKind::RetrieveExam,
         JobKind::Scrub,
@@ -46,6 +48,7 @@ impl JobKind {
         JobKind::RecheckReportFile,
         JobKind::ComposeLabReport,
         JobKind::RestampReports,
+        JobKind::RestrictReports,
         JobKind::NotifyAvailability,
         JobKind::TakeEncapsulatedReport,
     ];
@@ -62,6 +65,7 @@ impl JobKind {
             JobKind::RecheckReportFile => "recheck_report_file",
             JobKind::ComposeLabReport => "compose_lab_report",
             JobKind::RestampReports => "restamp_reports",
+            JobKind::RestrictReports => "restrict_reports",
             JobKind::NotifyAvailability => "notify_availability",
             JobKind::TakeEncapsulatedReport => "take_encapsulated_report",
         }

@@ -19,7 +19,7 @@ use crate::domain::lab_report::{LabItem, LabItemField, LabReport};
 use crate::domain::sharing::{Sharing, is_final};
 use crate::params;
 
-pub use filter::{Direction, Having, ReportFilter, StudyNumber};
+pub use filter::{Direction, Having, Modalities, ReportFilter, StudyNumber};
 
 /// Lab reports, with whether their patient is a VIP, which exam reports of the same patient tell (D-R22).
 macro_rules! labs {

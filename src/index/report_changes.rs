@@ -179,11 +179,15 @@ pub async fn sequence(index: &Index, limit: u32) -> Result<usize, Error> {
     index.write(move |tx| Box::pin(sequence_in(tx, limit))).await
 }
 
-async fn sequence_in(tx: &mut Tx, limit: u32) -> Result<usize, Error> {
-    // Changing the row locks it: on PostgreSQL whoever comes next waits here for our commit.
+/// The last position that was given, which nobody moves before our commit: changing the row locks it, and on PostgreSQL
+/// whoever comes next waits here.
+async fn locked_head(tx: &mut Tx) -> Result<i64, Error> {
     let sql = "UPDATE report_feed SET position = position WHERE id = 1 RETURNING position";
-    let row = tx.query_opt(sql, Vec::new()).await?.ok_or(Error::Damaged("report_feed"))?;
-    let mut position = row.int("position")?;
+    tx.query_opt(sql, Vec::new()).await?.ok_or(Error::Damaged("report_feed"))?.int("position")
+}
+
+async fn sequence_in(tx: &mut Tx, limit: u32) -> Result<usize, Error> {
+    let mut position = locked_head(tx).await?;
     let sql = "SELECT id, report_pk, subject, aspect, org_code, sharing, changed_at FROM report_change_waiting \
                ORDER BY id LIMIT $1";
     let waiting = tx.query(sql, params![limit]).await?;
@@ -236,6 +240,46 @@ async fn sequence_in(tx: &mut Tx, limit: u32) -> Result<usize, Error> {
 pub async fn head(index: &Index) -> Result<i64, Error> {
     let row = index.query_opt("SELECT position FROM report_feed WHERE id = 1", Vec::new()).await?;
     row.ok_or(Error::Damaged("report_feed"))?.int("position")
+}
+
+/// A part of the feed's history: positions above `from` belong to it, up to where the next epoch begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch {
+    /// A number that no other history has.
+    pub id: i64,
+    /// The last position before it.
+    pub from: i64,
+}
+
+/// Epochs that are kept. A follower that has missed as many starts of servers begins anew.
+const MOST_EPOCHS: i64 = 1000;
+
+/// Begins another epoch at the newest position: nobody knows whether the database is a copy that was put back, but the
+/// positions from here on are this copy's alone.
+pub async fn begin_epoch(index: &Index, id: i64) -> Result<(), Error> {
+    index.write(move |tx| Box::pin(begin_epoch_in(tx, id))).await
+}
+
+async fn begin_epoch_in(tx: &mut Tx, id: i64) -> Result<(), Error> {
+    let head = locked_head(tx).await?;
+    // Of an epoch that gave no position nobody has a cursor.
+    tx.execute("DELETE FROM feed_epoch WHERE from_position >= $1", params![head]).await?;
+    let sql = "DELETE FROM feed_epoch WHERE from_position < \
+               (SELECT from_position FROM feed_epoch ORDER BY from_position DESC LIMIT 1 OFFSET $1)";
+    tx.execute(sql, params![MOST_EPOCHS - 2]).await?;
+    // Positions that were given before there were epochs belong to the first one.
+    let sql = "INSERT INTO feed_epoch (from_position, epoch) \
+               SELECT CASE WHEN EXISTS (SELECT 1 FROM feed_epoch) THEN $1 ELSE 0 END, $2";
+    tx.execute(sql, params![head, id]).await.map(|_| ())
+}
+
+/// The epoch of a position and all that begin after it, in order; the first may be missing.
+pub async fn epochs_from(index: &Index, position: i64) -> Result<Vec<Epoch>, Error> {
+    let sql = "SELECT epoch, from_position FROM feed_epoch WHERE from_position >= \
+               COALESCE((SELECT MAX(from_position) FROM feed_epoch WHERE from_position < $1), $2) \
+               ORDER BY from_position";
+    let rows = index.query(sql, params![position, position]).await?;
+    rows.iter().map(|row| Ok(Epoch { id: row.int("epoch")?, from: row.int("from_position")? })).collect()
 }
 
 /// Entries above a position and not above `head`, in order.

@@ -44,6 +44,28 @@ pub struct StudyTexts {
     pub patient_name: String,
 }
 
+impl StudyTexts {
+    /// Takes over what is empty here and not there. The issuer comes with the number that it belongs to.
+    pub fn fill(&mut self, other: &StudyTexts) {
+        if self.patient_id.is_empty() {
+            self.issuer.clone_from(&other.issuer);
+        }
+        for (text, other) in [
+            (&mut self.study_id, &other.study_id),
+            (&mut self.accession_number, &other.accession_number),
+            (&mut self.study_description, &other.study_description),
+            (&mut self.referring_physician, &other.referring_physician),
+            (&mut self.institution_name, &other.institution_name),
+            (&mut self.patient_id, &other.patient_id),
+            (&mut self.patient_name, &other.patient_name),
+        ] {
+            if text.is_empty() {
+                text.clone_from(other);
+            }
+        }
+    }
+}
+
 /// Texts of a series.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeriesTexts {
@@ -124,7 +146,8 @@ const STUDY_COLUMNS: [&str; 8] = [
 ];
 
 /// Gives a study its texts, and its patient's row the name when this study was the patient's first. The names of the
-/// columns that changed; none when the study is not the one that the texts are of.
+/// columns that changed; none when the study is not the one that the texts are of. What they do not say stays as it is:
+/// another object may have said it.
 pub async fn set_study(
     tx: &mut Tx,
     ids: &Ids,
@@ -139,6 +162,18 @@ pub async fn set_study(
     if row.text("study_instance_uid")? != texts.study_instance_uid {
         return Ok(Vec::new());
     }
+    let mut texts = texts.clone();
+    texts.fill(&StudyTexts {
+        study_instance_uid: String::new(),
+        study_id: row.text("study_id")?,
+        accession_number: row.text("accession_number")?,
+        study_description: row.text("study_description")?,
+        referring_physician: row.text("referring_physician")?,
+        institution_name: row.text("institution_name")?,
+        patient_id: row.text("patient_id")?,
+        issuer: row.text("issuer")?,
+        patient_name: row.text("patient_name")?,
+    });
     let values = [
         &texts.study_id,
         &texts.accession_number,
@@ -191,7 +226,7 @@ pub async fn set_study(
     Ok(changed)
 }
 
-async fn name_patient(tx: &mut Tx, now: i64, patient_pk: i64, name: &str) -> Result<(), Error> {
+pub(super) async fn name_patient(tx: &mut Tx, now: i64, patient_pk: i64, name: &str) -> Result<(), Error> {
     let find = "SELECT org_code, patient_id, name FROM patient WHERE id = $1";
     let Some(row) = tx.query_opt(find, params![patient_pk]).await? else { return Ok(()) };
     if row.text("name")? == name {

@@ -10,7 +10,8 @@ use crate::params;
 pub struct ItemKey {
     /// The name shown to people.
     pub name: String,
-    code: String,
+    /// Its code; empty when it has none.
+    pub code: String,
     local_name: String,
     unit: String,
 }
@@ -31,8 +32,15 @@ pub async fn item_of_line(index: &Index, lab_report_pk: i64, line: i64) -> Resul
     Ok(Some(ItemKey { name, code, local_name, unit: text("result_unit")? }))
 }
 
-/// Results of the item in these reports, at most `limit`.
-pub async fn results(index: &Index, reports: &[i64], item: &ItemKey, limit: i64) -> Result<Vec<ResultText>, Error> {
+/// Results of the item in these reports, the newest `limit`, and whether there are more. `codes` are those by which an item
+/// that has one is known, in upper case.
+pub async fn results(
+    index: &Index,
+    reports: &[i64],
+    item: &ItemKey,
+    codes: &[String],
+    limit: i64,
+) -> Result<(Vec<ResultText>, bool), Error> {
     let mut select = Select::new(
         "SELECT l.observation_uid, l.observed_at, l.org_code, i.result_value, i.result_unit, i.norm_lower_limit, \
          i.norm_upper_limit, i.result_interpre, i.result_interpre_descr FROM lab_item i JOIN lab_report l ON l.id = i.lab_report_pk WHERE i.withdrawn = 0",
@@ -43,32 +51,42 @@ pub async fn results(index: &Index, reports: &[i64], item: &ItemKey, limit: i64)
             " AND COALESCE(i.class_code, '') = '' AND i.class_local_name = ? AND COALESCE(i.result_unit, '') = ?";
         select.push(piece, params![&item.local_name, &item.unit]);
     } else {
-        select.push(" AND i.class_code = ?", params![&item.code]);
+        select.push_in(" AND UPPER(i.class_code)", codes.iter().map(Value::from).collect());
     }
-    select.push(" ORDER BY l.observed_at DESC, i.id LIMIT ?", params![limit]);
-    index.query(select.sql(), select.values()).await?.iter().map(result_from).collect()
+    select.push(" ORDER BY l.observed_at DESC, i.id LIMIT ?", params![limit.saturating_add(1)]);
+    cut(index.query(select.sql(), select.values()).await?, limit)
 }
 
-/// Results of the item with this code, or this name where a line has no code, and what the newest of them calls it.
+/// Results of the item with one of these codes, or one of these as its name where a line has no code, in upper case: the
+/// newest `limit`, and whether there are more; and what the newest of them calls it.
 pub async fn results_named(
     index: &Index,
     reports: &[i64],
-    item: &str,
+    words: &[String],
     limit: i64,
-) -> Result<(String, Vec<ResultText>), Error> {
+) -> Result<(Option<String>, Vec<ResultText>, bool), Error> {
     let mut select = Select::new(
         "SELECT l.observation_uid, l.observed_at, l.org_code, i.result_value, i.result_unit, i.norm_lower_limit, \
          i.norm_upper_limit, i.result_interpre, i.result_interpre_descr, COALESCE(i.class_local_name, i.class_name, i.class_code, '') AS name \
          FROM lab_item i JOIN lab_report l ON l.id = i.lab_report_pk WHERE i.withdrawn = 0",
     );
     select.push_in(" AND i.lab_report_pk", reports.iter().map(|pk| Value::from(*pk)).collect());
-    let piece =
-        " AND (i.class_code = ? OR (COALESCE(i.class_code, '') = '' AND (i.class_local_name = ? OR i.class_name = ?)))";
-    select.push(piece, params![item, item, item]);
-    select.push(" ORDER BY l.observed_at DESC, i.id LIMIT ?", params![limit]);
+    let words = || words.iter().map(Value::from).collect();
+    select.push_in(" AND (UPPER(i.class_code)", words());
+    select.push_in(" OR (COALESCE(i.class_code, '') = '' AND (UPPER(i.class_local_name)", words());
+    select.push_in(" OR UPPER(i.class_name)", words());
+    select.push("))) ORDER BY l.observed_at DESC, i.id LIMIT ?", params![limit.saturating_add(1)]);
     let rows = index.query(select.sql(), select.values()).await?;
-    let name = rows.first().map_or(Ok(item.to_owned()), |row| row.text("name"))?;
-    Ok((name, rows.iter().map(result_from).collect::<Result<_, _>>()?))
+    let name = rows.first().map(|row| row.text("name")).transpose()?;
+    let (results, more) = cut(rows, limit)?;
+    Ok((name, results, more))
+}
+
+fn cut(mut rows: Vec<Row>, limit: i64) -> Result<(Vec<ResultText>, bool), Error> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    Ok((rows.iter().map(result_from).collect::<Result<_, _>>()?, more))
 }
 
 fn result_from(row: &Row) -> Result<ResultText, Error> {

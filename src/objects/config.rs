@@ -56,6 +56,10 @@ pub struct ObjectsConfig {
     pub journal: Option<PathBuf>,
     /// While so much waits in the journal for the bucket, instances go to the bucket one by one, in bytes. Default 20 GiB.
     pub journal_bytes: u64,
+    /// Folder in which converted objects wait that are too long for memory, as nameless files that are gone when they have
+    /// been sent; it needs room for the largest results of all conversions at once. Default: beside the objects, or beside the
+    /// `journal` of a bucket; with a bucket alone the system's folder for temporary files.
+    pub spool: Option<PathBuf>,
     /// How old the answer to "can it be written to" may be when `/readyz` is asked, in milliseconds. Default 15000.
     pub probe_interval_ms: u64,
 }
@@ -76,6 +80,7 @@ impl Default for ObjectsConfig {
             segment_seconds: 3600,
             journal: None,
             journal_bytes: 20 * 1024 * 1024 * 1024,
+            spool: None,
             probe_interval_ms: 15_000,
         }
     }

@@ -24,6 +24,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use tempfile::SpooledTempFile;
 
 pub use config::{ObjectsConfig, StorageEngine};
 pub use error::Error;
@@ -90,6 +91,7 @@ pub struct Objects {
     segments: Option<Segments>,
     buffer_bytes: usize,
     pool: PiecePool,
+    spool: Arc<std::path::Path>,
 }
 
 impl Objects {
@@ -108,6 +110,7 @@ impl Objects {
                 }
             };
             let buffer_bytes = config.buffer_bytes.max(64 * 1024);
+            let spool = open_spool(config, Some(path.as_ref()))?;
             return Ok(Self {
                 store: Arc::new(store),
                 folder: Some(folder),
@@ -115,6 +118,7 @@ impl Objects {
                 segments,
                 buffer_bytes,
                 pool,
+                spool,
             });
         }
         let store: Arc<dyn ObjectStore> = Arc::new(config.bucket()?);
@@ -127,7 +131,8 @@ impl Objects {
             None => (None, None),
         };
         let buffer_bytes = config.buffer_bytes.max(5 * 1024 * 1024);
-        Ok(Self { store, folder: None, journal, segments, buffer_bytes, pool })
+        let spool = open_spool(config, config.journal.as_deref())?;
+        Ok(Self { store, folder: None, journal, segments, buffer_bytes, pool, spool })
     }
 
     /// Finishes the open segment. Nothing is lost without it: the next opening of the folder does it.
@@ -137,6 +142,11 @@ impl Objects {
         {
             tracing::warn!(%error, "the open segment could not be sealed");
         }
+    }
+
+    /// A place for bytes on their way out: in memory up to a length, then in a nameless file of the spool folder.
+    pub fn spool(&self, in_memory: usize) -> SpooledTempFile {
+        tempfile::spooled_tempfile_in(in_memory, &self.spool)
     }
 
     /// Stores bytes in a fresh place; durable when it returns.
@@ -387,6 +397,17 @@ fn open_folder(root: &std::path::Path) -> Result<(Folder, LocalFileSystem), Erro
     let folder = Folder::new(root.to_owned());
     folder.probe().map_err(unusable)?;
     Ok((folder, LocalFileSystem::new_with_prefix(root)?))
+}
+
+/// The folder of the configuration, else the one given, else the system's.
+fn open_spool(config: &ObjectsConfig, beside: Option<&std::path::Path>) -> Result<Arc<std::path::Path>, Error> {
+    let Some(own) = &config.spool else {
+        return Ok(beside.map_or_else(std::env::temp_dir, |path| path.to_owned()).into());
+    };
+    let unusable = |error| Error::Unusable { path: own.clone(), error };
+    std::fs::create_dir_all(own).map_err(unusable)?;
+    tempfile::tempfile_in(own).map_err(unusable)?;
+    Ok(own.as_path().into())
 }
 
 fn listing(store: &dyn ObjectStore) -> BoxStream<'static, Result<Listed, Error>> {

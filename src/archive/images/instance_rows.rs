@@ -23,7 +23,7 @@ use crate::index::encapsulated_reports;
 use crate::index::forwards;
 use crate::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
 use crate::index::series_requests::SeriesRequest;
-use crate::index::{self, Ids, Tx, instance_versions};
+use crate::index::{self, Ids, Tx, instance_versions, study_fill};
 
 impl Archive {
     pub(in crate::archive) fn row_rules(&self) -> RowRules {
@@ -81,6 +81,9 @@ pub(in crate::archive) async fn put_rows(
         let detail = json!({ "fields": parents.contradictions });
         let kind = ConflictKind::Demographics;
         conflicts::open(tx, ids, now, kind, org_code, &subject, &detail).await?;
+    }
+    if parents.fills && outcome == StoreOutcome::Stored {
+        fill_study(tx, ids, rules.link, now, new, parents.study_pk).await?;
     }
     if parents.study_is_new {
         link::study_arrived(tx, ids, now, rules.link, parents.study_pk).await?;
@@ -153,6 +156,33 @@ async fn keep_version(
     let detail = json!({ "calling_ae_title": new.instance.calling_ae_title, "version": version_pk });
     conflicts::open(tx, ids, received_at, ConflictKind::DuplicateUid, &new.org_code, &subject, &detail).await?;
     Ok((StoreOutcome::NewVersion, None))
+}
+
+/// Fills what the study's earlier objects left empty; by another number it may be that of an exam report.
+async fn fill_study(
+    tx: &mut Tx,
+    ids: &Ids,
+    links: LinkRules,
+    now: i64,
+    new: &NewInstance,
+    study_pk: i64,
+) -> Result<(), index::Error> {
+    let filled = study_fill::fill(tx, ids, now, study_pk, new).await?;
+    if filled.is_empty() {
+        return Ok(());
+    }
+    if filled.contains(&"accession_number") || filled.contains(&"patient_id") {
+        link::study_arrived(tx, ids, now, links, study_pk).await?;
+    }
+    let entry = AuditRecord {
+        action: "fill_study",
+        actor: Actor::system("store"),
+        org_code: new.org_code.clone(),
+        target: format!("study:{study_pk}"),
+        outcome: "ok",
+        detail: json!({ "fields": filled }),
+    };
+    audit::record(tx, ids.next(), now, &entry).await
 }
 
 async fn flag_uid_of_others(

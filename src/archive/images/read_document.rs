@@ -105,8 +105,9 @@ impl Archive {
             self.document_instance(viewer, session, remote_addr, (observation_uid, instance_pk)).await?;
         let file = self.whole_file(viewer, &instance).await?;
         let limits = self.documents.config().clone();
-        let may_keep = may_keep(session, &instance, EncapsulatedDocument::read(&file, &Charset::default()).as_ref());
-        let (title, form) = self.documents.run(move || read_document(&file, &limits, meanings)).await?;
+        let charset = self.charset_of_file(&entry.org_code, &file);
+        let may_keep = may_keep(session, &instance, EncapsulatedDocument::read(&file, &charset).as_ref());
+        let (title, form) = self.documents.run(move || read_document(&file, &charset, &limits, meanings)).await?;
         let links = match &form {
             DocumentForm::Report(report) => {
                 let uids = report.images().into_iter().take(MOST_LINKS).map(|image| image.sop_instance_uid.clone());
@@ -211,7 +212,8 @@ impl Archive {
         let instance = exam_details::instance_of(&self.index, entry, pk).await?;
         let Some(instance) = instance.filter(|instance| !instance.place.key.is_empty()) else { return Ok(None) };
         let file = self.whole_file(viewer, &instance).await?;
-        let read = self.documents.run(move || StructuredReport::read(&file, &Charset::default(), meanings)).await?;
+        let charset = self.charset_of_file(&entry.org_code, &file);
+        let read = self.documents.run(move || StructuredReport::read(&file, &charset, meanings)).await?;
         let Ok(report) = read else { return Ok(None) };
         let mut marked = report.images();
         marked.truncate(MOST_LINKS);
@@ -226,6 +228,12 @@ impl Archive {
             })
         });
         Ok(Some(KeyImages { title: report.title.clone(), description: report.description(), images: images.collect() }))
+    }
+
+    /// Charset of a file's texts that declare none, or a wrong one (D-I17).
+    fn charset_of_file(&self, org_code: &str, file: &[u8]) -> Charset {
+        let rules = &self.reading_rules;
+        rules.charset_of_file(org_code, file).unwrap_or_else(|| rules.default_charset.clone())
     }
 
     async fn document_instance(
@@ -271,11 +279,11 @@ fn body_of(document: &[u8]) -> Option<Bytes> {
 
 fn read_document(
     file: &Bytes,
+    charset: &Charset,
     limits: &crate::documents::DocumentsConfig,
     meanings: Meanings,
 ) -> (String, DocumentForm) {
-    let charset = Charset::default();
-    if let Some(document) = EncapsulatedDocument::read(file, &charset) {
+    if let Some(document) = EncapsulatedDocument::read(file, charset) {
         let bytes = &file[document.range.clone()];
         let form = if document.is_pdf(file) {
             raster::page_count(bytes, limits).map_or(DocumentForm::Other, DocumentForm::Pdf)
@@ -291,7 +299,7 @@ fn read_document(
         };
         return (document.title, form);
     }
-    match StructuredReport::read(file, &charset, meanings) {
+    match StructuredReport::read(file, charset, meanings) {
         Ok(report) => (report.title.clone(), DocumentForm::Report(Box::new(report))),
         Err(_) => (String::new(), DocumentForm::Other),
     }

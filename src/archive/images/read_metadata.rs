@@ -37,6 +37,8 @@ pub enum BulkData {
 }
 
 struct Front {
+    /// What the file says in front of the data set.
+    head: Bytes,
     data_set: Bytes,
     encoding: Encoding,
     /// Where the data set begins in the file; `None` when it was inflated.
@@ -53,8 +55,10 @@ impl Archive {
         let front = self.front(access, instance).await?;
         let size = front.data_set.len();
         let limits = Arc::clone(&access.limits);
+        let told = self.reading_rules.charset_of_file(&instance.org_code, &front.head);
         let read = move || {
-            let options = ReadOptions { default_charset: &limits.default_charset, inline_bytes: limits.inline_bytes };
+            let default_charset = told.as_ref().unwrap_or(&limits.default_charset);
+            let options = ReadOptions { default_charset, inline_bytes: limits.inline_bytes };
             model::read(&Elements::read(&front.data_set, front.encoding), &options)
         };
         let set = if size <= SMALL_HEADER { read() } else { access.viewer.run(read).await? };
@@ -118,19 +122,20 @@ impl Archive {
         let limit = access.limits.max_header_bytes;
         let too_large = || Error::TooLarge { what: "the header", limit: format!("{limit} bytes") };
         let end = instance.pixel_data_offset.map_or(instance.length(), |at| at.saturating_add(PIXEL_HEAD));
-        let part = StoredBytes::part(instance, instance.dataset_offset..end);
-        if part.length() > limit {
+        let part = StoredBytes::part(instance, 0..end);
+        if part.length().saturating_sub(instance.dataset_offset) > limit {
             return Err(too_large());
         }
-        let data_set = self.read_stored(&part).await?;
+        let mut head = self.read_stored(&part).await?;
+        let data_set = head.split_off(head.len().min(instance.dataset_offset as usize));
         let encoding = Encoding::of_transfer_syntax(&instance.transfer_syntax_uid);
         if !is_deflated(&instance.transfer_syntax_uid) {
-            return Ok(Front { data_set, encoding, offset: Some(instance.dataset_offset) });
+            return Ok(Front { head, data_set, encoding, offset: Some(instance.dataset_offset) });
         }
         let inflated = access.viewer.run(move || render::inflate(&data_set, limit + 1)).await?;
         if inflated.len() as u64 > limit {
             return Err(too_large());
         }
-        Ok(Front { data_set: Bytes::from(inflated), encoding: Encoding::ExplicitLittle, offset: None })
+        Ok(Front { head, data_set: Bytes::from(inflated), encoding: Encoding::ExplicitLittle, offset: None })
     }
 }

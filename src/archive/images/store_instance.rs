@@ -112,7 +112,12 @@ impl Archive {
             &command.sop_instance_uid,
             &command.transfer_syntax_uid,
             &command.calling_ae_title,
-            &Receipt { org_code: command.org_code.clone(), received_at, content: None },
+            &Receipt {
+                org_code: command.org_code.clone(),
+                received_at,
+                charset: self.charset_to_note(&command),
+                content: None,
+            },
         );
         let mut object = self.objects.create(Kind::Instance);
         object.write(&meta).await?;
@@ -125,6 +130,13 @@ impl Archive {
             object,
             command,
         })
+    }
+
+    /// The charset that the object's own file has to tell, because no sender's title does.
+    pub(in crate::archive) fn charset_to_note(&self, command: &ReceiveInstance) -> Option<Charset> {
+        let is_told =
+            !command.calling_ae_title.is_empty() || command.default_charset == self.reading_rules.default_charset;
+        (!is_told).then(|| command.default_charset.clone())
     }
 
     /// Takes in a Part 10 file that is in memory.
@@ -217,7 +229,7 @@ impl InstanceWriter {
         }
         let note = part10::content_note(object.length() - dataset_offset, &content_hash);
         object.amend(dataset_offset - note.len() as u64, note.as_bytes()).await?;
-        let (place, pending) = match archive.makes_rows_again(&command.calling_ae_title, &command.default_charset) {
+        let (place, pending) = match archive.makes_rows_again(&command) {
             true => object.finish_claiming_rows().await?,
             false => (object.finish().await?, None),
         };

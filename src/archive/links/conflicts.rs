@@ -3,15 +3,12 @@
 //! Looking shows patient data and is recorded; so is every decision. Which content under a UID is the current one lives
 //! in the index alone: after a reindex the first one is current again, and the decision has to be made anew.
 
-use std::collections::HashMap;
-
 use serde_json::json;
 
 use crate::archive::images::instance_rows::content_is_current;
 use crate::archive::upkeep::reindex::ReindexRules;
 use crate::archive::{Archive, Error};
 use crate::dicom::content_hash::HashAlgorithm;
-use crate::dicom::text::Charset;
 use crate::domain::Actor;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::instance_versions::{self, Version};
@@ -103,11 +100,7 @@ impl Archive {
             return Err(invalid("is not what this conflict is about"));
         }
         // Texts are not asked for: only what the instance's own row holds.
-        let rules = ReindexRules {
-            organization: Some(version.org_code.clone()),
-            default_charset: Charset::default(),
-            charsets: HashMap::new(),
-        };
+        let rules = ReindexRules { organization: Some(version.org_code.clone()), ..ReindexRules::default() };
         let read = self.read_back(version.place.clone(), version.received_at, &rules).await?;
         let mut new = read.map_err(|why| invalid(&format!("cannot be read back: {why:?}")))?.new;
         let known_by = HashAlgorithm::of(&version.content_hash);

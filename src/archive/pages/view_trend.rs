@@ -11,8 +11,10 @@ use crate::domain::trend::{Trend, trend};
 use crate::index::exam_pages::{self, EntryKind};
 use crate::index::trends;
 
-/// Most reports and results that are drawn, the newest.
-const MOST: i64 = 200;
+/// Most lab reports of the patient that are looked at, the newest.
+const MOST_REPORTS: i64 = 2000;
+/// Most results that are drawn, the newest.
+const MOST_RESULTS: i64 = 200;
 
 impl Archive {
     /// The item in line `line` of a lab report, counted from 0, over time.
@@ -35,14 +37,18 @@ impl Archive {
         };
         let persons = self.with_same_persons(vec![own]).await?;
         let filter = Filter { types: vec!["LAB".to_owned()], patients: persons, ..Filter::default() };
-        let paging = Paging { by: SortBy::Observed, order: Order::Newest, after: None, limit: MOST };
+        let paging = Paging { by: SortBy::Observed, order: Order::Newest, after: None, limit: MOST_REPORTS };
         let scope: &Scope = &session.scope.scope;
         let mut reports: Vec<i64> = vec![entry.pk];
-        for other in exam_pages::find(&self.index, scope, &filter, &paging).await? {
+        let others = exam_pages::find(&self.index, scope, &filter, &paging).await?;
+        let all_looked_at = others.len() < MOST_REPORTS as usize;
+        for other in others {
             if other.kind == EntryKind::Lab && other.pk != entry.pk {
                 reports.push(other.pk);
             }
         }
-        Ok(trend(&item.name, trends::results(&self.index, &reports, &item, MOST).await?))
+        let codes = self.ways_to_write(&self.codes_of_item(&item.code));
+        let (results, more) = trends::results(&self.index, &reports, &item, &codes, MOST_RESULTS).await?;
+        Ok(Trend { truncated: more || !all_looked_at, ..trend(&item.name, results) })
     }
 }

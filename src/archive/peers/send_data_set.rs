@@ -2,7 +2,7 @@
 //!
 //! Bytes come in pieces, so that memory does not grow with the object. A conversion runs on a blocking thread when it is
 //! its turn; its result is whole before the first byte leaves, because nothing can be taken back once it is on the
-//! wire; large results wait in an unnamed file. What is stored never changes.
+//! wire; large results wait in a nameless file of `objects.spool`. What is stored never changes.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tempfile::SpooledTempFile;
 use tokio::sync::Semaphore;
 
 use super::retrieve::StoredInstance;
@@ -29,7 +28,7 @@ pub struct SendConfig {
     pub piece_bytes: u64,
     /// Objects that are converted at the same time; more wait. Default 2.
     pub conversions: usize,
-    /// Converted data sets that are longer wait in a temporary file, in bytes. Default 33554432.
+    /// Converted data sets that are longer wait in a nameless file of `objects.spool`, in bytes. Default 33554432.
     pub converted_in_memory_bytes: usize,
     /// Limits of a conversion.
     pub convert: ConvertLimits,
@@ -113,8 +112,8 @@ impl Archive {
             piece: Bytes::new(),
             piece_bytes: config.piece_bytes.max(4096),
         };
+        let mut result = self.objects.spool(config.converted_in_memory_bytes);
         let work = tokio::task::spawn_blocking(move || {
-            let mut result = SpooledTempFile::new(config.converted_in_memory_bytes);
             let done = convert::convert(source, &from, &to, &mut result, &config.convert);
             drop(turn);
             done.map(|()| result)

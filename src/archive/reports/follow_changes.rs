@@ -11,9 +11,10 @@ use tokio::time::Instant;
 
 use super::pull_reports::{KeptReport, ReportReader, Subject};
 use crate::archive::{Archive, Error};
+use crate::domain::cursor::FeedPosition;
 use crate::domain::sharing::Sharing;
 use crate::index::kept_reports;
-use crate::index::report_changes::{self, Entry};
+use crate::index::report_changes::{self, Entry, Epoch};
 
 pub use crate::index::report_changes::Aspect;
 
@@ -28,7 +29,7 @@ const MOST_PAGES: usize = 10;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FollowChanges {
     /// The position up to which everything is known; 0 for the beginning.
-    pub after: i64,
+    pub after: FeedPosition,
     /// Only these organisations.
     pub organizations: Option<Vec<String>>,
     /// Only these kinds; all when empty.
@@ -73,7 +74,7 @@ pub enum Removal {
 #[derive(Debug, Clone)]
 pub struct FeedChange {
     /// Where it stands.
-    pub position: i64,
+    pub position: FeedPosition,
     /// What of the report has changed.
     pub aspect: Aspect,
     /// When.
@@ -90,7 +91,7 @@ pub struct FeedPage {
     /// In the order of their positions.
     pub changes: Vec<FeedChange>,
     /// Up to where everything is known now.
-    pub position: i64,
+    pub position: FeedPosition,
     /// Whether there is more already.
     pub more: bool,
 }
@@ -112,14 +113,20 @@ impl Archive {
         Ok(taken)
     }
 
-    /// The newest position, for a follower that wants nothing of the past.
-    pub async fn newest_position(&self) -> Result<i64, Error> {
-        self.sequence_changes().await?;
-        Ok(report_changes::head(&self.index).await?)
+    /// At the start of a server: the database may have been restored from a backup, so positions are given in another epoch.
+    pub async fn begin_feed_epoch(&self) -> Result<(), Error> {
+        Ok(report_changes::begin_epoch(&self.index, rand::random::<i64>() & i64::MAX).await?)
     }
 
-    /// Changes after a position; waits a while when there are none. `None` when the position was never given: the
-    /// database is an older one than that of which the follower knows.
+    /// The newest position, for a follower that wants nothing of the past.
+    pub async fn newest_position(&self) -> Result<FeedPosition, Error> {
+        self.sequence_changes().await?;
+        let head = report_changes::head(&self.index).await?;
+        Ok(placed(head, &report_changes::epochs_from(&self.index, head).await?))
+    }
+
+    /// Changes after a position; waits a while when there are none. `None` when this database never gave the position:
+    /// it was restored, and others may stand where those stood of which the follower knows.
     pub async fn follow_changes(
         &self,
         reader: &ReportReader,
@@ -132,8 +139,8 @@ impl Archive {
             let Some(page) = self.changes_after(reader, command, from).await? else { return Ok(None) };
             let (left, more) = (until.saturating_duration_since(Instant::now()), page.more);
             if !page.changes.is_empty() {
-                let last = page.changes.last().map_or(0, |change| change.position);
-                let detail = json!({ "after": command.after, "to": last, "count": page.changes.len() });
+                let last = page.changes.last().map_or(0, |change| change.position.at);
+                let detail = json!({ "after": command.after.at, "to": last, "count": page.changes.len() });
                 self.note_pull(reader, "follow_changes", String::new(), detail).await?;
                 return Ok(Some(page));
             }
@@ -149,10 +156,13 @@ impl Archive {
         &self,
         reader: &ReportReader,
         command: &FollowChanges,
-        from: i64,
+        from: FeedPosition,
     ) -> Result<Option<FeedPage>, Error> {
         let head = report_changes::head(&self.index).await?;
-        if from > head {
+        // Read after the head, so that each position up to it has its epoch.
+        let epochs = report_changes::epochs_from(&self.index, from.at).await?;
+        let is_of_another_history = from.epoch.is_some() && placed(from.at, &epochs) != from;
+        if from.at > head || is_of_another_history {
             return Ok(None);
         }
         let organizations = reader.narrowed(command.organizations.clone());
@@ -161,12 +171,12 @@ impl Archive {
         for _ in 0..MOST_PAGES {
             let room = limit - page.changes.len() as u32;
             let organizations = organizations.as_deref();
-            let entries = report_changes::after(&self.index, page.position, head, organizations, room).await?;
+            let entries = report_changes::after(&self.index, page.position.at, head, organizations, room).await?;
             let last = entries.last().map(|entry| entry.position);
             let full = entries.len() == room as usize;
-            page.changes.extend(self.seen_changes(reader, &command.kinds, entries).await?);
-            page.position = last.filter(|_| full).unwrap_or(head);
-            page.more = page.position < head;
+            page.changes.extend(self.seen_changes(reader, &command.kinds, entries, &epochs).await?);
+            page.position = placed(last.filter(|_| full).unwrap_or(head), &epochs);
+            page.more = page.position.at < head;
             if !page.more || page.changes.len() >= limit as usize {
                 break;
             }
@@ -180,6 +190,7 @@ impl Archive {
         reader: &ReportReader,
         kinds: &[ChangeKind],
         entries: Vec<Entry>,
+        epochs: &[Epoch],
     ) -> Result<Vec<FeedChange>, Error> {
         let mut reports: HashMap<i64, KeptReport> = HashMap::with_capacity(entries.len());
         for subject in Subject::ALL {
@@ -198,7 +209,7 @@ impl Archive {
             }
             let wanted = kinds.is_empty() || kinds.iter().any(|kind| is_of(*kind, &entry, removed));
             wanted.then(|| FeedChange {
-                position: entry.position,
+                position: placed(entry.position, epochs),
                 aspect: entry.aspect,
                 changed_at: entry.changed_at,
                 report: report.clone(),
@@ -207,6 +218,12 @@ impl Archive {
         };
         Ok(entries.into_iter().filter_map(change_of).collect())
     }
+}
+
+/// The position with the epoch in which it was given.
+fn placed(at: i64, epochs: &[Epoch]) -> FeedPosition {
+    let epoch = epochs.iter().rev().find(|epoch| epoch.from < at).map(|epoch| epoch.id);
+    FeedPosition { at, epoch }
 }
 
 /// `None`: nothing is told. Otherwise why the report is gone, if it is.

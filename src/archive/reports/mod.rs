@@ -22,6 +22,7 @@ mod register_lab;
 pub mod register_reports;
 pub mod report_codes;
 pub mod restamp_reports;
+pub mod restrict_reports;
 pub mod stamp_rules;
 mod stamped_copy;
 mod standing;

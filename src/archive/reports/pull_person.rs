@@ -18,8 +18,8 @@ use crate::domain::trend::{Trend, trend};
 use crate::index::persons::identifiers;
 use crate::index::{persons, trends};
 
-/// Most lab reports of which results are taken, the newest.
-const MOST_REPORTS: u32 = 200;
+/// Most lab reports with an item of which results are taken, the newest.
+const MOST_REPORTS: u32 = 500;
 /// Most patients of one person that are looked at.
 const MOST_MEMBERS: i64 = 100;
 /// Most results.
@@ -127,18 +127,23 @@ impl Archive {
         item: &str,
         [from, to]: [String; 2],
     ) -> Result<Trend, Error> {
+        let codes = self.codes_of_item(item);
         let query = ReportQuery {
             kinds: vec![Subject::Lab],
             patients: self.numbers_of_person(reader, key).await?,
+            // Only reports with the item, so that many others do not crowd its older results out.
+            codes: codes.clone(),
             observed_from: from,
             observed_to: to,
             ..ReportQuery::default()
         };
-        let reports = self.reports_of(reader, &query, None, MOST_REPORTS).await?.reports;
-        let pks: Vec<i64> = reports.iter().map(|report| report.pk).collect();
-        let (name, results) = trends::results_named(&self.index, &pks, item, MOST_RESULTS).await?;
+        let page = self.reports_of(reader, &query, None, MOST_REPORTS).await?;
+        let pks: Vec<i64> = page.reports.iter().map(|report| report.pk).collect();
+        let words = self.ways_to_write(&codes);
+        let (name, results, more) = trends::results_named(&self.index, &pks, &words, MOST_RESULTS).await?;
         let detail = json!({ "organization": key.org_code, "item": item, "results": results.len() });
         self.note_pull(reader, "pull_trend", String::new(), detail).await?;
-        Ok(trend(&name, results))
+        let truncated = more || page.next.is_some();
+        Ok(Trend { truncated, ..trend(name.as_deref().unwrap_or(item), results) })
     }
 }

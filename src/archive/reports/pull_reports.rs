@@ -23,7 +23,7 @@ use crate::index::audit::{self, AuditRecord};
 use crate::index::{kept_reports, report_files, report_studies};
 
 pub use crate::index::kept_reports::{
-    Content, Direction, Having, KeptFile, KeptItem, KeptReport, ReportFilter, StudyNumber,
+    Content, Direction, Having, KeptFile, KeptItem, KeptReport, Modalities, ReportFilter, StudyNumber,
 };
 pub use crate::index::report_changes::Subject;
 pub use crate::index::report_studies::{KeptSeries, KeptStudy};
@@ -97,6 +97,8 @@ pub struct ReportQuery {
     pub accession_number: String,
     /// A number of a study that is linked to the report.
     pub study: Option<StudyNumber>,
+    /// Modalities of exams; any when `None`.
+    pub modalities: Option<Modalities>,
     /// Codes of reports, classes or lines, or what a dictionary maps to them (D-R16); any when empty.
     pub codes: Vec<String>,
     /// Changed at this moment or later, milliseconds since 1970 UTC.
@@ -231,6 +233,7 @@ impl Archive {
             report_form_no: query.report_form_no.clone(),
             accession_number: query.accession_number.clone(),
             study: query.study.clone(),
+            modalities: query.modalities.clone(),
             codes: self.ways_to_write(&query.codes),
             updated_from: query.updated_from,
             updated_before: query.updated_before,
@@ -263,8 +266,16 @@ impl Archive {
         Ok(ReportPage { reports, next })
     }
 
+    /// The code of a laboratory item, and the one that the dictionary maps it to (D-R16).
+    pub(in crate::archive) fn codes_of_item(&self, item: &str) -> Vec<String> {
+        let mut codes = vec![item.to_owned()];
+        codes.extend(self.dictionaries().find(LAB_ITEM, item).map(|entry| entry.code.clone()));
+        codes.dedup();
+        codes
+    }
+
     /// Codes with what hospitals write for them by the dictionaries, in upper case.
-    fn ways_to_write(&self, codes: &[String]) -> Vec<String> {
+    pub(in crate::archive) fn ways_to_write(&self, codes: &[String]) -> Vec<String> {
         let dictionaries = self.dictionaries();
         let mut all: BTreeSet<String> = codes.iter().map(|code| code.to_uppercase()).collect();
         for (_, entries) in dictionaries.all().filter(|(name, _)| [LAB_CLASS, LAB_ITEM].contains(name)) {

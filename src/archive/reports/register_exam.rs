@@ -140,7 +140,6 @@ fn facts_of(context: &Context, record: &ExamReport, content_hash: String) -> Exa
         record.get(ExamField::PerformerDateTime),
         &received,
     );
-    let confidentiality = record.text(ExamField::Confidentiality).trim().to_lowercase();
     ExamFacts {
         observation_uid: observation_uid("exam", &exam_report::KEY.map(|f| record.text(f))),
         content_hash,
@@ -148,7 +147,7 @@ fn facts_of(context: &Context, record: &ExamReport, content_hash: String) -> Exa
         message_pk: Some(context.message_pk),
         reviewed: exam_report::is_reviewed(record),
         vip: exam_report::is_vip(record),
-        restricted: rules.restricted.iter().any(|word| word.to_lowercase() == confidentiality),
+        restricted: exam_report::means_restricted(record.text(ExamField::Confidentiality), &rules.restricted),
         withdrawn: is_withdrawn(record.get(ExamField::DataStatus)),
         identity_conflict: false,
         modality: modality(context, record),

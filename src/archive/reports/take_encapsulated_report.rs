@@ -13,7 +13,6 @@ use crate::archive::images::store_instance::{Completeness, ReceiveInstance};
 use crate::archive::{Archive, Error};
 use crate::dicom::elements::Encoding;
 use crate::dicom::encapsulated_pdf::{self, DocumentRefusal, ENCAPSULATED_PDF};
-use crate::dicom::text::Charset;
 use crate::dicom::transfer_syntax::is_deflated;
 use crate::dicom::{part10, render};
 use crate::domain::Actor;
@@ -188,7 +187,7 @@ impl Archive {
         let command = ReceiveInstance {
             org_code: org_code.to_owned(),
             calling_ae_title: String::new(),
-            default_charset: Charset::default(),
+            default_charset: self.reading_rules.default_charset.clone(),
             sop_class_uid: String::new(),
             sop_instance_uid: String::new(),
             transfer_syntax_uid: String::new(),

@@ -37,14 +37,14 @@ const HEAD_BYTES: usize = 16 * 1024;
 const TOLD: usize = 1000;
 
 /// What the objects themselves do not say.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ReindexRules {
     /// The organisation of objects that carry no receipt; without it they are left out.
     pub organization: Option<String>,
     /// Charset of data sets that declare none, or a wrong one.
     pub default_charset: Charset,
-    /// The same for those of some AE titles.
-    pub charsets: HashMap<String, Charset>,
+    /// The same for those of some senders: an organisation and an AE title, which is empty for what came another way.
+    pub charsets: HashMap<(String, String), Charset>,
 }
 
 /// Why an object was left out.
@@ -84,9 +84,32 @@ pub struct Reindexed {
 }
 
 impl ReindexRules {
-    /// Charset of data sets of this AE title that declare none, or a wrong one.
-    pub(super) fn charset_of(&self, calling_ae_title: &str) -> &Charset {
-        self.charsets.get(calling_ae_title).unwrap_or(&self.default_charset)
+    /// Charset of data sets of this sender that declare none, or a wrong one; `noted` is what their receipt says.
+    pub(in crate::archive) fn charset_of<'a>(
+        &'a self,
+        org_code: &str,
+        calling_ae_title: &str,
+        noted: Option<&'a Charset>,
+    ) -> &'a Charset {
+        self.told_charset(org_code, calling_ae_title, noted).unwrap_or(&self.default_charset)
+    }
+
+    /// The same where it is told of just this sender.
+    fn told_charset<'a>(
+        &'a self,
+        org_code: &str,
+        calling_ae_title: &str,
+        noted: Option<&'a Charset>,
+    ) -> Option<&'a Charset> {
+        self.charsets.get(&(org_code.to_owned(), calling_ae_title.to_owned())).or(noted)
+    }
+
+    /// Charset of a stored file's texts that declare none, by what its head says of who sent it; `None` when nothing is
+    /// told of just this sender.
+    pub(in crate::archive) fn charset_of_file(&self, org_code: &str, file: &[u8]) -> Option<Charset> {
+        let meta = part10::read_meta(file).ok()?;
+        let noted = meta.receipt.and_then(|receipt| receipt.charset);
+        self.told_charset(org_code, &meta.source_application_entity_title, noted.as_ref()).cloned()
     }
 }
 
@@ -349,7 +372,8 @@ impl Reading {
         let owner = meta.receipt.as_ref().map(|receipt| receipt.org_code.clone());
         let org_code = owner.or_else(|| rules.organization.clone()).ok_or(LeftOut::NoOrganization)?;
         let calling_ae_title = meta.source_application_entity_title;
-        let attributes = header.instance_attributes(rules.charset_of(&calling_ae_title));
+        let noted = meta.receipt.as_ref().and_then(|receipt| receipt.charset.as_ref());
+        let attributes = header.instance_attributes(rules.charset_of(&org_code, &calling_ae_title, noted));
         check_uids(&attributes).map_err(|error| LeftOut::Unplaceable(error.to_string()))?;
         let instance = InstanceRow {
             sop_instance_uid: attributes.sop_instance_uid.clone(),

@@ -1,8 +1,8 @@
 //! Reads the texts of existing rows again, after the character set of a peer, or the default, was put right (D-I17), or the
 //! rules of films were changed (D-I5).
 //!
-//! Objects stay as they are, and only their headers are read. A study's texts come from its oldest object, a series'
-//! from its own oldest, as when they arrived; what an upstream archive alone has keeps its texts. The archive may be in
+//! Objects stay as they are, and only their headers are read. A study's texts come from its oldest object, and what that does
+//! not say from the oldest of its other series; a series' texts from its own oldest, as when they arrived; what an upstream archive alone has keeps its texts. The archive may be in
 //! use meanwhile: each study is one transaction, and running it again changes nothing more.
 
 use futures_util::StreamExt;
@@ -81,9 +81,10 @@ impl Archive {
     async fn reindex_study(&self, study_pk: i64, org_code: String, rules: &ReindexRules) -> Result<Outcome, Error> {
         let mut texts: Option<Texts> = None;
         for source in study_texts::sources(&self.index, study_pk).await? {
-            let Some(read) = self.read_attributes(&source, rules).await? else { continue };
+            let Some(read) = self.read_attributes(&org_code, &source, rules).await? else { continue };
             let (study, series) = self.split(&org_code, read);
-            let texts = texts.get_or_insert_with(|| Texts { study, series: Vec::new() });
+            let texts = texts.get_or_insert_with(|| Texts { study: study.clone(), series: Vec::new() });
+            texts.study.fill(&study);
             texts.series.push((source.series_pk, series));
         }
         let Some(texts) = texts else { return Ok(Outcome::Unread) };
@@ -123,6 +124,7 @@ impl Archive {
     /// What the header says; `None` when the object is not there or says nothing.
     async fn read_attributes(
         &self,
+        org_code: &str,
         source: &Source,
         rules: &ReindexRules,
     ) -> Result<Option<InstanceAttributes>, Error> {
@@ -131,14 +133,16 @@ impl Archive {
             other => other?,
         };
         let mut scanner = HeaderScanner::new(&source.transfer_syntax_uid, self.header_limits.clone());
-        let mut before = source.dataset_offset;
+        let (mut head, mut before) = (Vec::new(), source.dataset_offset);
         while let Some(bytes) = stream.next().await.filter(|_| !scanner.is_done()) {
             let bytes = bytes?;
-            let skipped = before.min(bytes.len() as u64);
-            before -= skipped;
-            scanner.push(&bytes[skipped as usize..]);
+            let (of_head, of_data_set) = bytes.split_at(before.min(bytes.len() as u64) as usize);
+            before -= of_head.len() as u64;
+            head.extend_from_slice(of_head);
+            scanner.push(of_data_set);
         }
-        let attributes = scanner.finish().instance_attributes(rules.charset_of(&source.calling_ae_title));
+        let told = rules.charset_of_file(org_code, &head);
+        let attributes = scanner.finish().instance_attributes(told.as_ref().unwrap_or(&rules.default_charset));
         Ok(Some(attributes).filter(|attributes| !attributes.study_instance_uid.is_empty()))
     }
 

@@ -13,9 +13,9 @@ use futures_util::StreamExt;
 
 use super::reindex::{Found, LeftOut, ROWS_AT_ONCE, ReindexRules};
 use crate::archive::images::instance_rows::put_rows;
+use crate::archive::images::store_instance::ReceiveInstance;
 use crate::archive::images::store_instance::StoreOutcome;
 use crate::archive::{Archive, Error};
-use crate::dicom::text::Charset;
 use crate::domain::place::Place;
 use crate::domain::{Actor, ActorKind};
 use crate::index::{self, dead_objects, places};
@@ -37,25 +37,31 @@ pub struct Replayed {
 }
 
 impl Archive {
-    /// From now on rows of instances in segments need not be synced with each commit of an embedded database, because a
-    /// replay reads them again by these rules. On PostgreSQL nothing changes.
+    /// From now on stored objects are read by these rules, and rows of instances in segments need not be synced with each
+    /// commit of an embedded database, because a replay reads them again. On PostgreSQL rows are synced as before.
     pub fn making_rows_again(mut self, rules: ReindexRules) -> Self {
+        self.reading_rules = Arc::new(rules);
         if self.index.is_embedded() {
             self.objects.let_rows_wait();
-            self.replay = Some(Arc::new(rules));
+            self.replays = true;
         }
         self
     }
 
     /// Whether a replay would read an object just as it has been read now.
-    pub(in crate::archive) fn makes_rows_again(&self, calling_ae_title: &str, charset: &Charset) -> bool {
-        self.replay.as_ref().is_some_and(|rules| rules.charset_of(calling_ae_title) == charset)
+    pub(in crate::archive) fn makes_rows_again(&self, command: &ReceiveInstance) -> bool {
+        let ReceiveInstance { org_code, calling_ae_title, default_charset, .. } = command;
+        let noted = self.charset_to_note(command);
+        self.replays && self.reading_rules.charset_of(org_code, calling_ae_title, noted.as_ref()) == default_charset
     }
 
     /// Makes the rows again that segments of crashed processes may lack. Again changes nothing.
     pub async fn replay_segments(&self) -> Result<Replayed, Error> {
         let mut done = Replayed::default();
-        let Some(rules) = &self.replay else { return Ok(done) };
+        if !self.replays {
+            return Ok(done);
+        }
+        let rules = &self.reading_rules;
         let marked = self.objects.segments_without_rows().await?;
         let deleted = self.deleted_in(&marked).await;
         for key in &marked {

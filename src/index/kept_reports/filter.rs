@@ -42,6 +42,15 @@ pub enum StudyNumber {
     Uid(String),
 }
 
+/// Modalities of exams, any of which is meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Modalities {
+    /// These.
+    pub named: Vec<String>,
+    /// When there are any: all others than these, and exams of which none is known.
+    pub others_than: Vec<String>,
+}
+
 /// Which reports are asked for; empty means any.
 #[derive(Debug, Clone)]
 pub struct ReportFilter {
@@ -65,6 +74,8 @@ pub struct ReportFilter {
     pub accession_number: String,
     /// A number of a study that is linked to the report.
     pub study: Option<StudyNumber>,
+    /// Modalities of exams; any when `None`.
+    pub modalities: Option<Modalities>,
     /// Codes in upper case, of which the report's, its class's or one of its lines' is one; any when empty.
     pub codes: Vec<String>,
     /// Changed at this moment or later, milliseconds since 1970 UTC.
@@ -172,6 +183,13 @@ pub(super) fn select(subject: Subject, filter: &ReportFilter) -> Option<Select> 
         Some(StudyNumber::Uid(uid)) => {
             select.push(OF_STUDY, params![uid]);
         }
+    }
+    if let (true, Some(modalities)) = (exam, &filter.modalities) {
+        select.push_in(" AND (modality", list(&modalities.named));
+        if !modalities.others_than.is_empty() {
+            select.push_in(" OR modality NOT", list(&modalities.others_than));
+        }
+        select.push(")", Vec::new());
     }
     if !filter.codes.is_empty() {
         push_codes(&mut select, subject, list(&filter.codes));

@@ -148,7 +148,7 @@ async fn fetch_one(
         org_code: org_code.to_owned(),
         study_instance_uid: study.study_instance_uid.clone(),
         ae_title: node.ae_title().to_string(),
-        charset: node.charset.clone(),
+        charset: node.data_charset.clone(),
         actor: Actor {
             kind: ActorKind::Peer,
             name: node.ae_title().to_string(),

@@ -23,8 +23,10 @@ pub(super) struct Node {
     pub(super) target: ScuTarget,
     /// Where a C-MOVE sends: our own AE title.
     pub(super) destination: AeTitle,
-    /// Charset of answers and objects that declare none.
+    /// Charset of answers that declare none.
     pub(super) charset: Charset,
+    /// Charset of objects that declare none, the same whoever began: it is by the sender that they are read again.
+    pub(super) data_charset: Charset,
     max_object_bytes: u64,
     /// Exams at the same time.
     most: u32,
@@ -64,6 +66,7 @@ impl Node {
             target: ScuTarget::of_peer(dicom, peer),
             destination: dicom.ae_title.clone(),
             charset: charset.clone(),
+            data_charset: peer.charset.as_ref().unwrap_or(&dicom.default_charset).clone(),
             max_object_bytes: dicom.max_object_bytes,
             most,
             places: Arc::new(Semaphore::new(most as usize)),

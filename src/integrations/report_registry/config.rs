@@ -46,7 +46,7 @@ pub struct RegistryConfig {
     pub validation: Validation,
     /// Accept reports of organisations that are not configured.
     pub auto_org: bool,
-    /// Values of Confidentiality that mean restricted.
+    /// Values of Confidentiality that mean restricted. After a change the stored reports follow at the next start, in the background.
     pub restricted_confidentiality: Vec<String>,
     /// Class_Code or Class_Name as hospitals write it, to DICOM Modality; added to the built-in list.
     pub modality_aliases: BTreeMap<String, String>,

@@ -12,7 +12,7 @@ use super::parameters::Parameters;
 use super::problem::{Code, Problem};
 use super::reports::json;
 use crate::archive::reports::follow_changes::{ChangeKind, FollowChanges};
-use crate::domain::cursor::Cursor;
+use crate::domain::cursor::{Cursor, FeedPosition};
 
 /// What may be asked for.
 pub(super) const PARAMETERS: [&str; 6] = ["cursor", "limit", "wait", "organization", "kind", "include"];
@@ -26,7 +26,7 @@ pub(super) async fn follow(
     caller.require_follow()?;
     let parameters = Parameters::read(query.as_deref(), &PARAMETERS)?;
     let after = match parameters.one("cursor")? {
-        "" => 0,
+        "" => FeedPosition::default(),
         "latest" => inner.archive.newest_position().await?,
         text => match Cursor::decode(text) {
             Some(Cursor::Feed(position)) => position,

@@ -85,6 +85,8 @@ pub(super) struct Trend {
     series: Vec<TrendSeries>,
     /// Results that are no numbers.
     unread: usize,
+    /// Whether there are older results than these: ask for them with `to`.
+    truncated: bool,
 }
 
 /// Points of one unit and kind of number, the oldest first.
@@ -222,7 +224,7 @@ impl Trend {
             },
             points: series.points.into_iter().map(TrendPoint::of).collect(),
         });
-        Self { item: found.item, series: series.collect(), unread: found.unread }
+        Self { item: found.item, series: series.collect(), unread: found.unread, truncated: found.truncated }
     }
 }
 

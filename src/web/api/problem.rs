@@ -47,7 +47,7 @@ codes! {
     BadDate "E4007" BAD_REQUEST "时间无法识别，或起止颠倒",
     SpanTooLong "E4008" BAD_REQUEST "时间跨度超过上限",
     BadCursor "E4009" BAD_REQUEST "游标无效，或与查询条件不符",
-    CursorAhead "E4010" CONFLICT "游标超前于档案，档案可能已从备份恢复，请从头开始",
+    CursorAhead "E4010" CONFLICT "游标不属于现在的档案，档案可能已从备份恢复，请从头开始",
     TooNarrowRight "E4011" FORBIDDEN "须指明病人或报告；按时间拉取需要follow权限",
     Busy "E4012" SERVICE_UNAVAILABLE "同时进行的导出过多，请稍后再试",
     NotServed "E4013" METHOD_NOT_ALLOWED "该地址不支持这种请求方式",

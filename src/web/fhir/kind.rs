@@ -60,7 +60,8 @@ impl Kind {
                 const NUMBER: SearchParameter = parameter("identifier", "token", "the report's number");
                 const ORDER: SearchParameter =
                     parameter("based-on", "reference", "based-on:identifier, the accession number");
-                const CATEGORY: SearchParameter = parameter("category", "token", "LAB or RAD");
+                const CATEGORY: SearchParameter =
+                    parameter("category", "token", "LAB, RAD, CT, NMR, RUS, VUS, NMS, EC, EN, CTH, SP, RT or OTH");
                 &[ID, LAST_UPDATED, NUMBER, ORDER, PATIENT, SUBJECT, BY_IDENTIFIER, DATE, CODE, CATEGORY]
             }
             Kind::Observation => {

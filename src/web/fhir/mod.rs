@@ -12,6 +12,7 @@ mod outcome;
 mod question;
 mod resources;
 mod search;
+mod section;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;

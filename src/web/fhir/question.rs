@@ -5,6 +5,7 @@
 
 use super::kind::Kind;
 use super::resources::{ID_NO, IDENTIFIER_TYPE, System};
+use super::section;
 use crate::archive::reports::pull_reports::{Having, ReportQuery, StudyNumber, Subject};
 use crate::domain::criteria;
 use crate::domain::date_time::{self, Moment};
@@ -143,7 +144,7 @@ fn query_of(kind: Kind, parameters: &Parameters, by_id: bool) -> Result<(ReportQ
         Kind::DiagnosticReport => {
             identify_report(parameters.one("identifier")?, &mut query)?;
             identify_order(parameters.one("based-on:identifier")?, &mut query)?;
-            query.kinds = kinds_of(&parameters.all("category"))?;
+            (query.kinds, query.modalities) = section::asked(&parameters.all("category"))?;
         }
         Kind::Observation => {
             query.kinds = vec![Subject::Lab];
@@ -272,15 +273,6 @@ fn identify_by_type(token: &str, query: &mut ReportQuery) -> Result<(), Problem>
         }
         _ => Err(Problem::about(Code::BadParameter, "identifier:of-type is v2-0203|ACSN|value")),
     }
-}
-
-fn kinds_of(categories: &[String]) -> Result<Vec<Subject>, Problem> {
-    let kind = |token: &String| match token.rsplit('|').next() {
-        Some("LAB") => Ok(Subject::Lab),
-        Some("RAD") => Ok(Subject::Exam),
-        _ => Err(Problem::about(Code::BadParameter, "category is LAB or RAD")),
-    };
-    categories.iter().map(kind).collect()
 }
 
 /// The first moment that is meant and the first one after; a side that is open is `None`.

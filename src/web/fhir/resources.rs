@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::section;
 use crate::archive::reports::pull_reports::{Content, KeptItem, KeptReport, KeptSeries, KeptStudy};
 use crate::domain::dictionary::Entry;
 use crate::domain::exam_report::{ExamField, ExamState};
@@ -11,7 +12,6 @@ use crate::web::api::{instant, local_instant, patient_of};
 
 /// 公民身份号码.
 pub(super) const ID_NO: &str = "urn:oid:2.16.156.10011.1.3";
-const DIAGNOSTIC_SERVICE: &str = "http://terminology.hl7.org/CodeSystem/v2-0074";
 const OBSERVATION_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
 pub(super) const IDENTIFIER_TYPE: &str = "http://terminology.hl7.org/CodeSystem/v2-0203";
 /// Marks of mutual recognition (互认) in words, as the archive is configured.
@@ -155,16 +155,10 @@ fn report_identifier(report: &KeptReport) -> Vec<Value> {
     vec![json!({ "system": System::text(&report.org_code, "report-form-no"), "value": report.report_form_no })]
 }
 
-fn lab_category() -> Value {
-    json!([{ "coding": [{ "system": DIAGNOSTIC_SERVICE, "code": "LAB", "display": "Laboratory" }] }])
-}
-
 fn category(report: &KeptReport) -> Value {
     match report.content {
-        Content::Lab(..) => lab_category(),
-        Content::Exam(_) => {
-            json!([{ "coding": [{ "system": DIAGNOSTIC_SERVICE, "code": "RAD", "display": "Radiology" }] }])
-        }
+        Content::Lab(..) => section::of_laboratory(),
+        Content::Exam(_) => section::of_exam(&report.modality),
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) struct TrendPage {
     pub(super) picture: String,
     pub(super) height: u32,
     pub(super) unread: usize,
+    pub(super) truncated: bool,
     pub(super) points: Vec<PointRow>,
 }
 
@@ -60,6 +61,7 @@ impl TrendPage {
             picture: format!("{exam_root}/trend?item={item}&format=svg"),
             height: height as u32,
             unread: trend.unread,
+            truncated: trend.truncated,
             points,
             shell,
         }

@@ -201,6 +201,7 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
     ("替换于", "replaced"),
     ("返回检验结果", "Back to the results"),
     ("没有可以绘图的数值结果。", "No results that can be drawn."),
+    ("仅显示最近的结果，另有更早的结果未列出。", "The newest results only; there are older ones."),
     ("未能识别为数值的结果：", "Results that are not numbers: "),
     ("历次结果", "All results"),
     ("当前报告", "this report"),

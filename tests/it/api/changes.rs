@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use yingku::domain::cursor::{Cursor, FeedPosition};
 use yingku::domain::{Actor, Clock};
 
 use super::world::{HOSPITAL, NARROW, PRIVILEGED, REGION, World, exam, lab, line, members};
@@ -10,7 +11,7 @@ use crate::each_database;
 use crate::files::server::ReportServer;
 
 /// What each change is about: kind, number, and why it is gone.
-fn told(changes: &[Value]) -> Vec<String> {
+pub fn told(changes: &[Value]) -> Vec<String> {
     let word = |change: &Value, path: &[&str]| {
         path.iter().fold(change, |value, name| &value[*name]).as_str().unwrap_or_default().to_owned()
     };
@@ -186,6 +187,51 @@ each_database! {
         assert_eq!(world.refused(REGION, &restored).await, (409, "E4010".to_owned()));
         assert_eq!(world.refused(REGION, "/api/v1/changes?kind=exams").await, (400, "E4006".to_owned()));
         assert_eq!(world.refused(REGION, "/api/v1/changes?since=0").await, (400, "E4005".to_owned()));
+    }
+
+    async fn a_cursor_from_before_a_restore_is_refused_also_when_as_many_changes_have_come_since(database: TestDatabase) {
+        let world = World::start(database).await;
+        let register = async |number: &str| world.register(&[exam(&[("report_form_no", number)])]).await;
+        let refused = async |cursor: &str| world.refused(REGION, &format!("/api/v1/changes?cursor={cursor}")).await;
+        world.archive.begin_feed_epoch().await.unwrap();
+        register("KEPT").await;
+        let (_, kept) = world.follow(REGION, "", "").await;
+        register("LOST1").await;
+        let (_, lost) = world.follow(REGION, &kept, "").await;
+        // A start between the backup and the restore: the backup does not know of it.
+        world.archive.begin_feed_epoch().await.unwrap();
+        register("LOST2").await;
+        let (_, lost_later) = world.follow(REGION, &lost, "").await;
+
+        for sql in [
+            "DELETE FROM report_change WHERE position > 1",
+            "UPDATE report_feed SET position = 1",
+            "DELETE FROM feed_epoch WHERE from_position > 0",
+        ] {
+            world.index.write(move |tx| Box::pin(async move { tx.execute(sql, Vec::new()).await })).await.unwrap();
+        }
+        world.archive.begin_feed_epoch().await.unwrap();
+        for number in ["OTHER1", "OTHER2", "OTHER3"] {
+            register(number).await;
+        }
+
+        let (changes, now) = world.follow(REGION, &kept, WHOLE).await;
+        assert_eq!(told(&changes), ["exam OTHER1", "exam OTHER2", "exam OTHER3"]);
+        for cursor in [&lost, &lost_later] {
+            assert_eq!(refused(cursor).await, (409, "E4010".to_owned()));
+        }
+        // Starts without a restore take nothing from anybody, and leave no more rows than there are histories.
+        for _ in 0..3 {
+            world.archive.begin_feed_epoch().await.unwrap();
+        }
+        assert_eq!(world.follow(REGION, &now, "").await, (Vec::new(), now.clone()));
+        assert_eq!(world.follow(REGION, changes[0]["cursor"].as_str().unwrap(), "").await.0.len(), 2);
+        let epochs = world.index.query("SELECT epoch FROM feed_epoch", Vec::new()).await.unwrap();
+        assert_eq!(epochs.len(), 3);
+        // Cursors of earlier versions name no epoch, and are good for what is there.
+        let old = |at| Cursor::Feed(FeedPosition { at, epoch: None }).encode();
+        assert_eq!(told(&world.follow(REGION, &old(3), WHOLE).await.0), ["exam OTHER3"]);
+        assert_eq!(refused(&old(5)).await, (409, "E4010".to_owned()));
     }
 
     async fn a_waiting_follower_is_told_as_soon_as_something_changes(database: TestDatabase) {

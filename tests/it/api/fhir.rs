@@ -136,6 +136,39 @@ each_database! {
         assert_eq!(kinds, ["DiagnosticReport", "Observation", "Observation", "Patient"]);
     }
 
+    async fn the_category_is_the_service_that_made_the_report_and_finds_it(database: TestDatabase) {
+        let world = World::start(database).await;
+        for (number, class) in [("EX0001", "CT"), ("EC0001", "心电图"), ("SP0001", "病理"), ("ES0001", "胃镜"), ("DX0001", "DR")] {
+            let class = [("report_form_no", number), ("class_code", class), ("class_name", class)];
+            world.register(&[exam(&class)]).await;
+        }
+        world.register(&[lab(&[])]).await;
+        let found = async |query: &str| {
+            let bundle = world.found(REGION, &format!("/fhir/DiagnosticReport?{query}")).await;
+            let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+            let number = |entry: &Value| entry["resource"]["identifier"][0]["value"].as_str().unwrap().to_owned();
+            let mut numbers: Vec<String> = entries.iter().map(number).collect();
+            numbers.sort();
+            numbers
+        };
+        for (category, numbers) in [
+            ("CT", &["EX0001"][..]),
+            ("RAD", &["DX0001", "EX0001"]),
+            ("EC", &["EC0001"]),
+            ("http://terminology.hl7.org/CodeSystem/v2-0074|SP", &["SP0001"]),
+            ("OTH", &["ES0001"]),
+            ("LAB", &["LB0001"]),
+            ("NMR", &[]),
+            ("EC,LAB", &["EC0001", "LB0001"]),
+            ("OTH,SP", &["ES0001", "SP0001"]),
+        ] {
+            assert_eq!(found(&format!("category={category}")).await, numbers, "{category}");
+        }
+        let bundle = world.found(REGION, "/fhir/DiagnosticReport?identifier=EC0001").await;
+        assert_eq!(bundle["entry"][0]["resource"]["category"][0]["coding"][0]["code"], "EC");
+        assert_eq!(world.get(REGION, "/fhir/DiagnosticReport?category=CH").await.status, 400);
+    }
+
     async fn what_is_not_known_is_ignored_and_told_or_refused_when_strict(database: TestDatabase) {
         let world = World::start(database).await;
         world.register(&[exam(&[])]).await;

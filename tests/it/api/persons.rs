@@ -1,7 +1,10 @@
 //! The same person in several institutions, an item over time, lab reports as documents (RD-23, RD-25, D-X9, D-S8).
 
 use serde_json::{Value, json};
+use yingku::domain::dictionary::{Entry, LAB_ITEM};
 use yingku::domain::{Actor, ActorKind};
+use yingku::index::Error;
+use yingku::params;
 
 use super::world::{HOSPITAL, REGION, World, exam, lab, line, members};
 use crate::each_database;
@@ -119,6 +122,45 @@ each_database! {
         assert_eq!(world.found(REGION, ROOT).await["known_as"].as_array().unwrap().len(), 1);
     }
 
+    async fn rd_23_an_items_older_results_are_not_crowded_out_and_its_other_codes_count(database: TestDatabase) {
+        let world = World::start(database).await;
+        let entry = Entry { code: "WBC".into(), meaning: "白细胞计数".into(), aliases: vec!["1001".into()] };
+        world.archive.import_dictionaries(Actor::system("test"), vec![(LAB_ITEM.to_owned(), vec![entry])]).await.unwrap();
+        let of = |number: &str, day: &str, item: &[(&str, &str)]| {
+            let report = lab(&[MALE, ("report_form_no", number), ("performer_dtime", day)]);
+            [report, line("1", &[&[("report_form_no", number)][..], item].concat())]
+        };
+        world.register(&of("OLD", "2024/1/1 8:00:00", &[("class_code", "1001"), ("result_value", "4.4")])).await;
+        let others = (0..205).flat_map(|number| {
+            of(&format!("GLU{number}"), "2024/3/1 8:00:00", &[("class_code", "GLU"), ("class_name", "葡萄糖")])
+        });
+        world.register(&others.collect::<Vec<String>>()).await;
+        world.register(&of("NEW", "2024/3/2 8:00:00", &[])).await;
+
+        for item in ["WBC", "1001"] {
+            let trend = world.found(REGION, &format!("{ROOT}/trends?item={item}")).await;
+            assert_eq!(members(&trend["series"][0]["points"], &["text"]), ["4.4", "5.1"], "{item}");
+            assert_eq!(trend["truncated"], false);
+        }
+
+        // More results than are told.
+        let lines = world.index.write(|tx| Box::pin(async move {
+            for number in 0..500_i64 {
+                let sql = "INSERT INTO lab_item (id, lab_report_pk, owner, version, content_hash, sender, withdrawn, \
+                           received_at, updated_at, org_code, event_no, report_form_no, serial_no, class_code, \
+                           result_value, result_unit) SELECT $1, id, id, 1, '', 'lis', 0, 0, 0, org_code, event_no, \
+                           report_form_no, $2, 'WBC', '7.7', '10^9/L' FROM lab_report WHERE report_form_no = 'NEW'";
+                tx.execute(sql, params![1000 + number, format!("N{number}")]).await?;
+            }
+            Ok::<_, Error>(())
+        }));
+        lines.await.unwrap();
+        let trend = world.found(REGION, &format!("{ROOT}/trends?item=WBC")).await;
+        assert_eq!(trend["truncated"], true);
+        let points = trend["series"][0]["points"].as_array().unwrap();
+        assert_eq!((points.len(), points.iter().any(|point| point["text"] == "4.4")), (500, false), "the newest");
+    }
+
     async fn rd_23_results_of_the_person_are_told_over_time(database: TestDatabase) {
         let world = World::start(database).await;
         let at = |day: &'static str| ("performer_dtime", day);
@@ -130,7 +172,7 @@ each_database! {
         settle(&world).await;
 
         let trend = world.found(REGION, &format!("{ROOT}/trends?item=WBC")).await;
-        assert_eq!((&trend["item"], &trend["unread"]), (&json!("白细胞"), &json!(1)));
+        assert_eq!((&trend["item"], &trend["unread"], &trend["truncated"]), (&json!("白细胞"), &json!(1), &json!(false)));
         let points = &trend["series"][0]["points"];
         assert_eq!(members(points, &["text"]), ["5.1", "<0.5"]);
         assert_eq!(members(points, &["organization"]), ["ORG-T01", "ORG-T02"]);

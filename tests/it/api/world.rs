@@ -168,13 +168,17 @@ impl World {
 
     /// Stores one slice of the study that [`exam`] names.
     pub async fn store_slice(&self) {
-        let set = DataSet::ct("2.25.1");
+        self.store(CT_IMAGE, &DataSet::ct("2.25.1")).await;
+    }
+
+    /// Stores an object as a PACS would.
+    pub async fn store(&self, sop_class_uid: &str, set: &DataSet) {
         let command = ReceiveInstance {
             org_code: "ORG-T01".to_owned(),
             calling_ae_title: "PACS01".to_owned(),
             default_charset: Charset::default(),
-            sop_class_uid: CT_IMAGE.to_owned(),
-            sop_instance_uid: "2.25.1".to_owned(),
+            sop_class_uid: sop_class_uid.to_owned(),
+            sop_instance_uid: set.text_of(0x0008_0018),
             transfer_syntax_uid: EXPLICIT_LE.to_owned(),
             completeness: Completeness::AsSent,
             actor: Actor::system("test"),

@@ -25,10 +25,19 @@ async fn open(database: &TestDatabase, objects: &Objects) -> (Archive, Index) {
 }
 
 async fn store(archive: &Archive, org_code: &str, uid: &str, set: &DataSet) -> StoreOutcome {
+    store_from(archive, (org_code, "PACS01", Charset::gb18030()), uid, set).await
+}
+
+async fn store_from(
+    archive: &Archive,
+    (org_code, calling_ae_title, default_charset): (&str, &str, Charset),
+    uid: &str,
+    set: &DataSet,
+) -> StoreOutcome {
     let command = ReceiveInstance {
         org_code: org_code.to_owned(),
-        calling_ae_title: "PACS01".to_owned(),
-        default_charset: Charset::gb18030(),
+        calling_ae_title: calling_ae_title.to_owned(),
+        default_charset,
         sop_class_uid: CT_IMAGE.to_owned(),
         sop_instance_uid: uid.to_owned(),
         transfer_syntax_uid: EXPLICIT_LE.to_owned(),
@@ -124,7 +133,8 @@ each_database! {
         assert_ne!(before, "測試^甲");
         let mut right = rules();
         right.organization = Some("ORG-T01".to_owned());
-        right.charsets.insert("PACS01".to_owned(), Charset::parse("Big5").unwrap());
+        let sender = |org_code: &str| (org_code.to_owned(), "PACS01".to_owned());
+        right.charsets.insert(sender("ORG-T01"), Charset::parse("Big5").unwrap());
 
         let done = archive.reindex_texts(&right, |_| ()).await.unwrap();
 
@@ -147,11 +157,51 @@ each_database! {
         let again = archive.reindex_texts(&right, |_| ()).await.unwrap();
         assert_eq!((again.studies, again.changed), (1, 0), "nothing is left to change");
         right.organization = None;
+        let of_one = archive.reindex_texts(&right, |_| ()).await.unwrap();
+        assert_eq!(of_one.changed, 0, "another organisation's sender of the same title is another one");
+        right.charsets.insert(sender("ORG-T02"), Charset::parse("Big5").unwrap());
         assert_eq!(archive.reindex_texts(&right, |_| ()).await.unwrap().changed, 1, "the other organisation's");
         right.charsets.clear();
         assert_eq!(archive.reindex_texts(&right, |_| ()).await.unwrap().changed, 2, "and back");
         assert_eq!(text(&index, "SELECT patient_name AS value FROM study WHERE org_code = 'ORG-T01'").await, before);
         assert_eq!(index.query("SELECT id FROM patient", Vec::new()).await.unwrap().len(), 2, "none is left over");
+    }
+
+    async fn what_came_from_no_peer_is_read_again_as_it_was_read_when_it_came(database: TestDatabase) {
+        let objects = TestStore::segments();
+        let objects = objects.open();
+        let (archive, index) = open(&database, &objects).await;
+        let big5 = || Charset::parse("Big5").unwrap();
+        for (number, title) in [(1, ""), (2, "PACS01")] {
+            let uid = format!("2.25.{number}");
+            let mut set = DataSet::ct(&uid);
+            set.bytes(0x0010_0010, "PN", b"\xB4\xFA\xB8\xD5^\xA5\xD2").text(0x0010_0020, "LO", &uid);
+            set.text(0x0020_000D, "UI", &format!("{uid}.9")).text(0x0020_000E, "UI", &format!("{uid}.9.1"));
+            let stored = store_from(&archive, ("ORG-T01", title, big5()), &uid, &set).await;
+            assert_eq!(stored, StoreOutcome::Stored);
+        }
+        let names = async |index: &Index| {
+            let sql = "SELECT patient_name FROM study ORDER BY study_instance_uid";
+            let rows = index.query(sql, Vec::new()).await.unwrap();
+            rows.iter().map(|row| row.text("patient_name").unwrap()).collect::<Vec<String>>()
+        };
+        assert_eq!(names(&index).await, ["測試^甲", "測試^甲"]);
+
+        // The peer's charset is that of the configuration; what nobody is configured for says its own.
+        assert_eq!(archive.reindex_texts(&rules(), |_| ()).await.unwrap().changed, 1);
+        let read_again = names(&index).await;
+        let (_, rebuilt, done) = reindexed(&objects, &rules()).await;
+        assert_eq!(done.indexed, 2);
+        let rebuilt = names(&rebuilt).await;
+
+        assert_eq!(read_again[0], "測試^甲");
+        assert_ne!(read_again[1], "測試^甲");
+        assert_eq!(rebuilt, read_again);
+        // An operator who knows better is believed.
+        let mut told = rules();
+        told.charsets.insert(("ORG-T01".to_owned(), String::new()), Charset::gb18030());
+        archive.reindex_texts(&told, |_| ()).await.unwrap();
+        assert_eq!(names(&index).await, [read_again[1].clone(), read_again[1].clone()]);
     }
 
     async fn an_index_that_was_lost_comes_back_from_storage_alone(database: TestDatabase) {

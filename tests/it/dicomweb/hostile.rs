@@ -7,7 +7,8 @@ use std::time::Duration;
 use reqwest::Method;
 use yingku::web::dicomweb::DicomwebConfig;
 
-use super::world::{JSON, OWN, STUDIES, World, multipart};
+use super::world::{DICOM, JSON, OWN, STUDIES, World, file, multipart};
+use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
 use crate::harness::{TestDatabase, TestServer, small_instance};
 
 const KIND: &str = "multipart/related; type=\"application/dicom\"; boundary=a-boundary";
@@ -78,6 +79,22 @@ fn status(mut connection: TcpStream) -> String {
         Ok(()) => String::from_utf8_lossy(&answer[9..]).into_owned(),
         Err(_) => String::new(),
     }
+}
+
+#[tokio::test]
+async fn a_header_that_is_too_long_to_be_read_is_refused_and_others_are_read() {
+    let config = DicomwebConfig { max_header_bytes: 4096, ..DicomwebConfig::default() };
+    let world = World::with(TestDatabase::sqlite(), config).await;
+    let mut long = DataSet::ct("2.25.1");
+    long.bytes(0x0009_0010, "LO", b"SYNTHETIC").bytes(0x0009_1001, "UN", &[7; 5000]);
+    let files = [("2.25.1", long), ("2.25.2", DataSet::ct("2.25.2"))];
+    world.store(&files.map(|(uid, set)| file(CT_IMAGE, uid, EXPLICIT_LE, &set.encode()))).await;
+
+    let instances = format!("{STUDIES}/2.25.1000/series/2.25.1000.1/instances");
+    let metadata = async |uid: &str| world.get(&format!("{instances}/{uid}/metadata"), JSON).await.status;
+    assert_eq!((metadata("2.25.1").await, metadata("2.25.2").await), (413, 200));
+    let whole = world.get(&format!("{instances}/2.25.1"), DICOM).await;
+    assert_eq!(whole.status, 200, "it is given all the same");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

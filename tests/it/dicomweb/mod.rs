@@ -2,6 +2,7 @@
 
 mod access;
 mod capabilities;
+mod charsets;
 mod codecs;
 mod crashes;
 mod frames;
@@ -13,6 +14,7 @@ mod peers;
 mod rendered;
 mod retrieve;
 mod search;
+mod spool;
 mod store;
 mod world;
 mod zip;

@@ -6,8 +6,11 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use yingku::dicom::storage_commitment::CommitmentRequest;
 use yingku::dicom::text::Charset;
-use yingku::dimse::scu::{Association, Error, FindLimits, Identifier, Proposal, QueryLevel, QueryRoot, StoreRequest};
+use yingku::dimse::scu::{
+    Association, Error, FindLimits, Identifier, Proposal, QueryLevel, QueryRoot, RetrieveLimits, StoreRequest,
+};
 use yingku::dimse::{DicomConfig, Status};
+use yingku::domain::AeTitle;
 use yingku::domain::commitment::ReferencedInstance;
 
 use super::raw::{
@@ -15,7 +18,7 @@ use super::raw::{
 };
 use super::{TestListener, ct_file, target};
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
-use crate::harness::{TestDatabase, TestServer, eventually, texts};
+use crate::harness::{TestDatabase, TestServer, count_rows, eventually, texts};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -198,6 +201,103 @@ async fn a_request_of_commitment_for_too_many_instances_is_refused_alone() {
     asking.release().await.unwrap();
     assert_eq!(listener.rows("SELECT id FROM storage_commitment").await.len(), 1);
     listener.stop().await;
+}
+
+/// Which request is too long.
+#[derive(Debug, Clone, Copy)]
+enum TooLong {
+    Find,
+    Move,
+    Commitment,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_too_long_is_refused_and_the_next_one_is_answered() {
+    let mut config = DicomConfig::default();
+    config.find.max_identifier_bytes = 4096;
+    config.retrieve.max_identifier_bytes = 4096;
+    config.commitment.max_request_bytes = 4096;
+    let listener = TestListener::start_with(config).await;
+    let (find, retrieve) = (QueryRoot::Study.find(), QueryRoot::Study.retrieve_by_move());
+    let proposals = [Proposal::query(find), Proposal::query(retrieve), Proposal::storage_commitment()];
+    let mut asking = Association::connect(&listener.target(), &proposals).await.unwrap();
+    let charset = Charset::default();
+    let finding = FindLimits { max_matches: 10, max_identifier_bytes: 65536, whole: PATIENCE };
+    let moving = RetrieveLimits {
+        silence: PATIENCE,
+        whole: PATIENCE,
+        max_messages: 10,
+        max_identifier_bytes: 65536,
+        max_object_bytes: 1 << 20,
+    };
+    let destination = AeTitle::parse("PACS01").unwrap();
+    for (request, too_long) in [(TooLong::Find, 0xA700), (TooLong::Move, 0xA701), (TooLong::Commitment, 0x0213)] {
+        // One that fits follows on the same association.
+        for (count, expected) in [(500, Status(too_long)), (1, Status::SUCCESS)] {
+            let uids: Vec<String> = (0..count).map(|number| format!("2.25.4711.{number}")).collect();
+            let question = Identifier::new(QueryLevel::Study, &charset).uid(0x0020_000D, &uids.join("\\"));
+            let status = match request {
+                TooLong::Find => match asking.find(find, &question, &charset, finding).await {
+                    Ok(_) => Status::SUCCESS,
+                    Err(Error::Refused { status, .. }) => status,
+                    Err(error) => panic!("{error:?}"),
+                },
+                TooLong::Move => asking.move_to(retrieve, &destination, &question, moving).await.unwrap().status,
+                TooLong::Commitment => {
+                    let instance =
+                        |sop_instance_uid| ReferencedInstance { sop_class_uid: CT_IMAGE.to_owned(), sop_instance_uid };
+                    let transaction_uid = format!("2.25.99.{count}");
+                    let instances = uids.into_iter().map(instance).collect();
+                    let asked = CommitmentRequest { transaction_uid, instances };
+                    asking.request_commitment(&asked).await.unwrap().0.status
+                }
+            };
+            assert_eq!(status, expected, "{request:?} of {count}");
+        }
+    }
+    asking.release().await.unwrap();
+    assert_eq!(listener.rows("SELECT id FROM storage_commitment").await.len(), 1);
+    listener.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn presentation_contexts_beyond_the_limit_are_rejected_one_by_one() {
+    let listener =
+        TestListener::start_with(DicomConfig { max_presentation_contexts: 1, ..DicomConfig::default() }).await;
+    let proposals = [Proposal::storage(CT_IMAGE, EXPLICIT_LE), Proposal::verification()];
+    let mut association = Association::connect(&listener.target(), &proposals).await.unwrap();
+
+    let beyond = association.echo().await;
+
+    assert!(matches!(beyond, Err(Error::NoContext { .. })), "{beyond:?}");
+    assert_eq!(association.store(&ct_file("2.25.1")).await.unwrap().status, Status::SUCCESS);
+    association.release().await.unwrap();
+    listener.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commitment_to_many_instances_is_asked_for_in_several_requests() {
+    let provider = TestServer::start().await;
+    let mut config = DicomConfig::default();
+    config.commitment.max_requested_instances = 2;
+    // The provider reports over the association that asked, when its job has run.
+    config.commitment.wait_on_association_ms = 120_000;
+    let asker = TestListener::start_with(config).await;
+    let instances: Vec<ReferencedInstance> = (1..=5)
+        .map(|number| ReferencedInstance {
+            sop_class_uid: CT_IMAGE.to_owned(),
+            sop_instance_uid: format!("2.25.{number}"),
+        })
+        .collect();
+
+    let told = asker.commitment.request(&target(provider.dicom(), "PACS01", "YINGKU"), &instances).await.unwrap();
+
+    let failed: Vec<&ReferencedInstance> = told.failed.iter().map(|(instance, _)| instance).collect();
+    assert_eq!((told.committed.len(), failed), (0, instances.iter().collect()), "nothing is stored there");
+    let requests = "SELECT COUNT(*) AS n FROM storage_commitment";
+    assert_eq!(count_rows(&provider.database(), requests).await, 3);
+    asker.stop().await;
+    provider.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -116,6 +116,10 @@ each_database! {
             ("another patient id", changed(|new| new.patient.patient_id = "P2".to_owned())),
             ("another name", changed(|new| new.patient.name = "测试乙".to_owned())),
             ("another sex", changed(|new| new.patient.sex = "M".to_owned())),
+            ("a birth date that the study lacks", changed(|new| new.patient.birth_date = "19900101".to_owned())),
+            ("an accession number that the study lacks", changed(|new| new.study.accession_number = "A1".to_owned())),
+            ("a date that the study lacks", changed(|new| new.study.study_date = "20240322".to_owned())),
+            ("a description that the study lacks", changed(|new| new.study.study_description = "胸部".to_owned())),
             ("a UID that is taken", instance(0)),
         ];
         for (what, new) in &cases {
@@ -124,7 +128,7 @@ each_database! {
         assert_eq!(count(&index).await, 1);
 
         // What is not said, or was not, contradicts nothing.
-        let silent = changed(|new| (new.patient.name, new.patient.birth_date) = (String::new(), "19900101".to_owned()));
+        let silent = changed(|new| (new.patient.name, new.patient.issuer) = (String::new(), "HOSPITAL".to_owned()));
         assert!(add(&index, ids.next(), 0, &silent).await.unwrap());
     }
 

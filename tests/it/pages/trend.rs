@@ -2,7 +2,7 @@
 
 use yingku::domain::Actor;
 use yingku::domain::customer::{Customer, VisibleScope};
-use yingku::domain::dictionary::{Entry, RECOGNITION};
+use yingku::domain::dictionary::{Entry, LAB_ITEM, RECOGNITION};
 use yingku::params;
 
 use super::world::{World, customer};
@@ -41,6 +41,22 @@ async fn d_s11_a_result_leads_to_its_values_over_time_as_picture_and_json() {
         let picture = world.get(&format!("{href}&format=svg")).await;
         assert_eq!((picture.status, picture.header("content-type")), (200, "image/svg+xml"));
         assert!(picture.text().contains("白细胞") && picture.text().matches("<circle").count() == 2);
+
+        assert_eq!(json["truncated"], false);
+        // The other report's code is another one, which means the same by the dictionary.
+        let sql = "UPDATE lab_item SET class_code = CASE lab_report_pk WHEN 1 THEN 'WBC' ELSE '1001' END \
+                   WHERE class_local_name = '白细胞'";
+        world.execute(sql, params![]).await;
+        let one = async || {
+            let json = world.get(&format!("{href}&format=json")).await.body;
+            let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            json["series"][0]["points"].as_array().unwrap().len()
+        };
+        assert_eq!(one().await, 1);
+        let entry = Entry { code: "WBC".into(), meaning: "白细胞计数".into(), aliases: vec!["1001".into()] };
+        let imported = vec![(LAB_ITEM.to_owned(), vec![entry])];
+        world.archive.import_dictionaries(Actor::system("test"), imported).await.unwrap();
+        assert_eq!(one().await, 2);
 
         assert_eq!(world.get(&format!("{root}/exam/{shown}/trend?item=9")).await.status, 404);
         let other = format!("/t/{}/exam/{shown}/trend?item=0", "0".repeat(32));

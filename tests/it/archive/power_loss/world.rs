@@ -77,7 +77,7 @@ impl World {
         let rules = ReindexRules {
             organization: None,
             default_charset: Charset::gb18030(),
-            charsets: HashMap::from([("PACS02".to_owned(), Charset::default())]),
+            charsets: HashMap::from([(("ORG-T02".to_owned(), "PACS02".to_owned()), Charset::default())]),
         };
         let archive = archive::build(index.clone(), objects.clone(), Clock::System, ids)
             .forwarding(vec![forward])
