@@ -337,8 +337,10 @@ impl Index {
     pub async fn close(self) {
         match self.engine {
             Engine::Sqlite { read, end, .. } => {
-                end.reach().await;
+                // The last connection takes the log into the file, and one that only reads cannot: a database whose server
+                // has ended is one file.
                 read.close().await;
+                end.reach().await;
             }
             Engine::Postgres(pool) => pool.close().await,
         }
