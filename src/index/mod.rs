@@ -109,6 +109,9 @@ const WRITER_CACHE: &str = "-16384";
 /// while a series comes in, and each time this is done a sender waits for two more syncs.
 const WRITER_CHECKPOINT_PAGES: &str = "4000";
 
+/// How long connections that read are waited for at the end, before what is queued goes to the disk without them.
+const READERS_END: Duration = Duration::from_secs(5);
+
 /// How long a connection may have been idle and still count as there.
 const ASKED_AFTER: Duration = Duration::from_secs(1);
 
@@ -339,7 +342,7 @@ impl Index {
             Engine::Sqlite { read, end, .. } => {
                 // The last connection takes the log into the file, and one that only reads cannot: a database whose server
                 // has ended is one file.
-                read.close().await;
+                let _ = tokio::time::timeout(READERS_END, read.close()).await;
                 end.reach().await;
             }
             Engine::Postgres(pool) => pool.close().await,
