@@ -416,7 +416,8 @@ async fn hostile_identifiers_are_answered_and_the_association_lives_on() {
         ([level.clone(), element(0x0010_0010, stars.as_bytes())].concat(), json!(["0000"])),
         ([level.clone(), element(0x0020_000D, &uids)].concat(), json!(["FF00", "FF00", "FF00", "0000"])),
         (vec![0; 2 * 1024 * 1024], json!(["A700"])),
-        ([level, element(0x0010_0010, b"%_\\' -- $1")].concat(), json!(["0000"])),
+        ([level.clone(), element(0x0010_0010, b"%_' -- $1 ")].concat(), json!(["0000"])),
+        ([level, element(0x0010_0010, b"%_\\' -- $1")].concat(), json!(["A900"])),
     ] {
         let length = raw.len();
         // The arguments of a program are limited.
