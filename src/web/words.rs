@@ -92,7 +92,7 @@ impl Language {
                 return Cow::Owned(format!("{english}{rest}"));
             }
         }
-        for ((before, behind), (english, end)) in AROUND {
+        for ([before, behind], [english, end]) in AROUND {
             if let Some(name) = chinese.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind)) {
                 return Cow::Owned(format!("{english}{name}{end}"));
             }
@@ -114,9 +114,9 @@ impl Language {
 const PREFIXES: [(&str, &str); 4] =
     [("记录 ", "Recording "), ("波形组 ", "Group "), ("视频 ", "Video "), ("图中位置：", "Place in the image: ")];
 
-/// Words around a name of the interface's.
-const AROUND: [((&str, &str), (&str, &str)); 1] =
-    [(("参数 ", " 的格式不正确。"), ("The parameter ", " is not in its form."))];
+/// Words around a name of the interface's: those before and behind it, and the English ones.
+const AROUND: [([&str; 2], [&str; 2]); 1] =
+    [(["参数 ", " 的格式不正确。"], ["The parameter ", " is not in its form."])];
 
 const COUNTERS: [(&str, &str); 4] = [("岁", " y"), ("个月", " mo"), ("天", " d"), ("幅", " images")];
 
