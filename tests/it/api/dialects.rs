@@ -14,7 +14,7 @@ enum Form {
     /// SOAP 1.2, the message as elements.
     Soap12,
     /// An HTML form.
-    Form,
+    Posted,
     /// A form of several parts, as for files.
     Multipart,
     /// XML alone.
@@ -33,7 +33,7 @@ enum Form {
 const DIALECTS: [(Form, &str); 14] = [
     (Form::Soap11, "xml"),
     (Form::Soap12, "json"),
-    (Form::Form, "1"),
+    (Form::Posted, "1"),
     (Form::Plain, "true"),
     (Form::PlainGbk, "success"),
     (Form::Json, "json"),
@@ -42,7 +42,7 @@ const DIALECTS: [(Form, &str); 14] = [
     (Form::BusRegion, "xml"),
     (Form::BusExamCentre, "xml"),
     (Form::Soap11Gbk, "1"),
-    (Form::Form, "template"),
+    (Form::Posted, "template"),
     (Form::Plain, "xml"),
     (Form::Soap12, "success"),
 ];
@@ -86,7 +86,7 @@ pub fn request(http: &Client, url: &str, hospital: usize, containers: &[String])
             post("", "text/xml; charset=gb2312").body(gbk(&body))
         }
         Form::Soap12 => post("", "application/soap+xml; charset=utf-8").body(envelope(SOAP_12, &document)),
-        Form::Form => {
+        Form::Posted => {
             let body =
                 url::form_urlencoded::Serializer::new(String::new()).append_pair("strReportInfo", &document).finish();
             post("/ArchiveAutoReport", "application/x-www-form-urlencoded").body(body)

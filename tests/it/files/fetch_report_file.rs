@@ -82,13 +82,14 @@ each_database! {
             let fetching = tokio::spawn(async move { archive.fetch_report_file(exam).await.unwrap() });
             let asked = async || (requests.load(Ordering::SeqCst) > before).then_some(());
             eventually(PATIENCE, "the server to be asked", asked).await;
-            fetching
+            // To be awaited by the caller.
+            Some(fetching)
         };
         *server.book.changing.lock().unwrap() = pdf::report_of_pages(2);
 
         // The report is registered anew under another address, whose file is there first.
         let moved = bench.exam(Some(&server.url("/held.pdf"))).await;
-        let fetching = slow(moved).await;
+        let fetching = slow(moved).await.unwrap();
         let sql = "UPDATE exam_report SET version = 2, reportfilepath = $1 WHERE id = $2";
         bench.execute(sql, params![server.url("/changing.pdf"), moved]).await;
         archive.fetch_report_file(moved).await.unwrap();
@@ -98,7 +99,7 @@ each_database! {
 
         // The hospital hands over a file while the one under the address is on its way.
         let pushed = bench.exam(Some(&server.url("/held.pdf"))).await;
-        let fetching = slow(pushed).await;
+        let fetching = slow(pushed).await.unwrap();
         let report = TakesFile { exam_report_pk: pushed, content_hash: String::new() };
         archive.push_report_file(Actor::system("test"), &report, pdf::report_of_pages(2).into()).await.unwrap();
         server.book.release.notify_one();

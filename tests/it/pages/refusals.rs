@@ -51,7 +51,7 @@ async fn who_reads_english_is_refused_in_english() {
     let world = World::for_customer(Customer { download: Permission::Denied, ..customer() }).await;
     world.exam(Exam::new(1)).await;
     let exam = world.open("ClinicExam", &[("AccessionNumber", "A0001")]).await;
-    let unknown = link("ClinicExam", &[("AccessionNumber", "A9999"), ("MedRecNO", "E9"), ("PatientID", "L9")]);
+    let unknown = link("ClinicExam", &[("AccessionNumber", "A9999"), ("PatientID", "L9")]);
     let get = reqwest::Method::GET;
     for (method, path, form, status, said) in [
         (&get, "/nowhere".to_owned(), "", 404, "No such page"),
@@ -61,7 +61,7 @@ async fn who_reads_english_is_refused_in_english() {
         (&get, format!("{exam}/frame/1/1.jpg"), "", 404, "Not found"),
         (&get, link("ClinicExam", &[]), "", 400, "There is nothing to look for."),
         (&get, link("ClinicExam", &[("ObservationUID", "x")]), "", 400, "The parameter ObservationUID"),
-        (&get, unknown, "", 404, "Medical record no."),
+        (&get, unknown, "", 404, "Patient no."),
         (&get, link("ClinicExam", &[("AccessionNumber", "A1")]).replace("A1", "A2"), "", 403, "Cannot be opened"),
         (&get, format!("{exam}?s=1&s=2"), "", 400, "Bad request"),
         (&reqwest::Method::PUT, exam.clone(), "", 405, "Method not supported"),
