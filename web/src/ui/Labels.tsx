@@ -10,7 +10,7 @@ export function Labels({ exam }: { exam: Exam }) {
   return (
     <>
       {exam.critical && <span class="label alarm">{words.critical}</span>}
-      {state && <span class={isStriking ? 'label' : 'label plain'}>{state}</span>}
+      {state && <span class={isStriking ? 'label' : 'label quiet'}>{state}</span>}
     </>
   );
 }
