@@ -3,7 +3,8 @@
 //! `cargo bench --bench registry` starts the program itself over an empty index, on SQLite and on PostgreSQL, and sends
 //! SOAP messages by HTTP as a hospital does: one caller, then eight, for a while each. Then a follower reads everything
 //! from the beginning, and the feed is measured without HTTP. With `-- city`, fourteen hospitals register at the same
-//! time, each in a dialect of its own, while a region follows and the server is killed again and again; both sides must have the same reports at the end.
+//! time, each in a dialect of its own, while a region follows and the server is killed again and again; both sides must
+//! have the same reports at the end.
 //!
 //! `YINGKU_BENCH_SECONDS` (10 for each line), `YINGKU_BENCH_ENGINES` (`sqlite,postgres`), `YINGKU_BENCH_CITY` (100,002
 //! reports in all), `YINGKU_BENCH_KILLS` (6), `YINGKU_BENCH_FOLDER` (`target/bench-registry`).

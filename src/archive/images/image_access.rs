@@ -1,8 +1,8 @@
 //! Reading stored objects from outside: whose may be seen, what is kept ready, and what is recorded (RD-21).
 //!
 //! A system sees organisations; a page session sees the studies of the exams that its pages show, by the same conditions,
-//! and one that is to see no word of a report no document in them (D-P18). What somebody may not see is not there. Reading a study is recorded once for each reader, kind of reading and a span
-//! of time, however many requests a viewer makes for it.
+//! and one that is to see no word of a report no document in them (D-P18). What somebody may not see is not there. Reading
+//! a study is recorded once for each reader, kind of reading and a span of time, however many requests a viewer makes for it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

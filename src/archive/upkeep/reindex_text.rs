@@ -2,8 +2,9 @@
 //! rules of films were changed (D-I5).
 //!
 //! Objects stay as they are, and only their headers are read. A study's texts come from its oldest object, and what that does
-//! not say from the oldest of its other series; a series' texts from its own oldest, as when they arrived; what an upstream archive alone has keeps its texts. The archive may be in
-//! use meanwhile: each study is one transaction, and running it again changes nothing more.
+//! not say from the oldest of its other series; a series' texts from its own oldest, as when they arrived; what an upstream
+//! archive alone has keeps its texts. The archive may be in use meanwhile: each study is one transaction, and running it
+//! again changes nothing more.
 
 use futures_util::StreamExt;
 use serde_json::json;

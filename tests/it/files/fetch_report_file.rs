@@ -82,7 +82,7 @@ each_database! {
             let fetching = tokio::spawn(async move { archive.fetch_report_file(exam).await.unwrap() });
             let asked = async || (requests.load(Ordering::SeqCst) > before).then_some(());
             eventually(PATIENCE, "the server to be asked", asked).await;
-            // To be awaited by the caller.
+            // Wrapped, so that nobody takes it for what the closure itself waits for.
             Some(fetching)
         };
         *server.book.changing.lock().unwrap() = pdf::report_of_pages(2);
