@@ -93,7 +93,7 @@ pub enum SeriesKind {
 
 impl SeriesKind {
     /// The text of the index column `kind`.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             SeriesKind::Image => "image",
             SeriesKind::Film => "film",

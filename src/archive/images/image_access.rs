@@ -339,5 +339,5 @@ impl Archive {
 /// SOP class is.
 fn is_document(instance: &StoredInstance) -> bool {
     let of_class = || sop_class::kind(&instance.sop_class_uid, &instance.modality) == SeriesKind::Document;
-    instance.kind == "document" || (instance.kind != "film" && of_class())
+    instance.kind == SeriesKind::Document.as_str() || (instance.kind != SeriesKind::Film.as_str() && of_class())
 }

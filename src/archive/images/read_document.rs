@@ -12,6 +12,7 @@ use super::read_image::{Picture, Viewer};
 use crate::archive::pages::open_link::Session;
 use crate::archive::{Archive, Error};
 use crate::dicom::encapsulated_document::EncapsulatedDocument;
+use crate::dicom::sop_class::SeriesKind;
 use crate::dicom::structured_report::StructuredReport;
 
 pub use crate::dicom::structured_report::Meanings;
@@ -25,8 +26,8 @@ use crate::index::exam_details::{self, InstanceBytes};
 use crate::index::exam_pages::Entry;
 
 /// What series of documents and of films are called.
-const DOCUMENT: &str = "document";
-const FILM: &str = "film";
+const DOCUMENT: &str = SeriesKind::Document.as_str();
+const FILM: &str = SeriesKind::Film.as_str();
 /// What a PDF begins with.
 const PDF: &[u8] = b"%PDF-";
 /// Most key object selections that are read for one exam.
