@@ -64,7 +64,7 @@ pub struct Config {
     pub front: FrontConfig,
     /// Systems that may register reports.
     pub sender: Vec<SenderConfig>,
-    /// Systems that may query reports.
+    /// Systems that may query and pull reports, use DICOMweb and look at the pages of operations.
     pub client: Vec<ClientConfig>,
     /// Hospital systems whose users may open signed pages.
     pub customer: Vec<Customer>,

@@ -62,6 +62,10 @@ fn table(
             Some(value) => format!("`{value}`"),
         };
         let _ = writeln!(text, "| `{prefix}{key}` | {} | {default} | {meaning} |", type_name(property, definitions));
+        // The keys of each table of a list.
+        if let Some(entry) = inner.get("items").map(|entry| resolve(entry, definitions)) {
+            table(text, &entry, definitions, None, &format!("{prefix}{key}[]."));
+        }
     }
 }
 
@@ -92,6 +96,7 @@ fn type_name(schema: &Value, definitions: &Map<String, Value>) -> String {
     match schema.get("type") {
         Some(name) if *name == "array" || name.as_array().is_some_and(|names| names.contains(&"array".into())) => {
             match schema.get("items") {
+                Some(items) if resolve(items, definitions).get("properties").is_some() => "list of tables".to_owned(),
                 Some(items) => format!("list of {}", type_name(items, definitions)),
                 None => "list".to_owned(),
             }

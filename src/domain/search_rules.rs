@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct SearchRules {
     /// Words for exam types in `ServiceSectID` and in the form, each with the types that it stands for, before those that
-    /// are built in: `RIS`, `DR`, `US`, `NM`, `PA`. Default none.
+    /// are built in: `RIS`, `DR`, `US`, `GMS`, `NM`, `PA`. Default none.
     pub exam_type: Vec<ExamTypeGroup>,
     /// Names of systems in `PlacerAssigningAuthority`, `FillerAssigningAuthority` and `PIDAssigningAuthority`, each with the
     /// organisation whose numbers it gives. A name that is not listed is compared with the organisation's code, the

@@ -1,6 +1,6 @@
 // From the link to the first image, in the same browser for all: the first animation frame in which more than a twentieth of
-// the largest canvas is not black. Cold is a new profile, warm is the second visit with it. Bytes are counted on the line
-// until that moment.
+// the largest picture or canvas is not black; and to the first that the viewer drew itself, on a canvas, from when on it can be
+// worked with. Cold is a new profile, warm is the second visit with it. Bytes are counted on the line until the first image.
 //
 // Started by benches/web with CHROMIUM, YINGKU, LINK, OHIF, ORTHANC, ORTHANC_SERIES, STUDY, OUT; ROUNDS and RENDERER may be given.
 import { fork } from 'node:child_process';
@@ -23,21 +23,30 @@ function watch() {
   const copy = document.createElement('canvas');
   Object.assign(copy, { width: 64, height: 64 });
   const context = copy.getContext('2d', { willReadFrequently: true });
+  const isBright = (element) => {
+    context.clearRect(0, 0, 64, 64);
+    context.drawImage(element, 0, 0, 64, 64);
+    const { data } = context.getImageData(0, 0, 64, 64);
+    let bright = 0;
+    for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 0 && data[at] + data[at + 1] + data[at + 2] > 48) bright += 1;
+    return bright > 64 * 64 * 0.05;
+  };
+  const largest = (selector, isReady) => {
+    const all = [...document.querySelectorAll(selector)].filter((element) => element !== copy && isReady(element));
+    const sizes = all.map((element) => element.getBoundingClientRect()).map(({ width, height }) => width * height);
+    const most = Math.max(...sizes);
+    return most > 40_000 ? all[sizes.indexOf(most)] : undefined;
+  };
+  const now = () => performance.timeOrigin + performance.now();
   const look = () => {
-    const all = [...document.querySelectorAll('canvas')].filter((canvas) => canvas !== copy && canvas.width > 0 && canvas.height > 0);
-    const sizes = all.map((canvas) => canvas.getBoundingClientRect()).map(({ width, height }) => width * height);
-    const largest = all[sizes.indexOf(Math.max(...sizes))];
-    if (largest && Math.max(...sizes) > 40_000) {
-      context.clearRect(0, 0, 64, 64);
-      context.drawImage(largest, 0, 0, 64, 64);
-      const { data } = context.getImageData(0, 0, 64, 64);
-      let bright = 0;
-      for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 0 && data[at] + data[at + 1] + data[at + 2] > 48) bright += 1;
-      if (bright > 64 * 64 * 0.05) {
-        window.firstImageAt = performance.timeOrigin + performance.now();
-        return;
-      }
+    const canvas = largest('canvas', ({ width, height }) => width > 0 && height > 0);
+    if (canvas && isBright(canvas)) {
+      window.firstDrawnAt = now();
+      window.firstImageAt ??= window.firstDrawnAt;
+      return;
     }
+    const picture = window.firstImageAt === undefined && largest('img', ({ complete, naturalWidth }) => complete && naturalWidth > 0);
+    if (picture && isBright(picture)) window.firstImageAt = now();
     requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
@@ -77,8 +86,10 @@ async function visit(context, line, path, picture) {
   const { down } = await line.count();
   const at = await page.evaluate(() => window.firstImageAt);
   if (picture) await page.screenshot({ path: picture });
+  await page.waitForFunction(() => window.firstDrawnAt !== undefined, undefined, { timeout: PATIENCE_MS, polling: 50 });
+  const drawn = await page.evaluate(() => window.firstDrawnAt);
   await page.close();
-  return { ms: at - began, bytes: down };
+  return { ms: at - began, drawn: drawn - began, bytes: down };
 }
 
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
@@ -102,7 +113,7 @@ async function measure(peer, [name, megabits, roundTrip]) {
   }
   line.close();
   const of = (kind, what) => median(found[kind].map((one) => one[what]));
-  return { name, peer: peer.name, cold: of('cold', 'ms'), warm: of('warm', 'ms'), coldBytes: of('cold', 'bytes'), warmBytes: of('warm', 'bytes') };
+  return { name, peer: peer.name, cold: of('cold', 'ms'), warm: of('warm', 'ms'), coldDrawn: of('cold', 'drawn'), warmDrawn: of('warm', 'drawn'), coldBytes: of('cold', 'bytes'), warmBytes: of('warm', 'bytes') };
 }
 
 const ohif = await serveOhif(required('OHIF'), required('ORTHANC'));
@@ -113,14 +124,15 @@ const peers = [
 ];
 const wanted = process.env.YINGKU_BENCH_PEERS?.split(',');
 console.log(`the first image of 40 × 512² CT; medians of ${rounds} rounds, a new profile and the second visit with it`);
-console.log('| line | viewer | cold ms | warm ms | cold kB | warm kB | cold, of OHIF | warm, of OHIF |\n|---|---|---|---|---|---|---|---|');
+console.log('| line | viewer | cold ms | warm ms | cold, of OHIF | warm, of OHIF | cold, drawn by the viewer ms | warm, drawn by the viewer ms | cold kB | warm kB |\n|---|---|---|---|---|---|---|---|---|---|');
 for (const line of LINES) {
   const rows = [];
   for (const peer of peers) if (!wanted || wanted.some((name) => peer.name.startsWith(name))) rows.push(await measure(peer, line));
   const other = rows.find((row) => row.peer.startsWith('OHIF'));
   const share = (value, of) => (of ? (value / of).toFixed(2) : '–');
   for (const row of rows) {
-    const figures = [row.cold.toFixed(0), row.warm.toFixed(0), (row.coldBytes / 1000).toFixed(0), (row.warmBytes / 1000).toFixed(0), share(row.cold, other?.cold), share(row.warm, other?.warm)];
+    const times = [row.cold.toFixed(0), row.warm.toFixed(0), share(row.cold, other?.cold), share(row.warm, other?.warm), row.coldDrawn.toFixed(0), row.warmDrawn.toFixed(0)];
+    const figures = [...times, (row.coldBytes / 1000).toFixed(0), (row.warmBytes / 1000).toFixed(0)];
     console.log(`| ${row.name} | ${row.peer} | ${figures.join(' | ')} |`);
   }
 }

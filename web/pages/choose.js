@@ -1,8 +1,9 @@
-// On the basic images page: leaves for the full viewer when this browser can run it and the reader has not chosen otherwise.
+// In the head of the basic images page: leaves for the full viewer when this browser can run it and the reader has not chosen
+// otherwise.
 (function () {
   'use strict';
-  var link = document.querySelector('[data-viewer]');
-  if (!link) { return; }
+  var viewer = document.currentScript && document.currentScript.getAttribute('data-viewer');
+  if (!viewer) { return; }
   // What the reader chooses holds in this browser; what one exam needs (its image is too large) in this tab, for that exam.
   var KEY = 'yingku.viewer';
   function kept(storage) {
@@ -12,7 +13,9 @@
     try { window[storage].setItem(KEY, choice); } catch (error) { /* a frame without storage */ }
   }
   var exam = window.location.pathname;
-  link.addEventListener('click', function () {
+  document.addEventListener('click', function (event) {
+    var link = document.querySelector('a[data-viewer]');
+    if (!link || !link.contains(event.target)) { return; }
     keep('localStorage', 'full');
     keep('sessionStorage', '');
   });
@@ -32,5 +35,5 @@
     typeof BigInt === 'function' && 'fromEntries' in Object && typeof PointerEvent === 'function' && 'matchAll' in String.prototype && takesModules();
   // The state of the basic page is in its address: whoever has gone on in it stays.
   var begins = !/[?&](s|i|c|w|z|r|inv)=/.test(window.location.search);
-  if (able && begins && kept('localStorage') !== 'basic' && kept('sessionStorage') !== exam) { window.location.replace(link.getAttribute('href')); }
+  if (able && begins && kept('localStorage') !== 'basic' && kept('sessionStorage') !== exam) { window.location.replace(viewer); }
 }());

@@ -56,6 +56,8 @@ export interface KeyImage {
 export interface Description {
   exam: Exam;
   series: Series[];
+  /** Which of them is put up first; none when nothing can be. */
+  first: number | null;
   keys: KeyImage[];
   priors: Exam[];
   presets: Preset[];

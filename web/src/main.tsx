@@ -1,4 +1,5 @@
-// Starts the viewer: the exam stands in the page, its first image is fetched while the engine is still on its way.
+// Starts the viewer: the exam stands in the page and its first image, as the server draws it; what the viewer draws itself is
+// fetched while the engine is still on its way.
 
 import './polyfill.ts';
 import { render } from 'preact';
@@ -15,10 +16,12 @@ async function start(): Promise<void> {
   const root = document.getElementById('viewer')!;
   const description = readDescription();
   const engine = import('./engine/index.ts');
-  const renderer = chooseRenderer();
   const first = firstShelf(description);
-  if (first) {
-    stackOf(description.links.dicomweb, first.series).then(
+  const stack = first && stackOf(description.links.dicomweb, first.series);
+  // What is asked for is on its way before the processor is: that takes a while.
+  const renderer = chooseRenderer();
+  if (stack) {
+    stack.then(
       (slices) => slices[0] && prepare(slices[0], renderer === 'gpu'),
       // Said in the pane, which asks again.
       () => undefined,
@@ -26,8 +29,9 @@ async function start(): Promise<void> {
   }
   const loaded = await engine;
   loaded.start(renderer);
+  const picture = document.getElementById('first-picture') ?? undefined;
   root.textContent = '';
-  render(<App description={description} engine={loaded} />, root);
+  render(<App description={description} engine={loaded} picture={picture} />, root);
   document.documentElement.setAttribute('data-viewer', 'started');
 }
 

@@ -150,6 +150,11 @@ pub(super) struct ImagesTab {
     pub(super) document: Option<Box<DocumentTab>>,
 }
 
+/// The first frame of a series as the page shows it when nothing is said about it.
+pub(super) fn first_picture(exam_root: &str, series: &SeriesRow) -> String {
+    format!("{exam_root}/frame/{}/1.jpg?e={FIT_EDGE}", series.first_instance)
+}
+
 impl ImagesTab {
     /// `series` are those of the tab; `instances` those of the one that the view asks for.
     pub(super) fn new(

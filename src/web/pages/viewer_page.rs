@@ -4,6 +4,7 @@ use askama::Template;
 use serde::Serialize;
 
 use super::exam_page::ReportTab;
+use super::images_tab;
 use super::state::Shell;
 use super::text;
 use crate::archive::ReportFileState;
@@ -18,11 +19,19 @@ use crate::web::assets;
 use crate::web::viewer_files::ViewerEntry;
 use crate::web::words::Language;
 
+/// Frames of a series that is read, not one that only says where others lie.
+const MORE_THAN_A_LOCALISER: i64 = 5;
+
 /// An exam as the viewer knows it.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Description {
     exam: Exam,
     series: Vec<Series>,
+    /// Which of the series is put up first.
+    first: Option<usize>,
+    /// Its first frame as the server draws it, which is there before the viewer is.
+    #[serde(skip)]
+    first_picture: Option<String>,
     keys: Vec<Key>,
     priors: Vec<Exam>,
     presets: Vec<Preset>,
@@ -120,10 +129,15 @@ impl Description {
         let shows_report = session.scope.show_type != ShowType::DataOnly && found.entry.kind == EntryKind::Exam;
         let modalities = found.series.iter().map(|series| series.modality.as_str());
         let is_ct = |modality: &str| modality == "CT";
+        let rows = found.series.iter().filter_map(|row| Some((row, Series::of(row)?)));
+        let (rows, series): (Vec<&SeriesRow>, Vec<Series>) = rows.unzip();
+        let first = first_of(&series);
         let needed = modalities.chain(priors.iter().map(|entry| entry.modality.as_str())).any(is_ct);
         Self {
             exam: exam(&found.entry),
-            series: found.series.iter().filter_map(Series::of).collect(),
+            first_picture: first.map(|at| images_tab::first_picture(&exam_root, rows[at])),
+            first,
+            series,
             keys: keys.iter().flat_map(Key::of).collect(),
             priors: priors.iter().map(exam).collect(),
             presets: if needed { Preset::of("CT", shell.language) } else { Vec::new() },
@@ -203,6 +217,21 @@ impl Series {
             frames: row.frames.max(row.instances),
         })
     }
+
+    /// Whether it has pictures here that can be put up.
+    fn is_shown(&self) -> bool {
+        self.kind != "presentation" && self.offline == 0 && self.frames > 0
+    }
+}
+
+/// The first series that is more than a localiser, images before films; the first at all when there is none.
+fn first_of(series: &[Series]) -> Option<usize> {
+    let shown =
+        |kind: &'static str| series.iter().enumerate().filter(move |(_, one)| one.kind == kind && one.is_shown());
+    let mut all = shown("image").chain(shown("film")).peekable();
+    let first = all.peek()?.0;
+    let most = series.iter().filter(|one| one.is_shown()).map(|one| one.frames).max()?;
+    Some(all.find(|(_, one)| one.frames >= most.min(MORE_THAN_A_LOCALISER)).map_or(first, |(at, _)| at))
 }
 
 impl Key {
@@ -249,6 +278,15 @@ pub(super) struct ViewerPage {
     basic: String,
     language: &'static str,
     words: Words,
+    /// Who is looked at: the bar of the viewer before it is there.
+    name: String,
+    person: String,
+    patient_id: String,
+    date: String,
+    /// The first image, drawn by the server.
+    picture: Option<String>,
+    /// The room that the report will take beside the images: with pictures of its pages it is wider.
+    report_room: Option<&'static str>,
     json: String,
 }
 
@@ -285,6 +323,16 @@ impl ViewerPage {
             basic: description.links.basic.clone(),
             language: language.tag(),
             words,
+            name: description.exam.name.clone(),
+            person: description.exam.person.clone(),
+            patient_id: description.exam.patient_id.clone(),
+            date: description.exam.date.clone(),
+            picture: description.first_picture.clone(),
+            report_room: match (description.report_pages.is_empty(), description.report.is_empty()) {
+                (false, _) => Some(" wide"),
+                (true, false) => Some(""),
+                (true, true) => None,
+            },
             json: description.json(),
         }
     }

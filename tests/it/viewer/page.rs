@@ -42,6 +42,24 @@ async fn the_page_describes_the_exam_under_a_policy_of_its_own() {
 }
 
 #[tokio::test]
+async fn the_first_image_of_the_series_that_is_put_up_first_is_in_the_page() {
+    let (world, exam) = world().await;
+    let text = world.get(&format!("{exam}/viewer")).await.text();
+    let first = world
+        .count("SELECT i.id AS n FROM instance i JOIN series s ON s.id = i.series_pk WHERE s.series_instance_uid = '2.25.7000.1' ORDER BY i.instance_number LIMIT 1")
+        .await;
+    let picture = format!("{exam}/frame/{first}/1.jpg?e=1024");
+    assert!(text.contains(&format!("<img id=\"first-picture\" src=\"{picture}\"")), "{text}");
+    let preload = text.find(&format!("href=\"{picture}\" fetchpriority=\"high\"")).unwrap();
+    assert!(preload < text.find("modulepreload").unwrap(), "before what is large");
+    let answer = world.get(&picture).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "image/jpeg"));
+    let described: serde_json::Value =
+        serde_json::from_str(&world.get(&format!("{exam}/viewer.json")).await.text()).unwrap();
+    assert_eq!(described["series"][described["first"].as_u64().unwrap() as usize]["series"], "2.25.7000.1");
+}
+
+#[tokio::test]
 async fn what_a_hospital_sends_cannot_end_the_description() {
     let world = World::start().await;
     let evil = "</script><script>alert(1)</script><!--";

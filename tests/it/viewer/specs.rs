@@ -240,6 +240,12 @@ async fn a_page_is_chosen_for_good_by_its_reader_and_for_one_exam_by_an_image_to
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_image_stands_before_the_viewer_runs_and_stays_when_it_never_does() {
+    let (_world, address) = world().await;
+    spec("early", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_stays_awake_while_somebody_works() {
     let (_world, address) = world().await;
     spec("presence", Renderer::Cpu, &[("URL", address)]).await;

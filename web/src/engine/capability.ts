@@ -13,15 +13,42 @@ export function chooseRenderer(): Renderer {
   return found === 'hardware' || (asked === 'gpu' && found === 'emulated') ? 'gpu' : 'cpu';
 }
 
-let known: 'hardware' | 'emulated' | 'none' | undefined;
+type Graphics = 'hardware' | 'emulated' | 'none';
+
+let known: Graphics | undefined;
 
 /** What WebGL stands on here. */
-export function graphics(): 'hardware' | 'emulated' | 'none' {
-  known ??= look();
+export function graphics(): Graphics {
+  known ??= kept() ?? keep(look());
   return known;
 }
 
-function look(): 'hardware' | 'emulated' | 'none' {
+// To begin with an emulated processor only to learn that it is one takes longer than to draw: that it is one is remembered
+// for a day. A real one is looked at each time; it is fast, and may be gone.
+const FOUND = 'yingku.graphics';
+const DAY_MS = 86_400_000;
+
+function kept(): Graphics | undefined {
+  try {
+    const [found, at] = (window.localStorage.getItem(FOUND) ?? '').split(' ');
+    const age = Date.now() - Number(at);
+    return found === 'emulated' && age >= 0 && age < DAY_MS ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function keep(found: Graphics): Graphics {
+  try {
+    if (found === 'emulated') window.localStorage.setItem(FOUND, `${found} ${Date.now()}`);
+    else window.localStorage.removeItem(FOUND);
+  } catch {
+    // A frame without storage looks again.
+  }
+  return found;
+}
+
+function look(): Graphics {
   const context = document.createElement('canvas').getContext('webgl2');
   if (!context) return 'none';
   const names = context.getExtension('WEBGL_debug_renderer_info');

@@ -41,7 +41,9 @@ let active = '';
 
 export function start(by: Renderer): void {
   renderer = by;
-  initCore({ rendering: { useCPURendering: by === 'cpu', webGlContextCount: CONTEXTS } } as never);
+  // Without a graphics processor Cornerstone is not asked to look what one can do: where it is emulated, that takes longer than
+  // all else.
+  if (by === 'gpu') initCore({ rendering: { useCPURendering: false, webGlContextCount: CONTEXTS } } as never);
   setUseCPURendering(by === 'cpu', false);
   installLoader(by === 'cpu');
   installTools();

@@ -24,6 +24,8 @@ export type Engine = typeof import('../engine/index.ts');
 export interface AppProps {
   description: Description;
   engine: Engine;
+  /** The first image as the server drew it. */
+  picture: HTMLElement | undefined;
 }
 
 const IDS = ['1', '2', '3', '4'];
@@ -33,7 +35,7 @@ const ENDED = new HttpError(403).message;
 const ROOM_FOR_REPORT = 1200;
 const isTouch = window.matchMedia('(pointer: coarse)').matches;
 
-export function App({ description, engine }: AppProps) {
+export function App({ description, engine, picture }: AppProps) {
   const { links } = description;
   const [layout, setLayout] = useState('1×1');
   const [shelves, setShelves] = useState<Record<string, Shelf | undefined>>(() => ({ '1': firstShelf(description) }));
@@ -55,6 +57,7 @@ export function App({ description, engine }: AppProps) {
   /** What has been done by keys, for those who do not see it. */
   const [said, setSaid] = useState('');
   const panes = useRef<HTMLDivElement>(null);
+  const [early, setEarly] = useState(picture);
 
   const [, rows, columns] = LAYOUTS.find(([name]) => name === layout)!;
   const ids = IDS.slice(0, rows * columns);
@@ -90,6 +93,12 @@ export function App({ description, engine }: AppProps) {
     Object.assign(engine.options, flags);
     engine.redraw();
   }, [engine, flags]);
+  // It stands in for the first image, and for no other.
+  const stood = views['1'];
+  const isEarly = stood?.state !== 'shown' && stood?.state !== 'failed' && (stood?.index ?? 0) === 0 && shelves['1']?.series === firstShelf(description)?.series;
+  useLayoutEffect(() => {
+    if (!isEarly) setEarly(undefined);
+  }, [isEarly]);
   useEffect(() => watchConnection(setOnline), []);
   usePresence(`${links.dicomweb}/`, () => setEnded(true));
   // What failed while the line was down comes by itself when it is up again.
@@ -302,6 +311,7 @@ export function App({ description, engine }: AppProps) {
               engine={engine}
               exam={shelves[id]?.exam}
               series={shelves[id]?.series}
+              early={id === '1' && isEarly ? early : undefined}
               view={views[id]}
               isActive={id === active && ids.length > 1}
               keyImage={keyOn(views[id]?.slice)}

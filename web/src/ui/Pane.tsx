@@ -1,6 +1,6 @@
 // One window onto a stack: the image, what is written over it, its slider.
 
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Exam, KeyImage, Series } from '../exam.ts';
 import { number, text } from '../dicom/json.ts';
 import type { PaneView } from '../engine/index.ts';
@@ -15,6 +15,8 @@ export interface PaneProps {
   exam: Exam | undefined;
   series: Series | undefined;
   view: PaneView | undefined;
+  /** A picture that stands here until the image does. */
+  early: HTMLElement | undefined;
   isActive: boolean;
   keyImage: KeyImage | undefined;
   /** Address of the page that shows what this one cannot. */
@@ -57,7 +59,7 @@ export function cornersOf(exam: Exam | undefined, series: Series | undefined, vi
 }
 
 export function Pane(props: PaneProps) {
-  const { id, engine, exam, series, view, isActive, keyImage, basic, overlay, ended } = props;
+  const { id, engine, exam, series, view, early, isActive, keyImage, basic, overlay, ended } = props;
   const image = useRef<HTMLDivElement>(null);
   const marks = useRef<HTMLCanvasElement>(null);
   const probe = useRef<HTMLDivElement>(null);
@@ -70,6 +72,10 @@ export function Pane(props: PaneProps) {
     element.addEventListener('contextmenu', menu);
     return () => engine.detach(id);
   }, [id, engine]);
+  const place = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    if (early) place.current!.append(early);
+  }, [early]);
   const corners = cornersOf(exam, series, view);
   const corner = (name: 'tl' | 'tr' | 'bl' | 'br') => (
     <div class={`corner ${name}`}>
@@ -111,6 +117,7 @@ export function Pane(props: PaneProps) {
       }}
     >
       <div class="image" ref={image} />
+      {early && <div class="early" ref={place} />}
       <canvas class="marks" ref={marks} />
       {overlay && view && view.count > 0 && (
         <div class="words" aria-hidden="true">

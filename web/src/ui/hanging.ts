@@ -7,11 +7,9 @@ const images = (description: Description): Series[] => [
   ...description.series.filter((series) => series.kind === 'film' && isShown(series)),
 ];
 
-/** The first series that is more than a localiser; the first at all when there is none. */
+/** What is put up first: the server has chosen it, for it draws its first image. */
 export function firstShelf(description: Description): Shelf | undefined {
-  const all = images(description);
-  const most = Math.max(0, ...all.map((series) => series.frames));
-  const series = all.find((one) => one.frames >= Math.min(5, most)) ?? all[0];
+  const series = description.first === null ? undefined : description.series[description.first];
   return series && { exam: description.exam, series };
 }
 
