@@ -33,7 +33,8 @@ for (const [name, viewport] of [['desk', { width: 1280, height: 800 }], ['old', 
   });
 }
 
-await run('early-never', { tolerated: (text) => /ERR_FAILED|Failed to fetch dynamically|Failed to load/.test(text) }, async (page, viewer) => {
+// The refusal of a module that does not come has no words of its own.
+await run('early-never', { tolerated: (text) => text === 'pageerror: ' || /ERR_FAILED|Failed to fetch dynamically|Failed to load/.test(text) }, async (page, viewer) => {
   await page.route(ENGINE, (route) => route.abort());
   await page.goto(required('URL'));
   const note = page.locator('#viewer-failed');
