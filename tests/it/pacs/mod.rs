@@ -11,6 +11,7 @@ mod kill;
 mod late;
 mod orthanc;
 mod peer;
+mod places;
 mod settings;
 mod tls;
 mod two_servers;
