@@ -5,6 +5,7 @@ mod commands;
 mod dcmqrscp;
 mod deleted;
 mod disk_full;
+mod forwarded;
 mod hostile;
 mod identity;
 mod kill;
