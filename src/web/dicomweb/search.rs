@@ -130,7 +130,7 @@ async fn search(
         ImageReader::System { actor, .. } => actor.clone(),
         ImageReader::Session { .. } => Actor { kind: ActorKind::Customer, ..Actor::system("dicomweb") },
     };
-    let find = Find { query, readable: Vec::new(), actor, limits: inner.config.find_limits() };
+    let find = Find { query, readable: Vec::new(), actor, limits: inner.config.find.clone() };
     let found = inner.archive.search_images(&inner.access, &caller.reader, find, offset, most).await?;
     if found.has_more && limit.is_none_or(|limit| limit > most) {
         warnings.push(TOO_MANY);
