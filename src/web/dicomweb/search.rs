@@ -166,6 +166,16 @@ async fn answer(inner: &Inner, form: Form, sets: &[DataSet]) -> Result<Response,
     }
 }
 
+/// Reads the parameters of a search, and those of `Accept` among them; gives the query, or why it is none. For fuzzing.
+pub fn search_query(level: Level, parameters: &str) -> Result<Query, String> {
+    let read = || {
+        let parameters = Parameters::read(Some(parameters))?;
+        form(&HeaderMap::new(), parameters.get("accept"))?;
+        read(level, &ImagePath::default(), &parameters)
+    };
+    read().map(|search| search.query).map_err(|problem: Problem| format!("{problem:?}"))
+}
+
 fn read(level: Level, path: &ImagePath, parameters: &Parameters) -> Result<Search, Problem> {
     let is_true = |value: &str| value.trim().eq_ignore_ascii_case("true");
     let is_fuzzy =
