@@ -23,7 +23,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := $(TARGET)/venv
 TOOLS := $(abspath $(TARGET))/tools
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS ?= pdu identifier header multipart frame segment registry_xml token pdf_stamp
+FUZZ_TARGETS ?= pdu identifier header multipart frame document segment registry_xml question value token pdf_stamp picture
 
 run: packages-build web
 	cargo build --release --locked

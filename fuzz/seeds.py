@@ -133,6 +133,50 @@ def frames(folder):
             write("frame", path.stem, b"\xff\0\0\0\0\0" + path.read_bytes())
 
 
+def documents(folder):
+    """What the pages' test shows that is no image."""
+    script = "tests/it/pages/objects.py"
+    subprocess.run([sys.executable, script, folder, "2.25.1"], check=True, stdout=subprocess.DEVNULL)
+    for path in sorted(Path(folder).glob("*.dcm")):
+        if path.stat().st_size < 100_000:
+            write("document", path.stem, b"\0" + path.read_bytes())
+
+
+def questions():
+    for level, text in enumerate([
+        "PatientName=王*&fuzzymatching=true&limit=5&offset=2&includefield=all",
+        "00400275.00400009=S1&StudyDate=20240101-20240301&StudyTime=0800-&accept=application/dicom%2Bxml",
+        "SOPInstanceUID=2.25.1,2.25.2&InstanceNumber=7&includefield=00080018",
+    ]):
+        write("question", f"search-{level}", bytes([level]) + text.encode())
+    write("question", "fhir", b"\0patient.identifier=urn:x|1&date=ge2024-01-01&_include=DiagnosticReport:result&_count=5")
+    write("question", "patient", b"\0ORG-T01..P0001")
+
+
+def values():
+    for number, text in enumerate(["<0.5\n0\n1.0\nH", "1:320\n\n\nmIU/L", "5-10\n0\n5\n/HP", "2024/3/22 21:01:07", "±"]):
+        write("value", str(number), text.encode())
+    write("value", "identity", b"990101199001010019")
+    write("value", "text", b"\\ISO 2022 IR 149\n\x1b$)C\xb1\xe8\xc8\xf1\xc1\xdf")
+
+
+def pictures(folder):
+    from PIL import Image
+
+    gray = Image.effect_noise((24, 16), 64)
+    for name, picture, format, options in [
+        ("gray.jpg", gray, "JPEG", {}),
+        ("color.png", gray.convert("RGB"), "PNG", {}),
+        ("palette.png", gray.convert("P"), "PNG", {}),
+        ("lzw.tif", gray, "TIFF", {"compression": "tiff_lzw"}),
+        ("fax.tif", gray.convert("1"), "TIFF", {"compression": "group4"}),
+        ("pages.tif", gray.convert("RGB"), "TIFF", {"save_all": True, "append_images": [gray]}),
+    ]:
+        path = Path(folder) / name
+        picture.save(path, format, **options)
+        write("picture", name, bytes([["JPEG", "PNG", "TIFF"].index(format)]) + path.read_bytes())
+
+
 def headers():
     for number, dataset in enumerate(IDENTIFIERS):
         write("header", f"implicit-{number}", b"\0\x10" + encoded(dataset))
@@ -149,5 +193,8 @@ if __name__ == "__main__":
     multiparts()
     segments()
     headers()
-    with tempfile.TemporaryDirectory() as scratch:
-        frames(scratch)
+    questions()
+    values()
+    for seeds in [frames, documents, pictures]:
+        with tempfile.TemporaryDirectory() as scratch:
+            seeds(scratch)

@@ -26,12 +26,16 @@ fuzz_target!(|input: &[u8]| {
     let mut writer = IdentifierWriter::new(transfer_syntax_uid);
     let mut written = Vec::new();
     for key in identifier.keys() {
+        for nested in key.items.iter().flatten() {
+            let _ = query.add_nested_key(key.tag, nested.tag, &nested.text);
+        }
         let is_known = Attribute::of(key.tag).is_some_and(|attribute| attribute.vr != "US");
         if query.add_key(key.tag, &key.text).is_ok() && is_known && key.text.len() < 60_000 {
             written.push((key.tag, key.text.clone()));
         }
     }
     query.accepts(|tag| identifier.text(tag));
+    query.accepts_item(|tag| identifier.text(tag).unwrap_or_default());
     written.sort();
     written.dedup_by_key(|(tag, _)| *tag);
     for (tag, text) in &written {

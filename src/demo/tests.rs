@@ -1,4 +1,5 @@
 use super::*;
+use crate::dicom::text::Charset;
 use crate::dicom::waveform::{EcgOptions, ecg_svg};
 
 const NOW_MS: i64 = 1_795_000_000_000;
@@ -45,7 +46,8 @@ fn all_frames_of_the_loop_are_drawn() {
 
 #[test]
 fn the_electrocardiogram_draws_twelve_leads() {
-    let svg = ecg_svg(&object(&exam(Kind::Ecg), 1).unwrap().to_file(), &EcgOptions::default()).unwrap();
+    let svg =
+        ecg_svg(&object(&exam(Kind::Ecg), 1).unwrap().to_file(), &Charset::default(), &EcgOptions::default()).unwrap();
     for lead in ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"] {
         assert!(svg.contains(&format!(">{lead}</text>")), "lead {lead}");
     }

@@ -1,8 +1,9 @@
 //! Electrocardiograms and other curves (PS3.3 A.34, C.10.9): what a file holds, in its own units, and its drawing.
 //!
 //! All multiplex groups are read, samples of 8, 16 and 32 bits, signed or not; sensitivity, correction factor and
-//! baseline are applied, padding leaves a gap. `paper` draws a stretch of one group as SVG on millimetre paper. No
-//! name and no number of a patient is drawn: the page around the drawing says whose it is.
+//! baseline are applied, padding leaves a gap. Texts are read by the declared character set, else by that of the sender
+//! (D-I17). `paper` draws a stretch of one group as SVG on millimetre paper. No name and no number of a patient is
+//! drawn: the page around the drawing says whose it is.
 
 mod paper;
 
@@ -133,63 +134,82 @@ struct Recording {
     channels: Vec<Channel>,
 }
 
-/// Draws a stretch of one group.
-pub fn ecg_svg(file: &[u8], options: &EcgOptions) -> Result<String, Error> {
-    let (groups, _, encoding) = open(file);
+/// What a file holds that is drawn or told.
+struct Opened<'a> {
+    groups: Vec<Elements<'a>>,
+    annotations: Vec<Elements<'a>>,
+    encoding: Encoding,
+    texts: Texts<'a>,
+}
+
+/// How texts are read: what the file declares, and the charset where it declares none.
+struct Texts<'a> {
+    terms: Vec<&'a str>,
+    charset: &'a Charset,
+}
+
+impl Texts<'_> {
+    fn of(&self, from: &Elements<'_>, tag: (u16, u16)) -> String {
+        let bytes = from.get(tag).map_or(&[][..], |element| element.value);
+        text::decode(bytes, &self.terms, self.charset).trim().to_owned()
+    }
+}
+
+/// Draws a stretch of one group; `charset` is that of texts that declare none.
+pub fn ecg_svg(file: &[u8], charset: &Charset, options: &EcgOptions) -> Result<String, Error> {
+    let Opened { groups, encoding, texts, .. } = open(file, charset);
     let channels = |group: &&Elements<'_>| group.unsigned((0x003A, 0x0005)).unwrap_or(0);
     // The rhythm comes first, averaged beats follow: max_by_key would take the last of equals.
     let group = match options.group {
         Some(chosen) => groups.get(chosen),
         None => groups.iter().rev().max_by_key(channels),
     };
-    let recording = recording(group.ok_or(Error::NoWaveform)?, encoding, options)?;
+    let recording = recording(group.ok_or(Error::NoWaveform)?, encoding, &texts, options)?;
     Ok(paper::draw(&recording, &options.on_paper()))
 }
 
-/// Tells what a file holds without reading its samples.
-pub fn outline(file: &[u8]) -> Result<Outline, Error> {
-    let (groups, annotations, _) = open(file);
+/// Tells what a file holds without reading its samples; `charset` is that of texts that declare none.
+pub fn outline(file: &[u8], charset: &Charset) -> Result<Outline, Error> {
+    let Opened { groups, annotations, texts, .. } = open(file, charset);
     if groups.is_empty() {
         return Err(Error::NoWaveform);
     }
-    let groups = (1..).zip(&groups).filter_map(|(number, group)| group_outline(number, group).ok()).collect();
-    Ok(Outline { groups, annotations })
+    let groups = (1..).zip(&groups).filter_map(|(number, group)| group_outline(number, group, &texts).ok()).collect();
+    Ok(Outline { groups, annotations: annotations.iter().filter_map(|item| annotation(item, &texts)).collect() })
 }
 
-fn open(file: &[u8]) -> (Vec<Elements<'_>>, Vec<String>, Encoding) {
+fn open<'a>(file: &'a [u8], charset: &'a Charset) -> Opened<'a> {
     let part10 = Part10::read(file);
     let encoding = Encoding::of_transfer_syntax(part10.transfer_syntax);
     let elements = Elements::read(file.get(part10.dataset_offset..).unwrap_or_default(), encoding);
     let terms = elements.text((0x0008, 0x0005)).unwrap_or_default();
-    let terms: Vec<&str> = terms.split('\\').map(str::trim).filter(|term| !term.is_empty()).collect();
-    let annotations = elements.items((0x0040, 0xB020)).take(MAX_ANNOTATIONS);
-    let annotations = annotations.filter_map(|item| annotation(&item, &terms)).collect();
-    (elements.items((0x5400, 0x0100)).take(MAX_GROUPS).collect(), annotations, encoding)
+    let terms = terms.split('\\').map(str::trim).filter(|term| !term.is_empty()).collect();
+    Opened {
+        groups: elements.items((0x5400, 0x0100)).take(MAX_GROUPS).collect(),
+        annotations: elements.items((0x0040, 0xB020)).take(MAX_ANNOTATIONS).collect(),
+        encoding,
+        texts: Texts { terms, charset },
+    }
 }
 
-fn annotation(item: &Elements<'_>, terms: &[&str]) -> Option<String> {
-    let words = |from: &Elements<'_>, tag| {
-        let bytes = from.get(tag).map_or(&[][..], |element| element.value);
-        text::decode(bytes, terms, &Charset::default()).trim().to_owned()
-    };
-    let plain = words(item, (0x0070, 0x0006));
+fn annotation(item: &Elements<'_>, texts: &Texts<'_>) -> Option<String> {
+    let plain = texts.of(item, (0x0070, 0x0006));
     if !plain.is_empty() {
         return Some(plain);
     }
-    let name = item.first_item((0x0040, 0xA043)).map(|code| words(&code, (0x0008, 0x0104)))?;
+    let name = item.first_item((0x0040, 0xA043)).map(|code| texts.of(&code, (0x0008, 0x0104)))?;
     let unit = item.first_item((0x0040, 0x08EA)).and_then(|code| code.text((0x0008, 0x0100)).map(str::to_owned));
     let value = item.text((0x0040, 0xA30A)).map(str::to_owned);
-    let value = value.or_else(|| item.first_item((0x0040, 0xA168)).map(|code| words(&code, (0x0008, 0x0104))))?;
+    let value = value.or_else(|| item.first_item((0x0040, 0xA168)).map(|code| texts.of(&code, (0x0008, 0x0104))))?;
     Some(format!("{name} {value} {}", unit.unwrap_or_default()).trim().to_owned())
 }
 
-fn group_outline(number: usize, group: &Elements<'_>) -> Result<GroupOutline, Error> {
+fn group_outline(number: usize, group: &Elements<'_>, texts: &Texts<'_>) -> Result<GroupOutline, Error> {
     let shape = Shape::read(group)?;
-    let label = group.get((0x003A, 0x0020)).map_or(&[][..], |element| element.value);
-    let names: Vec<String> = shape.definitions.iter().map(lead_name).collect();
+    let names: Vec<String> = shape.definitions.iter().map(|definition| lead_name(definition, texts)).collect();
     Ok(GroupOutline {
         number,
-        label: text::decode::<&str>(label, &[], &Charset::default()).trim().to_owned(),
+        label: texts.of(group, (0x003A, 0x0020)),
         channels: shape.channels,
         seconds: shape.samples as f64 / shape.frequency,
         is_standard: paper::is_standard(&names),
@@ -233,7 +253,12 @@ impl<'a> Shape<'a> {
     }
 }
 
-fn recording(group: &Elements<'_>, encoding: Encoding, options: &EcgOptions) -> Result<Recording, Error> {
+fn recording(
+    group: &Elements<'_>,
+    encoding: Encoding,
+    texts: &Texts<'_>,
+    options: &EcgOptions,
+) -> Result<Recording, Error> {
     let shape = Shape::read(group)?;
     let (width, signed) = shape.sample;
     let first = (options.start_seconds.max(0.0) * shape.frequency) as usize;
@@ -267,7 +292,7 @@ fn recording(group: &Elements<'_>, encoding: Encoding, options: &EcgOptions) -> 
             let stored = number(&shape.data[at..at + width]);
             if padding == Some(stored) { f64::NAN } else { stored * scale + offset }
         };
-        Channel { name: lead_name(definition), values: (0..shown).map(sample).collect(), unit }
+        Channel { name: lead_name(definition, texts), values: (0..shown).map(sample).collect(), unit }
     });
     let start = first as f64 / shape.frequency;
     Ok(Recording { frequency: shape.frequency, start, channels: channels.collect() })
@@ -292,17 +317,16 @@ fn scale(definition: &Elements<'_>) -> (f64, f64, Option<String>) {
     (sensitivity * correction * per_millivolt, baseline * per_millivolt, other)
 }
 
-fn lead_name(definition: &Elements<'_>) -> String {
+fn lead_name(definition: &Elements<'_>, texts: &Texts<'_>) -> String {
     let source = definition.first_item((0x003A, 0x0208));
     let value = source.as_ref().and_then(|source| source.text((0x0008, 0x0100)));
     if let Some(lead) = value.and_then(standard_lead) {
         return lead.to_owned();
     }
-    let meaning = source.as_ref().and_then(|source| source.get((0x0008, 0x0104)));
-    let label = definition.get((0x003A, 0x0203)).filter(|label| !label.value.is_empty()).or(meaning);
-    let label = text::decode::<&str>(label.map_or(b"?", |label| label.value), &[], &Charset::default());
-    let label = label.trim();
-    let label = label.strip_prefix("Lead ").or(label.strip_prefix("lead ")).unwrap_or(label);
+    let meaning = || source.as_ref().map(|source| texts.of(source, (0x0008, 0x0104)));
+    let label = Some(texts.of(definition, (0x003A, 0x0203))).filter(|label| !label.is_empty()).or_else(meaning);
+    let label = label.filter(|label| !label.is_empty()).unwrap_or_else(|| "?".to_owned());
+    let label = label.strip_prefix("Lead ").or(label.strip_prefix("lead ")).unwrap_or(&label);
     label.split('(').next().unwrap_or(label).trim().chars().take(12).collect()
 }
 
@@ -327,118 +351,4 @@ fn standard_lead(code: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_object_without_waveforms_is_told_apart() {
-        assert_eq!(ecg_svg(&[0; 200], &EcgOptions::default()), Err(Error::NoWaveform));
-        assert_eq!(ecg_svg(&[], &EcgOptions::default()), Err(Error::NoWaveform));
-        assert_eq!(outline(&[0; 200]), Err(Error::NoWaveform));
-    }
-
-    #[test]
-    fn speeds_that_no_paper_has_become_the_usual_one() {
-        let asked = EcgOptions { speed_mm_per_s: f64::NAN, gain_mm_per_mv: 20.0, ..EcgOptions::default() };
-        assert_eq!(asked.on_paper(), EcgOptions { gain_mm_per_mv: 20.0, ..EcgOptions::default() });
-    }
-
-    fn element(tag: (u16, u16), vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
-        let mut value = value.to_vec();
-        value.resize(value.len().next_multiple_of(2), b' ');
-        let long = [b"SQ", b"OB", b"OW"].contains(&vr);
-        let mut bytes = [&tag.0.to_le_bytes()[..], &tag.1.to_le_bytes(), vr].concat();
-        if long {
-            bytes.extend([0, 0]);
-            bytes.extend((value.len() as u32).to_le_bytes());
-        } else {
-            bytes.extend((value.len() as u16).to_le_bytes());
-        }
-        [bytes, value].concat()
-    }
-
-    fn sequence(tag: (u16, u16), items: &[Vec<u8>]) -> Vec<u8> {
-        let item = |item: &Vec<u8>| {
-            [&[0xFE, 0xFF, 0x00, 0xE0][..], &(item.len() as u32).to_le_bytes(), item.as_slice()].concat()
-        };
-        element(tag, b"SQ", &items.iter().flat_map(item).collect::<Vec<u8>>())
-    }
-
-    fn channel(lead: &str, unit: &str, [sensitivity, correction, baseline]: [&str; 3]) -> Vec<u8> {
-        let code = |value: &str| element((0x0008, 0x0100), b"SH", value.as_bytes());
-        [
-            sequence((0x003A, 0x0208), &[code(lead)]),
-            element((0x003A, 0x0210), b"DS", sensitivity.as_bytes()),
-            sequence((0x003A, 0x0211), &[code(unit)]),
-            element((0x003A, 0x0212), b"DS", correction.as_bytes()),
-            element((0x003A, 0x0213), b"DS", baseline.as_bytes()),
-        ]
-        .concat()
-    }
-
-    fn group(channels: &[Vec<u8>], (bits, kind): (u16, &str), data: &[u8], padding: &[u8]) -> Vec<u8> {
-        let mut group = [
-            element((0x003A, 0x0005), b"US", &(channels.len() as u16).to_le_bytes()),
-            element((0x003A, 0x001A), b"DS", b"2"),
-            sequence((0x003A, 0x0200), channels),
-            element((0x5400, 0x1004), b"US", &bits.to_le_bytes()),
-            element((0x5400, 0x1006), b"CS", kind.as_bytes()),
-        ]
-        .concat();
-        if !padding.is_empty() {
-            group.extend(element((0x5400, 0x100A), b"OW", padding));
-        }
-        [group, element((0x5400, 0x1010), b"OW", data)].concat()
-    }
-
-    fn values(group: &[u8], start: f64) -> Vec<Vec<f64>> {
-        let elements = Elements::read(group, Encoding::ExplicitLittle);
-        let options = EcgOptions { start_seconds: start, ..EcgOptions::default() };
-        let found = recording(&elements, Encoding::ExplicitLittle, &options).unwrap();
-        found.channels.into_iter().map(|channel| channel.values).collect()
-    }
-
-    #[test]
-    fn samples_of_every_width_become_millivolts() {
-        let plain = |unit: &str| channel("2:1", unit, ["2", "1", "0"]);
-        let bytes = |numbers: &[i32], width: usize| -> Vec<u8> {
-            numbers.iter().flat_map(|number| number.to_le_bytes()[..width].to_vec()).collect()
-        };
-        for (bits, kind) in [(8, "SB"), (16, "SS"), (32, "SL")] {
-            let data = bytes(&[-100, 0, 100, 50], bits as usize / 8);
-            let found = values(&group(&[plain("mV")], (bits, kind), &data, &[]), 0.0);
-            assert_eq!(found, [[-200.0, 0.0, 200.0, 100.0]], "{kind}");
-        }
-        let unsigned = values(&group(&[plain("mV")], (8, "UB"), &[200, 0], &[]), 0.0);
-        assert_eq!(unsigned, [[400.0, 0.0]]);
-        // Two channels side by side, one with a correction and a baseline in microvolts; the second sample begins at 0.5 s.
-        let channels = [plain("uV"), channel("2:2", "uV", ["1", "3", "500"])];
-        let data = bytes(&[1000, 1, 2000, 2, 3000, 3], 2);
-        assert_eq!(values(&group(&channels, (16, "SS"), &data, &[]), 0.5), [[4.0, 6.0], [0.506, 0.509]]);
-        let gap = values(&group(&[plain("mV")], (16, "SS"), &bytes(&[1, -32768, 2], 2), &[0, 0x80]), 0.0);
-        assert!(gap[0][1].is_nan() && gap[0][2] == 4.0);
-    }
-
-    #[test]
-    fn all_groups_are_told_with_their_lengths_and_any_can_be_drawn() {
-        let one = group(&[channel("2:1", "mV", ["1", "1", "0"])], (16, "SS"), &[0; 40], &[]);
-        let other = group(&[channel("9:9", "mm[Hg]", ["1", "1", "0"])], (16, "US"), &[7, 0, 9, 0, 8, 0, 7, 0], &[]);
-        let file = [
-            vec![0; 128],
-            b"DICM".to_vec(),
-            element((0x0002, 0x0010), b"UI", b"1.2.840.10008.1.2.1"),
-            sequence((0x0040, 0xB020), &[element((0x0070, 0x0006), b"ST", "窦性心律".as_bytes())]),
-            sequence((0x5400, 0x0100), &[one, other]),
-        ]
-        .concat();
-        let found = outline(&file).unwrap();
-        assert_eq!(found.groups.iter().map(|g| (g.channels, g.seconds)).collect::<Vec<_>>(), [(1, 10.0), (1, 2.0)]);
-        assert_eq!(found.annotations, ["窦性心律"]);
-        let pressure = ecg_svg(&file, &EcgOptions { group: Some(1), ..EcgOptions::default() }).unwrap();
-        assert!(pressure.contains("mm[Hg]") && pressure.contains("7") && pressure.contains("9"));
-        let beyond = EcgOptions { group: Some(2), ..EcgOptions::default() };
-        assert_eq!(ecg_svg(&file, &beyond), Err(Error::NoWaveform));
-        let late = EcgOptions { start_seconds: 100.0, ..EcgOptions::default() };
-        assert_eq!(ecg_svg(&file, &late), Err(Error::Malformed("too few samples")));
-    }
-}
+mod tests;

@@ -131,6 +131,9 @@ impl DicomConfig {
         if !(1..=MAX_PAGE_ROWS).contains(&self.find.limits.page_rows) {
             faults.push(format!("dicom.find.limits.page_rows must be 1 to {MAX_PAGE_ROWS}"));
         }
+        if self.find.limits.max_examined_rows == 0 {
+            faults.push("dicom.find.limits.max_examined_rows must be 1 at least".to_owned());
+        }
         if self.find.max_matches == 0 || self.find.max_identifier_bytes < 4096 || self.find.match_timeout_ms == 0 {
             let what = "dicom.find.max_matches and match_timeout_ms must be 1 at least, max_identifier_bytes 4096";
             faults.push(what.to_owned());

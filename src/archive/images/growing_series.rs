@@ -3,11 +3,16 @@
 //! Only a hint: who is wrong about it writes an instance for nothing, is told so by the unique key of its row, and gives
 //! the space back. So a series that is sent again costs one such instance, and a series that is sent once costs no
 //! look-up at all but its first. A fixed number of places; a series pushes another out of its place.
+//!
+//! So are the requests that an instance says its series answers ([`SeriesMark::answering`]): noted when the rows of the
+//! series hold them, so that only an instance that may say something new is held against these rows.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::index::series_requests::SeriesRequest;
 
 /// More series than grow at the same time.
 const PLACES: usize = 4096;
@@ -39,6 +44,13 @@ impl SeriesMark {
         let mut hasher = DefaultHasher::new();
         (org_code, study_instance_uid, series_instance_uid).hash(&mut hasher);
         // No series is the mark of an empty place.
+        Self(hasher.finish().max(1))
+    }
+
+    /// The series together with requests that it answers.
+    pub(in crate::archive) fn answering(self, requests: &[SeriesRequest]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (self.0, requests).hash(&mut hasher);
         Self(hasher.finish().max(1))
     }
 }
@@ -81,5 +93,16 @@ mod tests {
         growing.note(other, false);
         growing.note(one, false);
         assert!(!growing.contains(one));
+    }
+
+    #[test]
+    fn requests_of_a_series_are_not_those_of_another() {
+        let request = |step: &str| SeriesRequest { step_id: step.to_owned(), procedure_id: "P1".to_owned() };
+        let (one, other) =
+            (SeriesMark::of("ORG-T01", "2.25.1", "2.25.2"), SeriesMark::of("ORG-T01", "2.25.1", "2.25.3"));
+        assert_eq!(one.answering(&[request("S1")]), one.answering(&[request("S1")]));
+        for different in [one, one.answering(&[request("S2")]), other.answering(&[request("S1")])] {
+            assert_ne!(one.answering(&[request("S1")]), different);
+        }
     }
 }

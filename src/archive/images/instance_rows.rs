@@ -22,7 +22,7 @@ use crate::index::conflicts::{self, ConflictKind};
 use crate::index::encapsulated_reports;
 use crate::index::forwards;
 use crate::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
-use crate::index::series_requests::SeriesRequest;
+use crate::index::series_requests::{self, SeriesRequest};
 use crate::index::{self, Ids, Tx, instance_versions, study_fill};
 
 impl Archive {
@@ -72,6 +72,9 @@ pub(in crate::archive) async fn put_rows(
     };
     if outcome == StoreOutcome::Duplicate {
         return Ok(outcome);
+    }
+    if outcome == StoreOutcome::Stored && !new.series.requests.is_empty() {
+        series_requests::add_missing(tx, org_code, parents.series_pk, &new.series.requests).await?;
     }
     if let Some(instance_pk) = current_pk {
         content_is_current(tx, ids, rules, now, org_code, parents.study_pk, instance_pk).await?;

@@ -232,7 +232,7 @@ impl Archive {
     }
 
     /// Charset of a file's texts that declare none, or a wrong one (D-I17).
-    fn charset_of_file(&self, org_code: &str, file: &[u8]) -> Charset {
+    pub(super) fn charset_of_file(&self, org_code: &str, file: &[u8]) -> Charset {
         let rules = &self.reading_rules;
         rules.charset_of_file(org_code, file).unwrap_or_else(|| rules.default_charset.clone())
     }

@@ -16,8 +16,10 @@ use crate::archive::{Archive, Error};
 use crate::dicom::render::{
     self, FrameBytes, ImageHeader, PictureFormat, RenderConfig, RenderOptions, Rotation, Window,
 };
+use crate::dicom::text::Charset;
 use crate::dicom::waveform::{self, EcgOptions, Outline, ecg_svg};
 use crate::index::exam_details::{self, InstanceBytes};
+use crate::index::exam_pages::Entry;
 use crate::objects;
 
 /// Bytes beyond the beginning of Pixel Data that the header reader may want.
@@ -129,7 +131,7 @@ impl Archive {
         (observation_uid, instance_pk): (&str, i64),
         look: FrameLook,
     ) -> Result<Picture, Error> {
-        let instance = self.viewed_instance(viewer, session, remote_addr, observation_uid, instance_pk).await?;
+        let (_, instance) = self.viewed_instance(viewer, session, remote_addr, observation_uid, instance_pk).await?;
         let key = (instance.pk, format!("{}:{look:?}", instance.content_hash));
         viewer.once(key, self.draw(viewer, &instance, look)).await
     }
@@ -140,12 +142,11 @@ impl Archive {
         viewer: &Viewer,
         session: &Session,
         remote_addr: &str,
-        (observation_uid, instance_pk): (&str, i64),
+        exam_and_instance: (&str, i64),
         options: EcgOptions,
     ) -> Result<Picture, Error> {
-        let instance = self.viewed_instance(viewer, session, remote_addr, observation_uid, instance_pk).await?;
-        let bytes = self.whole_file(viewer, &instance).await?;
-        let svg = viewer.run(move || ecg_svg(&bytes, &options)).await?;
+        let (file, charset) = self.viewed_waveform(viewer, session, remote_addr, exam_and_instance).await?;
+        let svg = viewer.run(move || ecg_svg(&file, &charset, &options)).await?;
         let svg = svg.map_err(|error| Error::Invalid(error.to_string()))?;
         Ok(Picture { bytes: Bytes::from(svg), media_type: "image/svg+xml" })
     }
@@ -156,12 +157,26 @@ impl Archive {
         viewer: &Viewer,
         session: &Session,
         remote_addr: &str,
-        (observation_uid, instance_pk): (&str, i64),
+        exam_and_instance: (&str, i64),
     ) -> Result<Outline, Error> {
-        let instance = self.viewed_instance(viewer, session, remote_addr, observation_uid, instance_pk).await?;
-        let bytes = self.whole_file(viewer, &instance).await?;
-        let outline = viewer.run(move || waveform::outline(&bytes)).await?;
+        let (file, charset) = self.viewed_waveform(viewer, session, remote_addr, exam_and_instance).await?;
+        let outline = viewer.run(move || waveform::outline(&file, &charset)).await?;
         outline.map_err(|error| Error::Invalid(error.to_string()))
+    }
+
+    /// A waveform's file, and the charset of its texts that declare none.
+    async fn viewed_waveform(
+        &self,
+        viewer: &Viewer,
+        session: &Session,
+        remote_addr: &str,
+        (observation_uid, instance_pk): (&str, i64),
+    ) -> Result<(Bytes, Charset), Error> {
+        let (entry, instance) =
+            self.viewed_instance(viewer, session, remote_addr, observation_uid, instance_pk).await?;
+        let file = self.whole_file(viewer, &instance).await?;
+        let charset = self.charset_of_file(&entry.org_code, &file);
+        Ok((file, charset))
     }
 
     async fn viewed_instance(
@@ -171,11 +186,11 @@ impl Archive {
         remote_addr: &str,
         observation_uid: &str,
         instance_pk: i64,
-    ) -> Result<InstanceBytes, Error> {
+    ) -> Result<(Entry, InstanceBytes), Error> {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
         let instance = exam_details::instance_of(&self.index, &entry, instance_pk).await?.ok_or(Error::NotFound)?;
         // Its bytes are upstream (RD-8).
-        if instance.place.key.is_empty() { Err(Error::NotFound) } else { Ok(instance) }
+        if instance.place.key.is_empty() { Err(Error::NotFound) } else { Ok((entry, instance)) }
     }
 
     async fn draw(&self, viewer: &Viewer, instance: &InstanceBytes, look: FrameLook) -> Result<Picture, Error> {

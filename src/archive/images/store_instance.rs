@@ -290,8 +290,12 @@ impl Archive {
         looked_up: LookedUp,
     ) -> Result<StoreOutcome, Error> {
         let (ids, rules, now) = (self.ids.clone(), self.row_rules(), self.clock.now_ms());
-        // Of what `put_rows` does, an instance of a known series needs only its row, unless somebody waits for it.
-        if !rules.is_awaited(&new) {
+        let (study, series) = (&new.study.study_instance_uid, &new.series.series_instance_uid);
+        let requests = SeriesMark::of(&new.org_code, study, series).answering(&new.series.requests);
+        let may_add_requests = !new.series.requests.is_empty() && !self.growing.contains(requests);
+        // Of what `put_rows` does, an instance of a known series needs only its row, unless somebody waits for it or it says
+        // what its series may not have.
+        if !rules.is_awaited(&new) && !may_add_requests {
             match arrivals::add(&self.index, ids.next(), now, &new, surety).await? {
                 Arrived::Added => return Ok(StoreOutcome::Stored),
                 Arrived::NeedsMore(back) => surety = back,
@@ -305,17 +309,21 @@ impl Archive {
         let written = self.index.write_vouched(surety, move |tx| {
             Box::pin(async move { put_rows(tx, &ids, &rules, now, now, &new, actor).await })
         });
-        match written.await {
+        let outcome = match written.await {
             // Its study or series is being deleted in this very moment; it makes new ones.
             Err(error) if error.is_parent_gone() => {
                 let (ids, rules, new, actor) = again;
                 let write = self
                     .index
                     .write(move |tx| Box::pin(async move { put_rows(tx, &ids, &rules, now, now, &new, actor).await }));
-                Ok(write.await?)
+                write.await?
             }
-            other => Ok(other?),
+            other => other?,
+        };
+        if may_add_requests && outcome == StoreOutcome::Stored {
+            self.growing.note(requests, true);
         }
+        Ok(outcome)
     }
 
     /// Whether the same content is there under the UID, known by the hash of an earlier version of the program.

@@ -10,8 +10,12 @@ use crate::archive::peers::retrieve::StoredInstance;
 use crate::dimse::scu::{Association, Error};
 use crate::dimse::sub_operations::{AcceptedContexts, Ended};
 
+/// What became of an instance whose association broke before it was answered.
+const BROKEN: Ended = Ended::Failed("the destination broke off");
+
 /// Works until the queue is empty or the destination cannot be reached (any more).
 pub(super) async fn run(load: Arc<Load>, ended: mpsc::Sender<(String, Ended)>) {
+    let mut unanswered = None;
     for attempt in 0..=load.reconnects {
         let mut association = match Association::connect(&load.target, &load.proposals).await {
             Ok(association) => association,
@@ -22,19 +26,10 @@ pub(super) async fn run(load: Arc<Load>, ended: mpsc::Sender<(String, Ended)>) {
                     %error,
                     "an association for C-MOVE could not be opened"
                 );
-                return;
+                break;
             }
         };
-        let accepted = association.contexts_to_send();
-        let broken = loop {
-            let Some(instance) = load.next() else { break None };
-            let (outcome, broken) = send(&load, &mut association, &accepted, &instance).await;
-            let _ = ended.send((instance.sop_instance_uid, outcome)).await;
-            if broken.is_some() {
-                break broken;
-            }
-        };
-        match broken {
+        match work(&load, &mut association, &mut unanswered, &ended).await {
             None => {
                 let _ = association.release().await;
                 return;
@@ -43,6 +38,36 @@ pub(super) async fn run(load: Arc<Load>, ended: mpsc::Sender<(String, Ended)>) {
                 tracing::warn!(destination = %load.target.called_ae_title, attempt, %error, "an association for C-MOVE broke");
                 association.abort().await;
             }
+        }
+    }
+    if let Some(instance) = unanswered {
+        let _ = ended.send((instance.sop_instance_uid, BROKEN)).await;
+    }
+}
+
+/// Sends over one association until the queue is empty, or gives the error after which it is of no use.
+///
+/// An instance that the destination had not answered when an association broke goes once more, over the next one; the
+/// destination may know it already. One that breaks a second association has failed: it may be what breaks them.
+async fn work(
+    load: &Load,
+    association: &mut Association,
+    unanswered: &mut Option<StoredInstance>,
+    ended: &mpsc::Sender<(String, Ended)>,
+) -> Option<Error> {
+    let accepted = association.contexts_to_send();
+    loop {
+        let again = unanswered.take();
+        let is_first_time = again.is_none();
+        let instance = again.or_else(|| load.next())?;
+        let (outcome, broken) = send(load, association, &accepted, &instance).await;
+        if outcome == BROKEN && is_first_time && !load.cancelled.is_cancelled() {
+            *unanswered = Some(instance);
+        } else {
+            let _ = ended.send((instance.sop_instance_uid, outcome)).await;
+        }
+        if broken.is_some() {
+            return broken;
         }
     }
 }
@@ -77,6 +102,6 @@ async fn send(
             (Ended::of_answer(answer.status), None)
         }
         Err(error @ Error::Source(_)) => (Ended::Failed("cannot be read now"), Some(error)),
-        Err(error) => (Ended::Failed("the destination broke off"), Some(error)),
+        Err(error) => (BROKEN, Some(error)),
     }
 }

@@ -80,7 +80,7 @@ pub struct ScuConfig {
     pub user_confirmed: bool,
     /// Exams that are fetched from this peer at the same time, one association each. Default 2.
     pub max_associations: u32,
-    /// Time for the connection and for A-ASSOCIATE, in milliseconds. Default 20000.
+    /// Time for the connection, and again for the answer to the A-ASSOCIATE-RQ, in milliseconds. Default 20000.
     pub connect_timeout_ms: u64,
     /// Longest silence of the peer while an answer is awaited, in milliseconds. Default 60000.
     pub answer_timeout_ms: u64,

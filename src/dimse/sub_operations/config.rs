@@ -17,7 +17,7 @@ pub struct SubOperationConfig {
     pub associations_per_move: usize,
     /// Instances for each further association of a C-MOVE; few instances go over one. Default 8.
     pub instances_per_association: usize,
-    /// Times that a broken association of a C-MOVE is opened again. Default 2.
+    /// Times that a broken association of a C-MOVE is opened again; the instance that was on its way goes once more. Default 2.
     pub reconnects: u32,
     /// How often the caller hears how far it is (pending responses), in milliseconds. Default 1000.
     pub pending_interval_ms: u64,

@@ -25,7 +25,18 @@ pub use config::{
 pub use replay::{Replay, Replayed};
 pub use routes::{Settings, router};
 
+use crate::archive::reports::report_codes::Code;
+
+/// Reads a request in any wire form; what a caller by a service bus would hear if it could not be read, in its dialect. For
+/// fuzzing.
+pub fn read_request(body: &[u8], content_type: &str, path: &str, config: &RegistryConfig) -> Option<String> {
+    let method = path.rsplit('/').next().and_then(read::Method::parse);
+    let target = read::Target { method, path: path.to_owned() };
+    let bus = read::read(body, content_type, &target, config).bus?;
+    Some(bus.refuse(Code::Unreadable, Code::Unreadable.text()))
+}
+
 /// Reads a registration document as a hospital sends it; for tests and fuzzing.
-pub fn read_batch(text: &str, config: &RegistryConfig) -> Result<Batch, crate::archive::reports::report_codes::Code> {
+pub fn read_batch(text: &str, config: &RegistryConfig) -> Result<Batch, Code> {
     batch::of_text(text, config)
 }

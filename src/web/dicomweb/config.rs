@@ -6,16 +6,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::images::image_access::ImageLimits;
-use crate::archive::peers::find::FindLimits;
+use crate::archive::peers::find::{FindLimits, MAX_PAGE_ROWS};
 use crate::archive::peers::send_data_set::SendConfig;
 use crate::dicom::text::Charset;
+
+/// Most that [`DicomwebConfig::max_results`] can be: an answer is written in memory.
+const MOST_RESULTS: usize = 100_000;
 
 /// DICOMweb: search, retrieval and storage over HTTP.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DicomwebConfig {
-    /// Most matches of one search. Default 1000.
+    /// Most matches of one search, 1 to 100000. Default 1000.
     pub max_results: usize,
+    /// How much of the index one search may read; one that would read more is answered with 413.
+    pub find: FindLimits,
     /// Most instances of one retrieval. Default 100000.
     pub max_instances: u32,
     /// Exams of a page session whose studies a search without a study looks at, the newest first. Default 500.
@@ -58,6 +63,7 @@ impl Default for DicomwebConfig {
     fn default() -> Self {
         Self {
             max_results: 1000,
+            find: FindLimits::default(),
             max_instances: 100_000,
             session_exams: 500,
             inline_bulk_bytes: 1024,
@@ -83,15 +89,20 @@ impl Default for DicomwebConfig {
 impl DicomwebConfig {
     /// What is wrong with the section, each with its key; empty when it is fit for use.
     pub fn faults(&self) -> Vec<(&'static str, &'static str)> {
-        let zeros = [
-            ("dicomweb.max_results", self.max_results == 0),
-            ("dicomweb.max_instances", self.max_instances == 0),
-            ("dicomweb.thumbnail_edge", self.thumbnail_edge == 0),
-            ("dicomweb.max_rendered_edge", self.max_rendered_edge == 0),
-            ("dicomweb.max_store_parts", self.max_store_parts == 0),
-            ("dicomweb.max_part_head_bytes", self.max_part_head_bytes == 0),
-        ];
-        zeros.into_iter().filter(|(_, zero)| *zero).map(|(key, _)| (key, "must be 1 at least")).collect()
+        let at_least_one = "must be 1 at least";
+        [
+            ("dicomweb.max_results", !(1..=MOST_RESULTS).contains(&self.max_results), "must be 1 to 100000"),
+            ("dicomweb.find.page_rows", !(1..=MAX_PAGE_ROWS).contains(&self.find.page_rows), "must be 1 to 5000"),
+            ("dicomweb.find.max_examined_rows", self.find.max_examined_rows == 0, at_least_one),
+            ("dicomweb.max_instances", self.max_instances == 0, at_least_one),
+            ("dicomweb.thumbnail_edge", self.thumbnail_edge == 0, at_least_one),
+            ("dicomweb.max_rendered_edge", self.max_rendered_edge == 0, at_least_one),
+            ("dicomweb.max_store_parts", self.max_store_parts == 0, at_least_one),
+            ("dicomweb.max_part_head_bytes", self.max_part_head_bytes == 0, at_least_one),
+        ]
+        .into_iter()
+        .filter_map(|(key, is_wrong, message)| is_wrong.then_some((key, message)))
+        .collect()
     }
 
     pub(super) fn limits(&self, default_charset: Charset) -> ImageLimits {
@@ -104,9 +115,5 @@ impl DicomwebConfig {
             default_charset,
             session_exams: self.session_exams,
         }
-    }
-
-    pub(super) fn find_limits(&self) -> FindLimits {
-        FindLimits::default()
     }
 }

@@ -34,6 +34,7 @@ use axum::routing::get;
 pub use access::{DicomwebClient, DicomwebState};
 pub use config::DicomwebConfig;
 pub use multipart_reader::parts_of;
+pub use search::search_query;
 
 /// Whether a request to this route is limited by `[dicomweb]` alone: a store request is answered after its last byte.
 pub(super) fn has_own_time_limit(method: &Method, route: &str) -> bool {

@@ -130,7 +130,7 @@ async fn search(
         ImageReader::System { actor, .. } => actor.clone(),
         ImageReader::Session { .. } => Actor { kind: ActorKind::Customer, ..Actor::system("dicomweb") },
     };
-    let find = Find { query, readable: Vec::new(), actor, limits: inner.config.find_limits() };
+    let find = Find { query, readable: Vec::new(), actor, limits: inner.config.find.clone() };
     let found = inner.archive.search_images(&inner.access, &caller.reader, find, offset, most).await?;
     if found.has_more && limit.is_none_or(|limit| limit > most) {
         warnings.push(TOO_MANY);
@@ -164,6 +164,16 @@ async fn answer(inner: &Inner, form: Form, sets: &[DataSet]) -> Result<Response,
             multipart::respond(inner, native_xml::MEDIA_TYPE, sets.iter().map(part).collect()).await
         }
     }
+}
+
+/// Reads the parameters of a search, and those of `Accept` among them; gives the query, or why it is none. For fuzzing.
+pub fn search_query(level: Level, parameters: &str) -> Result<Query, String> {
+    let read = || {
+        let parameters = Parameters::read(Some(parameters))?;
+        form(&HeaderMap::new(), parameters.get("accept"))?;
+        read(level, &ImagePath::default(), &parameters)
+    };
+    read().map(|search| search.query).map_err(|problem: Problem| format!("{problem:?}"))
 }
 
 fn read(level: Level, path: &ImagePath, parameters: &Parameters) -> Result<Search, Problem> {

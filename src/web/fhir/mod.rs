@@ -20,6 +20,12 @@ use axum::routing::get;
 
 use super::api::ApiState;
 
+/// Whether a search for resources of a kind can be read. For fuzzing.
+pub fn is_question(kind: &str, parameters: &str) -> bool {
+    let kind = kind::Kind::ALL.into_iter().find(|known| known.as_str() == kind);
+    kind.is_some_and(|kind| question::Question::read(kind, Some(parameters), question::Handling::Lenient).is_ok())
+}
+
 /// All routes.
 pub fn router(state: ApiState) -> Router {
     let services = Router::new()

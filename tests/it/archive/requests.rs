@@ -1,5 +1,6 @@
 //! Series by what was requested: sequence matching at every level, on both engines, and rows from before.
 
+use futures_util::future::join_all;
 use yingku::archive::Archive;
 use yingku::archive::images::store_instance::{Completeness, ReceiveInstance};
 use yingku::archive::peers::find::{Confidentiality, Find, FindLimits, Match, Readable};
@@ -50,35 +51,47 @@ impl World {
     /// Two instances of one series.
     async fn add(&self, org_code: &str, number: u32, requests: Requests) {
         for instance in 1..=2 {
-            let uid = format!("2.25.{number}.1.{instance}");
-            let items: Vec<[(u32, &str, &str); 2]> = requests
-                .iter()
-                .map(|(step, procedure)| {
-                    [(SCHEDULED_PROCEDURE_STEP_ID, "SH", *step), (REQUESTED_PROCEDURE_ID, "SH", *procedure)]
-                })
-                .collect();
-            let items: Vec<&[(u32, &str, &str)]> = items.iter().map(|item| item.as_slice()).collect();
-            let mut set = DataSet::ct(&uid);
-            set.text(0x0008_0005, "CS", "ISO_IR 192")
-                .text(STUDY_INSTANCE_UID, "UI", &format!("2.25.{number}"))
-                .text(SERIES_INSTANCE_UID, "UI", &format!("2.25.{number}.1"))
-                .text(PERFORMED_PROCEDURE_STEP_START_DATE, "DA", &format!("2024010{number}"))
-                .text(PERFORMED_PROCEDURE_STEP_START_TIME, "TM", "1030")
-                .items(REQUEST_ATTRIBUTES_SEQUENCE, &items);
-            let command = ReceiveInstance {
-                org_code: org_code.to_owned(),
-                calling_ae_title: "PACS01".to_owned(),
-                default_charset: Charset::default(),
-                sop_class_uid: CT_IMAGE.to_owned(),
-                sop_instance_uid: uid,
-                transfer_syntax_uid: EXPLICIT_LE.to_owned(),
-                completeness: Completeness::AsSent,
-                actor: Actor::system("test"),
-            };
-            let mut writer = self.archive.receive_instance(command).await.unwrap();
-            writer.write(&set.encode()).await.unwrap();
-            writer.commit().await.unwrap();
+            self.add_instance(org_code, number, instance, requests).await;
         }
+    }
+
+    async fn add_instance(&self, org_code: &str, number: u32, instance: u32, requests: Requests) {
+        let uid = format!("2.25.{number}.1.{instance}");
+        let items: Vec<[(u32, &str, &str); 2]> = requests
+            .iter()
+            .map(|(step, procedure)| {
+                [(SCHEDULED_PROCEDURE_STEP_ID, "SH", *step), (REQUESTED_PROCEDURE_ID, "SH", *procedure)]
+            })
+            .collect();
+        let items: Vec<&[(u32, &str, &str)]> = items.iter().map(|item| item.as_slice()).collect();
+        let mut set = DataSet::ct(&uid);
+        set.text(0x0008_0005, "CS", "ISO_IR 192")
+            .text(STUDY_INSTANCE_UID, "UI", &format!("2.25.{number}"))
+            .text(SERIES_INSTANCE_UID, "UI", &format!("2.25.{number}.1"))
+            .text(PERFORMED_PROCEDURE_STEP_START_DATE, "DA", &format!("2024010{number}"))
+            .text(PERFORMED_PROCEDURE_STEP_START_TIME, "TM", "1030")
+            .items(REQUEST_ATTRIBUTES_SEQUENCE, &items);
+        let command = ReceiveInstance {
+            org_code: org_code.to_owned(),
+            calling_ae_title: "PACS01".to_owned(),
+            default_charset: Charset::default(),
+            sop_class_uid: CT_IMAGE.to_owned(),
+            sop_instance_uid: uid,
+            transfer_syntax_uid: EXPLICIT_LE.to_owned(),
+            completeness: Completeness::AsSent,
+            actor: Actor::system("test"),
+        };
+        let mut writer = self.archive.receive_instance(command).await.unwrap();
+        writer.write(&set.encode()).await.unwrap();
+        writer.commit().await.unwrap();
+    }
+
+    /// What the one series that fits is said to answer: steps and procedures.
+    async fn items(&self, keys: &[(u32, &str)]) -> Vec<Vec<String>> {
+        let found = self.matches(query(Level::Series, keys), 500).await;
+        assert_eq!(found.len(), 1, "{keys:?}");
+        let items = found[0].items(REQUEST_ATTRIBUTES_SEQUENCE);
+        items.into_iter().map(|item| item.values().map(|text| (*text).to_owned()).collect()).collect()
     }
 
     async fn matches(&self, query: Query, page_rows: u32) -> Vec<Match> {
@@ -161,25 +174,51 @@ each_database! {
 
     async fn the_items_that_fit_are_told(database: TestDatabase) {
         let world = World::open(&database).await;
-        let told = async |keys: &[(u32, &str)]| {
-            let found = world.matches(query(Level::Series, keys), 500).await;
-            let items = found[0].items(REQUEST_ATTRIBUTES_SEQUENCE);
-            items.into_iter().map(|item| item.values().map(|text| (*text).to_owned()).collect()).collect()
-        };
         let of_two = (STUDY_INSTANCE_UID, "2.25.2");
         let expect = |items: &[&[&str]]| -> Vec<Vec<String>> {
             items.iter().map(|item| item.iter().map(|text| (*text).to_owned()).collect()).collect()
         };
-        let all: Vec<Vec<String>> = told(&[of_two, (STEP, ""), (PROCEDURE, "")]).await;
+        let all = world.items(&[of_two, (STEP, ""), (PROCEDURE, "")]).await;
         assert_eq!(all, expect(&[&["S1", "P2"], &["S2", "P1"]]));
-        let one: Vec<Vec<String>> = told(&[of_two, (STEP, "S*"), (PROCEDURE, "P1")]).await;
+        let one = world.items(&[of_two, (STEP, "S*"), (PROCEDURE, "P1")]).await;
         assert_eq!(one, expect(&[&["S2", "P1"]]));
-        let only_step: Vec<Vec<String>> = told(&[of_two, (STEP, "S1")]).await;
+        let only_step = world.items(&[of_two, (STEP, "S1")]).await;
         assert_eq!(only_step, expect(&[&["S1"]]));
-        let gaps: Vec<Vec<String>> = told(&[(STUDY_INSTANCE_UID, "2.25.4"), (STEP, ""), (PROCEDURE, "")]).await;
+        let gaps = world.items(&[(STUDY_INSTANCE_UID, "2.25.4"), (STEP, ""), (PROCEDURE, "")]).await;
         assert_eq!(gaps, expect(&[&["", "P4"], &["步骤", ""]]));
-        let none: Vec<Vec<String>> = told(&[(STUDY_INSTANCE_UID, "2.25.5"), (STEP, "")]).await;
+        let none = world.items(&[(STUDY_INSTANCE_UID, "2.25.5"), (STEP, "")]).await;
         assert_eq!(none, expect(&[]));
+    }
+
+    async fn what_later_instances_of_a_series_answer_is_added(database: TestDatabase) {
+        let world = World::open(&database).await;
+        let slices: [Requests; 6] =
+            [&[], &[("S1", "P1")], &[("S1", "P1")], &[("S2", "P2"), ("S1", "P1")], &[], &[("S3", "")]];
+        for (requests, instance) in slices.into_iter().zip(1..) {
+            world.add_instance("ORG-T01", 7, instance, requests).await;
+        }
+        // Many at the same time, of which each says something of its own.
+        let twelve: [Requests; 12] = [
+            &[("T1", "")], &[("T2", "")], &[("T3", "")], &[("T4", "")], &[("T5", "")], &[("T6", "")],
+            &[("T7", "")], &[("T8", "")], &[("T9", "")], &[("TA", "")], &[("TB", "")], &[("TC", "")],
+        ];
+        let add = |(requests, instance)| world.add_instance("ORG-T01", 8, instance, requests);
+        join_all(twelve.into_iter().zip(1..).map(add)).await;
+
+        let expected = [["S1", "P1"], ["S2", "P2"], ["S3", ""]].map(|item| item.map(str::to_owned).to_vec());
+        let of_seven = [(STUDY_INSTANCE_UID, "2.25.7"), (STEP, ""), (PROCEDURE, "")];
+        assert_eq!(world.items(&of_seven).await, expected, "each once, in the order of arrival");
+        assert_eq!(world.items(&[(STUDY_INSTANCE_UID, "2.25.7"), (STEP, "S2"), (PROCEDURE, "")]).await, expected[1..2]);
+        let of_eight = world.items(&[(STUDY_INSTANCE_UID, "2.25.8"), (STEP, ""), (PROCEDURE, "")]).await;
+        assert_eq!(of_eight.len(), 12, "{of_eight:?}");
+        // Reading texts again, which looks at the first instance, takes nothing away.
+        let rules = ReindexRules {
+            organization: Some("ORG-T01".to_owned()),
+            default_charset: Charset::gb18030(),
+            charsets: std::collections::HashMap::new(),
+        };
+        assert_eq!(world.archive.reindex_texts(&rules, |_| ()).await.unwrap().changed, 0);
+        assert_eq!(world.items(&of_seven).await, expected);
     }
 
     async fn rows_from_before_get_their_requests_when_texts_are_read_again(database: TestDatabase) {

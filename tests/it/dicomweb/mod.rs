@@ -8,6 +8,7 @@ mod crashes;
 mod frames;
 mod hostile;
 mod https;
+mod memory;
 mod metadata;
 mod orthanc;
 mod peers;

@@ -1,5 +1,6 @@
 //! QIDO-RS: levels, conditions, paging, and whose data is found.
 
+use yingku::archive::peers::find::FindLimits;
 use yingku::params;
 
 use super::world::{JSON, OTHER, OWN, REGION, STUDIES, VIP, World, file};
@@ -9,8 +10,14 @@ use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
 
 /// Ten studies of a patient of their own in ORG-T01, two instances each.
 async fn filled(database: TestDatabase) -> World {
+    filled_with(database, FindLimits::default()).await
+}
+
+/// The same where a search may read so much of the index.
+async fn filled_with(database: TestDatabase, find: FindLimits) -> World {
     let world =
-        World::with(database, yingku::web::dicomweb::DicomwebConfig { max_results: 4, ..Default::default() }).await;
+        World::with(database, yingku::web::dicomweb::DicomwebConfig { max_results: 4, find, ..Default::default() })
+            .await;
     let mut files = Vec::new();
     for study in 1..=10 {
         for instance in 1..=2 {
@@ -57,6 +64,25 @@ each_database! {
         assert_eq!(all.json().as_array().unwrap().len(), 2);
         let none = world.get(&format!("{STUDIES}?PatientID=nobody"), JSON).await;
         assert_eq!((none.status, none.body.len()), (204, 0));
+    }
+
+    async fn a_search_that_would_read_too_much_of_the_index_is_refused(database: TestDatabase) {
+        let world = filled_with(database, FindLimits { page_rows: 2, max_examined_rows: 3 }).await;
+        for (query, status, found) in [
+            ("PatientID=L0003", 200, 1),
+            ("limit=2", 200, 2),
+            ("limit=4", 413, 0),
+            ("limit=1&offset=6", 413, 0),
+            ("", 413, 0),
+        ] {
+            let answer = world.get(&format!("{STUDIES}?{query}"), JSON).await;
+            assert_eq!(answer.status, status, "{query}: {}", answer.text());
+            if status == 200 {
+                assert_eq!(answer.json().as_array().unwrap().len(), found, "{query}");
+            } else {
+                assert!(answer.json()["detail"].as_str().unwrap().contains("3 rows"), "{}", answer.text());
+            }
+        }
     }
 
     async fn series_are_found_by_what_was_requested(database: TestDatabase) {

@@ -4,7 +4,8 @@
 with or without roles, for `move` destination; cancel_after stored objects or pending responses (or null);
 vanish_after so many of them it is gone, with a reset of its connection.
 `receive`: a destination on a port that keeps what it is sent until its standard input ends; manner is keep, refuse,
-warn, slow (a pause of so many seconds before each answer), or die after so many objects.
+warn, slow (a pause of so many seconds before each answer), together (it answers when so many objects are there at the
+same time), break (the connection of each association is cut at its so manieth object), or die after so many objects.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
 
 from pydicom.dataset import Dataset
@@ -20,6 +22,9 @@ from pynetdicom import AE, build_role, evt
 
 job = json.loads(sys.argv[1])
 received = []
+associations = []
+of_association = {}
+together = threading.Barrier(job.get("together", 1))
 
 
 def vanish(assoc):
@@ -49,6 +54,15 @@ def store(event):
         vanish(event.assoc)
     if manner == "slow":
         time.sleep(job.get("pause", 0.2))
+    if manner == "together":
+        try:
+            together.wait(60)
+        except threading.BrokenBarrierError:
+            manner = "refuse"
+    if manner == "break":
+        number = of_association[event.assoc] = of_association.get(event.assoc, 0) + 1
+        if number == job["after"]:
+            event.assoc.dul.socket.socket.shutdown(socket.SHUT_RDWR)
     return {"refuse": 0xA700, "warn": 0xB007}.get(manner, 0x0000)
 
 
@@ -56,7 +70,8 @@ def receive():
     ae = AE(ae_title=job["title"])
     for abstract_syntax, syntaxes in job["contexts"]:
         ae.add_supported_context(abstract_syntax, syntaxes)
-    server = ae.start_server(("127.0.0.1", job["port"]), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    handlers = [(evt.EVT_C_STORE, store), (evt.EVT_ACCEPTED, lambda event: associations.append(1))]
+    server = ae.start_server(("127.0.0.1", job["port"]), block=False, evt_handlers=handlers)
     print("listening", flush=True)
     sys.stdin.read()
     # A thread of pynetdicom ends a moment after its association.
@@ -64,6 +79,7 @@ def receive():
     while server.active_associations and time.monotonic() < until:
         time.sleep(0.05)
     answer["open"] = len(server.active_associations)
+    answer["associations"] = len(associations)
     server.shutdown()
 
 

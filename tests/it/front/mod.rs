@@ -20,7 +20,7 @@ use yingku::integrations::front::UpstreamConfig;
 use crate::harness::{TestServer, count_rows, eventually, small_instance};
 
 /// An upstream that is asked all the time.
-fn upstream() -> UpstreamConfig {
+pub fn upstream() -> UpstreamConfig {
     UpstreamConfig {
         name: "region".to_owned(),
         peer: "UPSTREAM".to_owned(),
@@ -48,7 +48,7 @@ fn ae(title: &str) -> AeTitle {
 }
 
 /// Makes a server a front of the upstream at an address.
-fn forward_to(config: &mut Config, address: SocketAddr, upstream: UpstreamConfig) {
+pub fn forward_to(config: &mut Config, address: SocketAddr, upstream: UpstreamConfig) {
     let mut peer = config.peer[0].clone();
     peer.ae_title = ae("UPSTREAM");
     peer.port = address.port();
@@ -77,7 +77,7 @@ fn files(folder: &std::path::Path, numbers: std::ops::Range<u32>, pixel_bytes: u
 }
 
 /// Waits until so many rows of the queue are in a state.
-async fn in_state(database: &DatabaseConfig, state: &'static str, count: i64) {
+pub async fn in_state(database: &DatabaseConfig, state: &'static str, count: i64) {
     let sql = match state {
         "waiting" => "SELECT COUNT(*) AS n FROM forward WHERE state = 0",
         "sent" => "SELECT COUNT(*) AS n FROM forward WHERE state = 1",

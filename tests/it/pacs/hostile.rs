@@ -1,5 +1,7 @@
 //! A PACS that lies, floods or says nothing costs no more than its limits, and brings nothing in.
 
+use std::time::{Duration, Instant};
+
 use yingku::domain::AeTitle;
 
 use super::peer::Pacs;
@@ -230,6 +232,74 @@ async fn a_pacs_that_is_not_there_is_tried_again_until_it_is() {
     assert_eq!(standing.error, "");
     images.assert_are_all_of(&server).await;
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pacs_that_does_not_answer_the_association_request_is_left_after_its_time() {
+    let mut pacs = Pacs::to_be();
+    let server = server_with(peer(pacs.port, "retrieve = 'get'\n[scu]\nconnect_timeout_ms = 500")).await;
+    let images = Images::new(1, 2048);
+    pacs.start_python(server.dicom().port(), images.folder(), "raw-no-answer");
+
+    register(server.http(), &[]).await;
+
+    let index = open(&server.config().database).await;
+    let standing = until(&index, "it was tried", |standing| standing.checks > 0).await;
+    assert!(standing.error.contains("A-ASSOCIATE-AC timed out"), "{}", standing.error);
+    let waited = || async { pacs.calls().iter().find_map(|call| call.strip_prefix("WAITED ")?.parse::<u64>().ok()) };
+    let waited = eventually(PATIENCE, "the PACS sees the end", waited).await;
+    assert!(waited < 10, "half a second is its time, not the usual twenty: {waited}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pacs_whose_address_swallows_every_packet_is_left_after_its_time() {
+    // Given a listener whose queue is full: the kernel drops whatever asks for a further connection.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    let connect = || tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(address));
+    while let Ok(connected) = connect().await {
+        waiting.push(connected.unwrap());
+        assert!(waiting.len() < 100, "the queue does not get full");
+    }
+    let server = server_with(peer(address.port(), "retrieve = 'get'\n[scu]\nconnect_timeout_ms = 500")).await;
+    let started = Instant::now();
+
+    register(server.http(), &[]).await;
+
+    let index = open(&server.config().database).await;
+    let standing = until(&index, "it was tried", |standing| standing.checks > 0).await;
+    assert!(standing.error.ends_with(&format!("{address}: timed out")), "{}", standing.error);
+    assert!(started.elapsed() < Duration::from_secs(18), "half a second is its time, not the usual twenty");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_broken_association_left_is_fetched_by_the_next_look() {
+    for method in ["get", "move"] {
+        let mut pacs = Pacs::to_be();
+        let server = server_with(peer(pacs.port, &format!("retrieve = '{method}'"))).await;
+        // Two series: of 16 and of 2 images.
+        let images = Images::new(18, 2048);
+        pacs.start_python(server.dicom().port(), images.folder(), "breaking");
+
+        register(server.http(), &[]).await;
+
+        let standing = until_complete(&open(&server.config().database).await).await;
+        assert_eq!((standing.held, standing.error.as_str()), (18, ""), "{method}");
+        images.assert_are_all_of(&server).await;
+        let asked: Vec<String> = pacs.calls().into_iter().filter(|call| call.ends_with(" SERIES")).collect();
+        assert!(
+            asked.iter().any(|call| call.starts_with("GET") || call.starts_with("MOVE")),
+            "what was missing: {asked:?}"
+        );
+        let twice = "SELECT COUNT(*) AS n FROM instance_version";
+        assert_eq!(count_rows(&server.database(), twice).await, 0, "{method}");
+        server.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,6 +26,7 @@ from pynetdicom.sop_class import (
 port, ours, folder, behaviour, calls = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:6]
 files = [dcmread(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
 looks = 0
+broken = False
 
 
 def note(*words):
@@ -47,9 +48,14 @@ def matching(query):
 def answer(level, found, of):
     reply = Dataset()
     reply.QueryRetrieveLevel = level
-    reply.SpecificCharacterSet = "ISO_IR 192"
     for key in ["StudyInstanceUID", "PatientID", "AccessionNumber"]:
         setattr(reply, key, found.get(key))
+    if behaviour == "undeclared-gbk":
+        # Without a declared set each character is written as one byte.
+        for key in ["PatientID", "AccessionNumber"]:
+            setattr(reply, key, str(found.get(key)).encode("gbk").decode("latin-1"))
+    else:
+        reply.SpecificCharacterSet = "ISO_IR 192"
     if level != "STUDY":
         reply.SeriesInstanceUID = found.SeriesInstanceUID
     if level == "IMAGE":
@@ -139,6 +145,16 @@ def misbehave(event, primitive):
         time.sleep(3600)
 
 
+def breaks(event, number):
+    """Breaking: the first retrieval is aborted when half of it has gone."""
+    global broken
+    if behaviour != "breaking" or broken or number < 9:
+        return False
+    broken = True
+    event.assoc.dul.socket.send(bytes([7, 0, 0, 0, 0, 4, 0, 0, 2, 0]))
+    return True
+
+
 def store_as(event, file, sop_class):
     """Sends a file over its own context and says that it is of another class."""
     context = next(cx for cx in event.assoc.accepted_contexts if cx.abstract_syntax == file.SOPClassUID)
@@ -159,7 +175,9 @@ def on_move(event):
     yield "127.0.0.1", ours
     of = matching(event.identifier)
     yield len(of)
-    for file in of:
+    for number, file in enumerate(of):
+        if breaks(event, number):
+            return
         yield 0xFF00, file
 
 
@@ -187,15 +205,21 @@ def on_get(event):
     for number, file in enumerate(of):
         if event.is_cancelled:
             return
-        # Halting: after ten objects it waits until the test says that it may go on.
-        while behaviour == "halting" and number == 10 and not os.path.exists(calls + ".go"):
+        # Halting: after ten objects it waits until the test says that it may go on; gated: before the first one.
+        while number == {"halting": 10, "gated": 0}.get(behaviour) and not os.path.exists(calls + ".go"):
             time.sleep(0.05)
+        if breaks(event, number):
+            return
         yield 0xFF00, file
 
 
 def on_accepted(event):
     request = event.assoc.requestor.primitive
     note("ASSOCIATION", request.calling_ae_title, request.called_ae_title)
+    contexts = request.presentation_context_definition_list
+    storage = [cx for cx in contexts if cx.abstract_syntax.startswith("1.2.840.10008.5.1.4.1.1.")]
+    if storage:
+        note("PROPOSED", *sorted({syntax for cx in storage for syntax in cx.transfer_syntax}))
 
 
 def on_user(event):
@@ -234,11 +258,14 @@ def accept_badly():
             items += b"\x50\x00\x00\x08\x51\x00\x00\x04\x00\x00\x40\x00"
             body = struct.pack(">HH", 1, 0) + request[4:36] + bytes(32) + items
             peer.sendall(struct.pack(">BBI", 2, 0, len(body)) + body)
+        # What is left is to say nothing at all.
         peer.settimeout(30)
+        begun = time.monotonic()
         try:
             note("THEN", peer.recv(6).hex())
         except OSError:
             pass
+        note("WAITED", int(time.monotonic() - begun))
 
 
 if behaviour.startswith("raw-"):

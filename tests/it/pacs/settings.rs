@@ -82,6 +82,71 @@ async fn numbers_in_chinese_are_asked_in_the_character_set_of_the_pacs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_declare_no_character_set_are_read_in_that_of_the_pacs() {
+    for (settings, is_understood) in [("[scu]\nanswer_charset = 'GB18030'", true), ("", false)] {
+        let mut pacs = Pacs::to_be();
+        // Given a PACS whose objects would be read as Latin-1, and so its answers without a setting of their own.
+        let settings = format!("retrieve = 'get'\ncharset = 'ISO_IR 100'\n{settings}");
+        let server = server_with(peer(pacs.port, &settings)).await;
+        let mut images = Images::new(0, 0);
+        let mut set = DataSet::ct("2.25.7001.1.1");
+        set.text(0x0008_0005, "CS", "ISO_IR 192")
+            .text(0x0010_0020, "LO", "病人1")
+            .text(0x0008_0050, "SH", "号2")
+            .text(0x0020_000D, "UI", super::STUDY)
+            .text(0x0020_000E, "UI", "2.25.7001.1");
+        put(&mut images, "1.dcm", &set);
+        pacs.start_python(server.dicom().port(), images.folder(), "undeclared-gbk");
+
+        let numbers = [("study_instance_uid", ""), ("patient_local_id", "病人1"), ("pacs_id", "号2"), ("state", "")];
+        register(server.http(), &numbers).await;
+
+        let index = open(&server.config().database).await;
+        if is_understood {
+            assert_eq!(until_complete(&index).await.studies, 1);
+            images.assert_are_all_of(&server).await;
+        } else {
+            let standing = until(&index, "it was looked for", |standing| standing.checks > 0).await;
+            assert!(standing.detail.contains(r#""ignored_answers":1"#), "somebody else's: {}", standing.detail);
+            assert_eq!((standing.studies, standing.held), (0, 0));
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c_get_offers_the_transfer_syntaxes_of_the_pacs_and_no_other() {
+    let implicit = "1.2.840.10008.1.2";
+    for (syntaxes, taken) in [(vec![implicit], true), (vec!["1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.90"], false)]
+    {
+        let mut pacs = Pacs::to_be();
+        let server =
+            server_with(peer(pacs.port, &format!("retrieve = 'get'\n[scu]\ntransfer_syntaxes = {syntaxes:?}"))).await;
+        let images = Images::new(2, 2048);
+        // It has them in Explicit VR Little Endian, and writes them in Implicit VR when it has to.
+        pacs.start_python(server.dicom().port(), images.folder(), "honest");
+
+        register(server.http(), &[]).await;
+
+        let index = open(&server.config().database).await;
+        if taken {
+            until_complete(&index).await;
+            let stored = index.query("SELECT transfer_syntax_uid FROM instance", Vec::new()).await.unwrap();
+            let stored: Vec<String> = stored.iter().map(|row| row.text("transfer_syntax_uid").unwrap()).collect();
+            assert_eq!(stored, [implicit, implicit]);
+        } else {
+            let standing = until(&index, "the reason is written down", |standing| !standing.error.is_empty()).await;
+            assert_eq!(standing.held, 0, "{}", standing.error);
+        }
+        let proposed: Vec<String> = pacs.calls().into_iter().filter(|call| call.starts_with("PROPOSED")).collect();
+        assert!(!proposed.is_empty());
+        let expected = format!("PROPOSED {}", syntaxes.join(" "));
+        assert!(proposed.iter().all(|call| *call == expected), "{proposed:?}");
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_by_c_move_comes_in_the_transfer_syntaxes_of_the_pacs() {
     for (syntax, is_taken) in [("1.2.840.10008.1.2.1", true), ("1.2.840.10008.1.2.4.70", false)] {
         let mut pacs = Pacs::to_be();

@@ -8,6 +8,7 @@ mod hostile;
 mod many;
 mod offline;
 mod orthanc;
+mod parallel;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
