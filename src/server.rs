@@ -182,9 +182,8 @@ impl Server {
         web::serve(http, router, &config.http, shutdown).await;
         readiness.set_accepting(false);
         let _ = associations.await;
-        watchers.stop().await;
-        front.stop().await;
-        workers.stop().await;
+        // Together: what one of them waits for is no reason for the others to go on.
+        tokio::join!(watchers.stop(), front.stop(), workers.stop());
         let _ = upkeep.await;
         let _ = people.await;
         let _ = sequencing.await;

@@ -30,6 +30,7 @@ mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -145,6 +146,9 @@ fn told(error: &anyhow::Error) -> String {
     text
 }
 
+/// How long the end waits for calls of the system that have not come back.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -186,6 +190,8 @@ pub fn main() -> ExitCode {
             Command::Audit(audit) => audit.run().await,
         }
     });
+    // A folder on another machine that never answers keeps a thread, and not the program.
+    runtime.shutdown_timeout(LAST_PATIENCE);
     match done {
         Ok(code) => code,
         Err(error) => {

@@ -63,6 +63,7 @@ impl Reindex {
             let why = match why {
                 LeftOut::Unfinished => "was never finished",
                 LeftOut::Damaged => "is damaged",
+                LeftOut::Unreadable => "cannot be read",
                 LeftOut::Unplaceable(why) => why,
                 LeftOut::NoOrganization => "names no organisation (--organization CODE)",
             };

@@ -31,6 +31,7 @@ impl Verify {
                 Fault::Missing => "object is missing",
                 Fault::Short => "object is too short",
                 Fault::Changed => "content has changed",
+                Fault::Unreadable => "object cannot be read",
             };
             println!("{row} ({key}): {what}");
         }

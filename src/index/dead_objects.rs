@@ -31,8 +31,19 @@ pub async fn dead_in(index: &Index, key: &str) -> Result<HashSet<u64>, Error> {
     rows.iter().map(|row| Ok(row.int("object_offset")? as u64)).collect()
 }
 
-/// Points the row of an object to where it has been copied. `false` when no row named it and it has died meanwhile.
-pub async fn repoint(tx: &mut Tx, old: &Place, new: &Place) -> Result<bool, Error> {
+/// What became of an object that was copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repointed {
+    /// Its row names the copy.
+    Moved,
+    /// No row names it; it may belong to one that a restored database has lost.
+    Unnamed,
+    /// It has died meanwhile.
+    Died,
+}
+
+/// Points the row of an object to where it has been copied.
+pub async fn repoint(tx: &mut Tx, old: &Place, new: &Place) -> Result<Repointed, Error> {
     let mut moved = 0;
     for sql in [
         "UPDATE instance SET object_key = $1, object_offset = $2 WHERE object_key = $3 AND object_offset = $4",
@@ -41,10 +52,11 @@ pub async fn repoint(tx: &mut Tx, old: &Place, new: &Place) -> Result<bool, Erro
         moved += tx.execute(sql, params![&new.key, new.offset as i64, &old.key, old.offset as i64]).await?;
     }
     if moved > 0 {
-        return Ok(true);
+        return Ok(Repointed::Moved);
     }
     let sql = "SELECT died_at FROM dead_object WHERE object_key = $1 AND object_offset = $2";
-    Ok(tx.query_opt(sql, params![&old.key, old.offset as i64]).await?.is_none())
+    let has_died = tx.query_opt(sql, params![&old.key, old.offset as i64]).await?.is_some();
+    Ok(if has_died { Repointed::Died } else { Repointed::Unnamed })
 }
 
 /// Notes that nothing in a segment is needed any more; whoever reads from it still may for a while.

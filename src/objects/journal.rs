@@ -76,17 +76,26 @@ impl Objects {
         let mut left: u64 = waiting.iter().map(|(_, bytes)| bytes).sum();
         let gauge = metrics::gauge!("yingku_journal_bytes");
         gauge.set(left as f64);
+        let mut failed = None;
         for (key, listed) in waiting {
-            if let Some(bytes) = self.ship_one(journal, &key).await? {
-                tracing::debug!(segment.key = %key, bytes, "a segment is in the bucket");
-                metrics::counter!("yingku_journal_shipped_bytes_total").increment(bytes);
-                shipped.segments += 1;
-                shipped.bytes += bytes;
-                left = left.saturating_sub(listed);
-                gauge.set(left as f64);
+            match self.ship_one(journal, &key).await {
+                Ok(Some(bytes)) => {
+                    tracing::debug!(segment.key = %key, bytes, "a segment is in the bucket");
+                    metrics::counter!("yingku_journal_shipped_bytes_total").increment(bytes);
+                    shipped.segments += 1;
+                    shipped.bytes += bytes;
+                    left = left.saturating_sub(listed);
+                    gauge.set(left as f64);
+                }
+                Ok(None) => {}
+                // One that cannot be read, or that the bucket does not take, does not keep the others on one disk.
+                Err(error) => {
+                    tracing::warn!(segment.key = %key, %error, "a segment did not come into the bucket");
+                    failed = failed.or(Some(error));
+                }
             }
         }
-        Ok(shipped)
+        failed.map_or(Ok(shipped), Err)
     }
 
     /// Brings objects that are in these segments into the bucket, where there is one; whether all are there now.

@@ -238,7 +238,11 @@ impl Objects {
         // Without a writer of segments only a rebuilt index would meet the object again.
         let Some(segments) = &self.segments else { return Ok(()) };
         let gone = format!("{} {} {}\n", place.key, place.offset, place.length);
-        segments.append(RecordKind::Deleted, Rows::Unclaimed, vec![gone.into()]).await.map(|_| ())
+        match segments.append(RecordKind::Deleted, Rows::Unclaimed, vec![gone.into()]).await? {
+            Outcome::At(..) => Ok(()),
+            // Whoever asked has a note of it, and asks again: what is not written down would come back with a rebuilt index.
+            Outcome::NoRoom(_) => Err(Error::Folder(std::io::ErrorKind::StorageFull.into())),
+        }
     }
 
     /// Says that everything in a segment lies elsewhere or is dead; it can still be read.

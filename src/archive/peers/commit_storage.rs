@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use crate::archive::upkeep::verify::Depth;
+use crate::archive::upkeep::verify::{Depth, Fault};
 use crate::archive::{Archive, Error};
 use crate::domain::commitment::{CommitmentFailure, ReferencedInstance};
 use crate::domain::{Actor, ActorKind};
@@ -16,6 +16,7 @@ use crate::index::audit::{self, AuditRecord};
 use crate::index::commitments::{self, CommitmentState, NewCommitment};
 use crate::index::jobs::{self, JobKind};
 use crate::index::places::Promise;
+use crate::objects;
 
 /// How long a reported request is remembered.
 const REMEMBERED_MS: i64 = 30 * 24 * 3600 * 1000;
@@ -174,6 +175,10 @@ impl Archive {
                 content_hash: content.content_hash,
             };
             if let Some(fault) = self.check(&promise, Depth::Content).await? {
+                // Another server has yet to bring it into the bucket: asked again later.
+                if fault == Fault::Missing && self.may_be_elsewhere(&promise.place.key) {
+                    return Err(objects::Error::Missing.into());
+                }
                 tracing::error!(object.key = %promise.place.key, ?fault, "an object cannot be committed");
                 return Ok(Some(CommitmentFailure::ProcessingFailure));
             }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::queue::Finished;
 use crate::archive::{Archive, Error};
 use crate::domain::place::Place;
+use crate::index::dead_objects::Repointed;
 use crate::index::jobs::{self, JobKind};
 use crate::index::{self, dead_objects, places};
 use crate::objects::{Kind, Objects, RecordKind};
@@ -117,9 +118,16 @@ impl Archive {
             {
                 continue;
             }
-            if let Some(moved) = self.compact_segment(&key).await? {
-                done.rewritten += 1;
-                done.moved += moved;
+            match self.compact_segment(&key).await {
+                Ok(Some(moved)) => {
+                    done.rewritten += 1;
+                    done.moved += moved;
+                }
+                Ok(None) => {}
+                Err(error) if !error.is_out_of_space() && self.is_of_one_object(&error).await => {
+                    tracing::warn!(object.key = %key, "a segment that cannot be read is not compacted");
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(done)
@@ -181,9 +189,14 @@ impl Archive {
             Box::pin(async move {
                 let mut died = Vec::new();
                 for (old, new) in moves {
-                    if !dead_objects::repoint(tx, &old, &new).await? {
-                        dead_objects::bury(tx, now, &new).await?;
-                        died.push(new);
+                    match dead_objects::repoint(tx, &old, &new).await? {
+                        // A run that goes on after this one was cut off does not carry it along once more.
+                        Repointed::Moved => dead_objects::bury(tx, now, &old).await?,
+                        Repointed::Unnamed => {}
+                        Repointed::Died => {
+                            dead_objects::bury(tx, now, &new).await?;
+                            died.push(new);
+                        }
                     }
                 }
                 Ok::<_, index::Error>(died)

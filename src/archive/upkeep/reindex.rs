@@ -54,6 +54,8 @@ pub enum LeftOut {
     Unfinished,
     /// Its bytes are not those that its receipt tells of.
     Damaged,
+    /// The store answers, but does not give its bytes.
+    Unreadable,
     /// It is no DICOM object that could be placed.
     Unplaceable(String),
     /// It carries no receipt, and no organisation was given.
@@ -81,6 +83,15 @@ pub struct Reindexed {
     pub left_out: u64,
     /// The first of them: where, and why.
     pub told: Vec<(Place, LeftOut)>,
+}
+
+impl Reindexed {
+    fn leave_out(&mut self, place: Place, why: LeftOut) {
+        self.left_out += 1;
+        if self.told.len() < TOLD {
+            self.told.push((place, why));
+        }
+    }
 }
 
 impl ReindexRules {
@@ -135,7 +146,12 @@ impl Archive {
         listed.sort_by(|a, b| (a.written_at, &a.key).cmp(&(b.written_at, &b.key)));
         let mut deleted = HashSet::new();
         for segment in listed.iter().filter(|listed| Objects::is_segment(&listed.key)) {
-            deleted.extend(self.deleted_places(&segment.key).await?);
+            match self.deleted_places(&segment.key).await {
+                Ok(places) => deleted.extend(places),
+                // What it holds is met again below, and told there.
+                Err(error) if self.is_of_one_object(&error).await => {}
+                Err(error) => return Err(error),
+            }
             let dead = dead_objects::dead_in(&self.index, &segment.key).await?;
             deleted.extend(dead.into_iter().map(|offset| (segment.key.clone(), offset)));
         }
@@ -145,7 +161,16 @@ impl Archive {
             let files = rest.iter().take(FILES_AT_ONCE).take_while(|l| !Objects::is_segment(&l.key)).count();
             let (now, later) = rest.split_at(files.max(1));
             rest = later;
-            let places = if files == 0 { self.places_in(first).await? } else { now.iter().map(whole).collect() };
+            let places = match files {
+                0 => match self.places_in(first).await {
+                    Err(error) if self.is_of_one_object(&error).await => {
+                        done.leave_out(whole(first).0, LeftOut::Unreadable);
+                        continue;
+                    }
+                    places => places?,
+                },
+                _ => now.iter().map(whole).collect(),
+            };
             let keys: Vec<String> = now.iter().map(|listed| listed.key.clone()).collect();
             let named = places::named_instances(&self.index, &keys).await?;
             let (mut wanted, mut dead) = (Vec::new(), Vec::new());
@@ -179,14 +204,11 @@ impl Archive {
         let mut batch = Vec::new();
         while let Some((place, read)) = reads.next().await {
             done.bytes += place.length;
-            match read? {
-                Ok(found) => batch.push(found),
-                Err(why) => {
-                    done.left_out += 1;
-                    if done.told.len() < TOLD {
-                        done.told.push((place, why));
-                    }
-                }
+            match read {
+                Ok(Ok(found)) => batch.push(found),
+                Ok(Err(why)) => done.leave_out(place, why),
+                Err(error) if self.is_of_one_object(&error).await => done.leave_out(place, LeftOut::Unreadable),
+                Err(error) => return Err(error),
             }
             if batch.len() >= ROWS_AT_ONCE {
                 self.put_found(std::mem::take(&mut batch), done).await?;

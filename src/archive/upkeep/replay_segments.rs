@@ -103,14 +103,19 @@ impl Archive {
         let lacking = lacking
             .map(|record| (Place { key: key.to_owned(), offset: record.offset, length: record.length }, begun_at));
         let mut reads = self.read_all_back(lacking.collect(), rules);
-        let mut batch = Vec::new();
+        let (mut batch, mut unread) = (Vec::new(), 0_u64);
         while let Some((place, read)) = reads.next().await {
-            match read? {
-                Ok(found) => batch.push(found),
-                Err(why) => {
+            match read {
+                Ok(Ok(found)) => batch.push(found),
+                Ok(Err(why)) => {
                     done.left_out += 1;
                     log_left_out(&place, &why);
                 }
+                Err(error) if self.is_of_one_object(&error).await => {
+                    unread += 1;
+                    log_left_out(&place, &LeftOut::Unreadable);
+                }
+                Err(error) => return Err(error),
             }
             if batch.len() >= ROWS_AT_ONCE {
                 self.put_again(std::mem::take(&mut batch), done).await?;
@@ -119,6 +124,10 @@ impl Archive {
         self.put_again(batch, done).await?;
         // Rows that were there may still be only in memory.
         self.index.sync().await?;
+        if unread > 0 {
+            // The segment keeps its mark: a disk may give back later what it refused now.
+            return Err(Error::Invalid(format!("{unread} of its objects cannot be read now")));
+        }
         Ok(self.objects.has_its_rows(key).await?)
     }
 

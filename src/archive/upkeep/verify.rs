@@ -26,6 +26,8 @@ pub enum Fault {
     Short,
     /// The bytes are not those that were acknowledged.
     Changed,
+    /// The store answers, but does not give this object's bytes.
+    Unreadable,
 }
 
 impl Fault {
@@ -35,6 +37,7 @@ impl Fault {
             Fault::Missing => "missing",
             Fault::Short => "short",
             Fault::Changed => "changed",
+            Fault::Unreadable => "unreadable",
         }
     }
 }
@@ -114,8 +117,22 @@ impl Archive {
         match self.hash_of(place, promise.hash_from, HashAlgorithm::of(&promise.content_hash)).await {
             Ok(hash) => Ok((hash != promise.content_hash).then_some(Fault::Changed)),
             Err(Error::Objects(objects::Error::Missing)) => Ok(Some(Fault::Missing)),
+            Err(error) if self.is_of_one_object(&error).await => Ok(Some(Fault::Unreadable)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether an error of reading says something of that object alone: the store itself is well. A walk over all of them
+    /// notes it and goes on; otherwise one bad sector would hide everything behind it.
+    pub(super) async fn is_of_one_object(&self, error: &Error) -> bool {
+        let Error::Objects(reading @ (objects::Error::Folder(_) | objects::Error::Store(_))) = error else {
+            return false;
+        };
+        let is_well = self.objects.probe().await.is_ok();
+        if is_well {
+            tracing::error!(error = %reading, "an object cannot be read, though its store is well");
+        }
+        is_well
     }
 
     /// The hash of a place's bytes from one of them on.

@@ -4,16 +4,18 @@
 //! So each level is looked at again, the file is opened without following a link, and what was opened is asked where it
 //! lies. Moving never replaces a file and never moves another content than the one that was read.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Error, ErrorKind};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
 const MOST_NAMESAKES: u32 = 9999;
-/// One move at a time, so that two files never find the same name free.
-static MOVES: Mutex<()> = Mutex::new(());
+/// One move at a time in each share, so that two files never find the same name free, and a share that does not answer holds
+/// up no other.
+static MOVES: LazyLock<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>> = LazyLock::new(Mutex::default);
 
 /// By what a file is known to be unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,8 @@ pub(super) fn open(root: &Path, relative: &Path) -> io::Result<(File, Stamp)> {
 
 /// Moves a file whose content is still the one with this stamp to a folder of the share; an empty folder name removes it.
 pub(super) fn put_away(root: &Path, folder: &str, relative: &Path, stamp: Stamp) -> io::Result<PathBuf> {
-    let _turn = MOVES.lock().unwrap_or_else(PoisonError::into_inner);
+    let moves = Arc::clone(MOVES.lock().unwrap_or_else(PoisonError::into_inner).entry(root.to_owned()).or_default());
+    let _turn = moves.lock().unwrap_or_else(PoisonError::into_inner);
     check_levels(root, relative.parent())?;
     let source = root.join(relative);
     let meta = source.symlink_metadata()?;

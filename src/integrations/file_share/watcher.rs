@@ -98,7 +98,12 @@ impl Watcher {
                 wait = poll;
                 continue;
             }
-            let (share, scan) = match self.scan().await {
+            // A folder on another machine may never answer; nobody waits for it at the end.
+            let scanned = tokio::select! {
+                () = self.shutdown.cancelled() => break,
+                scanned = self.scan() => scanned,
+            };
+            let (share, scan) = match scanned {
                 Ok(found) => {
                     was_readable = true;
                     found

@@ -105,7 +105,13 @@ pub(in super::super) fn recover(folder: &Folder) -> io::Result<usize> {
     let mut sealed = 0;
     for mark in marks {
         let mark = mark?.path();
-        sealed += usize::from(recover_one(folder, &mark)?);
+        match recover_one(folder, &mark) {
+            Ok(is_sealed) => sealed += usize::from(is_sealed),
+            // Where a part of it cannot be read its end is not known: it stays as it is, and keeps its mark.
+            Err(error) => {
+                tracing::error!(mark = %mark.display(), %error, "a segment that a crash left open cannot be recovered")
+            }
+        }
     }
     Ok(sealed)
 }

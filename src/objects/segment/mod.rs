@@ -12,6 +12,7 @@ mod rows;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod tolerant;
 mod writer;
 
 use std::io::{Read, Seek};
@@ -31,6 +32,7 @@ pub use rows::RowsPending;
 pub(super) use rows::{is_marked, marked, unmark};
 pub(super) use scan::Depth;
 pub use scan::{Contents, Record};
+use tolerant::Tolerant;
 use writer::{Appended, Command};
 
 /// First part of a segment's key.
@@ -150,7 +152,7 @@ pub(super) async fn contents(folder: &Folder, key: &str, depth: Depth) -> Result
     let path = folder.path(key);
     let opened = tokio::task::spawn_blocking(move || std::fs::File::open(path)).await.map_err(|_| Error::Stopped)?;
     match opened {
-        Ok(file) => contents_of(file, key, depth).await,
+        Ok(file) => contents_of(Tolerant::new(file), key, depth).await,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::Missing),
         Err(error) => Err(Error::Folder(error)),
     }

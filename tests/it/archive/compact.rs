@@ -10,6 +10,7 @@ use yingku::archive::upkeep::verify::Depth;
 use yingku::dicom::text::Charset;
 use yingku::domain::place::Place;
 use yingku::domain::{Actor, Clock};
+use yingku::index::dead_objects::Repointed;
 use yingku::index::{self, Index, dead_objects};
 use yingku::objects::{Kind, Objects, ObjectsConfig};
 
@@ -114,6 +115,33 @@ each_database! {
         let done = again.reindex(&rules, |_| ()).await.unwrap();
         assert_eq!((done.indexed, done.left_out), (2, 0));
         assert_eq!(places(&index).await, after);
+    }
+
+    async fn what_has_been_copied_is_not_copied_again_by_a_run_that_follows_one_that_was_cut_off(database: TestDatabase) {
+        let store = TestStore::segments();
+        let filled = fill(&database, &store).await;
+        filled.objects.close().await;
+        delete(&filled, &filled.places[..8]).await;
+        // As far as a run comes that is cut off behind its first batch: one of two is copied, and its row points there.
+        let (old, bytes) = (filled.places[8].clone(), filled.objects.read(&filled.places[8]).await.unwrap());
+        let new = filled.objects.put(Kind::Instance, bytes).await.unwrap();
+        let place = new.clone();
+        filled
+            .index
+            .write(move |tx| {
+                Box::pin(async move {
+                    assert_eq!(dead_objects::repoint(tx, &old, &place).await?, Repointed::Moved);
+                    dead_objects::bury(tx, 1, &old).await
+                })
+            })
+            .await
+            .map_err(|error: index::Error| error)
+            .unwrap();
+
+        let done = filled.archive.compact(&AT_ONCE).await.unwrap();
+
+        assert_eq!((done.rewritten, done.moved), (1, 1), "the other one");
+        assert_eq!(places(&filled.index).await[0], new);
     }
 
     async fn what_no_row_names_but_nobody_deleted_is_carried_along(database: TestDatabase) {

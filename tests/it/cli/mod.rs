@@ -11,6 +11,7 @@ mod people;
 mod qr;
 mod recognition;
 mod schema;
+mod unreadable;
 
 use std::path::Path;
 use std::process::{Command, Output};
