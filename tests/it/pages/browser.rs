@@ -4,16 +4,11 @@ use std::path::Path;
 
 use yingku::domain::customer::Customer;
 
-use super::hospital::{ID, Page, QR_LINK, hospital, hospital_for, pages, staff};
+use super::hospital::{EVIL, EVIL_TITLE, ID, Page, QR_LINK, hospital, hospital_for, pages, staff};
 use super::world::{NOW_S, World, link, link_at, uid};
 use crate::harness::free_port;
 use crate::viewer::browser::{Renderer, spec};
 
-/// What a hospital might send to do harm; it begins and ends elements, attributes, scripts, styles and addresses.
-const EVIL: &str = concat!(
-    "<x-evil>'\"></title></textarea></script></style><script>evil=1</script><img src=x onerror=evil=1>",
-    "<svg/onload=evil=1>javascript:evil=1 {{7*7}} ${evil=1} &lt;x-evil&gt; <!-- \u{202e} ]]> %3Cx-evil%3E"
-);
 /// What of it is to be read on a page.
 const READ: &str = "<script>evil=1</script>";
 const USER: &str = "测试医生甲";
@@ -96,9 +91,11 @@ async fn whatever_a_hospital_sends_is_text_on_every_page() {
     let world = hospital(Some(EVIL)).await;
     let without = ["empty", "code", "images", "film", "video"];
     let pages = pages(&world, EVIL).await;
-    let pages = pages.into_iter().map(|page| {
-        let shows = !without.iter().any(|name| page.name.starts_with(name));
-        if shows { page.showing(READ) } else { page }
+    let pages = pages.into_iter().map(|page| match page.name.as_str() {
+        name if without.iter().any(|other| name.starts_with(other)) => page,
+        // The words of the document itself, and not only those of its exam.
+        name if name.starts_with("document") => page.showing(EVIL_TITLE),
+        _ => page.showing(READ),
     });
     walk(&world, "evil", pages.collect()).await;
 }

@@ -13,8 +13,13 @@ use super::world::{Exam, NOW_S, World, customer, uid};
 use crate::harness::{TestDatabase, python_script};
 
 pub const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
-/// The longest that fits.
-const EVIL_TITLE: &str = "\"'><img src=x onerror=evil=1><x-evil>";
+/// What a hospital might send to do harm; it begins and ends elements, attributes, scripts, styles and addresses.
+pub const EVIL: &str = concat!(
+    "<x-evil>'\"></title></textarea></script></style><script>evil=1</script><img src=x onerror=evil=1>",
+    "<svg/onload=evil=1>javascript:evil=1 {{7*7}} ${evil=1} &lt;x-evil&gt; <!-- \u{202e} ]]> %3Cx-evil%3E"
+);
+/// The longest that fits in a title, and in most elements of DICOM.
+pub const EVIL_TITLE: &str = "\"'><img src=x onerror=evil=1><x-evil>";
 const OBJECTS: &str = include_str!("objects.py");
 pub const QR_LINK: &str = "abcdefghijklmnopqrstuvwxy4";
 
@@ -94,7 +99,9 @@ async fn exam_with_everything(world: &World, text: Option<&str>) {
     world.store(&demo::object(mr, 1).unwrap(), None).await;
     let folder = tempfile::tempdir().unwrap();
     let slice = demo::object(ct, 1).unwrap().sop_instance_uid;
-    python_script(OBJECTS, &[folder.path().to_str().unwrap(), &slice]);
+    let mut arguments = vec![folder.path().to_str().unwrap(), slice.as_str()];
+    arguments.extend(text.map(|_| EVIL_TITLE));
+    python_script(OBJECTS, &arguments);
     for name in ["report.dcm", "key_objects.dcm", "pdf.dcm", "cda.dcm", "mp4.dcm", "raw.dcm", "curves.dcm"] {
         world.store_file(std::fs::read(folder.path().join(name)).unwrap(), 1).await;
     }

@@ -6,7 +6,7 @@ mod customers;
 mod decisions;
 mod dicomweb;
 mod documents;
-mod hospital;
+pub(crate) mod hospital;
 mod lab_versions;
 mod links;
 mod lists;
