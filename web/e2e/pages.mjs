@@ -71,6 +71,12 @@ for (const screen of required('SCREENS').split(',')) {
         const wide = await page.evaluate(() => document.documentElement.scrollWidth);
         if (wide > options.viewport.width) fault(`is ${wide} wide`);
         if (await page.evaluate(() => window.evil !== undefined || document.querySelector('x-evil, [onerror], [onload]') !== null)) fault('runs what a hospital sent');
+        const broken = await page.evaluate(() => [...document.querySelectorAll('.exams .person .soft')].map((words) => {
+          const range = document.createRange();
+          range.selectNodeContents(words);
+          return [words.textContent, new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size];
+        }).filter(([, lines]) => lines > 1));
+        if (broken.length) fault(`sex and age stand on more than one line: ${broken.slice(0, 3).join(' | ')}`);
         const languages = await page.evaluate(() => [document.documentElement.lang, document.querySelectorAll('h1').length]);
         assert.deepEqual(languages, [screen === 'english' ? 'en' : 'zh-CN', 1], `${name}: language and number of headings`);
       }
