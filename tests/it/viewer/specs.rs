@@ -132,7 +132,9 @@ async fn a_phone_leafs_with_one_finger_and_zooms_with_two() {
 async fn the_page_of_another_host_shows_it_without_cookies() {
     let port = free_port();
     let site = format!("http://localhost:{port}");
-    let (_world, address) = started(Customer { frame_ancestors: vec![site], ..customer() }).await;
+    let (world, _) = started(Customer { frame_ancestors: vec![site], ..customer() }).await;
+    let exam = world.open("ClinicExam", &[("AccessionNumber", "A0001"), ("ShowClose", "1")]).await;
+    let address = format!("http://{}{exam}/viewer", world.address);
     spec("frame", Renderer::Cpu, &[("URL", address), ("HOST_PORT", port.to_string())]).await;
 }
 
