@@ -9,7 +9,7 @@ use yingku::domain::customer::Customer;
 use yingku::params;
 use yingku::web::pages::PagesConfig;
 
-use super::world::{Exam, NOW_S, World, customer, uid};
+use super::world::{Exam, NOW_S, World, customer, link, link_at, uid};
 use crate::harness::{TestDatabase, python_script};
 
 pub const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
@@ -29,17 +29,22 @@ pub struct Page {
     pub name: String,
     pub path: String,
     pub print: bool,
+    pub status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shows: Option<String>,
 }
 
 impl Page {
     fn new(name: &str, path: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), path: path.into(), print: false, shows: None }
+        Self { name: name.to_owned(), path: path.into(), print: false, status: 200, shows: None }
     }
 
     fn printed(self) -> Self {
         Self { print: true, ..self }
+    }
+
+    fn refused(self, status: u16) -> Self {
+        Self { status, ..self }
     }
 
     /// The same, and that the text is to be read on it.
@@ -175,6 +180,7 @@ pub async fn pages(world: &World, user: &str) -> Vec<Page> {
         Page::new("list-sorted", format!("{list}?by=title")),
         Page::new("view", everything.clone()),
         Page::new("view-searched", searched),
+        Page::new("related", open("RelatedExamList", &[ID]).await),
         Page::new("report", format!("{exam}?tab=report")).printed(),
         Page::new("text", format!("{exam}?tab=text")).printed(),
         Page::new("version", format!("{exam}?tab=text&version=1")),
@@ -198,5 +204,23 @@ pub async fn pages(world: &World, user: &str) -> Vec<Page> {
     let empty = open("ClinicExamList", &[("CardNO", "C9")]).await;
     // They hold nothing of anybody's.
     pages.extend([Page::new("empty", empty), Page::new("code", format!("/q/{QR_LINK}"))]);
+    pages.extend(refusals(world).await);
     pages
+}
+
+/// Every kind of page that says why there is nothing to see.
+async fn refusals(world: &World) -> [Page; 7] {
+    let number = ("AccessionNumber", "A0001");
+    let withdrawn = world.open("ClinicExam", &[("ObservationUID", &uid(26))]).await;
+    world.execute("UPDATE exam_report SET withdrawn = 1 WHERE id = 26", params![]).await;
+    let other = withdrawn.replace(&uid(26), &uid(25));
+    [
+        Page::new("refused-forged", link("ClinicExam", &[number]).replace("A0001", "A0002")).refused(403),
+        Page::new("refused-expired", link_at(NOW_S - 601, "ClinicExam", &[number])).refused(403),
+        Page::new("refused-ended", format!("/t/{}/exams", "0".repeat(32))).refused(403),
+        Page::new("refused-malformed", link("ClinicExam", &[])).refused(400),
+        Page::new("refused-nothing", link("ClinicExam", &[("AccessionNumber", "A9999")])).refused(404),
+        Page::new("refused-other", other).refused(404),
+        Page::new("refused-withdrawn", withdrawn).refused(410),
+    ]
 }
