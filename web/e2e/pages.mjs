@@ -1,15 +1,17 @@
-// Every page on every screen: nothing sticks out, nothing jumps, nothing is refused by the policy, and axe has no objection.
+// Every page on every screen: nothing sticks out, nothing jumps, nothing is refused by the policy, axe has no objection, and
+// everything can be reached, named and read.
 //
 // PAGES: a list of { name, path, status, shows?: text, hides?: text, print?: boolean }; BASE: the server; SCREENS: which of those below;
 // THEIRS: words that hospitals send, which nobody translates.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { faint, nameless, unreached } from './everybody.mjs';
 import { assert, required, run } from './harness.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SCREENS = {
-  desk: { viewport: { width: 1280, height: 800 }, axe: true },
+  desk: { viewport: { width: 1280, height: 800 }, axe: true, keys: true },
   ward: { viewport: { width: 1024, height: 768 } },
   phone: { viewport: { width: 390, height: 844 }, touch: true, axe: true },
   plain: { viewport: { width: 1024, height: 768 }, javaScript: false },
@@ -116,7 +118,9 @@ for (const screen of required('SCREENS').split(',')) {
             fault(`axe ${impact} ${id}: ${nodes.slice(0, 4).map((node) => `${node.target} (${node.any[0]?.message ?? node.none[0]?.message ?? ''})`).join('; ')}`);
           }
         }
+        for (const found of [...(await nameless(page)), ...(await faint(page))]) fault(found);
       }
+      if (options.keys) for (const found of await unreached(page)) fault(found);
     }
     assert.deepEqual(faults, []);
   });
