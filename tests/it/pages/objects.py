@@ -44,9 +44,10 @@ def save(ds, name):
 
 def code(value, scheme, meaning):
     item = Dataset()
-    # What a known code means is said by us.
-    item.CodeValue = value if WORDS is None else "X1"
-    item.CodingSchemeDesignator, item.CodeMeaning = scheme if WORDS is None else "99TEST", said(meaning)
+    if WORDS is not None and scheme in ("DCM", "SCT"):
+        # What a known code means is said by us, not by the object.
+        value, scheme = "X1", "99TEST"
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, said(meaning)
     return Sequence([item])
 
 
