@@ -213,14 +213,14 @@ async fn refusals(world: &World) -> [Page; 7] {
     let number = ("AccessionNumber", "A0001");
     let withdrawn = world.open("ClinicExam", &[("ObservationUID", &uid(26))]).await;
     world.execute("UPDATE exam_report SET withdrawn = 1 WHERE id = 26", params![]).await;
-    let other = withdrawn.replace(&uid(26), &uid(25));
+    let unknown = withdrawn.replace(&uid(26), &uid(999));
     [
         Page::new("refused-forged", link("ClinicExam", &[number]).replace("A0001", "A0002")).refused(403),
         Page::new("refused-expired", link_at(NOW_S - 601, "ClinicExam", &[number])).refused(403),
         Page::new("refused-ended", format!("/t/{}/exams", "0".repeat(32))).refused(403),
         Page::new("refused-malformed", link("ClinicExam", &[])).refused(400),
         Page::new("refused-nothing", link("ClinicExam", &[("AccessionNumber", "A9999")])).refused(404),
-        Page::new("refused-other", other).refused(404),
+        Page::new("refused-unknown", unknown).refused(404),
         Page::new("refused-withdrawn", withdrawn).refused(410),
     ]
 }
