@@ -46,7 +46,8 @@ export async function unreached(page) {
 /** Controls and pictures without a name. */
 export const nameless = (page) =>
   page.evaluate(() => {
-    const words = (element) => element.textContent.trim() || [...element.querySelectorAll('img[alt], [aria-label]')].map((inner) => inner.getAttribute('alt') || inner.getAttribute('aria-label')).join(' ').trim();
+    // Words that are not shown are no name: signs alone need another one.
+    const words = (element) => element.innerText.trim() || [...element.querySelectorAll('img[alt], [aria-label]')].map((inner) => inner.getAttribute('alt') || inner.getAttribute('aria-label')).join(' ').trim();
     const by = (element) => (element.getAttribute('aria-labelledby') ?? '').split(' ').map((id) => document.getElementById(id)?.textContent ?? '').join(' ').trim();
     const named = (element) => by(element) || element.getAttribute('aria-label') || [...(element.labels ?? [])].map((label) => label.textContent).join(' ').trim() || words(element) || element.getAttribute('title');
     const controls = [...document.querySelectorAll('a[href], button, input:not([type="hidden"]), select, textarea, video, iframe, [role="slider"], [role="group"], [role="menu"], [role="toolbar"], [tabindex]:not([tabindex="-1"])')];
