@@ -1,11 +1,14 @@
 // For everybody: no serious finding of axe on any state of the page, everything reachable by keys, the focus seen.
+import { faint, nameless, unreached } from './everybody.mjs';
 import { address, assert, run, serious, until } from './harness.mjs';
 
 await run('access', {}, async (page, viewer) => {
   await page.goto(address());
   await viewer.shows({ index: 0, loaded: 12 });
-  const check = async (what) => assert.deepEqual(await serious(page), [], what);
+  const check = async (what) => assert.deepEqual([...(await serious(page)), ...(await nameless(page)), ...(await faint(page))], [], what);
+  const reach = async (what) => assert.deepEqual(await unreached(page), [], `by keys: ${what}`);
   await check('the page as it opens');
+  await reach('the page as it opens');
   await viewer.tool('presets');
   await check('an open menu');
   // The menu has the focus,
@@ -20,6 +23,7 @@ await run('access', {}, async (page, viewer) => {
   for (const panel of ['tags', 'help']) {
     await viewer.tool(panel);
     await check(panel);
+    await reach(panel);
   }
   await page.locator('[data-way="report"]').click();
   await check('the report');
@@ -111,5 +115,6 @@ for (const [screen, options] of [['ward', { viewport: { width: 1024, height: 768
     await viewer.settled();
     const { shift, sources } = await page.evaluate(() => window.jumped);
     assert.ok(shift < 0.1, `jumps by ${shift.toFixed(3)}: ${sources.join(', ')}`);
+    assert.deepEqual([...(await nameless(page)), ...(await faint(page)), ...(await unreached(page))], [], screen);
   });
 }

@@ -17,6 +17,15 @@ pub fn build(index: Index, objects: Objects, clock: Clock, ids: Ids) -> Archive 
 
 /// The same, in which reports and images find each other by these rules.
 pub fn build_linking(index: Index, objects: Objects, clock: Clock, ids: Ids, link_rules: LinkRules) -> Archive {
+    build_with((index, objects, clock, ids), link_rules, DocumentsConfig::default())
+}
+
+/// The same with these limits of documents.
+pub fn build_with(
+    (index, objects, clock, ids): (Index, Objects, Clock, Ids),
+    link_rules: LinkRules,
+    documents: DocumentsConfig,
+) -> Archive {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Archive::new(ArchiveParts {
         index,
@@ -27,7 +36,7 @@ pub fn build_linking(index: Index, objects: Objects, clock: Clock, ids: Ids, lin
         header_limits: HeaderLimits::default(),
         fetcher: Fetcher::new(ReportsConfig::default()).unwrap(),
         stamp: StampSettings { qr: QrConfig::default(), public_url: "http://127.0.0.1:8080".to_owned() },
-        documents: DocumentsConfig::default(),
+        documents,
         probe_interval: Duration::from_secs(15),
     })
 }

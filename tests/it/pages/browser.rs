@@ -1,19 +1,16 @@
 //! The pages in Chromium: the specs `web/e2e/pages*.mjs`. Their screenshots are kept in `target/tmp/pages`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use yingku::domain::customer::Customer;
+use yingku::demo;
+use yingku::domain::customer::{Customer, Permission};
 
-use super::hospital::{ID, Page, QR_LINK, hospital, hospital_for, pages, staff};
-use super::world::{NOW_S, World, link, link_at, uid};
+use super::hospital::{EVIL, EVIL_TITLE, ID, Page, QR_LINK, hospital, hospital_for, pages, staff};
+use super::world::{Exam, NOW_S, World, customer, link, link_at, uid};
 use crate::harness::free_port;
 use crate::viewer::browser::{Renderer, spec};
 
-/// What a hospital might send to do harm; it begins and ends elements, attributes, scripts, styles and addresses.
-const EVIL: &str = concat!(
-    "<x-evil>'\"></title></textarea></script></style><script>evil=1</script><img src=x onerror=evil=1>",
-    "<svg/onload=evil=1>javascript:evil=1 {{7*7}} ${evil=1} &lt;x-evil&gt; <!-- \u{202e} ]]> %3Cx-evil%3E"
-);
 /// What of it is to be read on a page.
 const READ: &str = "<script>evil=1</script>";
 const USER: &str = "测试医生甲";
@@ -94,11 +91,13 @@ async fn every_page_fits_every_screen_stays_still_and_can_be_read_by_everybody()
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_hospital_sends_is_text_on_every_page() {
     let world = hospital(Some(EVIL)).await;
-    let without = ["empty", "code", "images", "film", "video"];
+    let without = ["empty", "code", "images", "film", "video", "refused"];
     let pages = pages(&world, EVIL).await;
-    let pages = pages.into_iter().map(|page| {
-        let shows = !without.iter().any(|name| page.name.starts_with(name));
-        if shows { page.showing(READ) } else { page }
+    let pages = pages.into_iter().map(|page| match page.name.as_str() {
+        name if without.iter().any(|other| name.starts_with(other)) => page,
+        // The words of the document itself, and not only those of its exam.
+        name if name.starts_with("document") => page.showing(EVIL_TITLE),
+        _ => page.showing(READ),
     });
     walk(&world, "evil", pages.collect()).await;
 }
@@ -130,4 +129,41 @@ async fn pages_are_used_by_mouse_by_keyboard_without_scripts_and_in_a_frame() {
         ("OUT", pictures()),
     ];
     spec("pages-use", Renderer::Cpu, &environment).await;
+}
+
+/// The address of an exam with an image, where nobody may print or keep anything.
+async fn sealed() -> (World, String) {
+    let world =
+        World::for_customer(Customer { download: Permission::Denied, print: Permission::Denied, ..customer() }).await;
+    world.exam(Exam::new(1)).await;
+    let exams = demo::exams(NOW_S * 1000);
+    let ct = exams.iter().find(|exam| exam.kind == demo::Kind::CtWithFilm).unwrap();
+    world.store(&demo::object(ct, 1).unwrap(), Some(1)).await;
+    let exam = world.open("ClinicExam", &[("AccessionNumber", "A0001")]).await;
+    let address = format!("http://{}{exam}", world.address);
+    (world, address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_shows_what_its_link_asks_for_says_its_state_and_prints_what_was_read() {
+    let world = hospital(None).await;
+    let (_sealed, sealed) = sealed().await;
+    let number = ("AccessionNumber", "A0001");
+    let mut shows = BTreeMap::new();
+    for show in ["", "0", "1", "2", "3", "4"] {
+        shows.insert(show, world.open("ClinicExam", &[number, ("ShowType", show)]).await);
+    }
+    let list = world.open("ClinicExamList", &[ID]).await;
+    let root = list.trim_end_matches("/exams");
+    let environment = [
+        ("BASE", format!("http://{}", world.address)),
+        ("SHOWS", serde_json::to_string(&shows).unwrap()),
+        ("EXAM", format!("{root}/exam/{}", uid(1))),
+        ("LAB", format!("{root}/exam/{}", uid(101))),
+        ("CLOSING", world.open("ClinicExam", &[number, ("ShowClose", "1"), ("ShowType", "1")]).await),
+        ("SEALED", sealed),
+        ("OUT", pictures()),
+        ("LIST", list),
+    ];
+    spec("pages-shows", Renderer::Cpu, &environment).await;
 }

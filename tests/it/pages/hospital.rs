@@ -9,12 +9,17 @@ use yingku::domain::customer::Customer;
 use yingku::params;
 use yingku::web::pages::PagesConfig;
 
-use super::world::{Exam, NOW_S, World, customer, uid};
+use super::world::{Exam, NOW_S, World, customer, link, link_at, uid};
 use crate::harness::{TestDatabase, python_script};
 
 pub const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
-/// The longest that fits.
-const EVIL_TITLE: &str = "\"'><img src=x onerror=evil=1><x-evil>";
+/// What a hospital might send to do harm; it begins and ends elements, attributes, scripts, styles and addresses.
+pub const EVIL: &str = concat!(
+    "<x-evil>'\"></title></textarea></script></style><script>evil=1</script><img src=x onerror=evil=1>",
+    "<svg/onload=evil=1>javascript:evil=1 {{7*7}} ${evil=1} &lt;x-evil&gt; <!-- \u{202e} ]]> %3Cx-evil%3E"
+);
+/// The longest that fits in a title, and in most elements of DICOM.
+pub const EVIL_TITLE: &str = "\"'><img src=x onerror=evil=1><x-evil>";
 const OBJECTS: &str = include_str!("objects.py");
 pub const QR_LINK: &str = "abcdefghijklmnopqrstuvwxy4";
 
@@ -24,17 +29,22 @@ pub struct Page {
     pub name: String,
     pub path: String,
     pub print: bool,
+    pub status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shows: Option<String>,
 }
 
 impl Page {
     fn new(name: &str, path: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), path: path.into(), print: false, shows: None }
+        Self { name: name.to_owned(), path: path.into(), print: false, status: 200, shows: None }
     }
 
     fn printed(self) -> Self {
         Self { print: true, ..self }
+    }
+
+    fn refused(self, status: u16) -> Self {
+        Self { status, ..self }
     }
 
     /// The same, and that the text is to be read on it.
@@ -94,7 +104,9 @@ async fn exam_with_everything(world: &World, text: Option<&str>) {
     world.store(&demo::object(mr, 1).unwrap(), None).await;
     let folder = tempfile::tempdir().unwrap();
     let slice = demo::object(ct, 1).unwrap().sop_instance_uid;
-    python_script(OBJECTS, &[folder.path().to_str().unwrap(), &slice]);
+    let mut arguments = vec![folder.path().to_str().unwrap(), slice.as_str()];
+    arguments.extend(text.map(|_| EVIL_TITLE));
+    python_script(OBJECTS, &arguments);
     for name in ["report.dcm", "key_objects.dcm", "pdf.dcm", "cda.dcm", "mp4.dcm", "raw.dcm", "curves.dcm"] {
         world.store_file(std::fs::read(folder.path().join(name)).unwrap(), 1).await;
     }
@@ -168,6 +180,7 @@ pub async fn pages(world: &World, user: &str) -> Vec<Page> {
         Page::new("list-sorted", format!("{list}?by=title")),
         Page::new("view", everything.clone()),
         Page::new("view-searched", searched),
+        Page::new("related", open("RelatedExamList", &[ID]).await),
         Page::new("report", format!("{exam}?tab=report")).printed(),
         Page::new("text", format!("{exam}?tab=text")).printed(),
         Page::new("version", format!("{exam}?tab=text&version=1")),
@@ -191,5 +204,23 @@ pub async fn pages(world: &World, user: &str) -> Vec<Page> {
     let empty = open("ClinicExamList", &[("CardNO", "C9")]).await;
     // They hold nothing of anybody's.
     pages.extend([Page::new("empty", empty), Page::new("code", format!("/q/{QR_LINK}"))]);
+    pages.extend(refusals(world).await);
     pages
+}
+
+/// Every kind of page that says why there is nothing to see.
+async fn refusals(world: &World) -> [Page; 7] {
+    let number = ("AccessionNumber", "A0001");
+    let withdrawn = world.open("ClinicExam", &[("ObservationUID", &uid(26))]).await;
+    world.execute("UPDATE exam_report SET withdrawn = 1 WHERE id = 26", params![]).await;
+    let unknown = withdrawn.replace(&uid(26), &uid(999));
+    [
+        Page::new("refused-forged", link("ClinicExam", &[number]).replace("A0001", "A0002")).refused(403),
+        Page::new("refused-expired", link_at(NOW_S - 601, "ClinicExam", &[number])).refused(403),
+        Page::new("refused-ended", format!("/t/{}/exams", "0".repeat(32))).refused(403),
+        Page::new("refused-malformed", link("ClinicExam", &[])).refused(400),
+        Page::new("refused-nothing", link("ClinicExam", &[("AccessionNumber", "A9999")])).refused(404),
+        Page::new("refused-unknown", unknown).refused(404),
+        Page::new("refused-withdrawn", withdrawn).refused(410),
+    ]
 }

@@ -1,8 +1,12 @@
-"""Writes DICOM objects that are no images into a folder, by pydicom: objects.py FOLDER."""
+"""Writes DICOM objects that are no images into a folder, by pydicom: objects.py FOLDER IMAGE [WORDS].
+
+Reports and key images refer to IMAGE; WORDS stand wherever the author of an object may write what he likes, instead of ours.
+"""
 
 import base64
 import sys
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -11,6 +15,11 @@ from pydicom.sequence import Sequence
 
 FOLDER = Path(sys.argv[1])
 ROOT = "1.2.840.10008.5.1.4.1.1."
+WORDS = sys.argv[3] if len(sys.argv) > 3 else None
+
+
+def said(own):
+    return own if WORDS is None else WORDS
 
 
 def start(sop_class, uid, modality, syntax="1.2.840.10008.1.2.1", series=1):
@@ -35,7 +44,10 @@ def save(ds, name):
 
 def code(value, scheme, meaning):
     item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    if WORDS is not None and scheme in ("DCM", "SCT"):
+        # What a known code means is said by us, not by the object.
+        value, scheme = "X1", "99TEST"
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, said(meaning)
     return Sequence([item])
 
 
@@ -59,7 +71,7 @@ def referenced(uid, sop_class="2", frames=None):
 
 def report(uid, image, name="report.dcm"):
     ds = start("88.33", uid, "SR", series=2)
-    ds.SeriesDescription = "结构化报告"
+    ds.SeriesDescription = said("结构化报告")
     ds.ValueType, ds.ContinuityOfContent = "CONTAINER", "SEPARATE"
     ds.ConceptNameCodeSequence = code("126000", "DCM", "Imaging Measurement Report")
     ds.CompletionFlag, ds.VerificationFlag = "COMPLETE", "UNVERIFIED"
@@ -68,14 +80,14 @@ def report(uid, image, name="report.dcm"):
     number.NumericValue, number.MeasurementUnitsCodeSequence = "12.5", code("mm", "UCUM", "millimeter")
     findings = content("CONTAINER", ("121070", "DCM", "Findings"), ContinuityOfContent="SEPARATE")
     findings.ContentSequence = Sequence([
-        content("TEXT", ("121071", "DCM", "Finding"), TextValue="右肺上叶小结节。\r\n<script>alert(1)</script>"),
+        content("TEXT", ("121071", "DCM", "Finding"), TextValue=said("右肺上叶小结节。") + "\r\n<script>alert(1)</script>"),
         content("NUM", ("81827009", "SCT", "Diameter"), MeasuredValueSequence=Sequence([number])),
         content("CODE", ("272741003", "SCT", "Laterality"), ConceptCodeSequence=code("24028007", "SCT", "Right")),
         content("IMAGE", ("121080", "DCM", "Best illustration"), ReferencedSOPSequence=referenced(image)),
         content("IMAGE", None, ReferencedSOPSequence=referenced("2.25.999999")),
     ])
     observer = content("PNAME", ("121008", "DCM", "Person Observer Name"), "HAS OBS CONTEXT",
-                       PersonName="Ceshi^Yi=测试^医生乙")
+                       PersonName=said("Ceshi^Yi=测试^医生乙"))
     ds.ContentSequence = Sequence([observer, findings])
     save(ds, name)
 
@@ -86,7 +98,7 @@ def key_objects(uid, image):
     ds.ConceptNameCodeSequence = code("113000", "DCM", "Of Interest")
     ds.ReferencedPerformedProcedureStepSequence = Sequence()
     ds.ContentSequence = Sequence([
-        content("TEXT", ("113012", "DCM", "Key Object Description"), TextValue="结节最大层面"),
+        content("TEXT", ("113012", "DCM", "Key Object Description"), TextValue=said("结节最大层面")),
         content("IMAGE", None, ReferencedSOPSequence=referenced(image, frames=[1])),
     ])
     save(ds, "key_objects.dcm")
@@ -95,7 +107,7 @@ def key_objects(uid, image):
 def encapsulated(name, uid, sop_class, media_type, data, series, modality="DOC"):
     ds = start(sop_class, uid, modality, series=series)
     ds.BurnedInAnnotation, ds.ConversionType = "YES", "WSD"
-    ds.DocumentTitle, ds.MIMETypeOfEncapsulatedDocument = "检查报告", media_type
+    ds.DocumentTitle, ds.MIMETypeOfEncapsulatedDocument = said("检查报告"), media_type
     ds.ConceptNameCodeSequence = Sequence()
     ds.EncapsulatedDocumentLength = len(data)
     ds.EncapsulatedDocument = data + b"\0" * (len(data) % 2)
@@ -120,11 +132,11 @@ def pdf():
         len(objects) + 1, table, len(objects) + 1, len(out))
 
 
-CDA = """<?xml version="1.0" encoding="UTF-8"?><?xml-stylesheet href="http://evil.example/x.xsl" type="text/xsl"?>
-<ClinicalDocument xmlns="urn:hl7-org:v3"><title>出院小结</title><effectiveTime value="20260920084500"/>
-<component><structuredBody><component><section><title>诊疗经过</title><text><paragraph>经过 <content>顺利</content>。
+CDA = f"""<?xml version="1.0" encoding="UTF-8"?><?xml-stylesheet href="http://evil.example/x.xsl" type="text/xsl"?>
+<ClinicalDocument xmlns="urn:hl7-org:v3"><title>{escape(said("出院小结"))}</title><effectiveTime value="20260920084500"/>
+<component><structuredBody><component><section><title>{escape(said("诊疗经过"))}</title><text><paragraph>{escape(said("经过"))} <content>顺利</content>。
 <script>alert(1)</script><img src="http://evil.example/a.png"/></paragraph>
-<table><tr><th>药品</th></tr><tr><td>示例药</td></tr></table></text></section></component></structuredBody></component>
+<table><tr><th>{escape(said("药品"))}</th></tr><tr><td>{escape(said("示例药"))}</td></tr></table></text></section></component></structuredBody></component>
 </ClinicalDocument>""".encode()
 CDA_PDF = b"""<ClinicalDocument xmlns="urn:hl7-org:v3"><title>%s</title><component><nonXMLBody>
 <text mediaType="application/pdf" representation="B64">%s</text></nonXMLBody></component></ClinicalDocument>""" % (
@@ -134,7 +146,7 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><Clinical
 
 def still(name, uid, sop_class, modality, series, number):
     ds = start(sop_class, uid, modality, series=series)
-    ds.InstanceNumber, ds.SeriesDescription = number, "静态图像"
+    ds.InstanceNumber, ds.SeriesDescription = number, said("静态图像")
     ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = 16, 16, 1, "MONOCHROME2"
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
     ds.PixelData = bytes(range(256))
@@ -143,7 +155,7 @@ def still(name, uid, sop_class, modality, series, number):
 
 def film(name, uid, syntax, data, pieces, series, sop_class="77.1.1.1", modality="ES"):
     ds = start(sop_class, uid, modality, syntax, series)
-    ds.SeriesDescription = "胃镜录像"
+    ds.SeriesDescription = said("胃镜录像")
     ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = 16, 16, 3, "YBR_PARTIAL_420"
     ds.PlanarConfiguration, ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 0, 8, 8, 7, 0
     ds.NumberOfFrames, ds.FrameTime = 25, "40"
@@ -162,7 +174,7 @@ def curves():
     groups = []
     for label, bits, kind, channels, unit in [("心电", 16, "SS", 3, "uV"), ("血压", 8, "UB", 1, "mm[Hg]")]:
         group = Dataset()
-        group.MultiplexGroupLabel, group.WaveformOriginality = label, "ORIGINAL"
+        group.MultiplexGroupLabel, group.WaveformOriginality = said(label), "ORIGINAL"
         group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = channels, len(t)
         group.SamplingFrequency = hertz
         group.WaveformBitsAllocated, group.WaveformSampleInterpretation = bits, kind
@@ -182,7 +194,7 @@ def curves():
         groups.append(group)
     ds.WaveformSequence = Sequence(groups)
     note = Dataset()
-    note.UnformattedTextValue = "窦性心律 <b>"
+    note.UnformattedTextValue = said("窦性心律 <b>")
     ds.WaveformAnnotationSequence = Sequence([note])
     save(ds, "curves.dcm")
     microvolts = ds.waveform_array(0)[:, 1]

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use yingku::archive::Archive;
 use yingku::archive::images::store_attachment::{AttachmentOutcome, ReceiveAttachment};
 use yingku::archive::images::store_instance::{Completeness, ReceiveInstance};
+use yingku::archive::{Archive, LinkRules};
 use yingku::dicom::render::RenderConfig;
 use yingku::dicom::text::Charset;
+use yingku::documents::DocumentsConfig;
 use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 use yingku::domain::customer::{Customer, Secret};
 use yingku::domain::organization::Organization;
@@ -93,13 +94,24 @@ impl World {
     }
 
     pub async fn with(database: TestDatabase, customer: Customer, config: PagesConfig) -> Self {
+        Self::with_documents(database, customer, config, DocumentsConfig::default()).await
+    }
+
+    /// The same with these limits of documents.
+    pub async fn with_documents(
+        database: TestDatabase,
+        customer: Customer,
+        config: PagesConfig,
+        documents: DocumentsConfig,
+    ) -> Self {
         let store = TestStore::folder();
         let (index, ids) = database.open_with_ids().await;
         let objects = store.open();
         let clock = Clock::fixed(NOW_S * 1000);
         let names =
             [("ORG-T01", "示例医院"), ("ORG-T02", "示例二院")].map(|(code, name)| (code.to_owned(), name.to_owned()));
-        let archive = archive::build(index.clone(), objects.clone(), clock.clone(), ids).naming(names.into());
+        let parts = (index.clone(), objects.clone(), clock.clone(), ids);
+        let archive = archive::build_with(parts, LinkRules::default(), documents).naming(names.into());
         let http = HttpConfig::default();
         let render = RenderConfig::default();
         let state = PagesState::new(archive.clone(), &http, config, render, vec![customer]);

@@ -1,4 +1,5 @@
-//! What others have marked, written by pydicom: a key object selection, presentation states, images with tables.
+//! What others have marked, written by pydicom: a key object selection, presentation states, images with tables; and objects
+//! whose every word is hostile.
 
 use std::path::Path;
 
@@ -13,34 +14,39 @@ pub const SHADES: [(&str, u32); 6] =
 
 /// Stores a key object selection: the sixth axial image, then the second sagittal one.
 pub async fn store_key_objects(world: &World, exam: i64) {
-    store(world, exam, KEY_OBJECTS).await;
+    store(world, exam, KEY_OBJECTS, "").await;
 }
 
 /// Stores three presentation states for the third axial image, one of them as hostile as they come.
 pub async fn store_presentation_states(world: &World, exam: i64) {
-    store(world, exam, PRESENTATION_STATES).await;
+    store(world, exam, PRESENTATION_STATES, "").await;
 }
 
 /// Stores an image of more than sixteen million pixels, which a small machine should not unpack.
 pub async fn store_large(world: &World, exam: i64) {
-    store(world, exam, LARGE).await;
+    store(world, exam, LARGE, "").await;
 }
 
 /// Stores the images of [`SHADES`], which differ in how their values become grey.
 pub async fn store_shades(world: &World, exam: i64) {
-    store(world, exam, SHADED).await;
+    store(world, exam, SHADED, "").await;
 }
 
 /// Stores images whose meaning lies where few look for it: colours in segments of a palette, an overlay in the pixels, lengths
 /// in regions.
 pub async fn store_hidden(world: &World, exam: i64) {
-    store(world, exam, HIDDEN).await;
+    store(world, exam, HIDDEN, "").await;
 }
 
-async fn store(world: &World, exam: i64, script: &str) {
+/// Stores a stack, a presentation state and a key object selection that say `words` wherever a word can stand.
+pub async fn store_hostile(world: &World, exam: i64, words: &str) {
+    store(world, exam, HOSTILE, words).await;
+}
+
+async fn store(world: &World, exam: i64, script: &str, words: &str) {
     let folder = tempfile::tempdir().unwrap();
     let program = format!("{COMMON}\n{script}");
-    python_script(&program, &[folder.path().to_str().unwrap(), STUDY]);
+    python_script(&program, &[folder.path().to_str().unwrap(), STUDY, words]);
     let mut paths: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(!paths.is_empty(), "the program writes files");
@@ -285,6 +291,70 @@ data.SequenceOfUltrasoundRegions = Sequence([
     region(3, 64, EDGE - 1, (4, 7), (0.01, -2.0)),
 ])
 save(data)
+"#;
+
+const HOSTILE: &str = r#"
+WORDS = sys.argv[3]
+NAME = WORDS.replace("=", ":")
+
+def hostile(sop_class, series, number, modality):
+    data = base(sop_class, series, number, modality)
+    # A name has three groups, and equals signs between them.
+    data.PatientName = data.ReferringPhysicianName = data.OperatorsName = NAME
+    data.SeriesDescription = data.StudyDescription = data.ProtocolName = data.InstitutionName = data.BodyPartExamined = WORDS
+    data.Manufacturer = data.ManufacturerModelName = data.PatientComments = data.ImageComments = WORDS
+    data.RequestAttributesSequence = Sequence([item(RequestedProcedureDescription=WORDS)])
+    block = data.private_block(0x0029, WORDS, create=True)
+    block.add_new(0x10, "LO", WORDS)
+    return data
+
+def code(value, scheme, meaning):
+    return item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)
+
+for number in (1, 2, 3):
+    data = hostile(CT, 60, number, "CT")
+    data.SamplesPerPixel = 1
+    data.PhotometricInterpretation = "MONOCHROME2"
+    data.Rows = data.Columns = 64
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 12, 11, 0
+    data.PixelData = np.full((64, 64), 1064, dtype=np.uint16).tobytes()
+    data.RescaleSlope, data.RescaleIntercept, data.RescaleType = "1", "-1024", WORDS
+    data.WindowCenter, data.WindowWidth = ["40", "500"], ["400", "200"]
+    data.WindowCenterWidthExplanation = [WORDS, WORDS]
+    data.PixelSpacing = ["1", "1"]
+    data.add_new(0x60000010, "US", 64)
+    data.add_new(0x60000011, "US", 64)
+    data.add_new(0x60000022, "LO", WORDS)
+    data.add_new(0x60000040, "CS", "G")
+    data.add_new(0x60000050, "SS", [1, 1])
+    data.add_new(0x60000100, "US", 1)
+    data.add_new(0x60000102, "US", 0)
+    data.add_new(0x60001500, "LO", WORDS)
+    data.add_new(0x60003000, "OW", bytes(512))
+    save(data)
+
+state = hostile("1.2.840.10008.5.1.4.1.1.11.1", 61, 1, "PR")
+state.ContentLabel, state.ContentDescription, state.ContentCreatorName = "HOSTILE", WORDS, NAME
+state.PresentationCreationDate, state.PresentationCreationTime = "20260918", "081500"
+state.PresentationLUTShape = "IDENTITY"
+state.ReferencedSeriesSequence = Sequence([item(SeriesInstanceUID=f"{STUDY}.60", ReferencedImageSequence=Sequence([image(60, 2)]))])
+state.SoftcopyVOILUTSequence = Sequence([item(WindowCenter="60", WindowWidth="300", WindowCenterWidthExplanation=WORDS)])
+text = item(AnchorPointAnnotationUnits="PIXEL", AnchorPoint=[10.0, 30.0], AnchorPointVisibility="Y", UnformattedTextValue=WORDS)
+state.GraphicAnnotationSequence = Sequence([item(GraphicLayer="LAYER1", TextObjectSequence=Sequence([text]))])
+state.GraphicLayerSequence = Sequence([item(GraphicLayer="LAYER1", GraphicLayerOrder=1, GraphicLayerDescription=WORDS)])
+save(state)
+
+keys = hostile("1.2.840.10008.5.1.4.1.1.88.59", 62, 1, "KO")
+keys.ReferencedPerformedProcedureStepSequence = Sequence([])
+series = [item(SeriesInstanceUID=f"{STUDY}.60", ReferencedSOPSequence=Sequence([image(60, 3)]))]
+keys.CurrentRequestedProcedureEvidenceSequence = Sequence([item(StudyInstanceUID=STUDY, ReferencedSeriesSequence=Sequence(series))])
+keys.ValueType, keys.ContinuityOfContent = "CONTAINER", "SEPARATE"
+keys.ConceptNameCodeSequence = Sequence([code("X1", "99TEST", WORDS)])
+words = item(RelationshipType="CONTAINS", ValueType="TEXT", TextValue=WORDS)
+words.ConceptNameCodeSequence = Sequence([code("113012", "DCM", WORDS)])
+marked = item(RelationshipType="CONTAINS", ValueType="IMAGE", ReferencedSOPSequence=Sequence([image(60, 3)]))
+keys.ContentSequence = Sequence([words, marked])
+save(keys)
 "#;
 
 const LARGE: &str = r#"

@@ -3,6 +3,7 @@
 
 mod block;
 pub(crate) mod browser;
+mod forms;
 mod marked;
 mod page;
 mod phantom;

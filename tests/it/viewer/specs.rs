@@ -7,6 +7,7 @@ use yingku::domain::customer::Customer;
 use super::browser::{Renderer, spec};
 use super::{block, marked, phantom, report};
 use crate::harness::{Package, free_port, run, tool};
+use crate::pages::hospital::{EVIL, EVIL_TITLE, ID, hospital};
 use crate::pages::world::{Exam, World, customer, uid};
 
 /// A server with the phantom, and the address of its viewer.
@@ -131,7 +132,9 @@ async fn a_phone_leafs_with_one_finger_and_zooms_with_two() {
 async fn the_page_of_another_host_shows_it_without_cookies() {
     let port = free_port();
     let site = format!("http://localhost:{port}");
-    let (_world, address) = started(Customer { frame_ancestors: vec![site], ..customer() }).await;
+    let (world, _) = started(Customer { frame_ancestors: vec![site], ..customer() }).await;
+    let exam = world.open("ClinicExam", &[("AccessionNumber", "A0001"), ("ShowClose", "1")]).await;
+    let address = format!("http://{}{exam}/viewer", world.address);
     spec("frame", Renderer::Cpu, &[("URL", address), ("HOST_PORT", port.to_string())]).await;
 }
 
@@ -267,6 +270,18 @@ async fn everything_is_reached_by_keys_and_axe_finds_nothing_serious() {
 async fn every_way_of_compression_gives_the_same_numbers() {
     let (_world, environment) = compressed().await;
     spec("syntaxes", Renderer::Cpu, &borrowed(&environment)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_hospital_sends_is_text_in_the_viewer() {
+    let world = hospital(Some(EVIL)).await;
+    marked::store_hostile(&world, 1, EVIL_TITLE).await;
+    let of_both = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) \
+                   SELECT 3, s.id, 'manual', 0 FROM study s";
+    world.execute(of_both, vec![]).await;
+    let list = world.open("ClinicExamView", &[ID]).await;
+    let address = format!("http://{}{}", world.address, list.replace("/exams", &format!("/exam/{}/viewer", uid(1))));
+    spec("evil", Renderer::Cpu, &[("URL", address), ("STUDY", "2.25.7000".to_owned())]).await;
 }
 
 fn borrowed(environment: &[(String, String)]) -> Vec<(&str, String)> {
