@@ -154,7 +154,7 @@ impl Archive {
     }
 }
 
-fn misplaced(error: frames::Error) -> Error {
+pub(super) fn misplaced(error: frames::Error) -> Error {
     Error::Invalid(error.to_string())
 }
 

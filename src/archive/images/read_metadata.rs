@@ -11,6 +11,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::image_access::{ImageAccess, StoredInstance, content_key};
+use super::read_frames::misplaced;
 use super::read_object::StoredBytes;
 use crate::archive::{Archive, Error};
 use crate::dicom::elements::{Elements, Encoding};
@@ -101,7 +102,12 @@ impl Archive {
         let is_pixels =
             elements.pixels.is_some_and(|pixels| path == format!("{:04X}{:04X}", pixels.tag.0, pixels.tag.1));
         if value.encapsulated || (is_pixels && swapped) {
-            return if is_pixels { Ok(BulkData::Frames(instance.number_of_frames)) } else { Err(Error::NotFound) };
+            if !is_pixels {
+                return Err(Error::NotFound);
+            }
+            // What the object says of itself is not believed: each frame is a part of the answer.
+            let source = self.frame_source(access, instance).await?;
+            return Ok(BulkData::Frames(source.map.frames_within(instance.length()).map_err(misplaced)?));
         }
         if let (true, Some(offset)) = (is_pixels, front.offset) {
             let range = offset + value.range.start as u64..offset + value.range.end as u64;

@@ -10,6 +10,7 @@ use super::lut::{Palette, Table, VoiFunction};
 use super::overlay::Overlay;
 use super::shutter::Shutter;
 use super::{Error, Window};
+use crate::dicom::attributes::MOST_FRAMES;
 use crate::dicom::elements::{Elements, Encoding, Part10, PixelStart, Tag};
 
 const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
@@ -89,10 +90,7 @@ impl ImageHeader {
         if self.is_deflated() || self.pixels.length.is_none() || frame == 0 || frame > self.frames {
             return None;
         }
-        let bits = self.native_frame_bits();
-        let first_bit = u64::from(frame - 1) * bits;
-        let base = (self.dataset_offset + self.pixels.value_offset) as u64;
-        Some(base + first_bit / 8..base + (first_bit + bits).div_ceil(8))
+        frame_range(self.pixels_offset(), self.native_frame_bits(), frame)
     }
 
     /// Where the value of Pixel Data begins in the file.
@@ -177,7 +175,7 @@ impl ImageHeader {
         Ok(Self {
             transfer_syntax: part10.transfer_syntax.to_owned(),
             modality: elements.text((0x0008, 0x0060)).unwrap_or_default().to_owned(),
-            frames: elements.number((0x0028, 0x0008)).map_or(1, |n| (n as u32).max(1)),
+            frames: elements.number((0x0028, 0x0008)).map_or(1, |n| (n as u32).clamp(1, MOST_FRAMES as u32)),
             rows,
             columns,
             samples,
@@ -201,6 +199,13 @@ impl ImageHeader {
             extended_offsets: extended_offsets(&elements),
         })
     }
+}
+
+/// The bytes of a frame (1 is the first) among frames of so many bits behind `start`; `None` when no file is that long.
+pub(in crate::dicom) fn frame_range(start: u64, bits: u64, frame: u32) -> Option<Range<u64>> {
+    let first_bit = u64::from(frame.checked_sub(1)?).checked_mul(bits)?;
+    let end = start.checked_add(first_bit.checked_add(bits)?.div_ceil(8))?;
+    Some(start + first_bit / 8..end)
 }
 
 /// Inflates a deflated data set, at most `limit` bytes; what comes after damage is missing.

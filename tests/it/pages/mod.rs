@@ -7,6 +7,7 @@ mod decisions;
 mod dicomweb;
 mod documents;
 mod hospital;
+mod hostile_objects;
 mod lab_versions;
 mod links;
 mod lists;
