@@ -30,6 +30,7 @@ mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -145,6 +146,9 @@ fn told(error: &anyhow::Error) -> String {
     text
 }
 
+/// How long work on threads of their own may go on when everything else is done.
+const BEYOND_THE_END: Duration = Duration::from_secs(10);
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -186,6 +190,8 @@ pub fn main() -> ExitCode {
             Command::Audit(audit) => audit.run().await,
         }
     });
+    // What is to be finished has been; a drawing of a hostile document may never end, and nobody waits for it.
+    runtime.shutdown_timeout(BEYOND_THE_END);
     match done {
         Ok(code) => code,
         Err(error) => {

@@ -228,6 +228,7 @@ impl Archive {
 fn shared(error: Arc<Error>) -> Error {
     Arc::try_unwrap(error).unwrap_or_else(|error| match &*error {
         Error::NotFound => Error::NotFound,
+        Error::Busy => Error::Busy,
         Error::Denied => Error::Denied,
         Error::Invalid(reason) => Error::Invalid(reason.clone()),
         Error::Mismatch(reason) => Error::Mismatch(reason.clone()),

@@ -12,6 +12,7 @@ mod exam_page;
 mod extract;
 mod files;
 mod film_tab;
+mod given;
 mod images_tab;
 mod language;
 mod limits;
