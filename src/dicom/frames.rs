@@ -69,6 +69,18 @@ impl FrameMap {
         }
     }
 
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        let behind = match self {
+            FrameMap::Native { .. } => 0,
+            FrameMap::Table(starts, _) => size_of_val(starts.as_slice()),
+            FrameMap::Fragments(frames) => {
+                frames.iter().map(|frame| size_of::<Vec<Range<u64>>>() + size_of_val(frame.as_slice())).sum()
+            }
+        };
+        size_of::<Self>() + behind
+    }
+
     /// Whether frames lie in the file uncompressed.
     pub fn is_native(&self) -> bool {
         matches!(self, FrameMap::Native { .. })

@@ -113,6 +113,8 @@ pub struct InstanceBytes {
     pub content_hash: String,
     /// Where (7FE0,0010) begins in the file, when there is one.
     pub pixel_data_offset: Option<u64>,
+    /// SOP Class UID.
+    pub sop_class_uid: String,
     /// Modality of its series.
     pub modality: String,
     /// What its series is: image, film, document, …
@@ -255,8 +257,8 @@ pub async fn instances_of(index: &Index, series_pk: i64, limit: i64) -> Result<V
 /// An instance, when it belongs to one of the entry's studies.
 pub async fn instance_of(index: &Index, entry: &Entry, instance_pk: i64) -> Result<Option<InstanceBytes>, Error> {
     let mut select = Select::new(
-        "SELECT i.id, i.object_key, i.object_offset, i.object_length, i.content_hash, i.pixel_data_offset, r.modality, \
-         r.kind FROM instance i JOIN series r ON r.id = i.series_pk WHERE ",
+        "SELECT i.id, i.object_key, i.object_offset, i.object_length, i.content_hash, i.pixel_data_offset, \
+         i.sop_class_uid, r.modality, r.kind FROM instance i JOIN series r ON r.id = i.series_pk WHERE ",
     );
     push_studies(&mut select, entry);
     select.push(" AND i.id = ?", params![instance_pk]);
@@ -430,6 +432,7 @@ fn instance_from(row: &Row) -> Result<InstanceBytes, Error> {
         place: Place { key: row.text("object_key")?, offset: size("object_offset")?, length: size("object_length")? },
         content_hash: row.text("content_hash")?,
         pixel_data_offset: row.get::<Option<i64>>("pixel_data_offset")?.and_then(|v| u64::try_from(v).ok()),
+        sop_class_uid: row.text("sop_class_uid")?,
         modality: row.text("modality")?,
         kind: row.text("kind")?,
     })

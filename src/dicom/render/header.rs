@@ -25,7 +25,7 @@ pub(super) struct Rescale {
 }
 
 /// What may differ from frame to frame.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct FrameGroup {
     pub(super) rescale: Option<Rescale>,
     pub(super) window: Option<Window>,
@@ -91,6 +91,17 @@ impl ImageHeader {
             return None;
         }
         frame_range(self.pixels_offset(), self.native_frame_bits(), frame)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        let tables = [&self.modality_lut, &self.voi_lut].into_iter().flatten().map(Table::weight).sum::<usize>();
+        let texts = self.transfer_syntax.len() + self.modality.len() + self.photometric.len();
+        let shapes = self.overlays.iter().map(Overlay::weight).sum::<usize>()
+            + self.shutter.as_ref().map_or(0, Shutter::weight)
+            + self.palette.as_ref().map_or(0, Palette::weight);
+        let of_frames = size_of_val(self.per_frame.as_slice()) + size_of_val(self.extended_offsets.as_slice());
+        size_of::<Self>() + texts + tables + shapes + of_frames
     }
 
     /// Where the value of Pixel Data begins in the file.
@@ -172,6 +183,11 @@ impl ImageHeader {
         let shared = elements.first_item((0x5200, 0x9229));
         let mut base = shared.as_ref().map(frame_group).unwrap_or_default();
         merge_plain(&mut base, &elements);
+        let mut per_frame: Vec<FrameGroup> = elements.items((0x5200, 0x9230)).map(|item| frame_group(&item)).collect();
+        // Tiles of slides have groups that say nothing of this, a hundred thousand of them.
+        let last = per_frame.iter().rposition(|group| *group != FrameGroup::default());
+        per_frame.truncate(last.map_or(0, |at| at + 1));
+        per_frame.shrink_to_fit();
         Ok(Self {
             transfer_syntax: part10.transfer_syntax.to_owned(),
             modality: elements.text((0x0008, 0x0060)).unwrap_or_default().to_owned(),
@@ -189,7 +205,7 @@ impl ImageHeader {
             modality_lut: elements.first_item((0x0028, 0x3000)).and_then(|item| Table::read(&item, signed)),
             voi_lut: elements.first_item((0x0028, 0x3010)).and_then(|item| Table::read(&item, signed)),
             base,
-            per_frame: elements.items((0x5200, 0x9230)).map(|item| frame_group(&item)).collect(),
+            per_frame,
             inverse_presentation: elements.text((0x2050, 0x0020)) == Some("INVERSE"),
             palette: Palette::read(&elements)?,
             overlays: Overlay::read_all(&elements),
