@@ -1,15 +1,15 @@
 //! Turns of the work on documents: blocking threads behind semaphores, one for each kind of work.
 //!
 //! A parser of foreign bytes cannot be stopped. What somebody waits for therefore has a time, and turns apart from the
-//! work that nobody waits for: a document on which drawing never ends keeps its turn, is not drawn again, and neither
-//! stamping nor composing nor reading waits for it.
+//! work that nobody waits for: a document on which drawing never ends is not drawn again, neither stamping nor composing
+//! nor reading waits for it, and drawing itself goes on beside it, as far as there are places for such work.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use moka::future::Cache;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::archive::Error;
 use crate::documents::DocumentsConfig;
@@ -17,6 +17,8 @@ use crate::objects;
 
 /// Contents remembered at most on which work was not done in time, and of which the pages were counted.
 const MOST_REMEMBERED: u64 = 10_000;
+/// Pieces of work that may go on beside those of a turn because they were not done in time, for each turn.
+const LEFT_BEHIND: usize = 2;
 
 /// The row of the file or the instance, the content's hash, the page, the width.
 pub(in crate::archive) type PictureKey = (i64, String, usize, u32);
@@ -46,6 +48,7 @@ pub(crate) struct Documents {
     turns: Arc<Semaphore>,
     reading: Arc<Semaphore>,
     drawing: Arc<Semaphore>,
+    left_behind: Arc<Semaphore>,
     slow: Cache<(Awaited, String), ()>,
     pub(in crate::archive) pictures: Cache<PictureKey, Bytes>,
     /// Pages of contents that were counted lately; `None` where they cannot be.
@@ -58,10 +61,12 @@ impl Documents {
             .max_capacity(config.picture_cache_bytes)
             .weigher(|_, picture: &Bytes| u32::try_from(picture.len()).unwrap_or(u32::MAX))
             .build();
-        let turns = || Arc::new(Semaphore::new(config.concurrency.max(1)));
-        let (turns, reading, drawing) = (turns(), turns(), turns());
+        let places = |for_each_turn: usize| {
+            Arc::new(Semaphore::new(config.concurrency.clamp(1, Semaphore::MAX_PERMITS / LEFT_BEHIND) * for_each_turn))
+        };
+        let (turns, reading, drawing, left_behind) = (places(1), places(1), places(1), places(LEFT_BEHIND));
         let (slow, page_counts) = (Cache::new(MOST_REMEMBERED), Cache::new(MOST_REMEMBERED));
-        Self { config: Arc::new(config), turns, reading, drawing, slow, pictures, page_counts }
+        Self { config: Arc::new(config), turns, reading, drawing, left_behind, slow, pictures, page_counts }
     }
 
     pub(crate) fn config(&self) -> &DocumentsConfig {
@@ -72,7 +77,12 @@ impl Documents {
     /// when nobody waits for it any more.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| stopped())?;
-        held(turn, work).await.map_err(|_| stopped())
+        let working = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        working.await.map_err(|_| stopped())
     }
 
     /// Runs work for somebody who waits, within `documents.render_timeout_ms` for the turn and as long for the work. The
@@ -104,31 +114,25 @@ impl Documents {
             return Err(too_slow());
         }
         let bytes = bytes.await?;
-        let slow = self.slow.clone();
-        // Who asked may go away; that it was too slow is noted all the same.
+        let (slow, left_behind) = (self.slow.clone(), Arc::clone(&self.left_behind));
+        // Who asked may go away; the turn lasts, and that it was too slow is noted, all the same.
         let watched = tokio::spawn(async move {
-            match tokio::time::timeout(limit, held(turn, move || work(bytes))).await {
-                Ok(done) => done.map_err(|_| stopped()),
-                Err(_) => {
-                    slow.insert(key, ()).await;
-                    Err(too_slow())
-                }
+            let mut working = tokio::task::spawn_blocking(move || work(bytes));
+            if let Ok(done) = tokio::time::timeout(limit, &mut working).await {
+                drop(turn);
+                return done.map_err(|_| stopped());
             }
+            slow.insert(key, ()).await;
+            // It goes on as long as it likes, in a place apart or in its turn.
+            let place = left_behind.try_acquire_owned().unwrap_or(turn);
+            tokio::spawn(async move {
+                let _ = working.await;
+                drop(place);
+            });
+            Err(too_slow())
         });
         watched.await.map_err(|_| stopped())?
     }
-}
-
-/// Runs work on a blocking thread; the turn ends when it does.
-fn held<T: Send + 'static>(
-    turn: OwnedSemaphorePermit,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> tokio::task::JoinHandle<T> {
-    tokio::task::spawn_blocking(move || {
-        let done = work();
-        drop(turn);
-        done
-    })
 }
 
 fn stopped() -> Error {
@@ -152,7 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn drawings_that_never_end_keep_neither_other_work_nor_their_own_requests_waiting() {
-        let config = DocumentsConfig { render_timeout_ms: 3000, concurrency: 2, ..DocumentsConfig::default() };
+        let config = DocumentsConfig { render_timeout_ms: 2000, concurrency: 1, ..DocumentsConfig::default() };
         let documents = Documents::new(config);
         let (release, released) = mpsc::channel::<()>();
         let released = Arc::new(std::sync::Mutex::new(released));
@@ -163,20 +167,25 @@ mod tests {
             async move { documents.within(Awaited::Drawing, content, ready(), work).await }
         };
 
-        let (one, two) = tokio::join!(endless("one"), endless("two"));
+        for content in ["one", "two"] {
+            assert!(matches!(endless(content).await, Err(Error::TooLarge { .. })), "{content}");
+            let drawn = documents.within(Awaited::Drawing, "other", ready(), |()| 0).await;
+            assert_eq!(drawn.unwrap(), 0, "drawing goes on beside it");
+        }
+        assert!(matches!(endless("three").await, Err(Error::TooLarge { .. })));
 
-        assert!(matches!((one, two), (Err(Error::TooLarge { .. }), Err(Error::TooLarge { .. }))));
         assert_eq!(documents.run(|| 1).await.unwrap(), 1, "stamping and composing go on");
         let read = documents.within(Awaited::Reading, "one", ready(), |()| 2).await;
         assert_eq!(read.unwrap(), 2, "reading goes on, that of the same content too");
         let again = documents.within(Awaited::Drawing, "one", unread(), |()| 3).await;
         assert!(matches!(again, Err(Error::TooLarge { what: "the time to draw the page", .. })));
-        let other = documents.within(Awaited::Drawing, "three", unread(), |()| 4).await;
-        assert!(matches!(other, Err(Error::Busy)), "both turns are taken");
+        let other = documents.within(Awaited::Drawing, "other", unread(), |()| 4).await;
+        assert!(matches!(other, Err(Error::Busy)), "so many are not borne");
 
         drop(release);
 
-        let _both = documents.drawing.acquire_many(2).await.unwrap();
+        let _turn = documents.drawing.acquire().await.unwrap();
+        let _places = documents.left_behind.acquire_many(2).await.unwrap();
         assert!(documents.slow.contains_key(&(Awaited::Drawing, "two".to_owned())), "until the program starts again");
     }
 
