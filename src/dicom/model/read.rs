@@ -329,7 +329,7 @@ mod tests {
 
     fn element(tag: Tag, value: &[u8]) -> Vec<u8> {
         let head = [tag.0.to_le_bytes(), tag.1.to_le_bytes()].concat();
-        [&head, &(value.len() as u32).to_le_bytes()[..], value].concat()
+        [&head[..], &(value.len() as u32).to_le_bytes()[..], value].concat()
     }
 
     #[test]

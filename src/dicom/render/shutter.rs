@@ -185,7 +185,7 @@ mod tests {
         ) {
             let polygon: Vec<_> = corners.into_iter().map(|(row, column)| (f64::from(row), f64::from(column))).collect();
             let row = |row: u8| {
-                let mark = |column| if is_inside(&polygon, f64::from(row), f64::from(column)) { '#' } else { '.' };
+                let mark = |column: u8| if is_inside(&polygon, f64::from(row), f64::from(column)) { '#' } else { '.' };
                 (1_u8..=5).map(mark).collect::<String>()
             };
             let expected: Vec<String> = (1..=5).map(row).collect();
