@@ -198,7 +198,7 @@ mod tests {
             let documents = documents.clone();
             let work = move |()| {
                 let _ = begun.send(());
-                drop(released.recv());
+                let _ = released.recv();
             };
             async move { documents.within(Awaited::Reading, "one", ready(), work).await }
         });
