@@ -17,6 +17,9 @@ pub enum Error {
     /// The caller may not do this.
     #[error("not allowed")]
     Denied,
+    /// Others are being served, and no turn came in time; the caller may try again.
+    #[error("too much is asked for at the same time")]
+    Busy,
     /// The command itself is wrong; the text says how, without patient data.
     #[error("{0}")]
     Invalid(String),

@@ -30,7 +30,7 @@ pub use peers::retrieve_exam::RetrieveConfig;
 pub use reports::read_report_file::{ReportCopy, ReportFileState};
 pub use reports::stamp_rules::{QrConfig, QrRule, StampSettings};
 
-use reports::read_report_file::Documents;
+use reports::document_turns::Documents;
 use upkeep::check_health::StoreProbe;
 use upkeep::note_success::Successes;
 

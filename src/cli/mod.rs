@@ -146,8 +146,8 @@ fn told(error: &anyhow::Error) -> String {
     text
 }
 
-/// How long the end waits for calls of the system that have not come back.
-const LAST_PATIENCE: Duration = Duration::from_secs(10);
+/// How long work on threads of their own may go on when everything else is done.
+const BEYOND_THE_END: Duration = Duration::from_secs(10);
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
@@ -190,8 +190,9 @@ pub fn main() -> ExitCode {
             Command::Audit(audit) => audit.run().await,
         }
     });
-    // A folder on another machine that never answers keeps a thread, and not the program.
-    runtime.shutdown_timeout(LAST_PATIENCE);
+    // What is to be finished has been. A folder on another machine that never answers, or a drawing of a hostile document, keeps
+    // a thread, and not the program.
+    runtime.shutdown_timeout(BEYOND_THE_END);
     match done {
         Ok(code) => code,
         Err(error) => {

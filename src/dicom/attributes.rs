@@ -46,6 +46,9 @@ const PERFORMED_PROCEDURE_STEP_START_TIME: u32 = 0x0040_0245;
 const REQUEST_ATTRIBUTES_SEQUENCE: u32 = 0x0040_0275;
 const REQUESTED_PROCEDURE_ID: u32 = 0x0040_1001;
 
+/// The largest number that an IS can say (PS3.5 section 6.2); no object has more frames.
+pub const MOST_FRAMES: i64 = i32::MAX as i64;
+
 /// Sorted, for the search.
 const WANTED: [u32; 35] = [
     SPECIFIC_CHARACTER_SET,
@@ -167,7 +170,7 @@ pub struct InstanceAttributes {
     pub model_name: String,
     /// (0020,0013)
     pub instance_number: Option<i64>,
-    /// (0028,0008), at least 1.
+    /// (0028,0008), from 1 to [`MOST_FRAMES`].
     pub number_of_frames: i64,
     /// (0028,0010)
     pub rows: Option<i64>,
@@ -226,7 +229,7 @@ impl Header {
             manufacturer: reader.text(MANUFACTURER),
             model_name: reader.text(MODEL_NAME),
             instance_number: reader.integer(INSTANCE_NUMBER),
-            number_of_frames: reader.integer(NUMBER_OF_FRAMES).unwrap_or(1).max(1),
+            number_of_frames: reader.integer(NUMBER_OF_FRAMES).unwrap_or(1).clamp(1, MOST_FRAMES),
             rows: self.attributes.unsigned_short(ROWS).map(i64::from),
             columns: self.attributes.unsigned_short(COLUMNS).map(i64::from),
             performed_date: reader.date(PERFORMED_PROCEDURE_STEP_START_DATE),

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use super::render::ImageHeader;
+use super::render::{ImageHeader, frame_range};
 
 /// Bytes read for one step of a walk.
 const STEP_BYTES: u64 = 4096;
@@ -69,9 +69,34 @@ impl FrameMap {
         }
     }
 
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        let behind = match self {
+            FrameMap::Native { .. } => 0,
+            FrameMap::Table(starts, _) => size_of_val(starts.as_slice()),
+            FrameMap::Fragments(frames) => {
+                frames.iter().map(|frame| size_of::<Vec<Range<u64>>>() + size_of_val(frame.as_slice())).sum()
+            }
+        };
+        size_of::<Self>() + behind
+    }
+
     /// Whether frames lie in the file uncompressed.
     pub fn is_native(&self) -> bool {
         matches!(self, FrameMap::Native { .. })
+    }
+
+    /// How many frames there are; [`Error::Truncated`] when a file of so many bytes cannot hold them all.
+    pub fn frames_within(&self, file_bytes: u64) -> Result<u32, Error> {
+        let frames = match self {
+            FrameMap::Native { frames, .. } => *frames,
+            FrameMap::Table(starts, _) => u32::try_from(starts.len()).unwrap_or(u32::MAX),
+            FrameMap::Fragments(frames) => u32::try_from(frames.len()).unwrap_or(u32::MAX),
+        };
+        match self.range(frames) {
+            Some(last) if last.end <= file_bytes => Ok(frames),
+            _ => Err(Error::Truncated),
+        }
     }
 
     /// The bytes of the file that hold a frame (1 is the first); `None` when there is no such frame.
@@ -79,8 +104,11 @@ impl FrameMap {
         let index = (frame as usize).checked_sub(1)?;
         match self {
             FrameMap::Native { start, bits, frames, .. } => {
-                let first = u64::from(frame - 1).checked_mul(*bits)?;
-                (frame <= *frames).then(|| start + first / 8..start + (first + bits).div_ceil(8))
+                if frame <= *frames {
+                    frame_range(*start, *bits, frame)
+                } else {
+                    None
+                }
             }
             FrameMap::Table(starts, end) => {
                 let from = *starts.get(index)?;
@@ -379,6 +407,9 @@ mod tests {
         assert_eq!((map.range(1), map.range(2), map.range(3), map.range(0)), (Some(10..12), Some(11..13), None, None));
         let second = map.frame(2, Bytes::from_static(&[0xA0, 0xCB])).unwrap();
         assert_eq!(second[..], [0xBA, 0x0C]);
+        assert_eq!((map.frames_within(13), map.frames_within(12)), (Ok(2), Err(Error::Truncated)));
+        let endless = FrameMap::Native { start: 10, bits: u64::MAX / 2, frames: u32::MAX, swapped: 1 };
+        assert_eq!((endless.range(u32::MAX), endless.frames_within(u64::MAX)), (None, Err(Error::Truncated)));
         let big = FrameMap::Native { start: 0, bits: 32, frames: 1, swapped: 2 };
         assert_eq!(big.frame(1, Bytes::from_static(&[1, 2, 3, 4])).unwrap()[..], [2, 1, 4, 3]);
         assert_eq!(big.frame(1, Bytes::from_static(&[1])), Err(Error::Truncated));

@@ -1,12 +1,13 @@
 //! A data set as a tree of attributes, for the JSON model (PS3.18 annex F) and the XML model (PS3.19 annex A).
 //!
 //! Texts are UTF-8 whatever the object had. Long binary values are not part of it: they are named by a path of tags and
-//! item numbers (`00880200/1/7FE00010`), under which [`find_bulk`] finds their bytes again. Nothing is allocated from
-//! declared lengths; an object with more than [`MOST_ATTRIBUTES`] attributes is refused.
+//! item numbers (`00880200/1/7FE00010`), under which [`find_bulk`] finds their bytes again. So are attributes of more than
+//! [`MOST_VALUES`] values. Nothing is allocated from declared lengths; an object with more than [`MOST_ATTRIBUTES`]
+//! attributes is refused.
 
 mod read;
 
-pub use read::{BulkValue, MOST_ATTRIBUTES, ReadOptions, TooManyAttributes, find_bulk, read};
+pub use read::{BulkValue, MOST_ATTRIBUTES, MOST_VALUES, ReadOptions, TooManyAttributes, find_bulk, read};
 
 use super::elements::Tag;
 
@@ -61,7 +62,37 @@ pub enum Number {
     Decimal(String),
 }
 
+impl Value {
+    /// About how many bytes of memory lie behind it.
+    fn weight(&self) -> usize {
+        let text = |text: &String| size_of::<String>() + text.len();
+        match self {
+            Value::Empty => 0,
+            Value::Texts(texts) => texts.iter().map(text).sum(),
+            Value::Names(names) => names.iter().flatten().map(text).sum(),
+            Value::Numbers(numbers) => {
+                let behind = |number: &Number| match number {
+                    Number::Decimal(text) => text.len(),
+                    _ => 0,
+                };
+                numbers.iter().map(|number| size_of::<Number>() + behind(number)).sum()
+            }
+            Value::Items(items) => items.iter().map(DataSet::weight).sum(),
+            Value::Bulk(path) => path.len(),
+            Value::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
 impl DataSet {
+    /// About how many bytes of memory it takes, items within items counted in.
+    pub fn weight(&self) -> usize {
+        let behind = |attribute: &Attribute| {
+            attribute.value.weight() + attribute.private_creator.as_ref().map_or(0, String::len)
+        };
+        size_of::<Self>() + self.attributes.iter().map(|one| size_of::<Attribute>() + behind(one)).sum::<usize>()
+    }
+
     /// Nothing.
     pub fn new() -> Self {
         Self::default()

@@ -78,6 +78,7 @@ pub(crate) fn of_store_error(error: &archive::Error) -> (Status, &'static str) {
     match error {
         archive::Error::Index(_) => (Status::OUT_OF_RESOURCES, "index is not available"),
         archive::Error::Objects(_) => (Status::OUT_OF_RESOURCES, "storage is not available"),
+        archive::Error::Busy => (Status::OUT_OF_RESOURCES, "busy"),
         archive::Error::TooLarge { .. } => (Status::OUT_OF_RESOURCES, "object is too large"),
         archive::Error::Mismatch(_) => (Status::DATA_SET_DOES_NOT_MATCH, "data set does not match the command"),
         archive::Error::Denied => (Status::NOT_AUTHORIZED, "not allowed"),
@@ -91,6 +92,7 @@ pub(crate) fn of_find_error(error: &archive::Error) -> (Status, &'static str) {
     match error {
         archive::Error::Index(_) => (Status::OUT_OF_RESOURCES, "index is not available"),
         archive::Error::Objects(_) => (Status::OUT_OF_RESOURCES, "storage is not available"),
+        archive::Error::Busy => (Status::OUT_OF_RESOURCES, "busy"),
         archive::Error::TooLarge { .. } => (Status::OUT_OF_RESOURCES, "query looks at too much, narrow it"),
         archive::Error::Mismatch(_) => (Status::DATA_SET_DOES_NOT_MATCH, "identifier does not match SOP class"),
         archive::Error::Denied => (Status::NOT_AUTHORIZED, "not allowed"),
@@ -108,6 +110,7 @@ mod tests {
         let table = [
             (archive::Error::Index(index::Error::Damaged("instance")), 0xA700),
             (archive::Error::Objects(objects::Error::Missing), 0xA700),
+            (archive::Error::Busy, 0xA700),
             (archive::Error::TooLarge { what: "object", limit: "1 byte".to_owned() }, 0xA700),
             (archive::Error::Mismatch("x".to_owned()), 0xA900),
             (archive::Error::Denied, 0x0124),
@@ -126,6 +129,7 @@ mod tests {
         let table = [
             (archive::Error::Index(index::Error::Damaged("study")), 0xA700),
             (archive::Error::Objects(objects::Error::Missing), 0xA700),
+            (archive::Error::Busy, 0xA700),
             (archive::Error::TooLarge { what: "search", limit: "1 row".to_owned() }, 0xA700),
             (archive::Error::Mismatch("x".to_owned()), 0xA900),
             (archive::Error::Denied, 0x0124),

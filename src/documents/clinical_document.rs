@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::clinical_document::{Block, Cell, ClinicalDocument, OtherBody};
 
+/// Longest name of an entity or number of a character that is read, in bytes.
+const LONGEST_NAME: usize = 11;
+
 /// Limits of reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClinicalDocumentLimits {
@@ -127,6 +130,8 @@ struct Walk {
     table: Option<Vec<Vec<Cell>>>,
     /// Blocks of the narrative since the section began, to know whether there is one.
     narrative: Vec<usize>,
+    /// Blocks up to the last one that is narrative: a heading or a coded entry tells nothing by itself.
+    told: usize,
     /// What the entry's observation is about.
     concept: String,
 }
@@ -230,19 +235,21 @@ impl Walk {
                 let rows: Vec<Vec<Cell>> = self.table.take().unwrap_or_default();
                 let rows: Vec<Vec<Cell>> = rows.into_iter().filter(|row| !row.is_empty()).collect();
                 if !rows.is_empty() {
-                    self.document.blocks.push(Block::Table(rows));
+                    self.tell(Block::Table(rows));
                 }
                 self.pending.clear();
             }
             "item" if self.in_narrative() && self.table.is_none() => {
                 let text = self.taken();
                 if !text.is_empty() {
-                    self.document.blocks.push(Block::Item(text));
+                    self.tell(Block::Item(text));
                 }
             }
             "caption" if self.in_narrative() => {
                 let text = self.taken();
-                self.document.blocks.extend((!text.is_empty()).then(|| Block::Paragraph(vec![text])));
+                if !text.is_empty() {
+                    self.tell(Block::Paragraph(vec![text]));
+                }
             }
             "paragraph" | "list" if self.in_narrative() => self.flush(),
             "text" if parent == "section" => self.flush(),
@@ -256,13 +263,15 @@ impl Walk {
         }
     }
 
+    fn tell(&mut self, block: Block) {
+        self.document.blocks.push(block);
+        self.told = self.document.blocks.len();
+    }
+
     /// A coded entry is shown when its section has no narrative.
     fn pair(&mut self) {
         let value = self.taken();
-        let begin = self.narrative.last().copied().unwrap_or(0);
-        let is_told = self.document.blocks[begin.min(self.document.blocks.len())..]
-            .iter()
-            .any(|block| !matches!(block, Block::Pair(..) | Block::Heading(..)));
+        let is_told = self.told > self.narrative.last().copied().unwrap_or(0);
         if !is_told && !value.is_empty() {
             let concept = std::mem::take(&mut self.concept);
             self.document.blocks.push(Block::Pair(concept, value));
@@ -297,7 +306,7 @@ impl Walk {
         let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         let lines: Vec<String> = text.split('\n').map(line).filter(|line| !line.is_empty()).collect();
         if !lines.is_empty() {
-            self.document.blocks.push(Block::Paragraph(lines));
+            self.tell(Block::Paragraph(lines));
         }
     }
 }
@@ -307,10 +316,11 @@ fn unescaped(raw: &str) -> String {
     let mut rest = raw;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        match after.split_once(';').filter(|(name, _)| name.len() < 12) {
-            Some((name, behind)) => {
-                out.push_str(&character(name));
-                rest = behind;
+        // No further: a long text of ampersands would be looked through from each of them.
+        match after.bytes().take(LONGEST_NAME + 1).position(|byte| byte == b';') {
+            Some(end) => {
+                out.push_str(&character(&after[..end]));
+                rest = &after[end + 1..];
             }
             None => {
                 out.push('&');
@@ -381,6 +391,21 @@ mod tests {
         assert_eq!(read(&deep), Err(Error::TooLarge("levels of elements")));
         let unknown = read("<ClinicalDocument><title>a&xxe;b</title></ClinicalDocument>").unwrap();
         assert_eq!(unknown.title, "a&xxe;b", "nothing is looked up");
+    }
+
+    #[test]
+    fn ampersands_and_entries_without_end_are_read_in_one_go() {
+        let many = "&".repeat(3 << 20);
+        assert_eq!(unescaped(&many), many);
+        assert_eq!(unescaped("&lt;&#x4E00;&a&unknown;&#0000000065;&"), "<一&a&unknown;A&");
+        assert_eq!(unescaped("&#00000000065;一&一;二"), "&#00000000065;一&一;二", "longer than any name");
+        let entry = "<observation><code displayName=\"体温\"/><value value=\"36.5\"/></observation>";
+        let (open, close) = ("<ClinicalDocument><section>", "</section></ClinicalDocument>");
+        let text = format!("{open}<entry>{}</entry>{close}", entry.repeat(60_000));
+        let pairs = read(&text).unwrap().blocks;
+        assert_eq!((pairs.len(), &pairs[59_999]), (60_000, &Block::Pair("体温".to_owned(), "36.5".to_owned())));
+        let inner = format!("{open}<section><text>叙述</text></section><entry>{entry}</entry>{close}");
+        assert_eq!(read(&inner).unwrap().blocks, [Block::Paragraph(vec!["叙述".to_owned()])]);
     }
 
     #[test]

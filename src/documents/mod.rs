@@ -37,9 +37,11 @@ pub struct DocumentsConfig {
     pub max_image_pixels: u64,
     /// Most pixels of all pages of a TIFF together. Default 3000 million, 85 A4 pages at 600 dpi.
     pub max_total_pixels: u64,
-    /// How long a request waits for a page's picture, in milliseconds. Default 20 s.
+    /// How long a request waits for its turn, and as long again until a document is read or a page of it drawn, in
+    /// milliseconds. A content that takes longer is not read or drawn again until the program starts again. Default 20 s.
     pub render_timeout_ms: u64,
-    /// Documents worked on at the same time. Default 2.
+    /// Documents stamped and composed at the same time; as many are read and as many drawn beside them, so that none of
+    /// the three waits for the others. Default 2.
     pub concurrency: usize,
     /// Memory for page pictures that were made lately, in bytes. Default 64 MiB.
     pub picture_cache_bytes: u64,

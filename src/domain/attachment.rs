@@ -196,9 +196,14 @@ impl AttachmentType {
         matches!(self, AttachmentType::Jpeg | AttachmentType::Png | AttachmentType::Bmp)
     }
 
+    /// Whether a page shows it within itself.
+    pub fn is_within_page(self) -> bool {
+        self.is_picture() || self == AttachmentType::Mp4
+    }
+
     /// Whether a browser may show it by itself; text that could hold a script never.
     pub fn is_inline(self) -> bool {
-        self.is_picture() || matches!(self, AttachmentType::Pdf | AttachmentType::Mp4)
+        self.is_within_page() || self == AttachmentType::Pdf
     }
 }
 

@@ -113,6 +113,8 @@ pub struct InstanceBytes {
     pub content_hash: String,
     /// Where (7FE0,0010) begins in the file, when there is one.
     pub pixel_data_offset: Option<u64>,
+    /// SOP Class UID.
+    pub sop_class_uid: String,
     /// Modality of its series.
     pub modality: String,
     /// What its series is: image, film, document, …
@@ -196,7 +198,8 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
         is_stream!("i"),
         " THEN NULL ELSE i.offline_at END) AS offline, CAST(SUM(CASE WHEN ",
         is_stream!("i"),
-        " THEN 0 ELSE i.number_of_frames END) AS BIGINT) AS frames, MIN(i.id) AS any_instance, MIN(i.sop_class_uid) AS sop_class_uid, \
+        " THEN 0 WHEN i.number_of_frames > 2147483647 THEN 2147483647 ELSE i.number_of_frames END) AS BIGINT) AS frames, \
+         MIN(i.id) AS any_instance, MIN(i.sop_class_uid) AS sop_class_uid, \
          (SELECT f.id FROM instance f WHERE f.series_pk = r.id AND NOT ",
         is_stream!("f"),
         " ORDER BY f.instance_number, f.id LIMIT 1) AS first_instance \
@@ -230,6 +233,11 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
         .collect()
 }
 
+/// Number of Frames within what an IS can say; rows of earlier versions of the program may say more.
+pub(super) fn frames_of(row: &Row) -> Result<i64, Error> {
+    Ok(row.int("number_of_frames")?.clamp(1, i64::from(i32::MAX)))
+}
+
 /// The instances of a series in the order of their numbers, without video streams.
 pub async fn instances_of(index: &Index, series_pk: i64, limit: i64) -> Result<Vec<InstanceRow>, Error> {
     let sql = concat!(
@@ -241,7 +249,7 @@ pub async fn instances_of(index: &Index, series_pk: i64, limit: i64) -> Result<V
     let rows = index.query(sql, params![series_pk, limit]).await?;
     let read = |row: &Row| {
         let is_picture = row.get::<Option<i64>>("pixels")?.is_some();
-        Ok(InstanceRow { pk: row.int("id")?, frames: row.int("number_of_frames")?.max(1), is_picture })
+        Ok(InstanceRow { pk: row.int("id")?, frames: frames_of(row)?, is_picture })
     };
     rows.iter().map(read).collect()
 }
@@ -249,8 +257,8 @@ pub async fn instances_of(index: &Index, series_pk: i64, limit: i64) -> Result<V
 /// An instance, when it belongs to one of the entry's studies.
 pub async fn instance_of(index: &Index, entry: &Entry, instance_pk: i64) -> Result<Option<InstanceBytes>, Error> {
     let mut select = Select::new(
-        "SELECT i.id, i.object_key, i.object_offset, i.object_length, i.content_hash, i.pixel_data_offset, r.modality, \
-         r.kind FROM instance i JOIN series r ON r.id = i.series_pk WHERE ",
+        "SELECT i.id, i.object_key, i.object_offset, i.object_length, i.content_hash, i.pixel_data_offset, \
+         i.sop_class_uid, r.modality, r.kind FROM instance i JOIN series r ON r.id = i.series_pk WHERE ",
     );
     push_studies(&mut select, entry);
     select.push(" AND i.id = ?", params![instance_pk]);
@@ -293,7 +301,7 @@ pub async fn videos_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<V
                 pk: row.int("id")?,
                 series_pk: row.int("series_pk")?,
                 description: row.text("description")?,
-                frames: row.int("number_of_frames")?,
+                frames: frames_of(row)?,
                 offline: row.get::<Option<i64>>("offline_at")?.is_some(),
             })
         })
@@ -424,6 +432,7 @@ fn instance_from(row: &Row) -> Result<InstanceBytes, Error> {
         place: Place { key: row.text("object_key")?, offset: size("object_offset")?, length: size("object_length")? },
         content_hash: row.text("content_hash")?,
         pixel_data_offset: row.get::<Option<i64>>("pixel_data_offset")?.and_then(|v| u64::try_from(v).ok()),
+        sop_class_uid: row.text("sop_class_uid")?,
         modality: row.text("modality")?,
         kind: row.text("kind")?,
     })

@@ -3,6 +3,7 @@
 //! A path names a study and perhaps a series and an instance. The same UID may be there in several organisations; what is
 //! read comes in the order of organisation, series and instance numbers.
 
+use super::exam_details::frames_of;
 use super::find::{Confidentiality, Readable, push_seen_by};
 use super::{Error, Index, Row, Select, Value};
 use crate::domain::place::Place;
@@ -146,7 +147,7 @@ fn read(row: &Row) -> Result<StoredInstance, Error> {
         sop_instance_uid: row.text("sop_instance_uid")?,
         sop_class_uid: row.text("sop_class_uid")?,
         transfer_syntax_uid: row.text("transfer_syntax_uid")?,
-        number_of_frames: u32::try_from(row.int("number_of_frames")?.max(1)).unwrap_or(u32::MAX),
+        number_of_frames: frames_of(row)? as u32,
         rows: row.get("pixel_rows")?,
         columns: row.get("pixel_columns")?,
         content_hash: row.text("content_hash")?,

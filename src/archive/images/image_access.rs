@@ -11,6 +11,7 @@ use std::time::Duration;
 use moka::future::Cache;
 use serde_json::json;
 
+use super::kept::Kept;
 use super::read_frames::FrameSource;
 use super::read_image::Viewer;
 use crate::archive::pages::open_link::Session;
@@ -31,9 +32,10 @@ pub use crate::index::image_reading::{StoredInstance, UidPath};
 
 /// Readings remembered at most, so that each is recorded once.
 const MOST_READINGS: u64 = 100_000;
-/// Bytes that a frame map is taken for, and of each of its frames.
-const FRAME_MAP_BYTES: usize = 8192;
-const FRAME_BYTES: usize = 48;
+/// The part of the memory for metadata that one object may take.
+const MODEL_SHARE: u64 = 16;
+/// The same for the places of frames. Finding those of an object of many frames again takes long.
+const FRAMES_SHARE: u64 = 4;
 
 /// Bounds of reading.
 #[derive(Debug, Clone)]
@@ -44,7 +46,8 @@ pub struct ImageLimits {
     pub max_header_bytes: u64,
     /// Longest binary value that stands in metadata itself, in bytes.
     pub inline_bytes: usize,
-    /// Metadata and frame maps kept in memory, in bytes.
+    /// Metadata and frame maps kept in memory, in bytes. An object that would take a large share of them is read anew for
+    /// each request.
     pub cache_bytes: u64,
     /// How long a reading is not recorded again.
     pub audit_span: Duration,
@@ -97,34 +100,22 @@ impl ImageReader {
     }
 }
 
-/// A content of an instance: its row and its hash, because another content may take its place.
-pub(super) type ContentKey = (i64, String);
-
-pub(super) fn content_key(instance: &StoredInstance) -> ContentKey {
-    (instance.pk, instance.content_hash.clone())
-}
-
 /// What reading needs beside the archive: limits, turns for drawing, and what was read lately. A cheap clone.
 #[derive(Debug, Clone)]
 pub struct ImageAccess {
     pub(super) limits: Arc<ImageLimits>,
     pub(super) viewer: Viewer,
-    pub(super) models: Cache<ContentKey, Arc<DataSet>>,
-    pub(super) frames: Cache<ContentKey, Arc<FrameSource>>,
+    pub(super) models: Kept<DataSet>,
+    pub(super) frames: Kept<FrameSource>,
     readings: Cache<(String, i64, &'static str), ()>,
 }
 
 impl ImageAccess {
     /// Within these limits, drawing with the pages' turns.
     pub fn new(limits: ImageLimits, viewer: Viewer) -> Self {
-        let header_bytes =
-            |_: &ContentKey, set: &Arc<DataSet>| u32::try_from(1024 + 160 * set.iter().count()).unwrap_or(u32::MAX);
-        let map_bytes = |_: &ContentKey, source: &Arc<FrameSource>| {
-            u32::try_from(FRAME_MAP_BYTES + FRAME_BYTES * source.header.frames as usize).unwrap_or(u32::MAX)
-        };
         Self {
-            models: Cache::builder().max_capacity(limits.cache_bytes / 2).weigher(header_bytes).build(),
-            frames: Cache::builder().max_capacity(limits.cache_bytes / 2).weigher(map_bytes).build(),
+            models: Kept::new(limits.cache_bytes / 2, MODEL_SHARE),
+            frames: Kept::new(limits.cache_bytes / 2, FRAMES_SHARE),
             readings: Cache::builder().max_capacity(MOST_READINGS).time_to_live(limits.audit_span).build(),
             limits: Arc::new(limits),
             viewer,
@@ -154,7 +145,7 @@ impl Archive {
             return Err(Error::TooLarge { what: "the study", limit: format!("{limit} instances") });
         }
         if !reader.reads_documents() {
-            found.retain(|instance| !is_document(instance));
+            found.retain(|it| !is_document(&it.kind, &it.sop_class_uid, &it.modality));
         }
         let mut known = BTreeSet::new();
         found.retain(|instance| known.insert(instance.sop_instance_uid.clone()));
@@ -335,9 +326,9 @@ impl Archive {
     }
 }
 
-/// Whether an instance is a document. A film is none, whatever it is wrapped in (D-I5); an object among images is, when its
-/// SOP class is.
-fn is_document(instance: &StoredInstance) -> bool {
-    let of_class = || sop_class::kind(&instance.sop_class_uid, &instance.modality) == SeriesKind::Document;
-    instance.kind == SeriesKind::Document.as_str() || (instance.kind != SeriesKind::Film.as_str() && of_class())
+/// Whether an instance of a series of this kind and Modality is a document. A film is none, whatever it is wrapped in
+/// (D-I5); an object among images is, when its SOP class is.
+pub(super) fn is_document(kind: &str, sop_class_uid: &str, modality: &str) -> bool {
+    let of_class = || sop_class::kind(sop_class_uid, modality) == SeriesKind::Document;
+    kind == SeriesKind::Document.as_str() || (kind != SeriesKind::Film.as_str() && of_class())
 }

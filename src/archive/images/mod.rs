@@ -4,6 +4,7 @@ pub mod convert_instance;
 pub(super) mod growing_series;
 pub mod image_access;
 pub(super) mod instance_rows;
+mod kept;
 pub mod read_attachment;
 pub mod read_document;
 pub mod read_frames;

@@ -1,18 +1,19 @@
 //! Attachments for the pages: which an exam has, and their bytes, whole or in part.
 //!
-//! Seen under the rules of the exam itself; the first look of a session at each is recorded, every download is.
-
-use std::ops::Range;
+//! Seen under the rules of the exam itself; the first look of a session at each is recorded, every download is. The pages of
+//! a PDF are looked at as pictures; the file itself is taken along.
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use serde_json::json;
 
-use super::read_image::Viewer;
+use super::read_image::{Picture, Viewer};
 use crate::archive::pages::open_link::Session;
+use crate::archive::reports::document_turns::Awaited;
 use crate::archive::{Archive, Error};
+use crate::documents::raster;
+use crate::domain::attachment::AttachmentType;
 use crate::domain::criteria::ShowType;
-use crate::domain::place::Place;
 use crate::index::attachments::{self, Attachment};
 use crate::index::exam_pages::Entry;
 use crate::objects;
@@ -43,42 +44,123 @@ impl Archive {
         Ok(found.into_iter().filter(|attachment| shows(session, attachment)).collect())
     }
 
-    /// One attachment of an exam that the session may see. A kind that no page shows is always taken along;
-    /// [`Error::Denied`] when the session may only look.
+    /// One attachment of an exam that the session may see. A kind that no page shows is always taken along, and so is one
+    /// that a browser shows as a file of its own: who looks at it has it. [`Error::Denied`] when the session may only look.
     pub async fn viewed_attachment(
         &self,
         viewer: &Viewer,
         session: &Session,
         remote_addr: &str,
-        (observation_uid, attachment_pk): (&str, i64),
+        key: (&str, i64),
         purpose: AttachmentUse,
     ) -> Result<Attachment, Error> {
-        let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
-        let found = attachments::get(&self.index, &entry, attachment_pk).await?;
-        let attachment = found.filter(|attachment| shows(session, attachment)).ok_or(Error::NotFound)?;
-        let purpose = if attachment.media_type.is_inline() { purpose } else { AttachmentUse::Download };
-        if purpose == AttachmentUse::Download && !session.scope.download.is_allowed() {
+        let (entry, attachment) = self.shown_attachment(viewer, session, remote_addr, key).await?;
+        let may_keep = session.scope.download.is_allowed();
+        let kind = attachment.media_type;
+        let is_looked_at = kind.is_within_page() || (kind.is_inline() && may_keep);
+        let purpose = if is_looked_at { purpose } else { AttachmentUse::Download };
+        if purpose == AttachmentUse::Download && !may_keep {
             return Err(Error::Denied);
         }
-        let target = format!("attachment:{attachment_pk}");
-        let detail = json!({ "organization": entry.org_code, "kind": attachment.kind.as_str() });
         if purpose == AttachmentUse::Download {
+            let (target, detail) = recorded(&entry, &attachment);
             self.record_view(session, remote_addr, "download_attachment", target, detail).await?;
-        } else if viewer.looks_first(&session.id_hash, &target).await {
-            self.record_view(session, remote_addr, "view_attachment", target.clone(), detail).await?;
-            viewer.has_looked(&session.id_hash, &target).await;
+        } else {
+            self.note_look(viewer, session, remote_addr, (&entry, &attachment)).await?;
         }
         Ok(attachment)
     }
 
-    /// Bytes of an attachment that [`Archive::viewed_attachment`] gave; the range counts from its first byte.
-    pub async fn attachment_bytes(&self, attachment: &Attachment, range: Range<u64>) -> Result<ByteStream, Error> {
-        let whole = &attachment.place;
-        let end = range.end.min(whole.length);
-        let start = range.start.min(end);
-        let part = Place { key: whole.key.clone(), offset: whole.offset + start, length: end - start };
-        Ok(self.objects.stream(&part).await?)
+    /// How many pages an attachment that is a PDF has; `None` when it is none, or they cannot be counted. [`Error::Busy`] when
+    /// nothing can be counted just now.
+    pub async fn attachment_pages(&self, attachment: &Attachment) -> Result<Option<usize>, Error> {
+        if attachment.media_type != AttachmentType::Pdf {
+            return Ok(None);
+        }
+        let content = content_of(attachment);
+        if let Some(count) = self.documents.page_counts.get(&content).await {
+            return Ok(count);
+        }
+        let limits = self.documents.config().clone();
+        let count = move |bytes: Bytes| raster::page_count(&bytes, &limits).ok();
+        let counting = self.documents.within(Awaited::Reading, &content, self.pdf_of(attachment), count);
+        match counting.await {
+            Ok(count) => {
+                self.documents.page_counts.insert(content, count).await;
+                Ok(count)
+            }
+            Err(Error::Busy) => Err(Error::Busy),
+            Err(error) => {
+                tracing::warn!(attachment.pk = attachment.pk, %error, "the pages of an attachment were not counted");
+                Ok(None)
+            }
+        }
     }
+
+    /// A picture of one page (1 is the first) of an attachment that is a PDF, of an exam that the session may see.
+    pub async fn attachment_page_picture(
+        &self,
+        viewer: &Viewer,
+        session: &Session,
+        remote_addr: &str,
+        key: (&str, i64),
+        (page, width): (usize, u32),
+    ) -> Result<Picture, Error> {
+        let (entry, attachment) = self.shown_attachment(viewer, session, remote_addr, key).await?;
+        if attachment.media_type != AttachmentType::Pdf {
+            return Err(Error::NotFound);
+        }
+        let content = content_of(&attachment);
+        let bytes = self.pdf_page_picture((attachment.pk, &content), page, width, self.pdf_of(&attachment)).await?;
+        self.note_look(viewer, session, remote_addr, (&entry, &attachment)).await?;
+        Ok(Picture { bytes, media_type: "image/png" })
+    }
+
+    async fn shown_attachment(
+        &self,
+        viewer: &Viewer,
+        session: &Session,
+        remote_addr: &str,
+        (observation_uid, attachment_pk): (&str, i64),
+    ) -> Result<(Entry, Attachment), Error> {
+        let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
+        let found = attachments::get(&self.index, &entry, attachment_pk).await?;
+        let attachment = found.filter(|attachment| shows(session, attachment)).ok_or(Error::NotFound)?;
+        Ok((entry, attachment))
+    }
+
+    async fn note_look(
+        &self,
+        viewer: &Viewer,
+        session: &Session,
+        remote_addr: &str,
+        (entry, attachment): (&Entry, &Attachment),
+    ) -> Result<(), Error> {
+        let (target, detail) = recorded(entry, attachment);
+        if viewer.looks_first(&session.id_hash, &target).await {
+            self.record_view(session, remote_addr, "view_attachment", target.clone(), detail).await?;
+            viewer.has_looked(&session.id_hash, &target).await;
+        }
+        Ok(())
+    }
+
+    async fn pdf_of(&self, attachment: &Attachment) -> Result<Bytes, Error> {
+        if attachment.place.length > self.documents.config().max_bytes as u64 {
+            return Err(Error::TooLarge { what: "the attachment", limit: "documents.max_bytes".to_owned() });
+        }
+        Ok(self.objects.read(&attachment.place).await?)
+    }
+}
+
+/// What is recorded of an attachment.
+fn recorded(entry: &Entry, attachment: &Attachment) -> (String, serde_json::Value) {
+    let detail = json!({ "organization": entry.org_code, "kind": attachment.kind.as_str() });
+    (format!("attachment:{}", attachment.pk), detail)
+}
+
+/// Names the bytes: an attachment's object is never written again.
+fn content_of(attachment: &Attachment) -> String {
+    format!("{}:{}", attachment.place.key, attachment.place.offset)
 }
 
 fn shows(session: &Session, attachment: &Attachment) -> bool {

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::read_image::{Picture, Viewer};
+use crate::archive::pages::given_file::GivenFile;
 use crate::archive::pages::open_link::Session;
+use crate::archive::reports::document_turns::Awaited;
 use crate::archive::{Archive, Error};
 use crate::dicom::encapsulated_document::EncapsulatedDocument;
 use crate::dicom::sop_class::SeriesKind;
@@ -22,6 +24,7 @@ use crate::documents::raster;
 use crate::domain::attachment::AttachmentType;
 use crate::domain::clinical_document::ClinicalDocument;
 use crate::domain::criteria::ShowType;
+use crate::domain::place::Place;
 use crate::index::exam_details::{self, InstanceBytes};
 use crate::index::exam_pages::Entry;
 
@@ -104,11 +107,17 @@ impl Archive {
     ) -> Result<ViewedDocument, Error> {
         let (entry, instance) =
             self.document_instance(viewer, session, remote_addr, (observation_uid, instance_pk)).await?;
-        let file = self.whole_file(viewer, &instance).await?;
-        let limits = self.documents.config().clone();
-        let charset = self.charset_of_file(&entry.org_code, &file);
-        let may_keep = may_keep(session, &instance, EncapsulatedDocument::read(&file, &charset).as_ref());
-        let (title, form) = self.documents.run(move || read_document(&file, &charset, &limits, meanings)).await?;
+        let (archive, org_code, limits) = (self.clone(), entry.org_code.clone(), self.documents.config().clone());
+        let read = move |file: Bytes| {
+            let charset = archive.charset_of_file(&org_code, &file);
+            let document = EncapsulatedDocument::read(&file, &charset);
+            let (title, form) = read_document(&file, document.as_ref(), &charset, &limits, meanings);
+            (document, title, form)
+        };
+        let file = self.whole_file(viewer, &instance);
+        let (document, title, form) =
+            self.documents.within(Awaited::Reading, &instance.content_hash, file, read).await?;
+        let may_keep = may_keep(session, &instance, document.as_ref());
         let links = match &form {
             DocumentForm::Report(report) => {
                 let uids = report.images().into_iter().take(MOST_LINKS).map(|image| image.sop_instance_uid.clone());
@@ -129,11 +138,13 @@ impl Archive {
         (page, width): (usize, u32),
     ) -> Result<Picture, Error> {
         let (_, instance) = self.document_instance(viewer, session, remote_addr, key).await?;
+        let hash = instance.content_hash.as_str();
         let bytes = async {
-            let file = self.whole_file(viewer, &instance).await?;
-            self.documents.run(move || pdf_of(&file)).await?.ok_or(Error::NotFound)
+            let file = self.whole_file(viewer, &instance);
+            let pdf = self.documents.within(Awaited::Reading, hash, file, |file: Bytes| pdf_of(&file)).await?;
+            pdf.ok_or(Error::NotFound)
         };
-        let key = (instance.pk, instance.content_hash.clone());
+        let key = (instance.pk, hash);
         let bytes = self.pdf_page_picture(key, page, width, bytes).await?;
         Ok(Picture { bytes, media_type: "image/png" })
     }
@@ -147,29 +158,36 @@ impl Archive {
         remote_addr: &str,
         key: (&str, i64),
         part: DocumentPart,
-    ) -> Result<(&'static str, Bytes), Error> {
+    ) -> Result<(&'static str, GivenFile), Error> {
         let (entry, instance) = self.document_instance(viewer, session, remote_addr, key).await?;
-        let file = self.whole_file(viewer, &instance).await?;
-        let document = EncapsulatedDocument::read(&file, &Charset::default());
+        let place = instance.place.clone();
+        let find = move |file: Bytes| {
+            let document = EncapsulatedDocument::read(&file, &Charset::default());
+            let given = match (part, &document) {
+                (DocumentPart::Body, Some(document)) => body_of(&file[document.range.clone()])
+                    .map(|body| (AttachmentType::of_content(&body).as_str(), GivenFile::Made(body))),
+                (DocumentPart::Body, None) => None,
+                (DocumentPart::Whole, None) => Some(("application/dicom", GivenFile::Stored(place))),
+                (DocumentPart::Whole, Some(document)) => {
+                    let media_type = if document.is_pdf(&file) {
+                        "application/pdf"
+                    } else if document.is_xml() {
+                        "application/xml"
+                    } else {
+                        "application/octet-stream"
+                    };
+                    let (offset, length) = (place.offset + document.range.start as u64, document.range.len() as u64);
+                    Some((media_type, GivenFile::Stored(Place { offset, length, ..place })))
+                }
+            };
+            (document, given)
+        };
+        let file = self.whole_file(viewer, &instance);
+        let (document, given) = self.documents.within(Awaited::Reading, &instance.content_hash, file, find).await?;
         if !may_keep(session, &instance, document.as_ref()) {
             return Err(Error::Denied);
         }
-        let given = match (part, document) {
-            (DocumentPart::Body, Some(document)) => {
-                let bytes = file.slice(document.range);
-                let body = self.documents.run(move || body_of(&bytes)).await?.ok_or(Error::NotFound)?;
-                (AttachmentType::of_content(&body).as_str(), body)
-            }
-            (DocumentPart::Body, None) => return Err(Error::NotFound),
-            (DocumentPart::Whole, Some(document)) if document.is_pdf(&file) => {
-                ("application/pdf", file.slice(document.range))
-            }
-            (DocumentPart::Whole, Some(document)) if document.is_xml() => {
-                ("application/xml", file.slice(document.range))
-            }
-            (DocumentPart::Whole, Some(document)) => ("application/octet-stream", file.slice(document.range)),
-            (DocumentPart::Whole, None) => ("application/dicom", file),
-        };
+        let given = given.ok_or(Error::NotFound)?;
         let target = format!("instance:{}", instance.pk);
         let detail = json!({ "organization": entry.org_code });
         self.record_view(session, remote_addr, "download_document", target, detail).await?;
@@ -191,6 +209,8 @@ impl Archive {
         for pk in exam_details::key_objects_of(&self.index, &entry, MOST_KEY_OBJECTS).await? {
             match self.key_images_in(viewer, &entry, pk, meanings).await {
                 Ok(images) => found.extend(images),
+                // The next one would wait as long.
+                Err(Error::Busy) => return Err(Error::Busy),
                 Err(error) => tracing::warn!(instance.pk = pk, %error, "a key object selection cannot be read"),
             }
         }
@@ -212,9 +232,11 @@ impl Archive {
     ) -> Result<Option<KeyImages>, Error> {
         let instance = exam_details::instance_of(&self.index, entry, pk).await?;
         let Some(instance) = instance.filter(|instance| !instance.place.key.is_empty()) else { return Ok(None) };
-        let file = self.whole_file(viewer, &instance).await?;
-        let charset = self.charset_of_file(&entry.org_code, &file);
-        let read = self.documents.run(move || StructuredReport::read(&file, &charset, meanings)).await?;
+        let (archive, org_code) = (self.clone(), entry.org_code.clone());
+        let read =
+            move |file: Bytes| StructuredReport::read(&file, &archive.charset_of_file(&org_code, &file), meanings);
+        let file = self.whole_file(viewer, &instance);
+        let read = self.documents.within(Awaited::Reading, &instance.content_hash, file, read).await?;
         let Ok(report) = read else { return Ok(None) };
         let mut marked = report.images();
         marked.truncate(MOST_LINKS);
@@ -280,11 +302,12 @@ fn body_of(document: &[u8]) -> Option<Bytes> {
 
 fn read_document(
     file: &Bytes,
+    encapsulated: Option<&EncapsulatedDocument>,
     charset: &Charset,
     limits: &crate::documents::DocumentsConfig,
     meanings: Meanings,
 ) -> (String, DocumentForm) {
-    if let Some(document) = EncapsulatedDocument::read(file, charset) {
+    if let Some(document) = encapsulated {
         let bytes = &file[document.range.clone()];
         let form = if document.is_pdf(file) {
             raster::page_count(bytes, limits).map_or(DocumentForm::Other, DocumentForm::Pdf)
@@ -298,7 +321,7 @@ fn read_document(
                 Err(_) => DocumentForm::Other,
             }
         };
-        return (document.title, form);
+        return (document.title.clone(), form);
     }
     match StructuredReport::read(file, charset, meanings) {
         Ok(report) => (report.title.clone(), DocumentForm::Report(Box::new(report))),

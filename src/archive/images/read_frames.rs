@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::image_access::{ImageAccess, StoredInstance, content_key};
+use super::image_access::{ImageAccess, StoredInstance};
+use super::kept::content_key;
 use super::read_object::StoredBytes;
 use crate::archive::{Archive, Error};
 use crate::dicom::elements::Part10;
@@ -21,6 +22,13 @@ pub struct FrameSource {
     pub header: ImageHeader,
     /// Where the frames are.
     pub map: FrameMap,
+}
+
+impl FrameSource {
+    /// About how many bytes of memory it takes.
+    fn weight(&self) -> usize {
+        self.header.weight() + self.map.weight()
+    }
 }
 
 impl Archive {
@@ -41,7 +49,7 @@ impl Archive {
             None => self.walk(instance, FragmentWalk::new(&header, instance.length())).await?,
         };
         let source = Arc::new(FrameSource { header, map });
-        access.frames.insert(key, Arc::clone(&source)).await;
+        access.frames.insert(key, &source, source.weight()).await;
         Ok(source)
     }
 
@@ -59,7 +67,7 @@ impl Archive {
                 let walk = FragmentWalk::new(&source.header, instance.length()).without_tables();
                 let map = self.walk(instance, walk).await?;
                 let source = Arc::new(FrameSource { header: source.header.clone(), map });
-                access.frames.insert(content_key(instance), Arc::clone(&source)).await;
+                access.frames.insert(content_key(instance), &source, source.weight()).await;
                 self.frame_by(access, instance, &source, frame).await
             }
             other => other,
@@ -74,16 +82,18 @@ impl Archive {
         frame: u32,
     ) -> Result<Bytes, Error> {
         let source = self.frame_source(access, instance).await?;
-        let bytes = self.read_frame(access, instance, frame).await?;
         if source.map.is_native() {
-            return Ok(bytes);
+            return self.read_frame(access, instance, frame).await;
         }
+        // What is compressed is not deflated, so that reading it needs no turn of its own.
+        let turn = access.viewer.turn().await?;
+        let bytes = self.read_frame(access, instance, frame).await?;
         let config = Arc::clone(access.viewer.config());
         let decode = move || {
             let header = &source.header;
             render::uncompressed_frame(header, bytes.to_vec(), &config).and_then(|frame| frame.as_described(header))
         };
-        let decoded = access.viewer.run(decode).await?;
+        let decoded = turn.run(decode).await?;
         Ok(Bytes::from(decoded.map_err(unreadable)?))
     }
 
@@ -119,6 +129,7 @@ impl Archive {
         if instance.length().max(range.end) > limit {
             return Err(Error::TooLarge { what: "the object", limit: format!("{limit} bytes") });
         }
+        let turn = access.viewer.turn().await?;
         let file = self.read_stored(&StoredBytes::part(instance, 0..instance.length())).await?;
         let inflate = move || {
             let start = Part10::read(&file).dataset_offset;
@@ -126,7 +137,7 @@ impl Archive {
             let part = usize::try_from(range.start).ok()?.checked_sub(start)?..inflated.len();
             Some(Bytes::from(inflated).slice(part))
         };
-        let part = access.viewer.run(inflate).await?;
+        let part = turn.run(inflate).await?;
         part.ok_or_else(|| misplaced(frames::Error::Truncated))
     }
 
@@ -154,7 +165,7 @@ impl Archive {
     }
 }
 
-fn misplaced(error: frames::Error) -> Error {
+pub(super) fn misplaced(error: frames::Error) -> Error {
     Error::Invalid(error.to_string())
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moka::future::Cache;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::image_access::is_document;
 use super::read_video::Video;
 use crate::archive::pages::open_link::Session;
 use crate::archive::{Archive, Error};
@@ -18,6 +19,7 @@ use crate::dicom::render::{
 };
 use crate::dicom::text::Charset;
 use crate::dicom::waveform::{self, EcgOptions, Outline, ecg_svg};
+use crate::domain::criteria::ShowType;
 use crate::index::exam_details::{self, InstanceBytes};
 use crate::index::exam_pages::Entry;
 use crate::objects;
@@ -26,8 +28,8 @@ use crate::objects;
 const BEYOND_PIXEL_DATA: u64 = 64;
 /// Views remembered at most, so that each is recorded once.
 const MOST_VIEWS: u64 = 100_000;
-/// Videos whose fragments are remembered.
-const MOST_VIDEOS: u64 = 256;
+/// Memory for where the fragments of videos lie, in bytes.
+const VIDEO_BYTES: u64 = 16 << 20;
 
 /// How a frame is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,7 +76,8 @@ impl Viewer {
             .build();
         let views = Cache::builder().max_capacity(MOST_VIEWS).time_to_live(remember).build();
         let turns = Arc::new(Semaphore::new(config.concurrency.max(1)));
-        let videos = Cache::new(MOST_VIDEOS);
+        let weight = |_: &(i64, String), video: &Arc<Video>| u32::try_from(video.weight()).unwrap_or(u32::MAX);
+        let videos = Cache::builder().max_capacity(VIDEO_BYTES).weigher(weight).build();
         Self { config: Arc::new(config), turns, pictures, views, videos }
     }
 
@@ -110,8 +113,24 @@ impl Viewer {
 
     /// Runs work on a blocking thread when it is its turn; the turn lasts until the work ends.
     pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let stopped = || Error::Objects(objects::Error::Stopped);
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| stopped())?;
+        self.turn().await?.run(work).await
+    }
+
+    /// Waits for a turn. Who has it may read a whole object; who waits for one has read nothing.
+    pub(super) async fn turn(&self) -> Result<Turn, Error> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        Ok(Turn(Arc::new(turn.map_err(|_| Error::Objects(objects::Error::Stopped))?)))
+    }
+}
+
+/// A turn for drawing.
+#[derive(Debug)]
+pub(super) struct Turn(Arc<OwnedSemaphorePermit>);
+
+impl Turn {
+    /// Runs work on a blocking thread. The turn lasts until the work ends, also when nobody waits for it any more.
+    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let turn = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
             drop(turn);
@@ -131,7 +150,7 @@ impl Archive {
         (observation_uid, instance_pk): (&str, i64),
         look: FrameLook,
     ) -> Result<Picture, Error> {
-        let (_, instance) = self.viewed_instance(viewer, session, remote_addr, observation_uid, instance_pk).await?;
+        let (_, instance) = self.viewed_instance(viewer, session, remote_addr, (observation_uid, instance_pk)).await?;
         let key = (instance.pk, format!("{}:{look:?}", instance.content_hash));
         viewer.once(key, self.draw(viewer, &instance, look)).await
     }
@@ -145,8 +164,8 @@ impl Archive {
         exam_and_instance: (&str, i64),
         options: EcgOptions,
     ) -> Result<Picture, Error> {
-        let (file, charset) = self.viewed_waveform(viewer, session, remote_addr, exam_and_instance).await?;
-        let svg = viewer.run(move || ecg_svg(&file, &charset, &options)).await?;
+        let (turn, file, charset) = self.viewed_waveform(viewer, session, remote_addr, exam_and_instance).await?;
+        let svg = turn.run(move || ecg_svg(&file, &charset, &options)).await?;
         let svg = svg.map_err(|error| Error::Invalid(error.to_string()))?;
         Ok(Picture { bytes: Bytes::from(svg), media_type: "image/svg+xml" })
     }
@@ -159,38 +178,43 @@ impl Archive {
         remote_addr: &str,
         exam_and_instance: (&str, i64),
     ) -> Result<Outline, Error> {
-        let (file, charset) = self.viewed_waveform(viewer, session, remote_addr, exam_and_instance).await?;
-        let outline = viewer.run(move || waveform::outline(&file, &charset)).await?;
+        let (turn, file, charset) = self.viewed_waveform(viewer, session, remote_addr, exam_and_instance).await?;
+        let outline = turn.run(move || waveform::outline(&file, &charset)).await?;
         outline.map_err(|error| Error::Invalid(error.to_string()))
     }
 
-    /// A waveform's file, and the charset of its texts that declare none.
+    /// A turn to draw in, a waveform's file, and the charset of its texts that declare none.
     async fn viewed_waveform(
         &self,
         viewer: &Viewer,
         session: &Session,
         remote_addr: &str,
-        (observation_uid, instance_pk): (&str, i64),
-    ) -> Result<(Bytes, Charset), Error> {
-        let (entry, instance) =
-            self.viewed_instance(viewer, session, remote_addr, observation_uid, instance_pk).await?;
+        exam_and_instance: (&str, i64),
+    ) -> Result<(Turn, Bytes, Charset), Error> {
+        let (entry, instance) = self.viewed_instance(viewer, session, remote_addr, exam_and_instance).await?;
+        let turn = viewer.turn().await?;
         let file = self.whole_file(viewer, &instance).await?;
         let charset = self.charset_of_file(&entry.org_code, &file);
-        Ok((file, charset))
+        Ok((turn, file, charset))
     }
 
-    async fn viewed_instance(
+    /// An instance of an exam that the session may see, and whose bytes are here. A document is none with ShowType 3,
+    /// whatever its pixels are (D-P18).
+    pub(super) async fn viewed_instance(
         &self,
         viewer: &Viewer,
         session: &Session,
         remote_addr: &str,
-        observation_uid: &str,
-        instance_pk: i64,
+        (observation_uid, instance_pk): (&str, i64),
     ) -> Result<(Entry, InstanceBytes), Error> {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
         let instance = exam_details::instance_of(&self.index, &entry, instance_pk).await?.ok_or(Error::NotFound)?;
-        // Its bytes are upstream (RD-8).
-        if instance.place.key.is_empty() { Err(Error::NotFound) } else { Ok((entry, instance)) }
+        let is_document = || is_document(&instance.kind, &instance.sop_class_uid, &instance.modality);
+        // Without a key its bytes are upstream (RD-8).
+        if instance.place.key.is_empty() || (session.scope.show_type == ShowType::DataOnly && is_document()) {
+            return Err(Error::NotFound);
+        }
+        Ok((entry, instance))
     }
 
     async fn draw(&self, viewer: &Viewer, instance: &InstanceBytes, look: FrameLook) -> Result<Picture, Error> {
@@ -199,8 +223,9 @@ impl Archive {
             Some(offset) => offset.saturating_add(BEYOND_PIXEL_DATA).min(length),
             None => length.min(viewer.config.max_object_bytes),
         };
+        let turn = viewer.turn().await?;
         let head = self.objects.read_range(&instance.place, 0..header_end).await?;
-        let header = ImageHeader::parse(&head).map_err(undrawn)?;
+        let header = turn.run(move || ImageHeader::parse(&head)).await?.map_err(undrawn)?;
         let native = header.native_frame_range(look.frame).filter(|range| range.end <= length);
         let (bytes, is_native) = match native {
             Some(range) => (self.objects.read_range(&instance.place, range).await?, true),
@@ -220,7 +245,7 @@ impl Archive {
             ..RenderOptions::default()
         };
         let config = Arc::clone(&viewer.config);
-        let drawn = viewer
+        let drawn = turn
             .run(move || {
                 let frame = if is_native { FrameBytes::Native(&bytes) } else { FrameBytes::WholeFile(&bytes) };
                 render::render_frame(&header, frame, look.frame, &options, &config)
@@ -243,6 +268,7 @@ impl Archive {
 fn shared(error: Arc<Error>) -> Error {
     Arc::try_unwrap(error).unwrap_or_else(|error| match &*error {
         Error::NotFound => Error::NotFound,
+        Error::Busy => Error::Busy,
         Error::Denied => Error::Denied,
         Error::Invalid(reason) => Error::Invalid(reason.clone()),
         Error::Mismatch(reason) => Error::Mismatch(reason.clone()),

@@ -10,11 +10,13 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::image_access::{ImageAccess, StoredInstance, content_key};
+use super::image_access::{ImageAccess, StoredInstance};
+use super::kept::content_key;
+use super::read_frames::misplaced;
 use super::read_object::StoredBytes;
 use crate::archive::{Archive, Error};
 use crate::dicom::elements::{Elements, Encoding};
-use crate::dicom::model::{self, DataSet, ReadOptions};
+use crate::dicom::model::{self, DataSet, ReadOptions, TooManyAttributes};
 use crate::dicom::render;
 use crate::dicom::transfer_syntax::{EXPLICIT_VR_BIG_ENDIAN, is_deflated};
 
@@ -59,11 +61,14 @@ impl Archive {
         let read = move || {
             let default_charset = told.as_ref().unwrap_or(&limits.default_charset);
             let options = ReadOptions { default_charset, inline_bytes: limits.inline_bytes };
-            model::read(&Elements::read(&front.data_set, front.encoding), &options)
+            let set = model::read(&Elements::read(&front.data_set, front.encoding), &options)?;
+            let weight = set.weight();
+            Ok::<_, TooManyAttributes>((set, weight))
         };
         let set = if size <= SMALL_HEADER { read() } else { access.viewer.run(read).await? };
-        let set = Arc::new(set.map_err(|error| Error::Invalid(error.to_string()))?);
-        access.models.insert(key, Arc::clone(&set)).await;
+        let (set, weight) = set.map_err(|error| Error::Invalid(error.to_string()))?;
+        let set = Arc::new(set);
+        access.models.insert(key, &set, weight).await;
         Ok(set)
     }
 
@@ -101,7 +106,12 @@ impl Archive {
         let is_pixels =
             elements.pixels.is_some_and(|pixels| path == format!("{:04X}{:04X}", pixels.tag.0, pixels.tag.1));
         if value.encapsulated || (is_pixels && swapped) {
-            return if is_pixels { Ok(BulkData::Frames(instance.number_of_frames)) } else { Err(Error::NotFound) };
+            if !is_pixels {
+                return Err(Error::NotFound);
+            }
+            // What the object says of itself is not believed: each frame is a part of the answer.
+            let source = self.frame_source(access, instance).await?;
+            return Ok(BulkData::Frames(source.map.frames_within(instance.length()).map_err(misplaced)?));
         }
         if let (true, Some(offset)) = (is_pixels, front.offset) {
             let range = offset + value.range.start as u64..offset + value.range.end as u64;

@@ -43,6 +43,13 @@ pub struct Video {
     fragments: Vec<Range<u64>>,
 }
 
+impl Video {
+    /// About how many bytes of memory it takes, its place in a cache included.
+    pub(super) fn weight(&self) -> usize {
+        512 + self.place.key.len() + size_of_val(self.fragments.as_slice())
+    }
+}
+
 impl Archive {
     /// The videos of an exam that [`Archive::view_exam`] gave, whatever SOP class they have.
     pub async fn exam_videos(&self, entry: &Entry) -> Result<Vec<VideoRow>, Error> {
@@ -55,6 +62,10 @@ impl Archive {
         if instance.place.key.is_empty() {
             return Err(Error::NotFound);
         }
+        self.video_in(viewer, instance).await
+    }
+
+    async fn video_in(&self, viewer: &Viewer, instance: InstanceBytes) -> Result<Arc<Video>, Error> {
         let key = (instance.pk, instance.content_hash.clone());
         let video = viewer.video(key, self.find_video(&instance)).await?;
         // The file may have been moved since; what is in it has not.
@@ -71,17 +82,17 @@ impl Archive {
         viewer: &Viewer,
         session: &Session,
         remote_addr: &str,
-        (observation_uid, instance_pk): (&str, i64),
+        key: (&str, i64),
         purpose: AttachmentUse,
     ) -> Result<Arc<Video>, Error> {
-        let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
-        let video = self.exam_video(viewer, &entry, instance_pk).await?;
+        let (entry, instance) = self.viewed_instance(viewer, session, remote_addr, key).await?;
+        let video = self.video_in(viewer, instance).await?;
         if purpose == AttachmentUse::Download || !video.plays {
             if !session.scope.may_keep_images() {
                 return Err(Error::Denied);
             }
             let detail = json!({ "organization": entry.org_code });
-            let target = format!("instance:{instance_pk}");
+            let target = format!("instance:{}", key.1);
             self.record_view(session, remote_addr, "download_video", target, detail).await?;
         }
         Ok(video)
@@ -186,6 +197,8 @@ mod tests {
         assert_eq!(found(9..13), [(1109, 1), (1118, 2), (1128, 1)]);
         assert_eq!(found(10..12), [(1118, 2)]);
         assert_eq!(found(24..30), []);
+        let long = Video { fragments: vec![0..1; 100_000], ..video };
+        assert!(long.weight() > 1_600_000, "each fragment counts: {}", long.weight());
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl Archive {
         let config = Arc::clone(viewer.config());
         let drawn = match self.frame_source(access, instance).await {
             Ok(source) if !source.header.is_deflated() => {
+                let turn = viewer.turn().await?;
                 let bytes = self.frame_for_drawing(access, instance, &source, frame).await?;
                 let draw = move || {
                     let bytes = if source.map.is_native() {
@@ -43,10 +44,11 @@ impl Archive {
                     };
                     render::render_frame(&source.header, bytes, frame, &options, &config)
                 };
-                viewer.run(draw).await?
+                turn.run(draw).await?
             }
             // Deflated, or frames that cannot be told apart: the drawer looks at the whole file.
             Ok(_) | Err(Error::Invalid(_)) => {
+                let turn = viewer.turn().await?;
                 let header = self.image_header(access, instance).await?;
                 if instance.length() > config.max_object_bytes {
                     let limit = format!("{} bytes", config.max_object_bytes);
@@ -55,7 +57,7 @@ impl Archive {
                 let file = self.objects.read(&instance.place).await?;
                 let draw =
                     move || render::render_frame(&header, FrameBytes::WholeFile(&file), frame, &options, &config);
-                viewer.run(draw).await?
+                turn.run(draw).await?
             }
             Err(error) => return Err(error),
         };

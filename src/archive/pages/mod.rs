@@ -2,6 +2,7 @@
 
 pub mod customers;
 pub mod exams_of_patient;
+pub mod given_file;
 mod legacy_login;
 pub mod list_exams;
 mod list_marks;

@@ -4,6 +4,7 @@
 
 use serde_json::json;
 
+use super::given_file::GivenFile;
 use super::open_link::Session;
 use crate::archive::images::read_image::Viewer;
 use crate::archive::reports::compose_lab_report::MOST_OF_A_VISIT;
@@ -164,7 +165,7 @@ impl Archive {
         Ok(bytes)
     }
 
-    /// A report file's bytes for somebody to keep; every download is recorded.
+    /// A report file for somebody to keep; every download is recorded.
     pub async fn download_report_file(
         &self,
         viewer: &Viewer,
@@ -172,10 +173,10 @@ impl Archive {
         remote_addr: &str,
         observation_uid: &str,
         copy: ReportCopy,
-    ) -> Result<(ReportFile, bytes::Bytes), Error> {
+    ) -> Result<(ReportFile, GivenFile), Error> {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
         let file = self.file_of_entry(&entry).await?;
-        let bytes = self.read_report_file(&file, copy).await?;
+        let given = GivenFile::Stored(self.report_place(&file, copy).await?);
         let which = match copy {
             ReportCopy::Original => "original",
             ReportCopy::Stamped => "stamped",
@@ -183,7 +184,7 @@ impl Archive {
         let kind = if entry.kind == EntryKind::Lab { "lab" } else { "exam" };
         let target = format!("{kind}:{}", entry.pk);
         self.record_view(session, remote_addr, "download_report", target, json!({ "copy": which })).await?;
-        Ok((file, bytes))
+        Ok((file, given))
     }
 
     /// The entry, when the session may see it; the first look of a session is recorded.

@@ -2,6 +2,7 @@
 
 pub mod batch_outcome;
 pub mod compose_lab_report;
+pub(in crate::archive) mod document_turns;
 pub mod fetch_report_file;
 pub mod find_reports;
 pub mod follow_changes;

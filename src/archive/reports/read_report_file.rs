@@ -2,16 +2,13 @@
 //!
 //! Whether somebody may see a report is decided by the caller, who knows the link or session that was opened.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use bytes::Bytes;
-use moka::future::Cache;
-use tokio::sync::Semaphore;
 
 use super::compose_lab_report::as_report_file;
+use super::document_turns::Awaited;
 use crate::archive::{Archive, Error};
-use crate::documents::{DocumentsConfig, raster};
+use crate::documents::raster;
+use crate::domain::place::Place;
 use crate::index::jobs::{self, JobKind, JobState};
 use crate::index::report_files::{self, ReportFile};
 use crate::objects;
@@ -45,46 +42,6 @@ pub enum ReportFileState {
     Ready(Box<ReportFile>),
 }
 
-/// The file's row and its copy, the page, the width.
-type PictureKey = (i64, String, usize, u32);
-
-/// Work on documents: blocking threads behind a semaphore, and pictures made lately.
-#[derive(Debug, Clone)]
-pub(crate) struct Documents {
-    config: Arc<DocumentsConfig>,
-    turns: Arc<Semaphore>,
-    pictures: Cache<PictureKey, Bytes>,
-}
-
-impl Documents {
-    pub(crate) fn new(config: DocumentsConfig) -> Self {
-        let pictures = Cache::builder()
-            .max_capacity(config.picture_cache_bytes)
-            .weigher(|_, picture: &Bytes| u32::try_from(picture.len()).unwrap_or(u32::MAX))
-            .build();
-        let turns = Arc::new(Semaphore::new(config.concurrency.max(1)));
-        Self { config: Arc::new(config), turns, pictures }
-    }
-
-    pub(crate) fn config(&self) -> &DocumentsConfig {
-        &self.config
-    }
-
-    /// Runs work on a blocking thread when it is its turn. The turn lasts until the work ends, also when nobody
-    /// waits for it any more.
-    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let stopped = || Error::Objects(objects::Error::Stopped);
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| stopped())?;
-        tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(turn);
-            done
-        })
-        .await
-        .map_err(|_| stopped())
-    }
-}
-
 impl Archive {
     /// The current report file of an exam report.
     pub async fn report_file_of(&self, exam_report_pk: i64) -> Result<Option<ReportFile>, Error> {
@@ -107,6 +64,22 @@ impl Archive {
             Some(job) if job.state != JobState::Done => ReportFileState::Pending,
             _ => ReportFileState::Absent,
         })
+    }
+
+    /// Where the bytes of a report file are now.
+    pub(in crate::archive) async fn report_place(&self, file: &ReportFile, copy: ReportCopy) -> Result<Place, Error> {
+        let place = match (&file.stamped, copy) {
+            (Some(stamped), ReportCopy::Stamped) => &stamped.place,
+            _ => return Ok(file.original.clone()),
+        };
+        match self.objects.read_range(place, 0..place.length.min(1)).await {
+            // As in [`Archive::read_report_file`].
+            Err(objects::Error::Missing) => match self.replaced(file).await?.and_then(|now| now.stamped) {
+                Some(now) => Ok(now.place),
+                None => Err(objects::Error::Missing.into()),
+            },
+            read => read.map(|_| place.clone()).map_err(Error::from),
+        }
     }
 
     /// Reads a report file.
@@ -149,32 +122,28 @@ impl Archive {
             };
         }
         // A copy that is made anew has another hash under the same row.
-        let hash = file.stamped.as_ref().map_or(String::new(), |copy| copy.hash.clone());
+        let hash = file.stamped.as_ref().map_or(&file.original_hash, |copy| &copy.hash);
         self.pdf_page_picture((file.id, hash), page, width, self.read_report_file(file, ReportCopy::Stamped)).await
     }
 
     /// A picture of one page of a PDF, whose bytes are read only when the picture is not kept. The key is a row's id, which
-    /// no other row has, and a hash of the bytes.
+    /// no other row has, and the hash of the bytes.
     pub(in crate::archive) async fn pdf_page_picture(
         &self,
-        (id, hash): (i64, String),
+        (id, hash): (i64, &str),
         page: usize,
         width: u32,
         bytes: impl Future<Output = Result<Bytes, Error>>,
     ) -> Result<Bytes, Error> {
         let width = width.clamp(WIDTH_STEP, WIDEST).div_ceil(WIDTH_STEP) * WIDTH_STEP;
-        let key = (id, hash, page, width);
+        let key = (id, hash.to_owned(), page, width);
         if let Some(picture) = self.documents.pictures.get(&key).await {
             return Ok(picture);
         }
-        let bytes = bytes.await?;
         let limits = self.documents.config().clone();
-        let wait = Duration::from_millis(limits.render_timeout_ms);
-        let drawing = self.documents.run(move || raster::render_page(&bytes, page, width, &limits));
-        let too_slow =
-            |_| Error::TooLarge { what: "the time to draw the page", limit: format!("{} ms", wait.as_millis()) };
-        let picture = tokio::time::timeout(wait, drawing).await.map_err(too_slow)??.map_err(undrawn)?;
-        let picture = Bytes::from(picture);
+        let draw = move |bytes: Bytes| raster::render_page(&bytes, page, width, &limits);
+        let drawing = self.documents.within(Awaited::Drawing, hash, bytes, draw);
+        let picture = Bytes::from(drawing.await?.map_err(undrawn)?);
         self.documents.pictures.insert(key, picture.clone()).await;
         Ok(picture)
     }

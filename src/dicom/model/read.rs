@@ -9,6 +9,10 @@ use crate::dicom::text::{self, Charset};
 
 /// Most attributes of one object, those in sequences counted in.
 pub const MOST_ATTRIBUTES: usize = 1_000_000;
+/// Most values of one attribute that stand in the tree; more are a long value, whatever they are.
+pub const MOST_VALUES: usize = 1 << 18;
+/// Most values of one object that stand in the tree.
+const MOST_VALUES_IN_ALL: usize = 4_000_000;
 const MOST_LEVELS: usize = 16;
 const SPECIFIC_CHARACTER_SET: Tag = (0x0008, 0x0005);
 const PIXEL_REPRESENTATION: Tag = (0x0028, 0x0103);
@@ -38,7 +42,7 @@ pub struct BulkValue {
 
 /// Reads all attributes; pixel data is named by its path.
 pub fn read(elements: &Elements<'_>, options: &ReadOptions<'_>) -> Result<DataSet, TooManyAttributes> {
-    let mut reader = Reader { options, left: MOST_ATTRIBUTES, beyond_ascii: false };
+    let mut reader = Reader { options, left: MOST_ATTRIBUTES, values: MOST_VALUES_IN_ALL, beyond_ascii: false };
     let mut set = reader.data_set(elements, &Context { terms: Vec::new(), signed: false }, "", 0)?;
     if reader.beyond_ascii || set.get(SPECIFIC_CHARACTER_SET).is_some() {
         set.put_text(SPECIFIC_CHARACTER_SET, b"CS", "ISO_IR 192");
@@ -87,6 +91,8 @@ struct Context {
 struct Reader<'o> {
     options: &'o ReadOptions<'o>,
     left: usize,
+    /// Values that may still stand in the tree.
+    values: usize,
     /// Whether a text was more than ASCII, so that the reader of the model has to know that they are UTF-8 now.
     beyond_ascii: bool,
 }
@@ -159,6 +165,11 @@ impl Reader<'_> {
             }
             return Ok(if items.is_empty() { Value::Empty } else { Value::Items(items) });
         }
+        let count = count_of_values(bytes, vr);
+        if count > self.values.min(MOST_VALUES) {
+            return Ok(Value::Bulk(joined(path, element.tag)));
+        }
+        self.values -= count;
         Ok(match &vr {
             b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"UN" if bytes.len() > self.options.inline_bytes => {
                 Value::Bulk(joined(path, element.tag))
@@ -231,6 +242,16 @@ fn resolve(element: &Element<'_>, context: &Context) -> [u8; 2] {
     }
 }
 
+/// How many values there are, before any of them is read; in texts of several bytes a character a few too many.
+fn count_of_values(bytes: &[u8], vr: [u8; 2]) -> usize {
+    match &vr {
+        b"US" | b"SS" | b"UL" | b"SL" | b"UV" | b"SV" | b"FL" | b"FD" => bytes.len() / unit(vr),
+        b"AT" => bytes.len() / 4,
+        b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"UN" | b"LT" | b"ST" | b"UT" | b"UR" => 1,
+        _ => 1 + bytes.iter().filter(|byte| **byte == b'\\').count(),
+    }
+}
+
 fn texts(values: Vec<String>) -> Value {
     if values.iter().all(String::is_empty) { Value::Empty } else { Value::Texts(values) }
 }
@@ -299,4 +320,54 @@ fn in_little_endian(element: &Element<'_>, vr: [u8; 2]) -> Vec<u8> {
         bytes.chunks_exact_mut(unit(vr)).for_each(<[u8]>::reverse);
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dicom::elements::Encoding;
+
+    fn element(tag: Tag, value: &[u8]) -> Vec<u8> {
+        let head = [tag.0.to_le_bytes(), tag.1.to_le_bytes()].concat();
+        [&head[..], &(value.len() as u32).to_le_bytes()[..], value].concat()
+    }
+
+    #[test]
+    fn values_without_end_are_long_values_that_are_found_again() {
+        let many = b"1\\".repeat(MOST_VALUES);
+        // Pixel Spacing within an item of Referenced Image Sequence, and Rows as often.
+        let item = element((0x0028, 0x0030), &many);
+        let item = [&[0xFE, 0xFF, 0x00, 0xE0][..], &(item.len() as u32).to_le_bytes(), &item].concat();
+        let rows = vec![7; 2 * MOST_VALUES];
+        let bytes = [element((0x0008, 0x1140), &item), element((0x0028, 0x0010), &rows)].concat();
+        let elements = Elements::read(&bytes, Encoding::ImplicitLittle);
+        let options = ReadOptions { default_charset: &Charset::default(), inline_bytes: 1024 };
+        let set = read(&elements, &options).unwrap();
+        let Some(Value::Items(items)) = set.get((0x0008, 0x1140)).map(|a| &a.value) else {
+            panic!("{:?}", set.weight())
+        };
+        let path = "00081140/1/00280030";
+        assert_eq!(items[0].get((0x0028, 0x0030)).unwrap().value, Value::Bulk(path.to_owned()));
+        assert_eq!(&bytes[find_bulk(&elements, &bytes, path).unwrap().range], many);
+        let Some(Value::Numbers(numbers)) = set.get((0x0028, 0x0010)).map(|a| &a.value) else { panic!("no numbers") };
+        assert_eq!(numbers.len(), MOST_VALUES, "as many as may be are there");
+        assert!(set.weight() > MOST_VALUES * size_of::<Number>(), "what is kept is weighed with its values");
+
+        let mut reader = Reader { options: &options, left: 10, values: MOST_VALUES - 1, beyond_ascii: false };
+        let context = Context { terms: Vec::new(), signed: false };
+        let set = reader.data_set(&elements, &context, "", 0).unwrap();
+        let value = &set.get((0x0028, 0x0010)).unwrap().value;
+        assert_eq!(*value, Value::Bulk("00280010".to_owned()), "fewer may be left for the whole object");
+    }
+
+    #[test]
+    fn items_within_items_weigh_what_they_hold() {
+        let text = "x".repeat(10_000);
+        let mut inner = DataSet::new();
+        inner.put_text((0x0040, 0xA160), b"UT", text);
+        let mut outer = DataSet::new();
+        outer.put_items((0x0040, 0xA730), vec![inner.clone(), inner]);
+        assert!(outer.weight() > 20_000, "{}", outer.weight());
+        assert!(DataSet::new().weight() < 1000);
+    }
 }

@@ -10,6 +10,7 @@ use super::lut::{Palette, Table, VoiFunction};
 use super::overlay::Overlay;
 use super::shutter::Shutter;
 use super::{Error, Window};
+use crate::dicom::attributes::MOST_FRAMES;
 use crate::dicom::elements::{Elements, Encoding, Part10, PixelStart, Tag};
 
 const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
@@ -24,7 +25,7 @@ pub(super) struct Rescale {
 }
 
 /// What may differ from frame to frame.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct FrameGroup {
     pub(super) rescale: Option<Rescale>,
     pub(super) window: Option<Window>,
@@ -89,10 +90,18 @@ impl ImageHeader {
         if self.is_deflated() || self.pixels.length.is_none() || frame == 0 || frame > self.frames {
             return None;
         }
-        let bits = self.native_frame_bits();
-        let first_bit = u64::from(frame - 1) * bits;
-        let base = (self.dataset_offset + self.pixels.value_offset) as u64;
-        Some(base + first_bit / 8..base + (first_bit + bits).div_ceil(8))
+        frame_range(self.pixels_offset(), self.native_frame_bits(), frame)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        let tables = [&self.modality_lut, &self.voi_lut].into_iter().flatten().map(Table::weight).sum::<usize>();
+        let texts = self.transfer_syntax.len() + self.modality.len() + self.photometric.len();
+        let shapes = self.overlays.iter().map(Overlay::weight).sum::<usize>()
+            + self.shutter.as_ref().map_or(0, Shutter::weight)
+            + self.palette.as_ref().map_or(0, Palette::weight);
+        let of_frames = size_of_val(self.per_frame.as_slice()) + size_of_val(self.extended_offsets.as_slice());
+        size_of::<Self>() + texts + tables + shapes + of_frames
     }
 
     /// Where the value of Pixel Data begins in the file.
@@ -174,10 +183,15 @@ impl ImageHeader {
         let shared = elements.first_item((0x5200, 0x9229));
         let mut base = shared.as_ref().map(frame_group).unwrap_or_default();
         merge_plain(&mut base, &elements);
+        let mut per_frame: Vec<FrameGroup> = elements.items((0x5200, 0x9230)).map(|item| frame_group(&item)).collect();
+        // Tiles of slides have groups that say nothing of this, a hundred thousand of them.
+        let last = per_frame.iter().rposition(|group| *group != FrameGroup::default());
+        per_frame.truncate(last.map_or(0, |at| at + 1));
+        per_frame.shrink_to_fit();
         Ok(Self {
             transfer_syntax: part10.transfer_syntax.to_owned(),
             modality: elements.text((0x0008, 0x0060)).unwrap_or_default().to_owned(),
-            frames: elements.number((0x0028, 0x0008)).map_or(1, |n| (n as u32).max(1)),
+            frames: elements.number((0x0028, 0x0008)).map_or(1, |n| (n as u32).clamp(1, MOST_FRAMES as u32)),
             rows,
             columns,
             samples,
@@ -191,7 +205,7 @@ impl ImageHeader {
             modality_lut: elements.first_item((0x0028, 0x3000)).and_then(|item| Table::read(&item, signed)),
             voi_lut: elements.first_item((0x0028, 0x3010)).and_then(|item| Table::read(&item, signed)),
             base,
-            per_frame: elements.items((0x5200, 0x9230)).map(|item| frame_group(&item)).collect(),
+            per_frame,
             inverse_presentation: elements.text((0x2050, 0x0020)) == Some("INVERSE"),
             palette: Palette::read(&elements)?,
             overlays: Overlay::read_all(&elements),
@@ -201,6 +215,13 @@ impl ImageHeader {
             extended_offsets: extended_offsets(&elements),
         })
     }
+}
+
+/// The bytes of a frame (1 is the first) among frames of so many bits behind `start`; `None` when no file is that long.
+pub(in crate::dicom) fn frame_range(start: u64, bits: u64, frame: u32) -> Option<Range<u64>> {
+    let first_bit = u64::from(frame.checked_sub(1)?).checked_mul(bits)?;
+    let end = start.checked_add(first_bit.checked_add(bits)?.div_ceil(8))?;
+    Some(start + first_bit / 8..end)
 }
 
 /// Inflates a deflated data set, at most `limit` bytes; what comes after damage is missing.

@@ -22,6 +22,11 @@ impl Table {
         Some(Self { first, top: f64::from(top), entries })
     }
 
+    /// Bytes of memory behind it.
+    pub(super) fn weight(&self) -> usize {
+        size_of_val(self.entries.as_slice())
+    }
+
     /// The entry for a value; values outside take the first or last.
     pub(super) fn look_up(&self, value: f64) -> f64 {
         let index = (value - self.first).clamp(0.0, (self.entries.len() - 1) as f64) as usize;
@@ -77,6 +82,11 @@ pub(super) struct Palette {
 }
 
 impl Palette {
+    /// Bytes of memory behind it.
+    pub(super) fn weight(&self) -> usize {
+        size_of_val(self.entries.as_slice())
+    }
+
     /// Reads the tables, plain or segmented; `None` when there are none. Segments of 8 bits are refused.
     pub(super) fn read(elements: &Elements<'_>) -> Result<Option<Self>, Error> {
         if elements.text((0x0028, 0x0004)) != Some("PALETTE COLOR") {

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use compressed::is_decodable;
 pub use decoded::{DecodedFrame, uncompressed_frame};
 pub use geometry::Region;
+pub(in crate::dicom) use header::frame_range;
 pub use header::{ImageHeader, inflate};
 pub use lut::VoiFunction;
 pub use presets::{Preset, presets};

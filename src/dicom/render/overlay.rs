@@ -20,6 +20,11 @@ pub(super) struct Overlay {
 }
 
 impl Overlay {
+    /// Bytes of memory that it takes.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Self>() + self.bits.len()
+    }
+
     /// Reads all planes of a data set; those without a size or data are left out.
     pub(super) fn read_all(elements: &Elements<'_>) -> Vec<Self> {
         (0..MAX_PLANES).filter_map(|plane| Self::read(elements, 0x6000 + 2 * plane)).collect()

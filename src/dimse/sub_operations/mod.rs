@@ -131,6 +131,7 @@ pub(super) fn status_of(error: &archive::Error) -> (Status, &'static str) {
         }
         archive::Error::Index(_) => (Status::UNABLE_TO_CALCULATE_MATCHES, "index is not available"),
         archive::Error::Objects(_) => (Status::UNABLE_TO_PERFORM_SUB_OPERATIONS, "storage is not available"),
+        archive::Error::Busy => (Status::UNABLE_TO_PERFORM_SUB_OPERATIONS, "busy"),
         archive::Error::Denied => (Status::NOT_AUTHORIZED, "not allowed"),
         archive::Error::Invalid(_) | archive::Error::Mismatch(_) | archive::Error::NotFound => {
             status::of_store_error(error)

@@ -111,7 +111,7 @@ async fn take_one(
             return Taken::Unreadable { reason: error.to_string() };
         }
         Trouble::Io(error) => format!("cannot be read: {error}"),
-        Trouble::Archive(error @ (archive::Error::Index(_) | archive::Error::Objects(_))) => {
+        Trouble::Archive(error @ (archive::Error::Index(_) | archive::Error::Objects(_) | archive::Error::Busy)) => {
             return Taken::Refused { reason: error.to_string() };
         }
         Trouble::Archive(error) => error.to_string(),

@@ -99,7 +99,7 @@ impl From<archive::Error> for Problem {
             archive::Error::Invalid(_) | archive::Error::Mismatch(_) | archive::Error::TooLarge { .. } => {
                 Code::BadParameter.into()
             }
-            archive::Error::Index(_) | archive::Error::Objects(_) => {
+            archive::Error::Index(_) | archive::Error::Objects(_) | archive::Error::Busy => {
                 tracing::error!(%error, "a request for reports could not be answered");
                 Code::Failed.into()
             }
@@ -161,6 +161,7 @@ mod tests {
         let table = [
             (archive::Error::Index(index::Error::Damaged("secret")), 503),
             (archive::Error::Objects(objects::Error::Missing), 503),
+            (archive::Error::Busy, 503),
             (archive::Error::NotFound, 404),
             (archive::Error::Denied, 403),
             (archive::Error::Invalid("secret".to_owned()), 400),

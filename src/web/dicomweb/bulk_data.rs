@@ -36,7 +36,7 @@ pub(super) async fn retrieve(
         BulkData::Frames(count) => {
             let native = inner.archive.frame_source(&inner.access, &instance).await?.map.is_native();
             let form = frames::stored_form(&instance.transfer_syntax_uid, native, true);
-            return frames::respond(&inner, &caller, instance, (1..=count).collect(), form).await;
+            return frames::respond(&inner, &caller, instance, 1..=count, form).await;
         }
     };
     for one in accepted {

@@ -71,7 +71,7 @@ pub(super) async fn respond(
     inner: &Inner,
     caller: &Caller,
     instance: StoredInstance,
-    numbers: Vec<u32>,
+    numbers: impl IntoIterator<Item = u32, IntoIter: Send + 'static>,
     form: FrameForm,
 ) -> Result<Response, Problem> {
     let content_type = form.content_type();

@@ -51,6 +51,9 @@ impl From<archive::Error> for Problem {
                 Self::not_acceptable("The object cannot be given in this form.")
             }
             archive::Error::Mismatch(_) => Self::new(StatusCode::CONFLICT, "The object is not what was announced."),
+            archive::Error::Busy => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "Too much is asked for at the same time; try again later.")
+            }
             archive::Error::Index(_) | archive::Error::Objects(_) => {
                 tracing::error!(%error, "a DICOMweb request could not be answered");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "The archive cannot answer now; try again later.")
@@ -97,6 +100,7 @@ mod tests {
         let table = [
             (archive::Error::Index(index::Error::Damaged("secret")), 503),
             (archive::Error::Objects(objects::Error::Missing), 503),
+            (archive::Error::Busy, 503),
             (archive::Error::NotFound, 404),
             (archive::Error::Denied, 404),
             (archive::Error::Invalid(secret()), 406),

@@ -141,6 +141,7 @@ impl Storing<'_> {
     /// Takes one object. The outer error ends the request, the inner one only this object.
     async fn take(&mut self, mut source: Source<'_>) -> Result<Result<(), Refused>, ReadError> {
         let mut front = BytesMut::new();
+        let mut is_whole = false;
         let meta = loop {
             match part10::read_meta(&front) {
                 // Whatever the group length says, the meta information has ended when the next group has begun.
@@ -153,9 +154,16 @@ impl Storing<'_> {
                 }
                 _ => {}
             }
-            match source.next().await? {
-                Some(bytes) => front.extend_from_slice(&bytes),
-                None => return Ok(Err(Refused { uids: None, reason: FailureReason::CANNOT_UNDERSTAND })),
+            if is_whole {
+                return Ok(Err(Refused { uids: None, reason: FailureReason::CANNOT_UNDERSTAND }));
+            }
+            // It is looked at again when there is twice as much of it: chunks may be of one byte each.
+            let enough = (2 * front.len()).max(1);
+            while front.len() < enough && !is_whole {
+                match source.next().await? {
+                    Some(bytes) => front.extend_from_slice(&bytes),
+                    None => is_whole = true,
+                }
             }
         };
         let (class, instance) = (meta.media_storage_sop_class_uid, meta.media_storage_sop_instance_uid);

@@ -46,7 +46,7 @@ impl FailureReason {
 
     pub(super) fn of(error: &archive::Error) -> Self {
         match error {
-            archive::Error::Index(_) | archive::Error::Objects(_) => {
+            archive::Error::Index(_) | archive::Error::Objects(_) | archive::Error::Busy => {
                 let lack = if error.is_out_of_space() { Lack::Space } else { Lack::Service };
                 Self { lack, ..Self::OUT_OF_RESOURCES }
             }
@@ -199,6 +199,7 @@ mod tests {
         let table = [
             (archive::Error::Index(index::Error::Damaged("instance")), 0xA700),
             (archive::Error::Objects(objects::Error::Missing), 0xA700),
+            (archive::Error::Busy, 0xA700),
             (archive::Error::TooLarge { what: "object", limit: text() }, 0xA700),
             (archive::Error::Mismatch(text()), 0xA900),
             (archive::Error::Denied, 0x0124),

@@ -3,12 +3,13 @@
 //! Nothing of a document reaches the page but its text, escaped by the template; pictures are drawn here.
 
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::extract::{Path, Query};
 use super::files::not_permitted;
+use super::given::{Given, respond};
 use super::images_tab::Control;
 use super::state::{PagesState, Peer};
 use super::text;
@@ -78,6 +79,10 @@ impl DocumentTab {
             Ok(document) => document,
             Err(Error::NotFound | Error::TooLarge { .. } | Error::Invalid(_)) => {
                 tab.message = Some("该文档无法在线显示。");
+                return Ok(tab);
+            }
+            Err(Error::Busy) => {
+                tab.message = Some("正在处理的请求过多，请稍后重试。");
                 return Ok(tab);
             }
             Err(error) => return Err(error),
@@ -232,6 +237,7 @@ pub(super) async fn part(
     ConnectInfo(peer): Peer,
     Path((id, exam, instance, part)): Path<(String, String, String, String)>,
     Query(query): Query<DocumentQuery>,
+    headers: HeaderMap,
 ) -> Response {
     let session = match pages.enter(&id).await {
         Ok(session) => session,
@@ -245,7 +251,7 @@ pub(super) async fn part(
     let Ok(instance) = instance.parse::<i64>() else { return pages.failed(&Error::NotFound) };
     let client = peer.ip().to_string();
     let found = pages.archive.download_document(&pages.viewer, &session, &client, (&exam, instance), part).await;
-    let (media_type, bytes) = match found {
+    let (media_type, file) = match found {
         Ok(found) => found,
         Err(Error::Denied) => return not_permitted(&pages),
         Err(error) => return pages.failed(&error),
@@ -263,13 +269,7 @@ pub(super) async fn part(
     let shown = if is_pdf && query.download != "1" { "inline" } else { "attachment" };
     let disposition = format!("{shown}; filename=\"document-{instance}.{extension}\"");
     let policy = if is_pdf { PDF_POLICY } else { POLICY };
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).unwrap_or(HeaderValue::from_static(shown))),
-    ];
-    (headers, bytes).into_response()
+    respond(&pages, &headers, &file, Given { media_type, disposition, policy, cache: "no-store" }).await
 }
 
 #[cfg(test)]

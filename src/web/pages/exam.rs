@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use super::document_tab::DocumentTab;
 use super::exam_aside::{Aside, AsideQuery};
-use super::exam_page::{Content, ExamHeader, ExamPage, ReportTab, Tab};
+use super::exam_page::{Content, ExamHeader, ExamPage, PageCounts, ReportTab, Tab};
 use super::extract::{Path, Query};
 use super::film_tab;
 use super::images_tab::{ImagesTab, View};
@@ -16,14 +16,17 @@ use super::waveform_tab::WaveformTab;
 use crate::archive::images::read_video::VideoRow;
 use crate::archive::pages::list_exams::EntryKind;
 use crate::archive::pages::open_link::Session;
-use crate::archive::pages::view_exam::{ExamView, SeriesRow, StampState};
+use crate::archive::pages::view_exam::{Attachment, ExamView, SeriesRow, StampState};
 use crate::archive::{Error, ReportFileState};
+use crate::domain::attachment::{AttachmentKind, AttachmentType};
 use crate::domain::criteria::ShowType;
 use crate::web::error_page::{MessagePage, html};
 use crate::web::words::Language;
 
 /// Most documents that have a link.
 const MOST_DOCUMENTS: usize = 200;
+/// Most attachments that are shown page by page.
+const MOST_COUNTED: usize = 20;
 
 /// Shows the exam.
 pub(super) async fn show(
@@ -187,8 +190,14 @@ async fn content(
         }
         Some(Tab::Text) => Content::text(found),
         Some(Tab::Lab) => Content::lab(found, exam_root),
-        Some(Tab::Request) => Content::request(found, exam_root, session.scope.download),
-        Some(Tab::Attachments) => Content::attachments(found, exam_root, session.scope.download),
+        Some(Tab::Request) => {
+            let counts = counted(pages, found, AttachmentKind::is_request).await;
+            Content::request(found, exam_root, session.scope.download, &counts)
+        }
+        Some(Tab::Attachments) => {
+            let counts = counted(pages, found, |kind| !kind.is_request()).await;
+            Content::attachments(found, exam_root, session.scope.download, &counts)
+        }
         Some(Tab::Images) => {
             let series: Vec<&SeriesRow> = found.image_series().collect();
             let chosen = view.series().clamp(1, series.len().max(1)) - 1;
@@ -277,4 +286,19 @@ fn report_tab(found: &ExamView, exam_root: &str, is_visitor: bool, may_open: boo
             }
         }
     }
+}
+
+/// The numbers of pages of the first attachments of these kinds that are PDFs.
+async fn counted(pages: &Inner, found: &ExamView, which: impl Fn(AttachmentKind) -> bool) -> PageCounts {
+    let documents = found.attachments.iter().filter(|one| which(one.kind) && one.media_type == AttachmentType::Pdf);
+    let documents: Vec<&Attachment> = documents.take(MOST_COUNTED).collect();
+    let mut counts = PageCounts::new();
+    for attachment in documents {
+        match pages.archive.attachment_pages(attachment).await {
+            Ok(count) => counts.extend(count.map(|count| (attachment.pk, count))),
+            // The next one would wait as long.
+            Err(_) => break,
+        }
+    }
+    counts
 }

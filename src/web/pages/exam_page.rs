@@ -1,5 +1,7 @@
 //! What the page of one exam shows.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 
 use super::document_tab::DocumentTab;
@@ -168,9 +170,14 @@ pub(super) struct AttachmentItem {
     pub(super) title: String,
     pub(super) href: String,
     pub(super) show: Show,
+    /// Pictures of its pages, when it is a PDF.
+    pub(super) pages: Vec<String>,
     /// Whether it may be saved.
     pub(super) download: bool,
 }
+
+/// How many pages attachments have, by their rows.
+pub(super) type PageCounts = BTreeMap<i64, usize>;
 
 /// How a browser shows an attachment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +191,17 @@ pub(super) enum Show {
 }
 
 impl AttachmentItem {
-    fn of(found: &ExamView, exam_root: &str, may: Permission, which: impl Fn(AttachmentKind) -> bool) -> Vec<Self> {
+    fn of(
+        found: &ExamView,
+        exam_root: &str,
+        may: Permission,
+        counts: &PageCounts,
+        which: impl Fn(AttachmentKind) -> bool,
+    ) -> Vec<Self> {
+        let pages = |pk: i64| {
+            let count = counts.get(&pk).copied().unwrap_or(0).min(MOST_PAGES as usize);
+            (1..=count).map(|page| format!("{exam_root}/attachment/{pk}/page/{page}.png")).collect()
+        };
         let chosen = found.attachments.iter().filter(|attachment| which(attachment.kind));
         let item = |attachment: &Attachment| Self {
             kind: attachment.kind.label(),
@@ -193,9 +210,10 @@ impl AttachmentItem {
             show: match attachment.media_type {
                 kind if kind.is_picture() => Show::Picture,
                 AttachmentType::Mp4 => Show::Film,
-                kind if kind.is_inline() => Show::Apart,
+                kind if kind.is_inline() && may.is_allowed() => Show::Apart,
                 _ => Show::No,
             },
+            pages: pages(attachment.pk),
             download: may.is_allowed(),
         };
         chosen.map(item).collect()
@@ -310,10 +328,10 @@ impl Content {
         ]))
     }
 
-    pub(super) fn request(found: &ExamView, exam_root: &str, download: Permission) -> Self {
+    pub(super) fn request(found: &ExamView, exam_root: &str, download: Permission, counts: &PageCounts) -> Self {
         let report = &found.text;
         let when = text::to_the_minute(&report.participant_dtime);
-        let scans = AttachmentItem::of(found, exam_root, download, AttachmentKind::is_request);
+        let scans = AttachmentItem::of(found, exam_root, download, counts, AttachmentKind::is_request);
         let sections = Section::of([
             ("申请单号", &report.apply_form_no),
             ("医嘱号", &report.order_id),
@@ -330,8 +348,8 @@ impl Content {
         Content::Request(sections, scans)
     }
 
-    pub(super) fn attachments(found: &ExamView, exam_root: &str, download: Permission) -> Self {
-        Content::Attachments(AttachmentItem::of(found, exam_root, download, |kind| !kind.is_request()))
+    pub(super) fn attachments(found: &ExamView, exam_root: &str, download: Permission, counts: &PageCounts) -> Self {
+        Content::Attachments(AttachmentItem::of(found, exam_root, download, counts, |kind| !kind.is_request()))
     }
 
     pub(super) fn lab(found: &ExamView, exam_root: &str) -> Self {
@@ -411,8 +429,8 @@ impl ExamPage {
         let contents = [
             Content::Report(report_tab),
             Content::text(&found),
-            Content::request(&found, "/e", Permission::Allowed),
-            Content::attachments(&found, "/e", Permission::Allowed),
+            Content::request(&found, "/e", Permission::Allowed, &PageCounts::new()),
+            Content::attachments(&found, "/e", Permission::Allowed, &[(9, 2)].into()),
             Content::lab(&found, "/e"),
             Content::Images(Box::new(images)),
             Content::Images(Box::new(film)),

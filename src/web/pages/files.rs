@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::extract::{Path, Query};
+use super::given::{Given, respond};
 use super::images_tab::{View, window_of};
 use super::state::{Inner, PagesState, Peer};
 use super::waveform_tab;
@@ -17,7 +18,9 @@ use crate::domain::criteria::ShowType;
 use crate::web::error_page::MessagePage;
 
 const LONGEST_EDGE: u32 = 4096;
-const DEFAULT_PAGE_WIDTH: u32 = 1200;
+pub(super) const DEFAULT_PAGE_WIDTH: u32 = 1200;
+/// The browser's own PDF view needs its style; nothing else may be loaded.
+const DOCUMENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'";
 
 /// How a picture is asked for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -125,6 +128,7 @@ pub(super) async fn report(
     ConnectInfo(peer): Peer,
     Path((id, exam, copy)): Path<(String, String, String)>,
     Query(query): Query<PictureQuery>,
+    headers: HeaderMap,
 ) -> Response {
     let session = match pages.enter(&id).await {
         Ok(session) => session,
@@ -143,7 +147,7 @@ pub(super) async fn report(
     }
     let client = peer.ip().to_string();
     match pages.archive.download_report_file(&pages.viewer, &session, &client, &exam, copy).await {
-        Ok((file, bytes)) => {
+        Ok((file, given)) => {
             let (media_type, extension) = match file.media_type.as_str() {
                 _ if file.is_pdf(copy == ReportCopy::Stamped) => ("application/pdf", "pdf"),
                 "image/jpeg" => ("image/jpeg", "jpg"),
@@ -153,7 +157,8 @@ pub(super) async fn report(
             };
             let disposition = if query.download == "1" { "attachment" } else { "inline" };
             let disposition = format!("{disposition}; filename=\"report-{}.{extension}\"", file.revision);
-            document_response(bytes, media_type, &disposition)
+            let how = Given { media_type, disposition, policy: DOCUMENT_POLICY, cache: "no-store" };
+            respond(&pages, &headers, &given, how).await
         }
         Err(error) => pages.failed(&error),
     }
@@ -199,14 +204,12 @@ fn document_response(bytes: Bytes, media_type: &'static str, disposition: &str) 
     if let Ok(value) = HeaderValue::from_str(disposition) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     }
-    // The browser's own PDF view needs its style; nothing else may be loaded.
-    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; object-src 'self'");
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCUMENT_POLICY));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-fn picture_response(picture: Picture) -> Response {
+pub(super) fn picture_response(picture: Picture) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(picture.media_type)),
         // Going back and forth in a series costs nothing; nothing outlives the session by much.

@@ -165,7 +165,7 @@ impl ImagesTab {
         view: &View,
     ) -> Self {
         let chosen = view.series().clamp(1, series.len().max(1));
-        let total: i64 = instances.iter().map(|instance| instance.frames).sum::<i64>().max(1);
+        let total = instances.iter().fold(0, |sum: i64, instance| sum.saturating_add(instance.frames)).max(1);
         let position = view.position().clamp(1, total);
         let (instance, frame) = frame_at(instances, position);
         let state = State { tab, series: chosen, view };

@@ -12,6 +12,7 @@ mod exam_page;
 mod extract;
 mod files;
 mod film_tab;
+mod given;
 mod images_tab;
 mod language;
 mod limits;
@@ -59,6 +60,7 @@ pub fn router(state: PagesState) -> Router {
         .route("/t/{session}/q/{link}", get(qr::scan))
         .route("/t/{session}/exam/{exam}/trend", get(trend::show))
         .route("/t/{session}/exam/{exam}/attachment/{attachment}", get(attachment::show))
+        .route("/t/{session}/exam/{exam}/attachment/{attachment}/page/{page}", get(attachment::page))
         .route("/q/{link}", get(qr::ask).post(qr::answer))
         .fallback(open::open)
         .layer(DefaultBodyLimit::max(MOST_FORM_BYTES))

@@ -132,6 +132,7 @@ impl Inner {
             archive::Error::Invalid(_) | archive::Error::Mismatch(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "无法显示", "该数据无法在线显示。")
             }
+            archive::Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "服务繁忙", "正在处理的请求过多，请稍后重试。"),
             archive::Error::Index(_) | archive::Error::Objects(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "服务暂不可用", "存储服务暂时不可用，请稍后重试。")
             }

@@ -293,6 +293,8 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
     ),
     ("数据过大，无法在线显示。", "The data is too large to be shown."),
     ("该数据无法在线显示。", "The data cannot be shown."),
+    ("服务繁忙", "Busy"),
+    ("正在处理的请求过多，请稍后重试。", "Too much is asked for at the same time; try again later."),
     ("存储服务暂时不可用，请稍后重试。", "Storage is not available at the moment; try again later."),
     ("请稍后再试。", "Please try again later."),
     ("本业务系统未开通下载，可在页面上查看。", "Downloads are not enabled for your system; read it on the page."),

@@ -171,3 +171,33 @@ async fn bulk_data_is_under_the_address_that_metadata_gives() {
         assert_eq!(world.get(&at("2.25.1", &format!("/bulkdata/{path}")), "*/*").await.status, 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn more_frames_than_the_file_holds_are_not_counted_out_and_those_that_it_holds_are_given() {
+    const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+    const LARGEST: &str = "SELECT MAX(number_of_frames) AS n FROM instance";
+    let world = World::start().await;
+    let native = |uid: &str, frames: &str| {
+        let pixels = [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3];
+        let mut set = multi_frame(uid, 1);
+        let set = set.text(0x0028_0008, "IS", frames).bytes(0x7FE0_0010, "OB", &pixels);
+        file(CT_IMAGE, uid, BIG_ENDIAN, &set.encode_big_endian())
+    };
+    let hostile = [("2.25.2", "4"), ("2.25.3", "4294967295"), ("2.25.4", "9223372036854775807")];
+    world.store(&[native("2.25.1", "3")]).await;
+    world.store(&hostile.map(|(uid, frames)| native(uid, frames))).await;
+    assert_eq!(world.count(LARGEST).await, i64::from(i32::MAX), "what an IS can say");
+    // As an earlier version of the program wrote it.
+    let written = "UPDATE instance SET number_of_frames = 9223372036854775807 WHERE sop_instance_uid = '2.25.4'";
+    world.execute(written, Vec::new()).await;
+
+    let any = "multipart/related; type=\"*/*\"";
+    let good = world.get(&at("2.25.1", "/bulkdata/7FE00010"), any).await;
+    assert_eq!(good.parts().into_iter().map(|(_, content)| content).collect::<Vec<_>>(), [[1; 4], [2; 4], [3; 4]]);
+    for (uid, _) in hostile {
+        assert_eq!(world.get(&at(uid, "/bulkdata/7FE00010"), any).await.status, 406, "{uid}");
+        let first = world.get(&at(uid, "/frames/1"), OCTETS).await;
+        assert_eq!(first.parts()[0].1, [1; 4], "{uid}: what is there is given");
+        assert_eq!(world.get(&at(uid, "/frames/2147483647"), OCTETS).await.status / 100, 4, "{uid}");
+    }
+}

@@ -267,3 +267,17 @@ async fn a_rendered_picture_is_no_larger_than_it_may_be() {
         assert_eq!((edge(16), edge(20)), (10, 40), "{query}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn meta_information_that_comes_byte_by_byte_is_not_read_again_for_each() {
+    let world = World::start().await;
+    let mut object = yingku::dicom::part10::meta(CT_IMAGE, "2.25.1", EXPLICIT_LE, "TEST");
+    object.extend([2, 0, 0, 0x10, b'U', b'I', 2, 0, b'1', 0].repeat(20_000));
+    object.extend(DataSet::ct("2.25.1").encode());
+    let body = multipart(&[object]);
+    let chunks: Vec<u8> = body.iter().flat_map(|byte| [b'1', b'\r', b'\n', *byte, b'\r', b'\n']).collect();
+    let connection = raw(&world, "Transfer-Encoding: chunked\r\n", &[&chunks[..], b"0\r\n\r\n"].concat());
+    let said = tokio::task::spawn_blocking(move || status(connection)).await.unwrap();
+    assert_eq!(said, "200");
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM instance").await, 1);
+}

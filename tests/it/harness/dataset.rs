@@ -73,6 +73,32 @@ impl DataSet {
         self
     }
 
+    /// The bytes of the data set in Explicit VR Big Endian.
+    pub fn encode_big_endian(&self) -> Vec<u8> {
+        let mut elements = self.elements.clone();
+        elements.sort_by_key(|(tag, ..)| *tag);
+        let mut bytes = Vec::new();
+        for (tag, vr, mut value) in elements {
+            if value.len() % 2 == 1 {
+                value.push(if &vr == b"UI" { 0 } else { b' ' });
+            }
+            if [b"US", b"OW"].contains(&&vr) {
+                value.chunks_exact_mut(2).for_each(<[u8]>::reverse);
+            }
+            bytes.extend_from_slice(&tag.to_be_bytes());
+            bytes.extend_from_slice(&vr);
+            if [b"OB", b"OW", b"UN", b"UT"].contains(&&vr) {
+                bytes.extend_from_slice(&[0, 0]);
+                bytes.extend_from_slice(&(value.len() as u32).to_be_bytes());
+            } else {
+                assert_ne!(&vr, b"SQ", "items are written in the other order only");
+                bytes.extend_from_slice(&(value.len() as u16).to_be_bytes());
+            }
+            bytes.extend_from_slice(&value);
+        }
+        bytes
+    }
+
     /// The bytes of the data set.
     pub fn encode(&self) -> Vec<u8> {
         let mut elements = self.elements.clone();

@@ -5,6 +5,7 @@ use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 use yingku::domain::customer::{Customer, Permission};
 
 use super::world::{Exam, World, customer, link};
+use crate::files::pdf;
 
 const ACCESSION: (&str, &str) = ("AccessionNumber", "A0001");
 
@@ -80,19 +81,49 @@ async fn a_film_is_sent_by_ranges_and_xml_never_as_a_page() {
 async fn what_no_page_shows_is_a_download_and_refused_where_there_are_none() {
     const JPEG: &str = "SELECT id AS n FROM attachment WHERE media_type = 'image/jpeg'";
     const XML: &str = "SELECT id AS n FROM attachment WHERE media_type = 'application/xml'";
+    const PDF: &str = "SELECT id AS n FROM attachment WHERE media_type = 'application/pdf'";
     let world = World::for_customer(Customer { download: Permission::Denied, ..customer() }).await;
     world.exam(Exam::new(1)).await;
     let exam = world.open("ClinicExam", &[ACCESSION]).await;
     attach(&world, AttachmentKind::Ecg, AttachmentType::Jpeg, b"\xFF\xD8\xFFpicture").await;
     attach(&world, AttachmentKind::Ecg, AttachmentType::Xml, b"<AnnotatedECG/>").await;
-    for (sql, status) in [(JPEG, 200), (XML, 403)] {
+    attach(&world, AttachmentKind::Report, AttachmentType::Pdf, &pdf::report()).await;
+    for (sql, status) in [(JPEG, 200), (XML, 403), (PDF, 403)] {
         let pk = world.count(sql).await;
         assert_eq!(world.get(&format!("{exam}/attachment/{pk}")).await.status, status);
         assert_eq!(world.get(&format!("{exam}/attachment/{pk}?download=1")).await.status, 403);
     }
-    assert!(!world.get(&format!("{exam}?tab=attachments")).await.text().contains("download=1"));
-    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'view_attachment'").await, 1);
+    let page = world.get(&format!("{exam}?tab=attachments")).await.text();
+    assert!(!page.contains("download=1") && !page.contains("打开"), "{page}");
+    // The pages of a PDF are looked at as pictures, of which each is one.
+    let document = world.count(PDF).await;
+    assert!(page.contains(&format!("src=\"{exam}/attachment/{document}/page/1.png\"")), "{page}");
+    assert!(!page.contains("page/2.png"));
+    let drawn = world.get(&format!("{exam}/attachment/{document}/page/1.png?e=400")).await;
+    assert_eq!((drawn.status, drawn.header("content-type")), (200, "image/png"));
+    assert!(image::load_from_memory(&drawn.body).unwrap().width() == 400);
+    assert_eq!(world.get(&format!("{exam}/attachment/{document}/page/2.png")).await.status, 404);
+    let jpeg = world.count(JPEG).await;
+    assert_eq!(world.get(&format!("{exam}/attachment/{jpeg}/page/1.png")).await.status, 404, "it has no pages");
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'view_attachment'").await, 2);
     assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'download_attachment'").await, 0);
+}
+
+#[tokio::test]
+async fn a_pdf_is_shown_page_by_page_and_opened_where_it_may_be_saved() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    let bytes = pdf::report_of_pages(3);
+    attach(&world, AttachmentKind::Report, AttachmentType::Pdf, &bytes).await;
+    attach(&world, AttachmentKind::Report, AttachmentType::Pdf, b"%PDF-1.4 damaged").await;
+    let exam = world.open("ClinicExam", &[ACCESSION]).await;
+    let page = world.get(&format!("{exam}?tab=attachments")).await.text();
+    assert_eq!((page.matches("/page/").count(), page.matches("打开").count()), (3, 2), "{page}");
+    let third = page.split("src=\"").find(|rest| rest.contains("/page/3.png")).unwrap().split('"').next().unwrap();
+    assert_eq!(world.get(third).await.status, 200);
+    let file = world.get(third.trim_end_matches("/page/3.png")).await;
+    assert_eq!((file.status, &file.body[..]), (200, &bytes[..]));
+    assert!(file.header("content-disposition").starts_with("inline"));
 }
 
 #[tokio::test]

@@ -100,6 +100,8 @@ async fn an_encapsulated_pdf_is_drawn_page_by_page_and_given_as_it_is() {
     let original = objects.world.get(&pages[0].replace("/page/1.png", "/original")).await;
     assert_eq!((original.header("content-type"), &original.body[..5]), ("application/pdf", b"%PDF-".as_slice()));
     assert!(original.body.ends_with(b"%%EOF\n"), "without the padding");
+    let part = objects.world.get_with(&pages[0].replace("/page/1.png", "/original"), "range", "bytes=-6").await;
+    assert_eq!((part.status, &part.body[..]), (206, b"%%EOF\n".as_slice()));
     assert!(original.header("content-disposition").starts_with("inline"));
 }
 

@@ -111,6 +111,11 @@ async fn the_report_file_is_shown_downloaded_and_recorded() {
     assert!(original.header("content-disposition").starts_with("attachment"));
     assert_eq!(original.header("cache-control"), "no-store");
     assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'download_report'").await, 1);
+    // It is read while it is sent, and from anywhere.
+    let part = world.get_with(&format!("{exam}/report/original"), "range", "bytes=2-4").await;
+    assert_eq!((part.status, part.header("content-range"), &part.body[..]), (206, "bytes 2-4/7", &jpeg[2..5]));
+    let beyond = world.get_with(&format!("{exam}/report/original"), "range", "bytes=7-").await;
+    assert_eq!((beyond.status, beyond.header("content-range")), (416, "bytes */7"));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod decisions;
 mod dicomweb;
 mod documents;
 pub(crate) mod hospital;
+mod hostile_objects;
 mod kept_pictures;
 mod lab_versions;
 mod links;
