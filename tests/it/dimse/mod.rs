@@ -3,6 +3,7 @@
 pub mod availability;
 mod commitment;
 mod find;
+mod find_organizations;
 mod find_sequences;
 mod hostile;
 mod limits;
