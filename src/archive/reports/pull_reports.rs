@@ -87,6 +87,9 @@ pub struct ReportQuery {
     pub card_no: String,
     /// Either of the two.
     pub identity: String,
+    /// Identity or card numbers of whom the reports are, whatever the reports say, as GetExamInfo and GetLabInfo find them
+    /// (D-Q1, D-X9); with two numbers each of them finds the report.
+    pub persons: Vec<String>,
     /// Patients of institutions, of whom it is one; any when empty.
     pub patients: Vec<(String, String)>,
     /// A patient number of the institution; it means nothing without the organisation (D-P16).
@@ -138,7 +141,7 @@ impl ReportQuery {
             &self.event_no,
         ];
         let named = !self.observation_uids.is_empty() || !self.patients.is_empty() || self.study.is_some();
-        named || texts.iter().any(|text| !text.is_empty())
+        named || !self.persons.is_empty() || texts.iter().any(|text| !text.is_empty())
     }
 
     /// A hash over everything asked, so that a cursor is used with its own question only.
@@ -203,8 +206,8 @@ impl Archive {
         limit: u32,
     ) -> Result<ReportPage, Error> {
         let page = self.reports_of(reader, query, after, limit).await?;
-        let identities = [&query.id_no, &query.card_no, &query.identity];
-        let hashes: Vec<String> = identities.into_iter().filter_map(|v| Identity::classify(v)).map(hashed).collect();
+        let identities = [&query.id_no, &query.card_no, &query.identity].into_iter().chain(&query.persons);
+        let hashes: Vec<String> = identities.filter_map(|v| Identity::classify(v)).map(hashed).collect();
         let detail = json!({
             "identities": hashes, "count": page.reports.len(), "from": query.from, "to": query.to,
             "organizations": query.organizations,
@@ -221,12 +224,17 @@ impl Archive {
         limit: u32,
     ) -> Result<ReportPage, Error> {
         let spellings = |text: &str| Identity::classify(text).map(|i| i.spellings()).unwrap_or_default();
+        let mut persons = Vec::with_capacity(query.persons.len());
+        for identity in query.persons.iter().filter_map(|text| Identity::classify(text)) {
+            persons.push(self.whole_person(&[identity]).await?);
+        }
         let direction = if query.oldest_first { Direction::Oldest } else { Direction::Newest };
         let filter = ReportFilter {
             organizations: reader.narrowed(query.organizations.clone()),
             at_least: reader.at_least(),
             id_numbers: spellings(&query.id_no),
             identities: spellings(&query.identity),
+            persons,
             card_no: query.card_no.trim().to_owned(),
             patient_id: query.patient_id.clone(),
             patients: query.patients.clone(),

@@ -3,6 +3,7 @@
 use super::labs;
 use crate::domain::sharing::Sharing;
 use crate::index::lab_reports::{NOT_OF_VIPS, vip_patient};
+use crate::index::persons::WholePerson;
 use crate::index::report_changes::Subject;
 use crate::index::{Select, Value};
 use crate::params;
@@ -62,6 +63,8 @@ pub struct ReportFilter {
     pub id_numbers: Vec<String>,
     /// Values of which the identity number or the card number is one.
     pub identities: Vec<String>,
+    /// Persons whose the report is, every one of them.
+    pub persons: Vec<WholePerson>,
     /// Card number.
     pub card_no: String,
     /// The institution's patient number.
@@ -133,6 +136,9 @@ pub(super) fn select(subject: Subject, filter: &ReportFilter) -> Option<Select> 
     if !filter.identities.is_empty() {
         select.push_in(" AND (id_no", list(&filter.identities)).push_in(" OR card_no", list(&filter.identities));
         select.push(")", Vec::new());
+    }
+    for person in &filter.persons {
+        person.narrow(&mut select);
     }
     if !filter.observation_uids.is_empty() {
         select.push_in(" AND observation_uid", list(&filter.observation_uids));
