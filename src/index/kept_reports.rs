@@ -19,7 +19,7 @@ use crate::domain::lab_report::{LabItem, LabItemField, LabReport};
 use crate::domain::sharing::{Sharing, is_final};
 use crate::params;
 
-pub use filter::{Direction, Having, Modalities, ReportFilter, StudyNumber};
+pub use filter::{Direction, Having, ListedBy, Modalities, ReportFilter, StudyNumber};
 
 /// Lab reports, with whether their patient is a VIP, which exam reports of the same patient tell (D-R22).
 macro_rules! labs {
@@ -143,6 +143,14 @@ pub async fn find(index: &Index, subject: Subject, filter: &ReportFilter) -> Res
     let Some(select) = filter::select(subject, filter) else { return Ok(Vec::new()) };
     let rows = index.query(select.sql(), select.values()).await?;
     whole(index, subject, &rows).await
+}
+
+/// How the database would find them: the lines of its explanation, for the test that no large table is read from end to end.
+pub async fn explain(index: &Index, subject: Subject, filter: &ReportFilter) -> Result<Vec<String>, Error> {
+    match filter::select(subject, filter) {
+        Some(select) => index.explain(&select).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Reports by their rows, in any order, withdrawn ones too.

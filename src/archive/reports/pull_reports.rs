@@ -20,10 +20,10 @@ use crate::domain::place::Place;
 use crate::domain::sharing::Sharing;
 use crate::domain::{Actor, criteria};
 use crate::index::audit::{self, AuditRecord};
-use crate::index::{kept_reports, report_files, report_studies};
+use crate::index::{Value, kept_reports, report_files, report_studies};
 
 pub use crate::index::kept_reports::{
-    Content, Direction, Having, KeptFile, KeptItem, KeptReport, Modalities, ReportFilter, StudyNumber,
+    Content, Direction, Having, KeptFile, KeptItem, KeptReport, ListedBy, Modalities, ReportFilter, StudyNumber,
 };
 pub use crate::index::report_changes::Subject;
 pub use crate::index::report_studies::{KeptSeries, KeptStudy};
@@ -144,6 +144,13 @@ impl ReportQuery {
         named || !self.persons.is_empty() || texts.iter().any(|text| !text.is_empty())
     }
 
+    /// By which time the answer is listed. Changes of everybody's reports are walked as they were made; any other order
+    /// would read all reports to find the few that have changed.
+    fn listed_by(&self) -> ListedBy {
+        let asks_changes = self.updated_from.is_some() || self.updated_before.is_some();
+        if asks_changes && !self.is_narrow() { ListedBy::Updated } else { ListedBy::Retrieved }
+    }
+
     /// A hash over everything asked, so that a cursor is used with its own question only.
     pub fn fingerprint(&self) -> [u8; 8] {
         let digest = Sha256::digest(format!("{self:?}"));
@@ -153,8 +160,27 @@ impl ReportQuery {
     }
 }
 
-/// Where a list goes on: after this report.
+/// Where a list goes on: after this report, by the time by which the list is in order.
 pub type ListPosition = (String, i64);
+
+fn position(report: &KeptReport, by: ListedBy) -> ListPosition {
+    let at = match by {
+        ListedBy::Retrieved => report.retrieve_at.clone(),
+        ListedBy::Updated => report.updated_at.to_string(),
+    };
+    (at, report.pk)
+}
+
+/// The position for a statement.
+fn bound((at, pk): ListPosition, by: ListedBy) -> Result<(Value, i64), Error> {
+    let at = match by {
+        ListedBy::Retrieved => Value::from(at),
+        ListedBy::Updated => {
+            Value::from(at.parse::<i64>().map_err(|_| Error::Invalid("the position is of another list".to_owned()))?)
+        }
+    };
+    Ok((at, pk))
+}
 
 /// One page of a list.
 #[derive(Debug, Clone)]
@@ -228,6 +254,8 @@ impl Archive {
         for identity in query.persons.iter().filter_map(|text| Identity::classify(text)) {
             persons.push(self.whole_person(&[identity]).await?);
         }
+        let by = query.listed_by();
+        let after = after.map(|after| bound(after, by)).transpose()?;
         let direction = if query.oldest_first { Direction::Oldest } else { Direction::Newest };
         let filter = ReportFilter {
             organizations: reader.narrowed(query.organizations.clone()),
@@ -252,6 +280,7 @@ impl Archive {
             observed_from: query.observed_from.clone(),
             observed_to: query.observed_to.clone(),
             having: query.having,
+            by,
             after,
             direction,
             limit: limit.saturating_add(1),
@@ -263,14 +292,17 @@ impl Archive {
             }
         }
         // Ids are of one series for both kinds, so that the two lists merge into one order.
-        reports.sort_by(|a, b| (&a.retrieve_at, a.pk).cmp(&(&b.retrieve_at, b.pk)));
+        match by {
+            ListedBy::Retrieved => reports.sort_by(|a, b| (&a.retrieve_at, a.pk).cmp(&(&b.retrieve_at, b.pk))),
+            ListedBy::Updated => reports.sort_by_key(|report| (report.updated_at, report.pk)),
+        }
         if direction == Direction::Newest {
             reports.reverse();
         }
         let more = reports.len() > limit as usize;
         reports.truncate(limit as usize);
         self.mark_reports(&mut reports);
-        let next = reports.last().filter(|_| more).map(|last| (last.retrieve_at.clone(), last.pk));
+        let next = reports.last().filter(|_| more).map(|last| position(last, by));
         Ok(ReportPage { reports, next })
     }
 

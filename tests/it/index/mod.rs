@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod audit;
+mod changed_reports;
 mod exam_lists;
 mod find_plans;
 mod ids;
