@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::compose_lab_report::as_report_file;
 use super::find_reports::hashed;
@@ -23,7 +22,7 @@ use crate::index::audit::{self, AuditRecord};
 use crate::index::{Value, kept_reports, report_files, report_studies};
 
 pub use crate::index::kept_reports::{
-    Content, Direction, Having, KeptFile, KeptItem, KeptReport, ListedBy, Modalities, ReportFilter, StudyNumber,
+    Content, Having, KeptFile, KeptItem, KeptReport, ListedBy, Modalities, ReportFilter, ReportQuery, StudyNumber,
 };
 pub use crate::index::report_changes::Subject;
 pub use crate::index::report_studies::{KeptSeries, KeptStudy};
@@ -71,92 +70,6 @@ impl ReportReader {
             (Some(own), None) => Some(own.clone()),
             (Some(own), Some(asked)) => Some(asked.into_iter().filter(|code| own.contains(code)).collect()),
         }
-    }
-}
-
-/// Which reports are asked for; empty means any.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReportQuery {
-    /// Kinds; empty for both.
-    pub kinds: Vec<Subject>,
-    /// Organisations; those that may be seen when `None`.
-    pub organizations: Option<Vec<String>>,
-    /// A resident identity number, or whatever stands there.
-    pub id_no: String,
-    /// A card number.
-    pub card_no: String,
-    /// Either of the two.
-    pub identity: String,
-    /// Identity or card numbers of whom the reports are, whatever the reports say, as GetExamInfo and GetLabInfo find them
-    /// (D-Q1, D-X9); with two numbers each of them finds the report.
-    pub persons: Vec<String>,
-    /// Patients of institutions, of whom it is one; any when empty.
-    pub patients: Vec<(String, String)>,
-    /// A patient number of the institution; it means nothing without the organisation (D-P16).
-    pub patient_id: String,
-    /// A report's number.
-    pub report_form_no: String,
-    /// AccessionNumber.
-    pub accession_number: String,
-    /// A number of a study that is linked to the report.
-    pub study: Option<StudyNumber>,
-    /// Modalities of exams; any when `None`.
-    pub modalities: Option<Modalities>,
-    /// Codes of reports, classes or lines, or what a dictionary maps to them (D-R16); any when empty.
-    pub codes: Vec<String>,
-    /// Changed at this moment or later, milliseconds since 1970 UTC.
-    pub updated_from: Option<i64>,
-    /// Changed before this moment.
-    pub updated_before: Option<i64>,
-    /// Number of the visit.
-    pub event_no: String,
-    /// Exact ids.
-    pub observation_uids: Vec<String>,
-    /// First moment, kept form.
-    pub from: String,
-    /// Whether that was left to us, who count it from now: a later page says it again.
-    pub from_is_ours: bool,
-    /// Last moment, kept form.
-    pub to: String,
-    /// First moment of observation, kept form.
-    pub observed_from: String,
-    /// Last moment of observation, kept form.
-    pub observed_to: String,
-    /// What they must have.
-    pub having: Having,
-    /// The oldest first, not the newest.
-    pub oldest_first: bool,
-}
-
-impl ReportQuery {
-    /// Whether it is about a patient, a visit or a report, not about everything in a time.
-    pub fn is_narrow(&self) -> bool {
-        let texts = [
-            &self.id_no,
-            &self.card_no,
-            &self.identity,
-            &self.patient_id,
-            &self.report_form_no,
-            &self.accession_number,
-            &self.event_no,
-        ];
-        let named = !self.observation_uids.is_empty() || !self.patients.is_empty() || self.study.is_some();
-        named || !self.persons.is_empty() || texts.iter().any(|text| !text.is_empty())
-    }
-
-    /// By which time the answer is listed. Changes of everybody's reports are walked as they were made; any other order
-    /// would read all reports to find the few that have changed.
-    fn listed_by(&self) -> ListedBy {
-        let asks_changes = self.updated_from.is_some() || self.updated_before.is_some();
-        if asks_changes && !self.is_narrow() { ListedBy::Updated } else { ListedBy::Retrieved }
-    }
-
-    /// A hash over everything asked, so that a cursor is used with its own question only.
-    pub fn fingerprint(&self) -> [u8; 8] {
-        let digest = Sha256::digest(format!("{self:?}"));
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&digest[..8]);
-        bytes
     }
 }
 
@@ -256,33 +169,15 @@ impl Archive {
         }
         let by = query.listed_by();
         let after = after.map(|after| bound(after, by)).transpose()?;
-        let direction = if query.oldest_first { Direction::Oldest } else { Direction::Newest };
         let filter = ReportFilter {
+            query,
             organizations: reader.narrowed(query.organizations.clone()),
             at_least: reader.at_least(),
             id_numbers: spellings(&query.id_no),
             identities: spellings(&query.identity),
             persons,
-            card_no: query.card_no.trim().to_owned(),
-            patient_id: query.patient_id.clone(),
-            patients: query.patients.clone(),
-            report_form_no: query.report_form_no.clone(),
-            accession_number: query.accession_number.clone(),
-            study: query.study.clone(),
-            modalities: query.modalities.clone(),
             codes: self.ways_to_write(&query.codes),
-            updated_from: query.updated_from,
-            updated_before: query.updated_before,
-            event_no: query.event_no.clone(),
-            observation_uids: query.observation_uids.clone(),
-            from: query.from.clone(),
-            to: query.to.clone(),
-            observed_from: query.observed_from.clone(),
-            observed_to: query.observed_to.clone(),
-            having: query.having,
-            by,
             after,
-            direction,
             limit: limit.saturating_add(1),
         };
         let mut reports = Vec::new();
@@ -296,7 +191,7 @@ impl Archive {
             ListedBy::Retrieved => reports.sort_by(|a, b| (&a.retrieve_at, a.pk).cmp(&(&b.retrieve_at, b.pk))),
             ListedBy::Updated => reports.sort_by_key(|report| (report.updated_at, report.pk)),
         }
-        if direction == Direction::Newest {
+        if !query.oldest_first {
             reports.reverse();
         }
         let more = reports.len() > limit as usize;
