@@ -2,10 +2,10 @@
 
 mod arrivals;
 mod audit;
-mod changed_reports;
 mod exam_lists;
 mod find_plans;
 mod ids;
+mod kept_reports;
 mod posted;
 mod postgres_plans;
 mod statements;

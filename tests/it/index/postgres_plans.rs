@@ -13,7 +13,7 @@ use yingku::index::{Error, Index, exam_pages, statistics};
 use yingku::params;
 
 use super::find_plans::{CASES, Order, explained, query};
-use super::{changed_reports, exam_lists};
+use super::{exam_lists, kept_reports};
 use crate::harness::{TestDatabase, eventually};
 
 /// Two hospitals, the first with twice as many studies, of five years; each study has two series of four instances, and a
@@ -222,7 +222,7 @@ async fn what_has_changed_is_found_without_reading_all_reports_on_postgresql() {
         (Subject::Exam, "exam_report_updated", "Seq Scan on exam_report"),
         (Subject::Lab, "lab_report_updated", "Seq Scan on lab_report"),
     ] {
-        for (asked, lines) in changed_reports::explained(&index, subject).await {
+        for (asked, lines) in kept_reports::of_changes(&index, subject).await {
             let told = lines.join("\n");
             if !told.contains(walk) || told.contains(table) || lines.iter().any(|line| sorts(line)) {
                 bad.push(format!("{asked}\n{told}"));
@@ -230,4 +230,16 @@ async fn what_has_changed_is_found_without_reading_all_reports_on_postgresql() {
         }
     }
     assert!(bad.is_empty(), "{} plans:\n{}", bad.len(), bad.join("\n\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_persons_reports_are_found_without_reading_all_reports_on_postgresql() {
+    let database = TestDatabase::postgres();
+    let index = filled(&database).await;
+    for (subject, table) in [(Subject::Exam, "Seq Scan on exam_report"), (Subject::Lab, "Seq Scan on lab_report")] {
+        for (asked, lines) in kept_reports::of_person(&index, subject).await {
+            let told = lines.join("\n");
+            assert!(!told.contains(table), "{asked}\n{told}");
+        }
+    }
 }
