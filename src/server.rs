@@ -89,9 +89,7 @@ impl Server {
         let archive = archive.notifying(AvailabilityNotification::rules(&config.dicom, &config.peer));
         archive.replay_segments().await?;
         archive.begin_feed_epoch().await?;
-        let codes: Vec<String> = config.organization.iter().map(|organization| organization.code.clone()).collect();
-        let peers = config.peer.iter().map(|peer| peer.clone().with_every_organization(&codes)).collect();
-        let dimse = dimse::Listener::bind(&config.dicom, peers, archive.clone()).await?;
+        let dimse = dimse::Listener::bind(&config.dicom, config.peer.clone(), archive.clone()).await?;
         let http = web::HttpListener::bind(&config.http, config.caller_certificates()).await?;
         let http_addr = http.local_addr().unwrap_or(config.http.listen);
         let readiness = Arc::new(Readiness::default());

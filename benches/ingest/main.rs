@@ -5,7 +5,7 @@
 //! milliseconds for each sync, `-- grow` the pace while a million small instances come in. Variables are described in `docs/performance.md`.
 //! Only ratios of one run count.
 
-#[path = "../peers/elements.rs"]
+#[path = "../../tests/it/harness/element.rs"]
 mod elements;
 mod grow;
 mod load;

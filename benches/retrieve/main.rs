@@ -3,7 +3,7 @@
 //! `cargo bench --bench retrieve` stores one study of CT objects and one series of small ones in both, then asks each in
 //! turn, several times; the best of the times counts, the same for all. Variables are described in `docs/performance.md`.
 
-#[path = "../peers/elements.rs"]
+#[path = "../../tests/it/harness/element.rs"]
 mod elements;
 #[path = "../ingest/objects.rs"]
 #[expect(dead_code, reason = "the objects are shared with the bench of ingest, which needs more of them")]

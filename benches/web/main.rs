@@ -3,7 +3,7 @@
 //! `make bench-web` stores the same CT series in both archives; `web/bench/measure.mjs` opens each viewer in Chromium, on
 //! loopback and over an emulated line that lies before all of them alike. Variables are described in `docs/performance.md`.
 
-#[path = "../peers/elements.rs"]
+#[path = "../../tests/it/harness/element.rs"]
 mod elements;
 mod orthanc;
 #[path = "../peers/processes.rs"]

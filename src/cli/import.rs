@@ -13,7 +13,7 @@ use clap::Args;
 use futures_util::StreamExt;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-use super::{ConfigFile, operator, told};
+use super::{ConfigFile, operator, told, with_archive};
 use crate::archive::Archive;
 use crate::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use crate::dicom::part10::{self, FileMetaError};
@@ -66,46 +66,16 @@ impl Import {
             Some(name) => Charset::try_from(name.clone())?,
             None => config.dicom.default_charset.clone(),
         };
-        let archive = crate::server::open_archive(&config).await?;
-        // Who is told of new studies is told by the running server, also of these.
-        let archive = archive.notifying(AvailabilityNotification::rules(&config.dicom, &config.peer));
         let mut files = Vec::new();
         for path in &self.paths {
             collect(path, &mut files).with_context(|| path.display().to_string())?;
         }
-        let bar = ProgressBar::new(files.len() as u64);
-        bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left {wide_msg}")?);
-        let mut summary = Summary::default();
-        let mut imports = futures_util::stream::iter(files)
-            .map(|file| {
-                let (archive, org_code, charset) = (archive.clone(), org_code.clone(), charset.clone());
-                async move {
-                    let result = import_file(&archive, &org_code, &charset, &file).await;
-                    (file, result)
-                }
-            })
-            .buffer_unordered(FILES_AT_ONCE);
-        while let Some((file, result)) = imports.next().await {
-            bar.inc(1);
-            match result {
-                Ok(Imported::Done(outcome, bytes)) => {
-                    summary.bytes += bytes;
-                    match outcome {
-                        StoreOutcome::Stored => summary.stored += 1,
-                        StoreOutcome::Duplicate => summary.duplicates += 1,
-                        StoreOutcome::NewVersion => summary.versions += 1,
-                    }
-                }
-                Ok(Imported::NotDicom) => summary.not_dicom += 1,
-                Err(error) => {
-                    summary.failed += 1;
-                    bar.suspend(|| eprintln!("{}: {}", file.display(), told(&error)));
-                }
-            }
-        }
-        drop(imports);
-        bar.finish_and_clear();
-        archive.release().await?;
+        let summary = with_archive(&config, async |archive| {
+            // Who is told of new studies is told by the running server, also of these.
+            let rules = AvailabilityNotification::rules(&config.dicom, &config.peer);
+            import_all(&archive.clone().notifying(rules), &org_code, &charset, files).await
+        })
+        .await?;
         println!(
             "{} stored, {} already there, {} kept as another version, {} not DICOM, {} failed; {} read",
             summary.stored,
@@ -117,6 +87,43 @@ impl Import {
         );
         Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+async fn import_all(
+    archive: &Archive,
+    org_code: &str,
+    charset: &Charset,
+    files: Vec<PathBuf>,
+) -> anyhow::Result<Summary> {
+    let bar = ProgressBar::new(files.len() as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} files, {eta} left {wide_msg}")?);
+    let mut summary = Summary::default();
+    let mut imports = futures_util::stream::iter(files)
+        .map(|file| async move {
+            let result = import_file(archive, org_code, charset, &file).await;
+            (file, result)
+        })
+        .buffer_unordered(FILES_AT_ONCE);
+    while let Some((file, result)) = imports.next().await {
+        bar.inc(1);
+        match result {
+            Ok(Imported::Done(outcome, bytes)) => {
+                summary.bytes += bytes;
+                match outcome {
+                    StoreOutcome::Stored => summary.stored += 1,
+                    StoreOutcome::Duplicate => summary.duplicates += 1,
+                    StoreOutcome::NewVersion => summary.versions += 1,
+                }
+            }
+            Ok(Imported::NotDicom) => summary.not_dicom += 1,
+            Err(error) => {
+                summary.failed += 1;
+                bar.suspend(|| eprintln!("{}: {}", file.display(), told(&error)));
+            }
+        }
+    }
+    bar.finish_and_clear();
+    Ok(summary)
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {

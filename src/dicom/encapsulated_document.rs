@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::elements::{Elements, Encoding, Part10};
 use super::encapsulated_pdf::document_in;
 use super::text::{self, Charset};
+use crate::domain::pdf;
 
 /// Where the document lies in the file, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl EncapsulatedDocument {
 
     /// Whether the document is a PDF, by what it says or begins with.
     pub fn is_pdf(&self, file: &[u8]) -> bool {
-        let begins = file.get(self.range.clone()).is_some_and(|bytes| bytes.starts_with(b"%PDF-"));
+        let begins = file.get(self.range.clone()).is_some_and(|bytes| bytes.starts_with(pdf::HEADER));
         begins || self.media_type == "application/pdf"
     }
 

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::elements::{Elements, Encoding, Tag};
+use crate::domain::pdf;
 
 /// Encapsulated PDF Storage.
 pub const ENCAPSULATED_PDF: &str = "1.2.840.10008.5.1.4.1.1.104.1";
@@ -32,7 +33,7 @@ pub fn pdf_in(data_set: &[u8], encoding: Encoding) -> Result<Range<usize>, Docum
     let range = document_in(data_set, &Elements::read(data_set, encoding))?;
     let head = &data_set[range.start..range.end.min(range.start + 1024)];
     let markup = head.trim_ascii_start().first() == Some(&b'<');
-    if markup || !head.windows(5).any(|window| window == b"%PDF-") {
+    if markup || !pdf::has_header(head) {
         return Err(DocumentRefusal::NotAPdf);
     }
     Ok(range)

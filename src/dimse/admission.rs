@@ -13,6 +13,7 @@ use super::association::negotiation::{Rejection, unpadded};
 use super::config::{DicomConfig, PeerConfig};
 use super::identity;
 use super::services::{Service, Services};
+use crate::archive::peers::find::Reads;
 use crate::dicom::text::Charset;
 use crate::domain::AeTitle;
 
@@ -115,7 +116,7 @@ impl Admission {
                     charset: peer.charset.clone().unwrap_or_else(|| self.default_charset.clone()),
                     address,
                     answer_charset: peer.answer_charset.clone(),
-                    readable: peer.readable(),
+                    reads: peer.reads(),
                     services: Services::of(peer.services.as_deref()),
                     transfer_syntaxes: peer.transfer_syntaxes.clone(),
                 });
@@ -126,11 +127,11 @@ impl Admission {
         let organization = organization.ok_or(Rejection::CallingAeTitle)?;
         let charset = self.default_charset.clone();
         // Who only claims a name brings data, but is told none.
-        let (answer_charset, readable) = (None, Vec::new());
+        let (answer_charset, reads) = (None, Reads::default());
         let services = Services::of(Some(&[Service::Echo, Service::Store]));
         let ae_title = calling.to_string();
         let transfer_syntaxes = Vec::new();
-        Ok(Caller { ae_title, organization, charset, address, answer_charset, readable, services, transfer_syntaxes })
+        Ok(Caller { ae_title, organization, charset, address, answer_charset, reads, services, transfer_syntaxes })
     }
 
     fn take_slot(&self, ae_title: &str) -> Option<Slot> {

@@ -64,7 +64,7 @@ async fn answer(
     let answerer = Answerer::new(association, context_id, &asked);
     let mut finding = association.archive.begin_find(Find {
         query: asked.query,
-        readable: association.caller.readable.clone(),
+        readable: association.archive.readable(&association.caller.reads),
         actor: association.caller.actor(),
         limits: association.find.limits.clone(),
     });

@@ -13,7 +13,7 @@ use super::scu::{QueryRoot, RetrieveMethod, ScuConfig};
 use super::services::Service;
 use super::storage_commitment::CommitmentConfig;
 use super::sub_operations::SubOperationConfig;
-use crate::archive::peers::find::{Confidentiality, FindLimits, MAX_PAGE_ROWS, Readable};
+use crate::archive::peers::find::{Confidentiality, FindLimits, MAX_PAGE_ROWS, Readable, Reads};
 use crate::dicom::film::FilmRule;
 use crate::dicom::header::HeaderLimits;
 use crate::dicom::sop_class::PrivateClasses;
@@ -284,6 +284,9 @@ pub struct PeerConfig {
     pub scu: ScuConfig,
 }
 
+/// Stands in `query_organizations` for every organisation.
+const EVERY_ORGANIZATION: &str = "*";
+
 fn default_port() -> u16 {
     104
 }
@@ -298,25 +301,18 @@ impl PeerConfig {
         }
     }
 
-    /// With `*` among [`PeerConfig::query_organizations`] replaced by the codes of all organisations.
-    pub fn with_every_organization(mut self, codes: &[String]) -> Self {
-        if self.query_organizations.iter().any(|code| code == "*") {
-            self.query_organizations = codes.to_vec();
-        }
-        self
-    }
-
     /// Whose data it may ask for: its own organisation's first.
-    pub(super) fn readable(&self) -> Vec<Readable> {
+    pub(super) fn reads(&self) -> Reads {
         let own = Readable { org_code: self.organization.clone(), confidentiality: Confidentiality::Everything };
-        let mut readable = vec![own];
-        for org_code in &self.query_organizations {
-            if readable.iter().all(|known| known.org_code != *org_code) {
+        let mut named = vec![own];
+        for org_code in self.query_organizations.iter().filter(|code| *code != EVERY_ORGANIZATION) {
+            if named.iter().all(|known| known.org_code != *org_code) {
                 let confidentiality = Confidentiality::SharedOnly;
-                readable.push(Readable { org_code: org_code.clone(), confidentiality });
+                named.push(Readable { org_code: org_code.clone(), confidentiality });
             }
         }
-        readable
+        let asks_every = self.query_organizations.iter().any(|code| code == EVERY_ORGANIZATION);
+        Reads { named, others: asks_every.then_some(Confidentiality::SharedOnly) }
     }
 
     fn own_faults(&self, tls: &TlsConfig) -> Vec<String> {
@@ -388,16 +384,14 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_every_organisation_and_the_own_one_stays_first_and_whole() {
-        let codes = ["ORG-T01".to_owned(), "ORG-T02".to_owned()];
         let base = "ae_title = 'PACS01'\norganization = 'ORG-T02'\n";
-        let readable = |more: &str| {
-            let peer = peer(&format!("{base}{more}")).with_every_organization(&codes);
-            peer.readable().into_iter().map(|r| (r.org_code, r.confidentiality)).collect::<Vec<_>>()
-        };
-        let own = ("ORG-T02".to_owned(), Confidentiality::Everything);
-        let shared = ("ORG-T01".to_owned(), Confidentiality::SharedOnly);
-        assert_eq!(readable("query_organizations = ['*']"), [own.clone(), shared]);
-        assert_eq!(readable(""), [own]);
+        let reads = |more: &str| peer(&format!("{base}{more}")).reads();
+        let of = |code: &str, confidentiality| Readable { org_code: code.to_owned(), confidentiality };
+        let (own, shared) = (of("ORG-T02", Confidentiality::Everything), of("ORG-T01", Confidentiality::SharedOnly));
+        let others = Some(Confidentiality::SharedOnly);
+        assert_eq!(reads("query_organizations = ['*']"), Reads { named: vec![own.clone()], others });
+        assert_eq!(reads("query_organizations = ['ORG-T02', 'ORG-T01']"), Reads::only(vec![own.clone(), shared]));
+        assert_eq!(reads(""), Reads::only(vec![own]));
     }
 
     #[test]

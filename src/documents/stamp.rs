@@ -17,6 +17,7 @@ use lopdf::{Dictionary, Document, IncrementalDocument, LoadOptions, Object, Obje
 use super::content::balance;
 use super::page::visible_area;
 use super::{DocumentsConfig, guarded};
+use crate::domain::pdf;
 
 pub(super) use placement::operators;
 pub use policy::{Corner, SignedFiles, StampPolicy, StampRefusal, StampedPages};
@@ -65,7 +66,7 @@ fn stamp(
 ) -> Result<usize, StampRefusal> {
     let mut document = load(&original, policy, limits, Pictures::LeftOut)?;
     let is_sound = |document: &Document| {
-        original.starts_with(b"%PDF-") && document.xref_recovery.is_none() && document.xref_start > 0
+        original.starts_with(pdf::HEADER) && document.xref_recovery.is_none() && document.xref_start > 0
     };
     // Only without a filter does the parser mend a page tree that it cannot read.
     if !is_sound(&document) || document.page_iter().next().is_none() {
@@ -114,7 +115,7 @@ fn load(
         return Err(StampRefusal::TooLarge("documents.max_bytes"));
     }
     let head = &original[..original.len().min(HEADER_WITHIN)];
-    if !head.windows(5).any(|window| window == b"%PDF-") {
+    if !pdf::has_header(head) {
         return Err(StampRefusal::NotAPdf);
     }
     let mut options = load_options(original, limits);

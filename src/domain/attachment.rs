@@ -1,5 +1,7 @@
 //! Files that belong to an exam and are no DICOM objects: scans of forms, captures, films of endoscopes, papers (D-I14).
 
+use super::pdf;
+
 /// What an attachment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttachmentKind {
@@ -131,7 +133,7 @@ impl AttachmentType {
         if head.starts_with(b"BM") && head.get(6..10) == Some(&[0; 4]) {
             return AttachmentType::Bmp;
         }
-        if head.starts_with(b"%PDF-") {
+        if head.starts_with(pdf::HEADER) {
             return AttachmentType::Pdf;
         }
         if head.get(4..8) == Some(b"ftyp") {

@@ -24,6 +24,7 @@ pub mod organization;
 pub mod page;
 pub mod patient;
 pub mod patient_key;
+pub mod pdf;
 pub mod place;
 pub mod query;
 pub mod recognition;

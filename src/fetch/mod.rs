@@ -30,6 +30,7 @@ pub use received::Fetched;
 pub use smb::{SmbProtection, SmbShare};
 
 use crate::domain::day_window::Window;
+use crate::domain::pdf;
 
 /// Section `[reports]`: where report files may be fetched, and how long that may take.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -207,7 +208,7 @@ impl MediaType {
         // Readers accept a header anywhere in the first kilobyte; a page that talks about PDF is none.
         let head = &bytes[..bytes.len().min(1024)];
         let markup = head.trim_ascii_start().first() == Some(&b'<');
-        (!markup && head.windows(5).any(|window| window == b"%PDF-")).then_some(MediaType::Pdf)
+        (!markup && pdf::has_header(head)).then_some(MediaType::Pdf)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
+use super::persons::WholePerson;
 use super::record_columns::{insert_sql, keep_version, record_of, update_sql, values};
 use super::{Error, Ids, Index, Row, Select, Tx, Value};
 use crate::domain::exam_report::{self, ExamField, ExamReport};
-use crate::domain::scope::PatientKey;
 use crate::params;
 
 /// What the archive has worked out about a report, beside its fields.
@@ -196,10 +196,8 @@ pub async fn set_study_uids(tx: &mut Tx, id: i64, uids: &[String], replaced: boo
 /// Which reports are asked for by patient and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportSearch {
-    /// Values, any of which is the identity number or the card number.
-    pub identities: Vec<String>,
-    /// Under which numbers organisations know the same person, whatever their reports say.
-    pub patients: Vec<PatientKey>,
+    /// Whose they are.
+    pub person: WholePerson,
     /// First moment, in the kept form.
     pub from: String,
     /// Last moment, in the kept form.
@@ -218,12 +216,8 @@ pub struct ReportSearch {
 
 impl ReportSearch {
     pub(super) fn narrow(&self, select: &mut Select) {
-        let identities = || self.identities.iter().map(Value::from).collect();
-        select.push_in(" AND (id_no", identities()).push_in(" OR card_no", identities());
-        for patient in &self.patients {
-            select.push(" OR (org_code = ? AND patient_id = ?)", params![&patient.org_code, &patient.patient_id]);
-        }
-        select.push(") AND retrieve_at >= ? AND retrieve_at <= ?", params![&self.from, &self.to]);
+        self.person.narrow(select);
+        select.push(" AND retrieve_at >= ? AND retrieve_at <= ?", params![&self.from, &self.to]);
         if let Some(organizations) = &self.organizations {
             select.push_in(" AND org_code", organizations.iter().map(Value::from).collect());
         }

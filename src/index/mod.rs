@@ -70,6 +70,7 @@ pub mod trends;
 mod tx;
 mod unsynced;
 mod value;
+mod walks;
 pub mod work_leases;
 mod writer;
 

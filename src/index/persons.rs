@@ -4,6 +4,9 @@
 //! person that others were merged into answers for their numbers too.
 
 pub mod identifiers;
+mod whole_person;
+
+pub use whole_person::WholePerson;
 
 pub use super::patients::Origin;
 use super::patients::facts_of;

@@ -5,7 +5,8 @@ pub mod labs;
 use serde_json::Value;
 
 use super::{Error, Index, Row};
-use crate::domain::record::is_withdrawn;
+use crate::domain::exam_report::{ExamField, ExamReport, is_reviewed};
+use crate::domain::record::{Field, Record, is_withdrawn};
 use crate::params;
 
 /// One earlier version.
@@ -43,8 +44,8 @@ pub async fn list(index: &Index, report_pk: i64, limit: usize) -> Result<Vec<Ver
     let rows = index.query(sql, params![report_pk, limit as i64]).await?;
     let of = |row: &Row| {
         let (version, replaced_at) = (row.int("version")?, row.int("replaced_at")?);
-        let content = content_of(row)?;
-        let (reviewed, withdrawn) = (is_reviewed(&content), is_withdrawn(content["data_status"].as_str()));
+        let content: ExamReport = content_of(row)?;
+        let (reviewed, withdrawn) = (is_reviewed(&content), is_withdrawn(content.get(ExamField::DataStatus)));
         Ok(VersionRow { version, replaced_at, reviewed, withdrawn })
     };
     rows.iter().map(of).collect()
@@ -54,30 +55,28 @@ pub async fn list(index: &Index, report_pk: i64, limit: usize) -> Result<Vec<Ver
 pub async fn text(index: &Index, report_pk: i64, version: i64) -> Result<Option<VersionText>, Error> {
     let sql = "SELECT content, replaced_at FROM report_version WHERE kind = 'exam' AND report_pk = $1 AND version = $2";
     let Some(row) = index.query_opt(sql, params![report_pk, version]).await? else { return Ok(None) };
-    let content = content_of(&row)?;
-    let text = |column: &str| content[column].as_str().unwrap_or_default().to_owned();
+    let content: ExamReport = content_of(&row)?;
+    let text = |field| content.text(field).to_owned();
     Ok(Some(VersionText {
-        exam_item_name: text("exam_item_name"),
-        outpat_diag_name: text("outpat_diag_name"),
-        image_descr: text("image_descr"),
-        conclusion: text("conclusion"),
-        author_name: text("author_name"),
-        authenticator_name: text("authenticator_name"),
+        exam_item_name: text(ExamField::ExamItemName),
+        outpat_diag_name: text(ExamField::OutpatDiagName),
+        image_descr: text(ExamField::ImageDescr),
+        conclusion: text(ExamField::Conclusion),
+        author_name: text(ExamField::AuthorName),
+        authenticator_name: text(ExamField::AuthenticatorName),
         replaced_at: row.int("replaced_at")?,
         reviewed: is_reviewed(&content),
-        withdrawn: is_withdrawn(content["data_status"].as_str()),
+        withdrawn: is_withdrawn(content.get(ExamField::DataStatus)),
     }))
 }
 
-fn content_of(row: &Row) -> Result<Value, Error> {
-    serde_json::from_str(&row.text("content")?).map_err(|_| Error::Damaged("report_version.content"))
-}
-
-/// D-R23, for a content that is no longer the report's.
-fn is_reviewed(content: &Value) -> bool {
-    let text = |column: &str| content[column].as_str().unwrap_or_default().trim().to_uppercase();
-    let state = text("state");
-    matches!(state.as_str(), "3" | "4")
-        || matches!(text("checked_status").as_str(), "1" | "Y" | "T")
-        || (state.is_empty() && !text("authenticator_dtime").is_empty())
+/// What a report or a line said, as it was kept when it was replaced.
+fn content_of<F: Field>(row: &Row) -> Result<Record<F>, Error> {
+    let content: Value =
+        serde_json::from_str(&row.text("content")?).map_err(|_| Error::Damaged("report_version.content"))?;
+    let mut record = Record::default();
+    for &field in F::ALL {
+        record.put(field, content.get(field.spec().column).and_then(Value::as_str).map(str::to_owned));
+    }
+    Ok(record)
 }

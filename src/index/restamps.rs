@@ -1,7 +1,7 @@
 //! How far stamping anew has come: one row for the newest walk.
 
+use super::walks::{Walk, Walks};
 use super::{Error, Index, Tx};
-use crate::params;
 
 /// A walk over all current report files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,41 +20,25 @@ pub struct Restamp {
     pub finished_at: Option<i64>,
 }
 
+const WALKS: Walks<2, 2> = Walks { table: "restamp", goals: ["policy", "org_code"], counts: ["stamped", "failed"] };
+
 /// The newest walk.
 pub async fn get(index: &Index) -> Result<Option<Restamp>, Error> {
-    let sql = "SELECT policy, org_code, after_id, stamped, failed, finished_at FROM restamp WHERE id = 1";
-    let Some(row) = index.query_opt(sql, params![]).await? else { return Ok(None) };
-    Ok(Some(Restamp {
-        policy: row.text("policy")?,
-        org_code: row.text("org_code")?,
-        after_id: row.int("after_id")?,
-        stamped: row.int("stamped")?,
-        failed: row.int("failed")?,
-        finished_at: row.get("finished_at")?,
-    }))
+    let of = |walk: Walk<2, 2>| {
+        let Walk { goals: [policy, org_code], counts: [stamped, failed], after_id, finished_at } = walk;
+        Restamp { policy, org_code, after_id, stamped, failed, finished_at }
+    };
+    Ok(WALKS.get(index).await?.map(of))
 }
 
 /// Begins a walk in the place of the one before; with `finished_at` there is nothing to do, only to remember the policy.
 pub async fn begin(tx: &mut Tx, policy: &str, org_code: &str, now: i64, finished_at: Option<i64>) -> Result<(), Error> {
-    let sql = "INSERT INTO restamp (id, policy, org_code, after_id, stamped, failed, started_at, finished_at) \
-               VALUES (1, $1, $2, 0, 0, 0, $3, $4) \
-               ON CONFLICT (id) DO UPDATE SET policy = excluded.policy, org_code = excluded.org_code, after_id = 0, \
-               stamped = 0, failed = 0, started_at = excluded.started_at, finished_at = excluded.finished_at";
-    tx.execute(sql, params![policy, org_code, now, finished_at]).await.map(|_| ())
+    WALKS.begin(tx, [policy, org_code], now, finished_at).await
 }
 
 /// Notes how far a walk has come; a walk that another one has replaced is not noted.
 pub async fn advance(tx: &mut Tx, walk: &Restamp) -> Result<bool, Error> {
-    let sql = "UPDATE restamp SET after_id = $1, stamped = $2, failed = $3, finished_at = $4 \
-               WHERE id = 1 AND policy = $5 AND org_code = $6 AND after_id <= $7";
-    let values = params![
-        walk.after_id,
-        walk.stamped,
-        walk.failed,
-        walk.finished_at,
-        &walk.policy,
-        &walk.org_code,
-        walk.after_id
-    ];
-    Ok(tx.execute(sql, values).await? == 1)
+    let Restamp { policy, org_code, after_id, stamped, failed, finished_at } = walk.clone();
+    let (goals, counts) = ([policy, org_code], [stamped, failed]);
+    WALKS.advance(tx, &Walk { goals, counts, after_id, finished_at }).await
 }

@@ -1,5 +1,6 @@
 //! Which reports are restricted (D-R22) when the words for it change, and how far the walk over stored reports has come.
 
+use super::walks::{Walk, Walks};
 use super::{Error, Index, Tx};
 use crate::domain::sharing::Sharing;
 use crate::params;
@@ -17,33 +18,26 @@ pub struct Restriction {
     pub finished_at: Option<i64>,
 }
 
+const WALKS: Walks<1, 1> = Walks { table: "restriction", goals: ["words"], counts: ["changed"] };
+
 /// The newest walk.
 pub async fn get(index: &Index) -> Result<Option<Restriction>, Error> {
-    let sql = "SELECT words, after_id, changed, finished_at FROM restriction WHERE id = 1";
-    let Some(row) = index.query_opt(sql, params![]).await? else { return Ok(None) };
-    Ok(Some(Restriction {
-        words: row.text("words")?,
-        after_id: row.int("after_id")?,
-        changed: row.int("changed")?,
-        finished_at: row.get("finished_at")?,
-    }))
+    let of = |walk: Walk<1, 1>| {
+        let Walk { goals: [words], counts: [changed], after_id, finished_at } = walk;
+        Restriction { words, after_id, changed, finished_at }
+    };
+    Ok(WALKS.get(index).await?.map(of))
 }
 
 /// Begins a walk in the place of the one before; with `finished_at` there is nothing to do, only to remember the words.
 pub async fn begin(tx: &mut Tx, words: &str, now: i64, finished_at: Option<i64>) -> Result<(), Error> {
-    let sql = "INSERT INTO restriction (id, words, after_id, changed, started_at, finished_at) \
-               VALUES (1, $1, 0, 0, $2, $3) \
-               ON CONFLICT (id) DO UPDATE SET words = excluded.words, after_id = 0, changed = 0, \
-               started_at = excluded.started_at, finished_at = excluded.finished_at";
-    tx.execute(sql, params![words, now, finished_at]).await.map(|_| ())
+    WALKS.begin(tx, [words], now, finished_at).await
 }
 
 /// Notes how far a walk has come; a walk that another one has replaced is not noted.
 pub async fn advance(tx: &mut Tx, walk: &Restriction) -> Result<bool, Error> {
-    let sql = "UPDATE restriction SET after_id = $1, changed = $2, finished_at = $3 \
-               WHERE id = 1 AND words = $4 AND after_id <= $5";
-    let values = params![walk.after_id, walk.changed, walk.finished_at, &walk.words, walk.after_id];
-    Ok(tx.execute(sql, values).await? == 1)
+    let Restriction { words, after_id, changed, finished_at } = walk.clone();
+    WALKS.advance(tx, &Walk { goals: [words], counts: [changed], after_id, finished_at }).await
 }
 
 /// What decides about one report.

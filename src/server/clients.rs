@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::archive::peers::find::{Confidentiality, Readable};
+use crate::archive::peers::find::{Confidentiality, Readable, Reads};
 use crate::config::Config;
 use crate::integrations::report_registry::{ApiRight, ClientConfig, DicomwebRight};
 use crate::web::api::ApiClient;
@@ -31,14 +31,13 @@ pub(super) fn dicomweb_clients(config: &Config) -> Vec<DicomwebClient> {
     let client = |client: &ClientConfig| {
         let networks = networks(client)?;
         let stores_for = client.stores_for().map(str::to_owned);
-        let readable = readable(config, client);
         let can_call = !client.key.is_empty() || !client.certificate.is_empty();
         (client.dicomweb != DicomwebRight::None && can_call).then(|| DicomwebClient {
             id: client.id.clone(),
             key: client.key.clone(),
             certificate: client.certificate.clone(),
             networks,
-            readable,
+            reads: reads(client),
             stores_for,
         })
     };
@@ -66,14 +65,13 @@ pub(super) fn api_clients(config: &Config) -> Vec<ApiClient> {
 }
 
 /// Its own organisations wholly; without any, what all of them share, with `vip` also what is confidential.
-fn readable(config: &Config, client: &ClientConfig) -> Vec<Readable> {
-    let all: Vec<&String> = config.organization.iter().map(|organization| &organization.code).collect();
-    let (codes, confidentiality) = match client.organizations.is_empty() {
-        false => (client.organizations.iter().collect(), Confidentiality::Everything),
-        true if client.vip => (all, Confidentiality::Privileged),
-        true => (all, Confidentiality::SharedOnly),
-    };
-    codes.into_iter().map(|code| Readable { org_code: code.clone(), confidentiality }).collect()
+fn reads(client: &ClientConfig) -> Reads {
+    if client.organizations.is_empty() {
+        return Reads::every(if client.vip { Confidentiality::Privileged } else { Confidentiality::SharedOnly });
+    }
+    let confidentiality = Confidentiality::Everything;
+    let own = client.organizations.iter().map(|code| Readable { org_code: code.clone(), confidentiality });
+    Reads::only(own.collect())
 }
 
 /// Where the client may call from; `None` when an address cannot be read.
@@ -88,19 +86,16 @@ fn networks(client: &ClientConfig) -> Option<Vec<IpNet>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::organization::Organization;
 
     #[test]
     fn d_r18_d_r22_a_client_reads_its_own_wholly_and_of_others_what_its_rights_say() {
-        let organization = |code: &str| Organization { code: code.to_owned(), name: String::new() };
-        let config = Config { organization: vec![organization("ORG-T01")], ..Config::default() };
         let of = |organizations: &[&str], vip| {
             let organizations = organizations.iter().map(|code| (*code).to_owned()).collect();
-            let client = ClientConfig { organizations, vip, ..ClientConfig::default() };
-            readable(&config, &client).iter().map(|readable| readable.confidentiality).collect::<Vec<_>>()
+            reads(&ClientConfig { organizations, vip, ..ClientConfig::default() })
         };
-        assert_eq!(of(&["ORG-T01"], false), [Confidentiality::Everything]);
-        assert_eq!(of(&[], true), [Confidentiality::Privileged]);
-        assert_eq!(of(&[], false), [Confidentiality::SharedOnly]);
+        let own = Readable { org_code: "ORG-T01".to_owned(), confidentiality: Confidentiality::Everything };
+        assert_eq!(of(&["ORG-T01"], false), Reads::only(vec![own]));
+        assert_eq!(of(&[], true), Reads::every(Confidentiality::Privileged));
+        assert_eq!(of(&[], false), Reads::every(Confidentiality::SharedOnly));
     }
 }

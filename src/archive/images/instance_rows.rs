@@ -77,7 +77,8 @@ pub(in crate::archive) async fn put_rows(
         series_requests::add_missing(tx, org_code, parents.series_pk, &new.series.requests).await?;
     }
     if let Some(instance_pk) = current_pk {
-        content_is_current(tx, ids, rules, now, org_code, parents.study_pk, instance_pk).await?;
+        let content = CurrentContent { org_code, study_pk: parents.study_pk, instance_pk };
+        content_is_current(tx, ids, rules, now, content).await?;
     }
     if !parents.contradictions.is_empty() {
         let subject = format!("study:{}", parents.study_pk);
@@ -110,6 +111,14 @@ pub(in crate::archive) async fn put_rows(
     Ok(outcome)
 }
 
+/// Whose content is the current one under its UID.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::archive) struct CurrentContent<'c> {
+    pub(in crate::archive) org_code: &'c str,
+    pub(in crate::archive) study_pk: i64,
+    pub(in crate::archive) instance_pk: i64,
+}
+
 /// What follows when a content is the current one under its UID, as the first one or instead of another: upstream
 /// archives are to get it, and peers hear of it.
 pub(in crate::archive) async fn content_is_current(
@@ -117,10 +126,9 @@ pub(in crate::archive) async fn content_is_current(
     ids: &Ids,
     rules: &RowRules,
     now: i64,
-    org_code: &str,
-    study_pk: i64,
-    instance_pk: i64,
+    content: CurrentContent<'_>,
 ) -> Result<(), index::Error> {
+    let CurrentContent { org_code, study_pk, instance_pk } = content;
     for rule in rules.forward.iter().filter(|rule| rule.takes(org_code)) {
         forwards::enqueue(tx, &rule.upstream, instance_pk, study_pk, now, rule.due_at(now)).await?;
     }

@@ -24,6 +24,7 @@ use crate::documents::raster;
 use crate::domain::attachment::AttachmentType;
 use crate::domain::clinical_document::ClinicalDocument;
 use crate::domain::criteria::ShowType;
+use crate::domain::pdf;
 use crate::domain::place::Place;
 use crate::index::exam_details::{self, InstanceBytes};
 use crate::index::exam_pages::Entry;
@@ -31,8 +32,6 @@ use crate::index::exam_pages::Entry;
 /// What series of documents and of films are called.
 const DOCUMENT: &str = SeriesKind::Document.as_str();
 const FILM: &str = SeriesKind::Film.as_str();
-/// What a PDF begins with.
-const PDF: &[u8] = b"%PDF-";
 /// Most key object selections that are read for one exam.
 const MOST_KEY_OBJECTS: i64 = 50;
 /// Most images that one report's links are looked up for.
@@ -291,7 +290,7 @@ fn may_keep(session: &Session, instance: &InstanceBytes, encapsulated: Option<&E
 fn pdf_of(file: &Bytes) -> Option<Bytes> {
     let document = EncapsulatedDocument::read(file, &Charset::default())?;
     let bytes = file.slice(document.range.clone());
-    if document.is_pdf(file) { Some(bytes) } else { body_of(&bytes).filter(|body| body.starts_with(PDF)) }
+    if document.is_pdf(file) { Some(bytes) } else { body_of(&bytes).filter(|body| body.starts_with(pdf::HEADER)) }
 }
 
 /// The file that is the body of a clinical document.
@@ -315,7 +314,8 @@ fn read_document(
             match clinical_document::read(bytes, &ClinicalDocumentLimits::default()) {
                 Ok(clinical) => {
                     let body = clinical.other_body.as_ref().map_or(&[][..], |body| &body.bytes);
-                    let pages = if body.starts_with(PDF) { raster::page_count(body, limits).unwrap_or(0) } else { 0 };
+                    let pages =
+                        if body.starts_with(pdf::HEADER) { raster::page_count(body, limits).unwrap_or(0) } else { 0 };
                     DocumentForm::Clinical(Box::new(clinical), pages)
                 }
                 Err(_) => DocumentForm::Other,

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use crate::archive::images::instance_rows::content_is_current;
+use crate::archive::images::instance_rows::{CurrentContent, content_is_current};
 use crate::archive::upkeep::reindex::ReindexRules;
 use crate::archive::{Archive, Error};
 use crate::dicom::content_hash::HashAlgorithm;
@@ -72,7 +72,8 @@ impl Archive {
                         content.place = instance_versions::take(tx, version.id).await?.ok_or(Error::NotFound)?;
                         let Version { instance_pk, study_pk, org_code, received_at, .. } = version;
                         instance_versions::make_current(tx, former_pk, instance_pk, &content, received_at, now).await?;
-                        content_is_current(tx, &ids, &rules, now, &org_code, study_pk, instance_pk).await?;
+                        let current = CurrentContent { org_code: &org_code, study_pk, instance_pk };
+                        content_is_current(tx, &ids, &rules, now, current).await?;
                     }
                     if !conflicts::close(tx, id, now).await? {
                         return Err(Error::NotFound);

@@ -6,7 +6,7 @@ use crate::archive::{Archive, Error};
 use crate::domain::identity::Identity;
 use crate::domain::patient::PatientFacts;
 use crate::domain::scope::PatientKey;
-use crate::index::persons;
+use crate::index::persons::{self, WholePerson};
 
 /// Numbers of one person that are followed.
 const MOST: i64 = 100;
@@ -23,6 +23,15 @@ impl Archive {
             return Ok(Vec::new());
         }
         Ok(persons::known_as(&self.index, &numbers, MOST).await?)
+    }
+
+    /// All by which reports name the persons with these numbers: every spelling of a number, and under which numbers
+    /// organisations know them.
+    pub(in crate::archive) async fn whole_person(&self, identities: &[Identity]) -> Result<WholePerson, Error> {
+        let mut spellings: Vec<String> = identities.iter().flat_map(Identity::spellings).collect();
+        spellings.sort_unstable();
+        spellings.dedup();
+        Ok(WholePerson { identities: spellings, patients: self.known_as(identities).await? })
     }
 
     /// These patients, and under which other numbers the same persons are known.

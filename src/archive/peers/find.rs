@@ -19,6 +19,32 @@ use crate::index::find::Walk;
 
 pub use crate::index::find::{Confidentiality, MAX_PAGE_ROWS, Match, Readable};
 
+/// Whose data a caller may see, as it is configured.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// These organisations, the first first.
+    pub named: Vec<Readable>,
+    /// So much of every other organisation that the archive knows by then.
+    pub others: Option<Confidentiality>,
+}
+
+impl Reads {
+    /// These organisations and no other.
+    pub fn only(named: Vec<Readable>) -> Self {
+        Self { named, others: None }
+    }
+
+    /// So much of every organisation.
+    pub fn every(confidentiality: Confidentiality) -> Self {
+        Self { named: Vec::new(), others: Some(confidentiality) }
+    }
+
+    /// Whether nobody's data may be seen, whatever the archive will know.
+    pub fn is_nothing(&self) -> bool {
+        self.named.is_empty() && self.others.is_none()
+    }
+}
+
 /// How queries are answered.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -95,6 +121,17 @@ pub struct Finding {
 }
 
 impl Archive {
+    /// Whose data it is now, organisations that were imported since the start included (RD-24).
+    pub fn readable(&self, reads: &Reads) -> Vec<Readable> {
+        let mut readable = reads.named.clone();
+        if let Some(confidentiality) = reads.others {
+            let is_named = |code: &String| reads.named.iter().any(|known| known.org_code == *code);
+            let others = self.organizations().into_keys().filter(|code| !is_named(code));
+            readable.extend(others.map(|org_code| Readable { org_code, confidentiality }));
+        }
+        readable
+    }
+
     /// Begins to answer; nothing is read yet.
     pub fn begin_find(&self, find: Find) -> Finding {
         let Find { query, readable, actor, limits } = find;

@@ -18,6 +18,7 @@ use crate::domain::lab_report::LabField;
 use crate::domain::record::{Field, Record};
 use crate::index::audit::{self, AuditRecord};
 use crate::index::exam_reports::{self, ReportSearch};
+use crate::index::persons::WholePerson;
 use crate::index::{inbox, lab_reports};
 
 pub use crate::index::exam_reports::FoundExam;
@@ -70,10 +71,9 @@ pub type FindOutcome<T> = Result<Found<T>, Code>;
 impl Archive {
     /// Finds exam reports.
     pub async fn find_exam_reports(&self, command: FindReports) -> Result<FindOutcome<FoundExam>, Error> {
-        let outcome = match search_of(&command, self.clock.now_ms()) {
+        let outcome = match self.search_of(&command).await? {
             Err(code) => Err(code),
             Ok(search) => {
-                let search = self.whole_person(&command, search).await?;
                 let found = exam_reports::find(&self.index, &search).await?;
                 Ok(cut(&command, found, |f| (&f.report, ExamField::IdNo, ExamField::CardNo)))
             }
@@ -84,10 +84,9 @@ impl Archive {
 
     /// Finds lab reports with their lines.
     pub async fn find_lab_reports(&self, command: FindReports) -> Result<FindOutcome<FoundLab>, Error> {
-        let outcome = match search_of(&command, self.clock.now_ms()) {
+        let outcome = match self.search_of(&command).await? {
             Err(code) => Err(code),
             Ok(search) => {
-                let search = self.whole_person(&command, search).await?;
                 let found = lab_reports::find(&self.index, &search).await?;
                 Ok(cut(&command, found, |f| (&f.report, LabField::IdNo, LabField::CardNo)))
             }
@@ -96,10 +95,15 @@ impl Archive {
         Ok(outcome)
     }
 
-    /// The same person's reports that lack the number asked for, too (D-X9).
-    async fn whole_person(&self, command: &FindReports, search: ReportSearch) -> Result<ReportSearch, Error> {
+    /// The question, or why it is none.
+    async fn search_of(&self, command: &FindReports) -> Result<Result<ReportSearch, Code>, Error> {
+        let search = match search_of(command, self.clock.now_ms()) {
+            Err(code) => return Ok(Err(code)),
+            Ok(search) => search,
+        };
         let identities: Vec<Identity> = command.identities.iter().filter_map(|v| Identity::classify(v)).collect();
-        Ok(ReportSearch { patients: self.known_as(&identities).await?, ..search })
+        // The same person's reports that lack the number asked for, too (D-X9).
+        Ok(Ok(ReportSearch { person: self.whole_person(&identities).await?, ..search }))
     }
 
     async fn note_query(
@@ -142,21 +146,17 @@ pub(super) fn hashed(identity: Identity) -> String {
     hex::encode(&Sha256::digest(format!("yingku query {value}"))[..16])
 }
 
+/// The question without its person, whom nobody has looked for yet.
 fn search_of(command: &FindReports, now: i64) -> Result<ReportSearch, Code> {
-    let identities: Vec<Identity> = command.identities.iter().filter_map(|v| Identity::classify(v)).collect();
-    if identities.is_empty() {
+    if command.identities.iter().all(|value| Identity::classify(value).is_none()) {
         return Err(Code::NoIdentity);
     }
     let [from, to] = window(&command.from, &command.to, Moment::from_epoch_ms(now))?;
     if to.days_since(from) > command.rules.max_span_days {
         return Err(Code::SpanTooLong);
     }
-    let mut spellings: Vec<String> = identities.iter().flat_map(Identity::spellings).collect();
-    spellings.sort_unstable();
-    spellings.dedup();
     Ok(ReportSearch {
-        identities: spellings,
-        patients: Vec::new(),
+        person: WholePerson::default(),
         // The retrieval date is a date, though senders give it a time (D-R37).
         from: from.start_of_day().to_string(),
         to: to.end_of_day().to_string(),

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::compose_lab_report::as_report_file;
 use super::find_reports::hashed;
@@ -20,10 +19,10 @@ use crate::domain::place::Place;
 use crate::domain::sharing::Sharing;
 use crate::domain::{Actor, criteria};
 use crate::index::audit::{self, AuditRecord};
-use crate::index::{kept_reports, report_files, report_studies};
+use crate::index::{Value, kept_reports, report_files, report_studies};
 
 pub use crate::index::kept_reports::{
-    Content, Direction, Having, KeptFile, KeptItem, KeptReport, Modalities, ReportFilter, StudyNumber,
+    Content, Having, KeptFile, KeptItem, KeptReport, ListedBy, Modalities, ReportFilter, ReportQuery, StudyNumber,
 };
 pub use crate::index::report_changes::Subject;
 pub use crate::index::report_studies::{KeptSeries, KeptStudy};
@@ -74,84 +73,27 @@ impl ReportReader {
     }
 }
 
-/// Which reports are asked for; empty means any.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReportQuery {
-    /// Kinds; empty for both.
-    pub kinds: Vec<Subject>,
-    /// Organisations; those that may be seen when `None`.
-    pub organizations: Option<Vec<String>>,
-    /// A resident identity number, or whatever stands there.
-    pub id_no: String,
-    /// A card number.
-    pub card_no: String,
-    /// Either of the two.
-    pub identity: String,
-    /// Patients of institutions, of whom it is one; any when empty.
-    pub patients: Vec<(String, String)>,
-    /// A patient number of the institution; it means nothing without the organisation (D-P16).
-    pub patient_id: String,
-    /// A report's number.
-    pub report_form_no: String,
-    /// AccessionNumber.
-    pub accession_number: String,
-    /// A number of a study that is linked to the report.
-    pub study: Option<StudyNumber>,
-    /// Modalities of exams; any when `None`.
-    pub modalities: Option<Modalities>,
-    /// Codes of reports, classes or lines, or what a dictionary maps to them (D-R16); any when empty.
-    pub codes: Vec<String>,
-    /// Changed at this moment or later, milliseconds since 1970 UTC.
-    pub updated_from: Option<i64>,
-    /// Changed before this moment.
-    pub updated_before: Option<i64>,
-    /// Number of the visit.
-    pub event_no: String,
-    /// Exact ids.
-    pub observation_uids: Vec<String>,
-    /// First moment, kept form.
-    pub from: String,
-    /// Whether that was left to us, who count it from now: a later page says it again.
-    pub from_is_ours: bool,
-    /// Last moment, kept form.
-    pub to: String,
-    /// First moment of observation, kept form.
-    pub observed_from: String,
-    /// Last moment of observation, kept form.
-    pub observed_to: String,
-    /// What they must have.
-    pub having: Having,
-    /// The oldest first, not the newest.
-    pub oldest_first: bool,
-}
-
-impl ReportQuery {
-    /// Whether it is about a patient, a visit or a report, not about everything in a time.
-    pub fn is_narrow(&self) -> bool {
-        let texts = [
-            &self.id_no,
-            &self.card_no,
-            &self.identity,
-            &self.patient_id,
-            &self.report_form_no,
-            &self.accession_number,
-            &self.event_no,
-        ];
-        let named = !self.observation_uids.is_empty() || !self.patients.is_empty() || self.study.is_some();
-        named || texts.iter().any(|text| !text.is_empty())
-    }
-
-    /// A hash over everything asked, so that a cursor is used with its own question only.
-    pub fn fingerprint(&self) -> [u8; 8] {
-        let digest = Sha256::digest(format!("{self:?}"));
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&digest[..8]);
-        bytes
-    }
-}
-
-/// Where a list goes on: after this report.
+/// Where a list goes on: after this report, by the time by which the list is in order.
 pub type ListPosition = (String, i64);
+
+fn position(report: &KeptReport, by: ListedBy) -> ListPosition {
+    let at = match by {
+        ListedBy::Retrieved => report.retrieve_at.clone(),
+        ListedBy::Updated => report.updated_at.to_string(),
+    };
+    (at, report.pk)
+}
+
+/// The position for a statement.
+fn bound((at, pk): ListPosition, by: ListedBy) -> Result<(Value, i64), Error> {
+    let at = match by {
+        ListedBy::Retrieved => Value::from(at),
+        ListedBy::Updated => {
+            Value::from(at.parse::<i64>().map_err(|_| Error::Invalid("the position is of another list".to_owned()))?)
+        }
+    };
+    Ok((at, pk))
+}
 
 /// One page of a list.
 #[derive(Debug, Clone)]
@@ -203,8 +145,8 @@ impl Archive {
         limit: u32,
     ) -> Result<ReportPage, Error> {
         let page = self.reports_of(reader, query, after, limit).await?;
-        let identities = [&query.id_no, &query.card_no, &query.identity];
-        let hashes: Vec<String> = identities.into_iter().filter_map(|v| Identity::classify(v)).map(hashed).collect();
+        let identities = [&query.id_no, &query.card_no, &query.identity].into_iter().chain(&query.persons);
+        let hashes: Vec<String> = identities.filter_map(|v| Identity::classify(v)).map(hashed).collect();
         let detail = json!({
             "identities": hashes, "count": page.reports.len(), "from": query.from, "to": query.to,
             "organizations": query.organizations,
@@ -221,31 +163,21 @@ impl Archive {
         limit: u32,
     ) -> Result<ReportPage, Error> {
         let spellings = |text: &str| Identity::classify(text).map(|i| i.spellings()).unwrap_or_default();
-        let direction = if query.oldest_first { Direction::Oldest } else { Direction::Newest };
+        let mut persons = Vec::with_capacity(query.persons.len());
+        for identity in query.persons.iter().filter_map(|text| Identity::classify(text)) {
+            persons.push(self.whole_person(&[identity]).await?);
+        }
+        let by = query.listed_by();
+        let after = after.map(|after| bound(after, by)).transpose()?;
         let filter = ReportFilter {
+            query,
             organizations: reader.narrowed(query.organizations.clone()),
             at_least: reader.at_least(),
             id_numbers: spellings(&query.id_no),
             identities: spellings(&query.identity),
-            card_no: query.card_no.trim().to_owned(),
-            patient_id: query.patient_id.clone(),
-            patients: query.patients.clone(),
-            report_form_no: query.report_form_no.clone(),
-            accession_number: query.accession_number.clone(),
-            study: query.study.clone(),
-            modalities: query.modalities.clone(),
+            persons,
             codes: self.ways_to_write(&query.codes),
-            updated_from: query.updated_from,
-            updated_before: query.updated_before,
-            event_no: query.event_no.clone(),
-            observation_uids: query.observation_uids.clone(),
-            from: query.from.clone(),
-            to: query.to.clone(),
-            observed_from: query.observed_from.clone(),
-            observed_to: query.observed_to.clone(),
-            having: query.having,
             after,
-            direction,
             limit: limit.saturating_add(1),
         };
         let mut reports = Vec::new();
@@ -255,14 +187,17 @@ impl Archive {
             }
         }
         // Ids are of one series for both kinds, so that the two lists merge into one order.
-        reports.sort_by(|a, b| (&a.retrieve_at, a.pk).cmp(&(&b.retrieve_at, b.pk)));
-        if direction == Direction::Newest {
+        match by {
+            ListedBy::Retrieved => reports.sort_by(|a, b| (&a.retrieve_at, a.pk).cmp(&(&b.retrieve_at, b.pk))),
+            ListedBy::Updated => reports.sort_by_key(|report| (report.updated_at, report.pk)),
+        }
+        if !query.oldest_first {
             reports.reverse();
         }
         let more = reports.len() > limit as usize;
         reports.truncate(limit as usize);
         self.mark_reports(&mut reports);
-        let next = reports.last().filter(|_| more).map(|last| (last.retrieve_at.clone(), last.pk));
+        let next = reports.last().filter(|_| more).map(|last| position(last, by));
         Ok(ReportPage { reports, next })
     }
 

@@ -24,7 +24,7 @@ use super::storage_commitment::PendingReport;
 use super::transport::Transport;
 use super::{c_echo, c_find, c_get, c_move, c_store, n_action, n_event_report};
 use crate::archive::Archive;
-use crate::archive::peers::find::Readable;
+use crate::archive::peers::find::Reads;
 use crate::dicom::sop_class::PrivateClasses;
 use crate::dicom::text::Charset;
 use crate::domain::{Actor, ActorKind};
@@ -74,7 +74,7 @@ pub(crate) struct Caller {
     /// The character set of answers to queries that name none.
     pub(crate) answer_charset: Option<Charset>,
     /// Whose data it may ask for.
-    pub(crate) readable: Vec<Readable>,
+    pub(crate) reads: Reads,
     /// What it may ask for.
     pub(crate) services: Services,
     /// In which it may send objects, the best first; none is any.

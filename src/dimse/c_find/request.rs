@@ -73,7 +73,7 @@ pub(super) fn read(association: &Association, context_id: u8, bytes: &[u8]) -> R
     let context = association.context(context_id);
     let class = sop_class::find_class(&context.abstract_syntax)
         .ok_or(Refusal::new(Status::SOP_CLASS_NOT_SUPPORTED, "SOP class is not one of queries"))?;
-    if association.caller.readable.is_empty() {
+    if association.caller.reads.is_nothing() {
         return Err(Refusal::new(Status::NOT_AUTHORIZED, "not allowed"));
     }
     let identifier = Identifier::parse(bytes, &context.transfer_syntax, &association.caller.charset)

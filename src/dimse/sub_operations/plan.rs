@@ -53,7 +53,7 @@ async fn find(
             RetrieveVerb::Get => "C-GET",
         },
         keys,
-        readable: caller.readable.clone(),
+        readable: association.archive.readable(&caller.reads),
         destination: destination.to_owned(),
         actor: caller.actor(),
         max_instances: association.node.dicom.retrieve.max_instances,

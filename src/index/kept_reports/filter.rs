@@ -1,8 +1,10 @@
 //! Which reports are asked for, and the statement that asks.
 
 use super::labs;
+use super::query::{Having, ListedBy, ReportQuery, StudyNumber};
 use crate::domain::sharing::Sharing;
 use crate::index::lab_reports::{NOT_OF_VIPS, vip_patient};
+use crate::index::persons::WholePerson;
 use crate::index::report_changes::Subject;
 use crate::index::{Select, Value};
 use crate::params;
@@ -12,48 +14,11 @@ const OF_ACCESSION: &str = " AND id IN (SELECT x.exam_report_pk FROM study s JOI
 const OF_STUDY: &str = " AND id IN (SELECT x.exam_report_pk FROM study s JOIN exam_study x ON x.study_pk = s.id \
                         WHERE s.study_instance_uid = ?)";
 
-/// Which way a list goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// The newest first.
-    Newest,
-    /// The oldest first.
-    Oldest,
-}
-
-/// What a report must have to be in a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Having {
-    /// Nothing in particular.
-    #[default]
-    Anything,
-    /// Images that are linked to it.
-    Images,
-    /// A file that is here.
-    File,
-}
-
-/// By what a study is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StudyNumber {
-    /// (0008,0050), and the report's own when it has the same.
-    Accession(String),
-    /// (0020,000D).
-    Uid(String),
-}
-
-/// Modalities of exams, any of which is meant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Modalities {
-    /// These.
-    pub named: Vec<String>,
-    /// When there are any: all others than these, and exams of which none is known.
-    pub others_than: Vec<String>,
-}
-
-/// Which reports are asked for; empty means any.
+/// What is asked for, by whom and so that a statement can ask it; empty means any.
 #[derive(Debug, Clone)]
-pub struct ReportFilter {
+pub struct ReportFilter<'q> {
+    /// As it is asked.
+    pub query: &'q ReportQuery,
     /// Only these organisations; all when `None`.
     pub organizations: Option<Vec<String>>,
     /// At least so widely shared; own reports are asked for with [`Sharing::Nobody`].
@@ -62,51 +27,20 @@ pub struct ReportFilter {
     pub id_numbers: Vec<String>,
     /// Values of which the identity number or the card number is one.
     pub identities: Vec<String>,
-    /// Card number.
-    pub card_no: String,
-    /// The institution's patient number.
-    pub patient_id: String,
-    /// Patients of institutions, of whom it is one: organisation and number; any when empty.
-    pub patients: Vec<(String, String)>,
-    /// The report's number.
-    pub report_form_no: String,
-    /// AccessionNumber; no lab report has one.
-    pub accession_number: String,
-    /// A number of a study that is linked to the report.
-    pub study: Option<StudyNumber>,
-    /// Modalities of exams; any when `None`.
-    pub modalities: Option<Modalities>,
-    /// Codes in upper case, of which the report's, its class's or one of its lines' is one; any when empty.
+    /// Persons whose the report is, every one of them.
+    pub persons: Vec<WholePerson>,
+    /// Codes in upper case, of which the report's, its class's or one of its lines' is one.
     pub codes: Vec<String>,
-    /// Changed at this moment or later, milliseconds since 1970 UTC.
-    pub updated_from: Option<i64>,
-    /// Changed before this moment.
-    pub updated_before: Option<i64>,
-    /// Number of the visit.
-    pub event_no: String,
-    /// Exact ids.
-    pub observation_uids: Vec<String>,
-    /// First moment of [`retrieve_at`](super::KeptReport::retrieve_at), kept form.
-    pub from: String,
-    /// Last moment, kept form.
-    pub to: String,
-    /// First moment of [`observed_at`](super::KeptReport::observed_at), kept form.
-    pub observed_from: String,
-    /// Last moment, kept form.
-    pub observed_to: String,
-    /// What they must have.
-    pub having: Having,
-    /// Goes on after this one: its `retrieve_at` and its row.
-    pub after: Option<(String, i64)>,
-    /// Which way.
-    pub direction: Direction,
+    /// Goes on after this one: the time by which the list is in order, and its row.
+    pub after: Option<(Value, i64)>,
     /// At most so many.
     pub limit: u32,
 }
 
 /// The statement; none when there can be no such report.
-pub(super) fn select(subject: Subject, filter: &ReportFilter) -> Option<Select> {
-    if subject == Subject::Lab && (!filter.accession_number.is_empty() || filter.study.is_some()) {
+pub(super) fn select(subject: Subject, filter: &ReportFilter<'_>) -> Option<Select> {
+    let query = filter.query;
+    if subject == Subject::Lab && (!query.accession_number.is_empty() || query.study.is_some()) {
         return None;
     }
     let exam = subject == Subject::Exam;
@@ -125,7 +59,13 @@ pub(super) fn select(subject: Subject, filter: &ReportFilter) -> Option<Select> 
     }
     let list = |texts: &[String]| texts.iter().map(Value::from).collect::<Vec<_>>();
     if let Some(organizations) = &filter.organizations {
-        select.push_in(" AND org_code", list(organizations));
+        let column = match query.listed_by() {
+            ListedBy::Retrieved => " AND org_code",
+            // An index that begins with the organisation leads to all of its reports, of which few have changed; SQLite,
+            // which does not count them, would take it.
+            ListedBy::Updated => " AND org_code || ''",
+        };
+        select.push_in(column, list(organizations));
     }
     if !filter.id_numbers.is_empty() {
         select.push_in(" AND id_no", list(&filter.id_numbers));
@@ -134,17 +74,20 @@ pub(super) fn select(subject: Subject, filter: &ReportFilter) -> Option<Select> 
         select.push_in(" AND (id_no", list(&filter.identities)).push_in(" OR card_no", list(&filter.identities));
         select.push(")", Vec::new());
     }
-    if !filter.observation_uids.is_empty() {
-        select.push_in(" AND observation_uid", list(&filter.observation_uids));
+    for person in &filter.persons {
+        person.narrow(&mut select);
     }
-    for (at, (org_code, patient_id)) in filter.patients.iter().enumerate() {
+    if !query.observation_uids.is_empty() {
+        select.push_in(" AND observation_uid", list(&query.observation_uids));
+    }
+    for (at, (org_code, patient_id)) in query.patients.iter().enumerate() {
         select.push(if at == 0 { " AND ((" } else { ") OR (" }, Vec::new());
         select.push("org_code = ? AND patient_id = ?", params![org_code, patient_id]);
     }
-    if !filter.patients.is_empty() {
+    if !query.patients.is_empty() {
         select.push("))", Vec::new());
     }
-    match filter.having {
+    match query.having {
         Having::Anything => {}
         Having::Images => {
             let linked = " AND EXISTS (SELECT 1 FROM exam_study x WHERE x.exam_report_pk = exam_report.id)";
@@ -159,23 +102,23 @@ pub(super) fn select(subject: Subject, filter: &ReportFilter) -> Option<Select> 
         }
     }
     for (text, piece) in [
-        (&filter.card_no, " AND card_no = ?"),
-        (&filter.patient_id, " AND patient_id = ?"),
-        (&filter.report_form_no, " AND report_form_no = ?"),
-        (&filter.event_no, " AND event_no = ?"),
-        (&filter.from, " AND retrieve_at >= ?"),
-        (&filter.to, " AND retrieve_at <= ?"),
-        (&filter.observed_from, " AND observed_at >= ?"),
-        (&filter.observed_to, " AND observed_at <= ?"),
+        (query.card_no.trim(), " AND card_no = ?"),
+        (query.patient_id.as_str(), " AND patient_id = ?"),
+        (query.report_form_no.as_str(), " AND report_form_no = ?"),
+        (query.event_no.as_str(), " AND event_no = ?"),
+        (query.from.as_str(), " AND retrieve_at >= ?"),
+        (query.to.as_str(), " AND retrieve_at <= ?"),
+        (query.observed_from.as_str(), " AND observed_at >= ?"),
+        (query.observed_to.as_str(), " AND observed_at <= ?"),
     ] {
         if !text.is_empty() {
             select.push(piece, params![text]);
         }
     }
-    if exam && !filter.accession_number.is_empty() {
-        select.push(" AND pacs_id = ?", params![&filter.accession_number]);
+    if exam && !query.accession_number.is_empty() {
+        select.push(" AND pacs_id = ?", params![&query.accession_number]);
     }
-    match &filter.study {
+    match &query.study {
         None => {}
         Some(StudyNumber::Accession(number)) => {
             select.push(OF_ACCESSION, params![number]);
@@ -184,7 +127,7 @@ pub(super) fn select(subject: Subject, filter: &ReportFilter) -> Option<Select> 
             select.push(OF_STUDY, params![uid]);
         }
     }
-    if let (true, Some(modalities)) = (exam, &filter.modalities) {
+    if let (true, Some(modalities)) = (exam, &query.modalities) {
         select.push_in(" AND (modality", list(&modalities.named));
         if !modalities.others_than.is_empty() {
             select.push_in(" OR modality NOT", list(&modalities.others_than));
@@ -194,23 +137,29 @@ pub(super) fn select(subject: Subject, filter: &ReportFilter) -> Option<Select> 
     if !filter.codes.is_empty() {
         push_codes(&mut select, subject, list(&filter.codes));
     }
-    if let Some(from) = filter.updated_from {
+    if let Some(from) = query.updated_from {
         select.push(" AND updated_at >= ?", params![from]);
     }
-    if let Some(before) = filter.updated_before {
+    if let Some(before) = query.updated_before {
         select.push(" AND updated_at < ?", params![before]);
     }
-    if let Some((at, pk)) = &filter.after {
-        let piece = match filter.direction {
-            Direction::Newest => " AND retrieve_at <= ? AND (retrieve_at < ? OR id < ?)",
-            Direction::Oldest => " AND retrieve_at >= ? AND (retrieve_at > ? OR id > ?)",
-        };
-        select.push(piece, params![at, at, *pk]);
-    }
-    let order = match filter.direction {
-        Direction::Newest => " ORDER BY retrieve_at DESC, id DESC LIMIT ?",
-        Direction::Oldest => " ORDER BY retrieve_at, id LIMIT ?",
+    let (behind, order) = match (query.listed_by(), query.oldest_first) {
+        (ListedBy::Retrieved, false) => {
+            (" AND retrieve_at <= ? AND (retrieve_at < ? OR id < ?)", " ORDER BY retrieve_at DESC, id DESC LIMIT ?")
+        }
+        (ListedBy::Retrieved, true) => {
+            (" AND retrieve_at >= ? AND (retrieve_at > ? OR id > ?)", " ORDER BY retrieve_at, id LIMIT ?")
+        }
+        (ListedBy::Updated, false) => {
+            (" AND updated_at <= ? AND (updated_at < ? OR id < ?)", " ORDER BY updated_at DESC, id DESC LIMIT ?")
+        }
+        (ListedBy::Updated, true) => {
+            (" AND updated_at >= ? AND (updated_at > ? OR id > ?)", " ORDER BY updated_at, id LIMIT ?")
+        }
     };
+    if let Some((at, pk)) = &filter.after {
+        select.push(behind, vec![at.clone(), at.clone(), Value::from(*pk)]);
+    }
     select.push(order, params![filter.limit]);
     Some(select)
 }

@@ -5,9 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value as Json;
-
-use super::VersionRow;
+use super::{VersionRow, content_of};
 use crate::domain::lab_report::{LabField, LabItemField};
 use crate::domain::record::{Field, Record, is_withdrawn};
 use crate::index::exam_details::LabItem;
@@ -172,13 +170,4 @@ impl History {
                 .collect(),
         }
     }
-}
-
-fn content_of<F: Field>(row: &Row) -> Result<Record<F>, Error> {
-    let content = super::content_of(row)?;
-    let mut record = Record::default();
-    for &field in F::ALL {
-        record.put(field, content.get(field.spec().column).and_then(Json::as_str).map(str::to_owned));
-    }
-    Ok(record)
 }

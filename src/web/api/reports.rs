@@ -104,10 +104,10 @@ async fn page(
 /// Reads the filters; what names no patient needs a window of time and the right to follow.
 pub(super) fn query_of(parameters: &Parameters, inner: &Inner, caller: &Caller) -> Result<ReportQuery, Problem> {
     let text = |name: &str| parameters.one(name).map(str::to_owned);
+    let persons = [text("id_no")?, text("card_no")?];
     let mut query = ReportQuery {
         organizations: parameters.organizations(),
-        id_no: text("id_no")?,
-        card_no: text("card_no")?,
+        persons: persons.into_iter().filter(|number| !number.is_empty()).collect(),
         patient_id: text("patient_id")?,
         report_form_no: text("report_form_no")?,
         accession_number: text("accession_number")?,

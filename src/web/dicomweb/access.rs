@@ -22,7 +22,7 @@ use super::config::DicomwebConfig;
 use super::problem::Problem;
 use crate::archive::Archive;
 use crate::archive::images::image_access::{ImageAccess, ImageReader};
-use crate::archive::peers::find::Readable;
+use crate::archive::peers::find::Reads;
 use crate::archive::peers::send_data_set::Sending;
 use crate::dicom::text::Charset;
 use crate::domain::{Actor, ActorKind};
@@ -42,7 +42,7 @@ pub struct DicomwebClient {
     /// Networks from which it calls; empty for any.
     pub networks: Vec<IpNet>,
     /// Whose data it may see.
-    pub readable: Vec<Readable>,
+    pub reads: Reads,
     /// The organisation that it stores for, when it may store.
     pub stores_for: Option<String>,
 }
@@ -176,7 +176,7 @@ impl Inner {
         };
         Ok(Caller {
             stores_for: client.stores_for.clone().map(|organization| (organization, actor.clone())),
-            reader: ImageReader::System { actor, readable: client.readable.clone() },
+            reader: ImageReader::System { actor, readable: self.archive.readable(&client.reads) },
             root: format!("{}/dicom-web", self.public_url),
         })
     }
@@ -240,7 +240,7 @@ mod tests {
             key: format!("key-of-{id}"),
             certificate: Vec::new(),
             networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
-            readable: Vec::new(),
+            reads: Reads::default(),
             stores_for: None,
         };
         vec![client("a", &[]), client("b", &["10.0.0.0/8"])]

@@ -169,6 +169,34 @@ each_database! {
         assert_eq!(world.get(REGION, "/fhir/DiagnosticReport?category=CH").await.status, 400);
     }
 
+    async fn what_has_changed_comes_page_by_page_the_last_change_first(database: TestDatabase) {
+        let world = World::start(database).await;
+        let of = |number: &'static str, day: &'static str| [("report_form_no", number), ("retrieve_date", day)];
+        world.register(&[exam(&of("EX1", "2024/3/1"))]).await;
+        world.register(&[lab(&of("LB1", "2024/3/5"))]).await;
+        world.register(&[exam(&of("EX2", "2024/3/3"))]).await;
+        let later = "UPDATE exam_report SET updated_at = updated_at + 1000 WHERE report_form_no = 'EX1'";
+        let changed = world.index.write(move |tx| Box::pin(async move { tx.execute(later, Vec::new()).await }));
+        changed.await.map_err(|error: yingku::index::Error| error.to_string()).unwrap();
+        let pages = async |key: &str, since: &str| {
+            let mut address = format!("/fhir/DiagnosticReport?_lastUpdated={since}&_count=1");
+            let mut numbers = Vec::new();
+            loop {
+                let page = world.found(key, &address).await;
+                for entry in page["entry"].as_array().into_iter().flatten() {
+                    numbers.push(entry["resource"]["identifier"][0]["value"].as_str().unwrap().to_owned());
+                }
+                let next = page["link"].as_array().unwrap().iter().find(|link| link["relation"] == "next");
+                let Some(next) = next else { return numbers };
+                address = format!("/fhir{}", next["url"].as_str().unwrap().split_once("/fhir").unwrap().1);
+            }
+        };
+        assert_eq!(pages(REGION, "ge2024-03-24").await, ["EX1", "EX2", "LB1"]);
+        assert_eq!(pages(REGION, "gt2024-03-24T14:40:00").await, ["EX1"]);
+        assert_eq!(pages(REGION, "lt2024-03-24T14:40:01").await, ["EX2", "LB1"]);
+        assert_eq!(pages(HOSPITAL, "ge2024-03-24").await, Vec::<String>::new());
+    }
+
     async fn what_is_not_known_is_ignored_and_told_or_refused_when_strict(database: TestDatabase) {
         let world = World::start(database).await;
         world.register(&[exam(&[])]).await;

@@ -19,6 +19,7 @@ async fn settle(world: &World) {
     while world.archive.keep_people("test", 10).await.unwrap() {}
 }
 
+const NUMBER: &str = "990101199001010019";
 /// What fits the identity number, so that it links.
 const MALE: (&str, &str) = ("sex_code", "1");
 
@@ -54,6 +55,60 @@ each_database! {
         assert_eq!(world.refused(REGION, &format!("{ROOT}/reports?of=family")).await, (400, "E4006".to_owned()));
         assert_eq!(world.get(REGION, "/api/v1/patients/ORG-T01..P4711").await.status, 404);
         assert!(world.audits("pull_person").await.iter().all(|audit| !audit.contains("9901")));
+    }
+
+    async fn reports_by_a_number_are_those_that_the_registry_finds_by_it(database: TestDatabase) {
+        let world = World::start(database).await;
+        let nameless = [("id_no", ""), ("card_no", ""), ("last_update_dtime", "2024/3/1")];
+        let of = |org: &'static str, patient: &'static str, number: &'static str, more: &[(&'static str, &'static str)]| {
+            [&[("org_code", org), ("patient_id", patient), ("report_form_no", number), MALE], more].concat()
+        };
+        let mut other_numbers = vec![("name", "测试乙"), ("card_no", "C00000009")];
+        other_numbers.push(("id_no", ""));
+        for report in [
+            exam(&of("ORG-T01", "P0001", "EX1", &[])),
+            exam(&of("ORG-T01", "P0001", "EX-OLD-FORM", &[("id_no", "990101900101001"), ("card_no", "")])),
+            exam(&of("ORG-T01", "P0001", "EX-NAMELESS", &nameless)),
+            exam(&of("ORG-T02", "P0777", "EX2", &[("card_no", "C2")])),
+            exam(&of("ORG-T02", "P0777", "EX2-NAMELESS", &nameless)),
+            exam(&of("ORG-T02", "P0555", "EX-AS-CARD", &[("id_no", ""), ("card_no", NUMBER)])),
+            exam(&of("ORG-T02", "P0888", "EX-OTHER", &other_numbers)),
+            lab(&of("ORG-T01", "P0001", "LB1", &[])),
+            lab(&of("ORG-T02", "P0777", "LB2-NAMELESS", &nameless)),
+            lab(&of("ORG-T02", "P0888", "LB-OTHER", &other_numbers)),
+        ] {
+            world.register(&[report]).await;
+        }
+        settle(&world).await;
+        let every =
+            ["EX-AS-CARD", "EX-NAMELESS", "EX-OLD-FORM", "EX-OTHER", "EX1", "EX2", "EX2-NAMELESS", "LB-OTHER", "LB1", "LB2-NAMELESS"];
+        let of_person = ["EX-AS-CARD", "EX-NAMELESS", "EX-OLD-FORM", "EX1", "EX2", "EX2-NAMELESS", "LB1", "LB2-NAMELESS"];
+        for (name, number, expected) in [
+            ("id_no", NUMBER, of_person.as_slice()),
+            ("id_no", "990101900101001", &of_person),
+            ("card_no", NUMBER, &of_person),
+            ("card_no", "C2", &["EX2"]),
+            ("id_no", "C00000009", &["EX-OTHER", "LB-OTHER"]),
+            ("card_no", "C4711", &[]),
+        ] {
+            let answers = [world.ask("GetExamInfo", number).await, world.ask("GetLabInfo", number).await];
+            let asked = |report: &&&str| {
+                let element = format!("<REPORT_FORM_NO>{report}</REPORT_FORM_NO>");
+                answers.iter().any(|answer| answer.contains(&element))
+            };
+            let by_registry: Vec<&str> = every.iter().filter(asked).copied().collect();
+            let page = world.found(REGION, &format!("/api/v1/reports?{name}={number}&limit=100")).await;
+            let mut by_api = members(&page["reports"], &["fields", "report_form_no"]);
+            by_api.sort_unstable();
+            assert_eq!(by_registry, expected, "{number} {answers:?}");
+            assert_eq!(by_api, expected, "{name}={number}");
+        }
+        let both = world.found(REGION, &format!("/api/v1/reports?id_no={NUMBER}&card_no=C2")).await;
+        assert_eq!(members(&both["reports"], &["fields", "report_form_no"]), ["EX2"]);
+        let hospital = world.found(HOSPITAL, &format!("/api/v1/reports?id_no={NUMBER}&order=oldest")).await;
+        let mut own = members(&hospital["reports"], &["organization"]);
+        own.dedup();
+        assert_eq!(own, ["ORG-T02"], "whoever the person is, nobody else's reports");
     }
 
     async fn rd_25_a_patient_is_found_by_each_number_within_its_domain(database: TestDatabase) {

@@ -12,7 +12,7 @@ use yingku::domain::place::Place;
 use yingku::domain::{Actor, Clock};
 use yingku::fetch::{AllowEntry, Fetcher, ReportsConfig};
 use yingku::index::Index;
-use yingku::integrations::report_registry::{self, RegistryConfig, SenderConfig, Settings};
+use yingku::integrations::report_registry::{self, ClientConfig, RegistryConfig, SenderConfig, Settings};
 use yingku::web::api::{self, ApiClient, ApiConfig, ApiState};
 use yingku::web::{HttpConfig, app, fhir};
 
@@ -205,6 +205,15 @@ impl World {
         self.store.open().forget(&place).await.unwrap();
     }
 
+    /// What GetExamInfo or GetLabInfo answers the region by this number of a patient.
+    pub async fn ask(&self, method: &str, identity: &str) -> String {
+        let url = format!("http://{}/sehr.service.auto/IAutoReport.asmx/{method}", self.address);
+        let fields = [("strIDNO", identity), ("strCredential", "region"), ("strKey", REGION)];
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
+        self.send(request).await.text().replace("&lt;", "<").replace("&gt;", ">")
+    }
+
     /// Follows the feed to its end, and gives all changes and the last cursor.
     pub async fn follow(&self, key: &str, cursor: &str, more: &str) -> (Vec<Value>, String) {
         let (mut changes, mut cursor) = (Vec::new(), cursor.to_owned());
@@ -235,7 +244,7 @@ fn settings(public_url: &str) -> Settings {
             organizations: vec!["*".to_owned()],
             ..SenderConfig::default()
         }],
-        clients: Vec::new(),
+        clients: vec![ClientConfig { id: "region".to_owned(), key: REGION.to_owned(), ..ClientConfig::default() }],
         organizations: vec![organization("ORG-T01"), organization("ORG-T02")],
         public_url: public_url.to_owned(),
     }

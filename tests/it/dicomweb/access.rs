@@ -1,7 +1,9 @@
 //! Who may come in, as the server itself is configured.
 
+use std::time::Duration;
+
 use super::world::{DICOM, OWN, STUDIES, World};
-use crate::harness::{TestServer, small_instance};
+use crate::harness::{TestServer, eventually, small_instance};
 
 #[tokio::test]
 async fn without_a_known_key_nothing_is_answered() {
@@ -57,5 +59,33 @@ async fn the_right_of_a_client_is_what_its_configuration_says() {
     assert_eq!(get("b").await.unwrap().status(), 200);
     assert_eq!(http.get(&url).basic_auth("c", Some("synthetic-key-of-c")).send().await.unwrap().status(), 200);
     assert_eq!(http.get(&url).basic_auth("b", Some("synthetic-key-of-c")).send().await.unwrap().status(), 401);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_of_every_organisation_sees_imported_ones_without_a_restart() {
+    let server = TestServer::start_with(|config| {
+        let client = |id: &str, more: &str| -> yingku::integrations::report_registry::ClientConfig {
+            toml::from_str(&format!("id = '{id}'\nkey = 'synthetic-key-of-{id}'\n{more}")).unwrap()
+        };
+        let own = client("own", "dicomweb = 'read_and_store'\norganizations = ['ORG-T77']");
+        config.client.extend([own, client("everywhere", "dicomweb = 'read'")]);
+    })
+    .await;
+    let url = format!("http://{}/dicom-web/studies", server.http());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let store = http.post(&url).bearer_auth("synthetic-key-of-own").header("content-type", "application/dicom");
+    assert_eq!(store.body(small_instance(0, 64).bytes()).send().await.unwrap().status(), 200);
+    let find = || http.get(&url).bearer_auth("synthetic-key-of-everywhere").send();
+    assert_eq!(find().await.unwrap().status(), 204, "nobody knows the organisation");
+
+    server.import_organizations(&["ORG-T77"]).await;
+
+    eventually(Duration::from_secs(120), "the organisation's study is found", async || {
+        (find().await.unwrap().status() == 200).then_some(())
+    })
+    .await;
+    let kept = http.get(format!("{url}/2.25.7001")).bearer_auth("synthetic-key-of-everywhere").send().await.unwrap();
+    assert_eq!(kept.status(), 200);
     server.stop().await;
 }

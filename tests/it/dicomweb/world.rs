@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use reqwest::Method;
 use yingku::archive::Archive;
-use yingku::archive::peers::find::{Confidentiality, Readable};
+use yingku::archive::peers::find::{Confidentiality, Readable, Reads};
 use yingku::dicom::render::RenderConfig;
 use yingku::dicom::text::Charset;
 use yingku::domain::Clock;
@@ -111,7 +111,7 @@ impl World {
             key: key.to_owned(),
             certificate: Vec::new(),
             networks: Vec::new(),
-            readable,
+            reads: Reads::only(readable),
             stores_for: stores_for.map(str::to_owned),
         };
         let clients = vec![

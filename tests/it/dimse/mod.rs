@@ -4,6 +4,7 @@ pub mod availability;
 mod commitment;
 mod find;
 mod find_limits;
+mod find_organizations;
 mod find_sequences;
 mod hostile;
 mod limits;

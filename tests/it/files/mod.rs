@@ -8,6 +8,7 @@ mod fetch_report_file;
 mod ftp;
 mod judges;
 mod lab_documents;
+mod large;
 pub mod pdf;
 mod pictures;
 mod policies;

@@ -7,6 +7,7 @@ pub mod archive;
 mod certificates;
 mod database;
 pub mod dataset;
+mod element;
 mod gate;
 mod keeper;
 mod orthanc;

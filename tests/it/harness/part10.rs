@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::element::element;
+
 /// CT Image Storage.
 pub const CT_IMAGE_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.2";
 /// Explicit VR Little Endian.
@@ -19,14 +21,14 @@ pub struct Part10 {
 impl Part10 {
     /// The whole file.
     pub fn bytes(&self) -> Vec<u8> {
-        let mut group = explicit_element(2, 1, "OB", &[0, 1]);
-        group.extend(explicit_element(2, 2, "UI", CT_IMAGE_STORAGE.as_bytes()));
-        group.extend(explicit_element(2, 3, "UI", self.sop_instance_uid.as_bytes()));
-        group.extend(explicit_element(2, 0x10, "UI", EXPLICIT_VR_LITTLE_ENDIAN.as_bytes()));
-        group.extend(explicit_element(2, 0x12, "UI", b"2.25.1"));
+        let mut group = element(2, 1, "OB", &[0, 1]);
+        group.extend(element(2, 2, "UI", CT_IMAGE_STORAGE.as_bytes()));
+        group.extend(element(2, 3, "UI", self.sop_instance_uid.as_bytes()));
+        group.extend(element(2, 0x10, "UI", EXPLICIT_VR_LITTLE_ENDIAN.as_bytes()));
+        group.extend(element(2, 0x12, "UI", b"2.25.1"));
         let mut file = vec![0; 128];
         file.extend_from_slice(b"DICM");
-        file.extend(explicit_element(2, 0, "UL", &(group.len() as u32).to_le_bytes()));
+        file.extend(element(2, 0, "UL", &(group.len() as u32).to_le_bytes()));
         file.extend(group);
         file.extend_from_slice(&self.data_set);
         file
@@ -36,27 +38,6 @@ impl Part10 {
     pub fn write_to(&self, path: &Path) {
         std::fs::write(path, self.bytes()).unwrap();
     }
-}
-
-/// One element in Explicit VR Little Endian, padded to an even length.
-pub fn explicit_element(group: u16, element: u16, vr: &str, value: &[u8]) -> Vec<u8> {
-    let padding = if vr == "UI" || vr.starts_with('O') { 0 } else { b' ' };
-    let mut value = value.to_vec();
-    if value.len() % 2 == 1 {
-        value.push(padding);
-    }
-    let mut bytes = Vec::with_capacity(value.len() + 12);
-    bytes.extend(group.to_le_bytes());
-    bytes.extend(element.to_le_bytes());
-    bytes.extend(vr.as_bytes());
-    if matches!(vr, "OB" | "OW" | "SQ" | "UN" | "UT" | "UC" | "UR" | "OD" | "OF" | "OL" | "OV" | "SV" | "UV") {
-        bytes.extend([0, 0]);
-        bytes.extend((value.len() as u32).to_le_bytes());
-    } else {
-        bytes.extend((value.len() as u16).to_le_bytes());
-    }
-    bytes.extend(value);
-    bytes
 }
 
 /// A CT image of a synthetic patient: number `number` of series `number / 16`, with so many bytes of pixels.
@@ -69,29 +50,29 @@ pub fn small_instance(number: u32, pixel_bytes: usize) -> Part10 {
     let pixels: Vec<u8> = (0..pixel_bytes).map(|i| (i as u32).wrapping_mul(31).wrapping_add(number) as u8).collect();
     let short = |value: u16| value.to_le_bytes();
     let data_set = [
-        explicit_element(0x0008, 0x0005, "CS", b"ISO_IR 192"),
-        explicit_element(0x0008, 0x0016, "UI", CT_IMAGE_STORAGE.as_bytes()),
-        explicit_element(0x0008, 0x0018, "UI", sop_instance_uid.as_bytes()),
-        explicit_element(0x0008, 0x0020, "DA", b"20240322"),
-        explicit_element(0x0008, 0x0030, "TM", b"144606"),
-        explicit_element(0x0008, 0x0050, "SH", b"A0001"),
-        explicit_element(0x0008, 0x0060, "CS", b"CT"),
-        explicit_element(0x0010, 0x0010, "PN", "Ceshi^Jia=测试^甲".as_bytes()),
-        explicit_element(0x0010, 0x0020, "LO", b"L0001"),
-        explicit_element(0x0010, 0x0030, "DA", b"19900101"),
-        explicit_element(0x0010, 0x0040, "CS", b"F"),
-        explicit_element(0x0020, 0x000D, "UI", study.as_bytes()),
-        explicit_element(0x0020, 0x000E, "UI", series.as_bytes()),
-        explicit_element(0x0020, 0x0013, "IS", (number + 1).to_string().as_bytes()),
-        explicit_element(0x0028, 0x0002, "US", &short(1)),
-        explicit_element(0x0028, 0x0004, "CS", b"MONOCHROME2"),
-        explicit_element(0x0028, 0x0010, "US", &short(rows)),
-        explicit_element(0x0028, 0x0011, "US", &short(columns)),
-        explicit_element(0x0028, 0x0100, "US", &short(16)),
-        explicit_element(0x0028, 0x0101, "US", &short(16)),
-        explicit_element(0x0028, 0x0102, "US", &short(15)),
-        explicit_element(0x0028, 0x0103, "US", &short(0)),
-        explicit_element(0x7FE0, 0x0010, "OW", &pixels),
+        element(0x0008, 0x0005, "CS", b"ISO_IR 192"),
+        element(0x0008, 0x0016, "UI", CT_IMAGE_STORAGE.as_bytes()),
+        element(0x0008, 0x0018, "UI", sop_instance_uid.as_bytes()),
+        element(0x0008, 0x0020, "DA", b"20240322"),
+        element(0x0008, 0x0030, "TM", b"144606"),
+        element(0x0008, 0x0050, "SH", b"A0001"),
+        element(0x0008, 0x0060, "CS", b"CT"),
+        element(0x0010, 0x0010, "PN", "Ceshi^Jia=测试^甲".as_bytes()),
+        element(0x0010, 0x0020, "LO", b"L0001"),
+        element(0x0010, 0x0030, "DA", b"19900101"),
+        element(0x0010, 0x0040, "CS", b"F"),
+        element(0x0020, 0x000D, "UI", study.as_bytes()),
+        element(0x0020, 0x000E, "UI", series.as_bytes()),
+        element(0x0020, 0x0013, "IS", (number + 1).to_string().as_bytes()),
+        element(0x0028, 0x0002, "US", &short(1)),
+        element(0x0028, 0x0004, "CS", b"MONOCHROME2"),
+        element(0x0028, 0x0010, "US", &short(rows)),
+        element(0x0028, 0x0011, "US", &short(columns)),
+        element(0x0028, 0x0100, "US", &short(16)),
+        element(0x0028, 0x0101, "US", &short(16)),
+        element(0x0028, 0x0102, "US", &short(15)),
+        element(0x0028, 0x0103, "US", &short(0)),
+        element(0x7FE0, 0x0010, "OW", &pixels),
     ]
     .concat();
     Part10 { sop_instance_uid, data_set }

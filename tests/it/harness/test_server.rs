@@ -7,8 +7,10 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use yingku::config::Config;
+use yingku::domain::Actor;
+use yingku::domain::dictionary::{Entry, ORGANIZATION};
 use yingku::index::DatabaseConfig;
-use yingku::server::Server;
+use yingku::server::{Server, open_archive};
 
 use super::StoredInstances;
 
@@ -77,6 +79,16 @@ impl TestServer {
     /// The configuration that it runs with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Imports names of organisations as an operator does, in an archive of its own beside the server.
+    pub async fn import_organizations(&self, codes: &[&str]) {
+        let entry =
+            |code: &&str| Entry { code: (*code).to_owned(), meaning: "示例新院".to_owned(), aliases: Vec::new() };
+        let imported = vec![(ORGANIZATION.to_owned(), codes.iter().map(entry).collect())];
+        let beside = open_archive(&self.config).await.unwrap();
+        beside.import_dictionaries(Actor::system("test"), imported).await.unwrap();
+        beside.close().await.unwrap();
     }
 
     /// The folder of its objects.

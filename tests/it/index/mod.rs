@@ -5,6 +5,7 @@ mod audit;
 mod exam_lists;
 mod find_plans;
 mod ids;
+mod kept_reports;
 mod posted;
 mod postgres_plans;
 mod statements;

@@ -8,11 +8,12 @@ use yingku::domain::query::NameMatching;
 use yingku::domain::scope::{Order as ListOrder, Paging, SortBy};
 use yingku::index::find::Confidentiality;
 use yingku::index::registrations::{self, ImageKeys, ReportKeys};
+use yingku::index::report_changes::Subject;
 use yingku::index::{Error, Index, exam_pages, statistics};
 use yingku::params;
 
-use super::exam_lists;
 use super::find_plans::{CASES, Order, explained, query};
+use super::{exam_lists, kept_reports};
 use crate::harness::{TestDatabase, eventually};
 
 /// Two hospitals, the first with twice as many studies, of five years; each study has two series of four instances, and a
@@ -59,13 +60,13 @@ const FILL: &[&str] = &[
      report_form_no, patient_id, event_type, event_no, patient_local_id, pacs_id, study_instance_uid, id_no, card_no, \
      apply_form_no, order_id, class_code, name, state) \
      SELECT i, 'exam-' || i, 1, '', 'ris', 1, (i % 1000 = 2)::INT, (i % 500 = 3)::INT, (i % 300 = 4)::INT, 0, \
-     modality, at, at, 0, 0, org, 'R' || i, 'M' || patient, '1', 'E' || i, patient, accession, '2.25.' || i, \
+     modality, at, at, 0, i * 60000, org, 'R' || i, 'M' || patient, '1', 'E' || i, patient, accession, '2.25.' || i, \
      'N' || i, 'C' || i, 'F' || i, 'O' || i, CASE i % 3 WHEN 0 THEN modality WHEN 1 THEN 'G001' END, name, '3' FROM n",
     "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) SELECT i, i, 'x', 0 FROM n WHERE i % 10 <> 0",
     "INSERT INTO lab_report (id, observation_uid, version, content_hash, sender, withdrawn, identity_conflict, \
      retrieve_at, observed_at, received_at, updated_at, org_code, report_form_no, patient_id, event_type, event_no, \
      id_no, card_no, apply_form_no, order_id, specimen_id, class_code, name) \
-     SELECT i, 'lab-' || i, 1, '', 'lis', 0, 0, at, at, 0, 0, org, 'R' || i, 'M' || patient, '1', 'E' || i, 'N' || i, \
+     SELECT i, 'lab-' || i, 1, '', 'lis', 0, 0, at, at, 0, i * 60000, org, 'R' || i, 'M' || patient, '1', 'E' || i, 'N' || i, \
      'C' || i, 'F' || i, 'O' || i, 'S' || i, 'G00' || (i % 4), name FROM n",
     "INSERT INTO person (id, master_id, created_at, updated_at) SELECT i, 'person-' || i, 0, 0 FROM n",
     "INSERT INTO patient_record (id, org_code, origin, patient_id, issuer, name, card_no, stamp, contradictions, \
@@ -210,4 +211,35 @@ async fn every_list_walks_an_index_on_postgresql() {
         }
     }
     assert!(bad.is_empty(), "{} plans:\n{}", bad.len(), bad.join("\n\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_changed_is_found_without_reading_all_reports_on_postgresql() {
+    let database = TestDatabase::postgres();
+    let index = filled(&database).await;
+    let mut bad = Vec::new();
+    for (subject, walk, table) in [
+        (Subject::Exam, "exam_report_updated", "Seq Scan on exam_report"),
+        (Subject::Lab, "lab_report_updated", "Seq Scan on lab_report"),
+    ] {
+        for (asked, lines) in kept_reports::of_changes(&index, subject).await {
+            let told = lines.join("\n");
+            if !told.contains(walk) || told.contains(table) || lines.iter().any(|line| sorts(line)) {
+                bad.push(format!("{asked}\n{told}"));
+            }
+        }
+    }
+    assert!(bad.is_empty(), "{} plans:\n{}", bad.len(), bad.join("\n\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_persons_reports_are_found_without_reading_all_reports_on_postgresql() {
+    let database = TestDatabase::postgres();
+    let index = filled(&database).await;
+    for (subject, table) in [(Subject::Exam, "Seq Scan on exam_report"), (Subject::Lab, "Seq Scan on lab_report")] {
+        for (asked, lines) in kept_reports::of_person(&index, subject).await {
+            let told = lines.join("\n");
+            assert!(!told.contains(table), "{asked}\n{told}");
+        }
+    }
 }
