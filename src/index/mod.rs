@@ -40,6 +40,7 @@ mod node;
 pub mod page_sessions;
 pub mod patients;
 pub mod persons;
+mod pg_transaction;
 pub mod places;
 mod posted;
 pub mod purged_objects;
@@ -92,6 +93,7 @@ pub use tx::Tx;
 pub use unsynced::Surety;
 pub use value::{Row, Value};
 
+use pg_transaction::PgTransaction;
 use unsynced::Limits;
 use value::{bind_postgres, bind_sqlite};
 use writer::{Done, Operation, Waiting, WriterEnd};
@@ -263,16 +265,12 @@ impl Index {
                 answered.await.map_err(|_| E::from(Error::WriterStopped))?
             }
             Engine::Postgres(pool) => {
-                let begun = match tx::begin_holding(keys) {
-                    None => pool.begin().await,
-                    Some(begin) => pool.begin_with(begin).await,
-                };
-                let transaction = begun.map_err(|e| E::from(e.into()))?;
+                let transaction = PgTransaction::begin(pool, keys).await.map_err(E::from)?;
                 let mut tx = Tx::new(tx::TxEngine::Postgres(transaction));
                 let value = operation(&mut tx).await?;
                 tx.send().await.map_err(E::from)?;
                 if let tx::TxEngine::Postgres(transaction) = tx.engine {
-                    transaction.commit().await.map_err(|e| E::from(e.into()))?;
+                    transaction.commit().await.map_err(E::from)?;
                 }
                 if let Some(surety) = surety {
                     surety.release();
@@ -359,10 +357,12 @@ fn postgres_options(config: &DatabaseConfig) -> Result<PgConnectOptions, Error> 
 
 /// Our statements read a page by an index, one row after the other: starting helpers or compiling takes longer than
 /// answering, and a plan that is made for any values (a remembered statement's) takes a hash of a whole table for cheaper
-/// than that. A page of an index is in memory or on a solid-state disk.
+/// than that. A page of an index is in memory or on a solid-state disk. A transaction of ours never waits for anything but the
+/// engine: one that does nothing for minutes has lost its program, and ends without its locks keeping others.
 async fn settle(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     const SETTINGS: &str = "SET max_parallel_workers_per_gather = 0; SET jit = off; SET enable_hashjoin = off; \
-                            SET enable_mergejoin = off; SET random_page_cost = 1.1";
+                            SET enable_mergejoin = off; SET random_page_cost = 1.1; \
+                            SET idle_in_transaction_session_timeout = '5min'";
     connection.execute(SETTINGS).await.map(|_| ())
 }
 

@@ -9,7 +9,8 @@ use yingku::params;
 
 use crate::each_database;
 
-fn instance(number: u32) -> NewInstance {
+/// An image of the one series.
+pub(super) fn instance(number: u32) -> NewInstance {
     NewInstance {
         org_code: "ORG-T01".to_owned(),
         patient: PatientRow {
@@ -39,7 +40,7 @@ fn instance(number: u32) -> NewInstance {
 }
 
 /// The first instance of the series, by the long way.
-async fn begin(index: &Index, ids: &Ids) {
+pub(super) async fn begin(index: &Index, ids: &Ids) {
     let (ids, new) = (ids.clone(), instance(0));
     let write = index.write(move |tx| {
         Box::pin(async move {
@@ -51,11 +52,12 @@ async fn begin(index: &Index, ids: &Ids) {
 }
 
 /// Whether the instance was added by its row alone.
-async fn add(index: &Index, id: i64, received_at: i64, new: &NewInstance) -> Result<bool, Error> {
+pub(super) async fn add(index: &Index, id: i64, received_at: i64, new: &NewInstance) -> Result<bool, Error> {
     Ok(matches!(arrivals::add(index, id, received_at, new, None).await?, Arrived::Added))
 }
 
-async fn count(index: &Index) -> i64 {
+/// Instances that are there.
+pub(super) async fn count(index: &Index) -> i64 {
     index.query_opt("SELECT COUNT(*) AS n FROM instance", params![]).await.unwrap().unwrap().int("n").unwrap()
 }
 
