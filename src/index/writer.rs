@@ -177,9 +177,15 @@ impl Writer {
             if arrivals.is_empty() {
                 self.tx.execute("BEGIN IMMEDIATE; SAVEPOINT operation", Vec::new()).await?;
             } else {
-                self.tx.execute("BEGIN IMMEDIATE", Vec::new()).await?;
-                added = Some(self.inserter.add(&mut self.tx, arrivals).await);
-                self.tx.execute("SAVEPOINT operation", Vec::new()).await?;
+                self.tx.execute("BEGIN IMMEDIATE; SAVEPOINT arrivals", Vec::new()).await?;
+                let those = added.insert(self.inserter.add(&mut self.tx, arrivals).await);
+                // After some errors (no room, no memory, a failed read) the engine has undone the whole transaction: then the
+                // savepoint is gone, and so is whatever was added before the error.
+                if let Err(error) = self.tx.execute("RELEASE arrivals; SAVEPOINT operation", Vec::new()).await {
+                    tracing::warn!(%error, "the database has undone what was added together");
+                    those.undone();
+                    self.tx.execute("BEGIN IMMEDIATE; SAVEPOINT operation", Vec::new()).await?;
+                }
             }
             run_operations(&mut self.tx, operations, &mut done, &mut sureties).await?;
             if sync == Sync::Full && !self.unsynced.is_empty() {

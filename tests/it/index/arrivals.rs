@@ -1,6 +1,7 @@
 //! Instances that need no more than their own row.
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, join3};
+use tokio::sync::oneshot;
 use yingku::domain::place::Place;
 use yingku::index::arrivals::{self, Arrived};
 use yingku::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
@@ -8,6 +9,7 @@ use yingku::index::{Error, Ids, Index};
 use yingku::params;
 
 use crate::each_database;
+use crate::harness::TestDatabase;
 
 /// An image of the one series.
 pub(super) fn instance(number: u32) -> NewInstance {
@@ -167,4 +169,50 @@ each_database! {
         assert_eq!(written.iter().filter(|written| written.is_ok()).count(), 10);
         assert_eq!(count(&index).await, 41);
     }
+}
+
+/// SQLite undoes a whole transaction by itself when it has no room or cannot read; here it is told to. The next statement
+/// would begin a transaction of its own, whose commit works.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_hears_of_a_row_that_the_engine_has_undone() {
+    let database = TestDatabase::sqlite();
+    let (index, ids) = database.open_with_ids().await;
+    begin(&index, &ids).await;
+    let (started, has_started) = oneshot::channel();
+    let (go_on, may_go_on) = oneshot::channel::<()>();
+    let blocked = index.write(move |tx| {
+        Box::pin(async move {
+            let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON instance WHEN NEW.sop_instance_uid = '2.25.1.1.40' \
+                          BEGIN SELECT RAISE(ROLLBACK, 'refused by this test'); END";
+            tx.execute(refuse, params![]).await?;
+            started.send(()).unwrap();
+            may_go_on.await.unwrap();
+            Ok::<_, Error>(())
+        })
+    });
+    let all: Vec<NewInstance> = (1..=40).map(instance).collect();
+    let others = async {
+        has_started.await.unwrap();
+        // All of them wait for the writer when it goes on; the first 32 take one statement, the others the next.
+        let adding = join_all(all.iter().map(|new| add(&index, ids.next(), 0, new)));
+        let operation = index.write(|tx| {
+            Box::pin(async move {
+                let sql = "INSERT INTO node (id, holder, lease_until) VALUES (700, 'test', 0)";
+                tx.execute(sql, params![]).await
+            })
+        });
+        join3(adding, operation, async { go_on.send(()).unwrap() }).await
+    };
+    let (blocked, (added, operation, ())) = tokio::join!(blocked, others);
+
+    blocked.unwrap();
+    operation.map_err(|error: Error| error.to_string()).unwrap();
+    for (added, new) in added.into_iter().zip(&all) {
+        let sql = "SELECT id FROM instance WHERE sop_instance_uid = $1";
+        let row = index.query_opt(sql, params![&new.instance.sop_instance_uid]).await.unwrap();
+        assert_eq!(added.unwrap(), row.is_some(), "{}", new.instance.sop_instance_uid);
+    }
+    let row = index.query_opt("SELECT id FROM node WHERE id = 700", params![]).await.unwrap();
+    assert!(row.is_some(), "an operation that waited with them is kept");
+    assert!(add(&index, ids.next(), 0, &all[0]).await.unwrap(), "what was undone may come again");
 }
