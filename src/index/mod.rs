@@ -96,7 +96,7 @@ pub use value::{Row, Value};
 use pg_transaction::PgTransaction;
 use unsynced::Limits;
 use value::{bind_postgres, bind_sqlite};
-use writer::{Done, Operation, Waiting, WriterEnd};
+use writer::{Done, Operation, Waiting, WriterState};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -125,7 +125,7 @@ pub struct Index {
 
 #[derive(Debug, Clone)]
 enum Engine {
-    Sqlite { read: SqlitePool, write: mpsc::Sender<Waiting>, end: WriterEnd },
+    Sqlite { read: SqlitePool, write: mpsc::Sender<Waiting>, state: WriterState },
     Postgres(PgPool),
 }
 
@@ -173,9 +173,9 @@ impl Index {
             .await?;
         let batch_limit = config.batch_limit.max(1);
         let (write, waiting) = mpsc::channel(batch_limit * 4);
-        let end = WriterEnd::default();
-        tokio::spawn(writer::run(writer, waiting, batch_limit, Limits::of(config), end.clone()));
-        let index = Self { engine: Engine::Sqlite { read, write, end } };
+        let state = WriterState::default();
+        tokio::spawn(writer::run(writer, waiting, batch_limit, Limits::of(config), state.clone()));
+        let index = Self { engine: Engine::Sqlite { read, write, state } };
         search_keys::fill(&index).await?;
         Ok(index)
     }
@@ -320,9 +320,15 @@ impl Index {
         self.write(|tx| Box::pin(async move { tx.pragma(writer::TOUCH).await })).await
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and the embedded one takes what is written: a full disk is read as ever.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.query_opt("SELECT 1 AS one", Vec::new()).await.map(|_| ())
+        self.query_opt("SELECT 1 AS one", Vec::new()).await?;
+        match &self.engine {
+            Engine::Sqlite { state, .. } if state.has_ended() => Err(Error::WriterStopped),
+            // Tried only when the last one failed: it costs a sync.
+            Engine::Sqlite { state, .. } if state.is_failing() => self.sync().await,
+            _ => Ok(()),
+        }
     }
 
     /// What to call the clause that locks a chosen job row, so that two nodes do not take the same one.
@@ -337,11 +343,11 @@ impl Index {
     /// Takes queued writes to the disk and closes all connections, also those of clones.
     pub async fn close(self) {
         match self.engine {
-            Engine::Sqlite { read, end, .. } => {
+            Engine::Sqlite { read, state, .. } => {
                 // The last connection takes the log into the file, and one that only reads cannot: a database whose server
                 // has ended is one file.
                 let _ = tokio::time::timeout(READERS_END, read.close()).await;
-                end.reach().await;
+                state.reach().await;
             }
             Engine::Postgres(pool) => pool.close().await,
         }
