@@ -110,8 +110,8 @@ pub async fn get(index: &Index, id: i64) -> Result<Option<Commitment>, Error> {
     index.query_opt(sql, params![id]).await?.as_ref().map(read).transpose()
 }
 
-/// Writes down what is not safe of a request that was read as of `read_at`, and gives when. Nothing when it was asked for
-/// anew since, maybe with another list.
+/// Writes down what is not safe of a request that was read as of `read_at`, and gives when. Nothing when it was asked
+/// for anew since, maybe with another list.
 pub async fn set_checked(
     tx: &mut Tx,
     id: i64,

@@ -362,9 +362,10 @@ fn postgres_options(config: &DatabaseConfig) -> Result<PgConnectOptions, Error> 
 }
 
 /// Our statements read a page by an index, one row after the other: starting helpers or compiling takes longer than
-/// answering, and a plan that is made for any values (a remembered statement's) takes a hash of a whole table for cheaper
-/// than that. A page of an index is in memory or on a solid-state disk. A transaction of ours never waits for anything but the
-/// engine: one that does nothing for minutes has lost its program, and ends without its locks keeping others.
+/// answering, and a plan that is made for any values (a remembered statement's) takes a hash of a whole table for
+/// cheaper than that. A page of an index is in memory or on a solid-state disk. A transaction of ours never waits for
+/// anything but the engine: one that does nothing for minutes has lost its program, and ends without its locks keeping
+/// others.
 async fn settle(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     const SETTINGS: &str = "SET max_parallel_workers_per_gather = 0; SET jit = off; SET enable_hashjoin = off; \
                             SET enable_mergejoin = off; SET random_page_cost = 1.1; \

@@ -1,8 +1,8 @@
 //! A transaction of PostgreSQL that ends with whoever has it, however that ends.
 //!
-//! The driver's own transaction counts only once its `BEGIN` is answered: of a caller who goes away while it waits for a
-//! key, or whose wait fails, the connection goes back to the pool with the transaction open, and what the next one writes
-//! there is never committed. So this one is undone from the moment at which its `BEGIN` may have been sent.
+//! The driver's own transaction counts only once its `BEGIN` is answered: of a caller who goes away while it waits for
+//! a key, or whose wait fails, the connection goes back to the pool with the transaction open, and what the next one
+//! writes there is never committed. So this one is undone from the moment at which its `BEGIN` may have been sent.
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgPool};

@@ -1,7 +1,7 @@
 //! Which reports are restricted (D-R22) when the words for it change, and how far the walk over stored reports has come.
 //!
-//! It walks over registrations in the order in which they came: each has an id of its own, that of the report when it was new
-//! and that of the former version when it was replaced. So a walk can go on later with what has come since.
+//! It walks over registrations in the order in which they came: each has an id of its own, that of the report when it
+//! was new and that of the former version when it was replaced. So a walk can go on later with what has come since.
 
 use super::{Error, Index, Tx};
 use crate::domain::sharing::Sharing;
@@ -41,7 +41,8 @@ pub async fn begin(tx: &mut Tx, words: &str, now: i64, finished_at: Option<i64>)
     tx.execute(sql, params![words, now, finished_at]).await.map(|_| ())
 }
 
-/// Has a walk for these words go on, or go on again, from `back` before the place where it is; `false` when there is none.
+/// Has a walk for these words go on, or go on again, from `back` before the place where it is; `false` when there is
+/// none.
 pub async fn resume(tx: &mut Tx, words: &str, back: i64, now: i64) -> Result<bool, Error> {
     let sql = "UPDATE restriction SET after_id = CASE WHEN after_id > $1 THEN after_id - $1 ELSE 0 END, changed = 0, \
                started_at = $2, finished_at = NULL WHERE id = 1 AND words = $3";

@@ -71,8 +71,8 @@ impl Sync {
 /// A commit that changes nothing writes nothing and syncs nothing. This changes something.
 pub(super) const TOUCH: &str = "PRAGMA user_version = 1";
 
-/// What others know of the writer: whether it works, and its end, asked for by the first who closes the index, waited for by
-/// all who do.
+/// What others know of the writer: whether it works, and its end, asked for by the first who closes the index, waited
+/// for by all who do.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WriterState {
     asked: CancellationToken,
@@ -199,8 +199,8 @@ impl Writer {
             } else {
                 self.tx.execute("BEGIN IMMEDIATE; SAVEPOINT arrivals", Vec::new()).await?;
                 let those = added.insert(self.inserter.add(&mut self.tx, arrivals).await);
-                // After some errors (no room, no memory, a failed read) the engine has undone the whole transaction: then the
-                // savepoint is gone, and so is whatever was added before the error.
+                // After some errors (no room, no memory, a failed read) the engine has undone the whole transaction:
+                // then the savepoint is gone, and so is whatever was added before the error.
                 if let Err(error) = self.tx.execute("RELEASE arrivals; SAVEPOINT operation", Vec::new()).await {
                     tracing::warn!(%error, "the database has undone what was added together");
                     those.undone();

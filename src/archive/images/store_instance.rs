@@ -306,7 +306,8 @@ impl Archive {
             Box::pin(async move { put_rows(tx, &ids, &rules, now, now, &new, actor).await })
         });
         match written.await {
-            // Its study or series is being deleted in this very moment, and it makes new ones; or it made way for another one.
+            // Its study or series is being deleted in this very moment, and it makes new ones; or it made way for
+            // another one.
             Err(error) if error.is_parent_gone() || error.is_lost_race() => {
                 let (ids, rules, new, actor) = again;
                 let write = self

@@ -124,8 +124,8 @@ impl Archive {
         }))
     }
 
-    /// Notes that the requester has heard of the outcome that was written down at `checked_at`. `false` when it has asked
-    /// anew under the same name since, and is to hear of that too: then the request's job runs again.
+    /// Notes that the requester has heard of the outcome that was written down at `checked_at`. `false` when it has
+    /// asked anew under the same name since, and is to hear of that too: then the request's job runs again.
     pub async fn commitment_reported(&self, id: i64, checked_at: i64) -> Result<bool, Error> {
         let now = self.clock.now_ms();
         self.index

@@ -51,8 +51,8 @@ fn owner(unit: &LabUnit) -> Option<[String; 3]> {
     }
 }
 
-/// The name that the transaction holds from its beginning: of a head and lines that come at the same moment the second sees
-/// the first, and what is decided against the stored reports of that number still holds when it is written.
+/// The name that the transaction holds from its beginning: of a head and lines that come at the same moment the second
+/// sees the first, and what is decided against the stored reports of that number still holds when it is written.
 pub(super) fn names(unit: &LabUnit) -> Vec<String> {
     owner(unit).map(|[org, _, number]| format!("lab {org} {number}")).into_iter().collect()
 }

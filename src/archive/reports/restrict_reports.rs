@@ -1,9 +1,9 @@
 //! Brings other words for restricted reports (D-R22, `registry.restricted_confidentiality`) to the reports that are stored.
 //!
-//! A durable job walks over all exam reports and restricts those that the words mean now, or no longer; followers of the
-//! change feed are told of each. A stop or a crash loses at most one batch, which is done again and changes nothing twice.
-//! Of several servers one may register by the old words after another one has walked to the end by the new ones. So each
-//! start goes on with the walk, over what has been registered since.
+//! A durable job walks over all exam reports and restricts those that the words mean now, or no longer; followers of
+//! the change feed are told of each. A stop or a crash loses at most one batch, which is done again and changes nothing
+//! twice. Of several servers one may register by the old words after another one has walked to the end by the new ones.
+//! So each start goes on with the walk, over what has been registered since.
 
 use std::collections::HashSet;
 
@@ -25,13 +25,13 @@ const BATCH: u32 = 500;
 const JOB_KEY: &str = "all";
 /// When a walk for other words than ours is looked for again: by a server that has them.
 const ELSEWHERE_MS: u64 = 60_000;
-/// A start looks again at so much of what the walk has seen: a registration may be committed later than its id says, by a
-/// server whose clock is late.
+/// A start looks again at so much of what the walk has seen: a registration may be committed later than its id says, by
+/// a server whose clock is late.
 const OVERLAP: i64 = 10 * 60_000 * Ids::PER_MS;
 
 impl Archive {
-    /// At the start: plans the walk when the words are others than at the last start. `true` when it was planned; else it only
-    /// goes on with what has come since.
+    /// At the start: plans the walk when the words are others than at the last start. `true` when it was planned; else
+    /// it only goes on with what has come since.
     pub async fn restrict_if_changed(&self, words: &[String]) -> Result<bool, Error> {
         let words = digest(words);
         if let Some(known) = restrictions::get(&self.index).await?.filter(|known| known.words == words) {

@@ -1,5 +1,5 @@
-//! Whether the archive can do its work right now (D-X12): its database answers and can be written, its object store takes
-//! objects.
+//! Whether the archive can do its work right now (D-X12): its database answers and can be written, its object store
+//! takes objects.
 //!
 //! That a store answers says little: a folder can be full, read-only or unmounted. So a small object is really written
 //! and removed, at most once in `objects.probe_interval_ms`, however often and by whoever the question is asked.

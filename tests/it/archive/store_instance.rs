@@ -74,7 +74,8 @@ async fn open_in(store: TestStore, database: &TestDatabase) -> TestArchive {
     TestArchive { archive, index, objects, _store: store }
 }
 
-/// PostgreSQL undoes one of two transactions that wait for each other; here it says so once of the first that adds a study.
+/// PostgreSQL undoes one of two transactions that wait for each other; here it says so once of the first that adds a
+/// study.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instance_that_makes_way_for_another_transaction_is_stored_all_the_same_on_postgres() {
     let archive = open(&TestDatabase::postgres()).await;

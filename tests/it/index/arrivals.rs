@@ -171,8 +171,8 @@ each_database! {
     }
 }
 
-/// SQLite undoes a whole transaction by itself when it has no room or cannot read; here it is told to. The next statement
-/// would begin a transaction of its own, whose commit works.
+/// SQLite undoes a whole transaction by itself when it has no room or cannot read; here it is told to. The next
+/// statement would begin a transaction of its own, whose commit works.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_hears_of_a_row_that_the_engine_has_undone() {
     let database = TestDatabase::sqlite();

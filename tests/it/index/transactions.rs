@@ -17,8 +17,9 @@ const HELD: &str = "SELECT COUNT(*) AS n FROM pg_locks WHERE locktype = 'advisor
                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 const WAITING: &str = "SELECT COUNT(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-const CANCEL: &str = "SELECT COUNT(*) FILTER (WHERE pg_cancel_backend(pid)) AS n FROM pg_locks WHERE locktype = 'advisory' \
-                      AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+const CANCEL: &str = "SELECT COUNT(*) FILTER (WHERE pg_cancel_backend(pid)) AS n FROM pg_locks \
+                      WHERE locktype = 'advisory' AND NOT granted \
+                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 const OPEN: &str = "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
                     AND state LIKE 'idle in transaction%'";
 
@@ -31,8 +32,8 @@ async fn count(index: &Index, sql: &'static str) -> i64 {
     index.query_opt(sql, params![]).await.unwrap().unwrap().int("n").unwrap()
 }
 
-/// A transaction that holds a key until it is told to end, and one that waits for the same key to begin. There is no third
-/// connection.
+/// A transaction that holds a key until it is told to end, and one that waits for the same key to begin. There is no
+/// third connection.
 struct HeldAndWaiting {
     index: Index,
     /// By connections of its own.

@@ -59,8 +59,8 @@ async fn master_id(service: &Service, person: i64) -> String {
     rows[0].text("master_id").unwrap()
 }
 
-/// While the rules bring three patients together, and wait in their middle for the row of the second, somebody says whose
-/// the third one is.
+/// While the rules bring three patients together, and wait in their middle for the row of the second, somebody says
+/// whose the third one is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d_x9_rules_do_not_overrun_what_a_person_decides_at_the_same_moment_on_postgres() {
     const WAITING: &str = "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
@@ -78,7 +78,8 @@ async fn d_x9_rules_do_not_overrun_what_a_person_decides_at_the_same_moment_on_p
     };
     let ((third, former), (_, chosen)) = (whose("P3").await, whose("P4").await);
     assert_ne!(former, chosen);
-    let one_card = "UPDATE patient_record SET card_no = 'C1', settled = CASE WHEN patient_id = 'P1' THEN 0 ELSE settled END \
+    let one_card = "UPDATE patient_record SET card_no = 'C1', \
+                    settled = CASE WHEN patient_id = 'P1' THEN 0 ELSE settled END \
                     WHERE patient_id IN ('P1', 'P2', 'P3')";
     service.execute(one_card, params![]).await;
 
