@@ -159,7 +159,7 @@ impl Inserter {
         arrivals <= AT_ONCE
     }
 
-    /// Adds what can be added.
+    /// Adds what can be added, up to the first error: with it the engine may have undone the transaction.
     pub(super) async fn add(&mut self, tx: &mut Tx, arrivals: Vec<Arrival>) -> Added {
         let mut added = Vec::with_capacity(arrivals.len());
         let mut rest = arrivals.into_iter();
@@ -168,21 +168,29 @@ impl Inserter {
             if now.is_empty() {
                 return Added(added);
             }
-            let values = now.iter_mut().flat_map(|arrival| std::mem::take(&mut arrival.values)).collect();
-            let there = match tx.execute(AssertSqlSafe(self.statement(now.len())), values).await {
-                Ok(count) if count == now.len() as u64 => None,
-                Ok(0) => Some(Vec::new()),
-                Ok(_) => Some(which(tx, &now).await),
+            match self.add_some(tx, &mut now).await {
+                Ok(there) => added.extend(now.into_iter().map(|arrival| {
+                    let is_there = there.as_ref().is_none_or(|there| there.contains(&arrival.id));
+                    (arrival, is_there)
+                })),
                 // One of them may be at fault: each will be told its own error by the transaction that follows.
                 Err(error) => {
                     tracing::warn!(%error, instances = now.len(), "instances could not be added together");
-                    Some(Vec::new())
+                    added.extend(now.into_iter().chain(rest).map(|arrival| (arrival, false)));
+                    return Added(added);
                 }
-            };
-            added.extend(now.into_iter().map(|arrival| {
-                let is_there = there.as_ref().is_none_or(|there| there.contains(&arrival.id));
-                (arrival, is_there)
-            }));
+            }
+        }
+    }
+
+    /// Adds so many as one statement can; gives those that have a row now, nothing when all have.
+    async fn add_some(&mut self, tx: &mut Tx, arrivals: &mut [Arrival]) -> Result<Option<Vec<i64>>, Error> {
+        let values = arrivals.iter_mut().flat_map(|arrival| std::mem::take(&mut arrival.values)).collect();
+        let count = tx.execute(AssertSqlSafe(self.statement(arrivals.len())), values).await?;
+        match count {
+            0 => Ok(Some(Vec::new())),
+            count if count == arrivals.len() as u64 => Ok(None),
+            _ => which(tx, arrivals).await.map(Some),
         }
     }
 
@@ -193,6 +201,11 @@ impl Inserter {
 }
 
 impl Added {
+    /// None of them has its row: the engine has undone it.
+    pub(super) fn undone(&mut self) {
+        self.0.iter_mut().for_each(|(_, is_there)| *is_there = false);
+    }
+
     /// Tells those who wait. What is left are the sureties of those that have their rows, or have failed.
     pub(super) fn deliver(self, outcome: &Result<(), Error>) -> Vec<Surety> {
         let mut sureties = Vec::new();
@@ -211,10 +224,9 @@ impl Added {
     }
 }
 
-/// Those of the arrivals that have a row now. After an error all take the long way, which finds what is there.
-async fn which(tx: &mut Tx, arrivals: &[Arrival]) -> Vec<i64> {
+/// Those of the arrivals that have a row now.
+async fn which(tx: &mut Tx, arrivals: &[Arrival]) -> Result<Vec<i64>, Error> {
     let mut select = Select::new("SELECT id FROM instance WHERE id");
     select.push_in("", arrivals.iter().map(|arrival| arrival.id.into()).collect());
-    let rows = tx.query(select.sql(), select.values()).await.unwrap_or_default();
-    rows.iter().filter_map(|row| row.int("id").ok()).collect()
+    tx.query(select.sql(), select.values()).await?.iter().map(|row| row.int("id")).collect()
 }

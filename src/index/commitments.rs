@@ -56,6 +56,8 @@ pub struct Commitment {
     pub state: CommitmentState,
     /// What is not safe: place in the request's list and Failure Reason.
     pub failures: Vec<(usize, u16)>,
+    /// When it was last changed, milliseconds since 1970 UTC; later at each change, also within one millisecond.
+    pub updated_at: i64,
 }
 
 /// Bytes that are kept under a SOP Instance UID.
@@ -79,7 +81,8 @@ pub async fn keep(tx: &mut Tx, ids: &Ids, now: i64, new: &NewCommitment) -> Resu
                instances, failures, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, 'requested', $6, '[]', $7, $8) \
                ON CONFLICT (calling_ae_title, transaction_uid) DO UPDATE SET org_code = excluded.org_code, \
                remote_addr = excluded.remote_addr, state = 'requested', instances = excluded.instances, \
-               failures = '[]', updated_at = excluded.updated_at RETURNING id";
+               failures = '[]', updated_at = CASE WHEN storage_commitment.updated_at < excluded.updated_at \
+               THEN excluded.updated_at ELSE storage_commitment.updated_at + 1 END RETURNING id";
     let instances = serde_json::to_string(&new.instances).map_err(|_| Error::Damaged("storage_commitment"))?;
     let values = params![
         ids.next(),
@@ -102,22 +105,32 @@ pub async fn forget(tx: &mut Tx, reported_before: i64) -> Result<u64, Error> {
 
 /// A request by its id.
 pub async fn get(index: &Index, id: i64) -> Result<Option<Commitment>, Error> {
-    let sql = "SELECT org_code, calling_ae_title, remote_addr, transaction_uid, state, instances, failures \
+    let sql = "SELECT org_code, calling_ae_title, remote_addr, transaction_uid, state, instances, failures, updated_at \
                FROM storage_commitment WHERE id = $1";
     index.query_opt(sql, params![id]).await?.as_ref().map(read).transpose()
 }
 
-/// Writes down what is not safe.
-pub async fn set_checked(tx: &mut Tx, id: i64, now: i64, failures: &[(usize, u16)]) -> Result<(), Error> {
+/// Writes down what is not safe of a request that was read as of `read_at`, and gives when. Nothing when it was asked
+/// for anew since, maybe with another list.
+pub async fn set_checked(
+    tx: &mut Tx,
+    id: i64,
+    read_at: i64,
+    now: i64,
+    failures: &[(usize, u16)],
+) -> Result<Option<i64>, Error> {
     let failures = serde_json::to_string(failures).map_err(|_| Error::Damaged("storage_commitment"))?;
-    let sql = "UPDATE storage_commitment SET state = 'checked', failures = $1, updated_at = $2 WHERE id = $3";
-    tx.execute(sql, params![failures, now, id]).await.map(|_| ())
+    let changed_at = now.max(read_at + 1);
+    let sql = "UPDATE storage_commitment SET state = 'checked', failures = $1, updated_at = $2 \
+               WHERE id = $3 AND updated_at = $4";
+    let changed = tx.execute(sql, params![failures, changed_at, id, read_at]).await?;
+    Ok((changed == 1).then_some(changed_at))
 }
 
-/// The requester has been told.
-pub async fn set_reported(tx: &mut Tx, id: i64, now: i64) -> Result<(), Error> {
-    let sql = "UPDATE storage_commitment SET state = 'reported', updated_at = $1 WHERE id = $2";
-    tx.execute(sql, params![now, id]).await.map(|_| ())
+/// The requester has been told what was written down at `checked_at`; `false` when it has asked anew since.
+pub async fn set_reported(tx: &mut Tx, id: i64, checked_at: i64, now: i64) -> Result<bool, Error> {
+    let sql = "UPDATE storage_commitment SET state = 'reported', updated_at = $1 WHERE id = $2 AND updated_at = $3";
+    Ok(tx.execute(sql, params![now.max(checked_at + 1), id, checked_at]).await? == 1)
 }
 
 /// All contents under a SOP Instance UID that these organisations have: the current one and kept versions.
@@ -166,5 +179,6 @@ fn read(row: &Row) -> Result<Commitment, Error> {
         },
         state: CommitmentState::parse(&row.text("state")?).ok_or_else(damaged)?,
         failures: serde_json::from_str(&row.text("failures")?).map_err(|_| damaged())?,
+        updated_at: row.int("updated_at")?,
     })
 }

@@ -40,6 +40,7 @@ mod node;
 pub mod page_sessions;
 pub mod patients;
 pub mod persons;
+mod pg_transaction;
 pub mod places;
 mod posted;
 pub mod purged_objects;
@@ -93,9 +94,10 @@ pub use tx::Tx;
 pub use unsynced::Surety;
 pub use value::{Row, Value};
 
+use pg_transaction::PgTransaction;
 use unsynced::Limits;
 use value::{bind_postgres, bind_sqlite};
-use writer::{Done, Operation, Waiting, WriterEnd};
+use writer::{Done, Operation, Waiting, WriterState};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -124,7 +126,7 @@ pub struct Index {
 
 #[derive(Debug, Clone)]
 enum Engine {
-    Sqlite { read: SqlitePool, write: mpsc::Sender<Waiting>, end: WriterEnd },
+    Sqlite { read: SqlitePool, write: mpsc::Sender<Waiting>, state: WriterState },
     Postgres(PgPool),
 }
 
@@ -172,9 +174,9 @@ impl Index {
             .await?;
         let batch_limit = config.batch_limit.max(1);
         let (write, waiting) = mpsc::channel(batch_limit * 4);
-        let end = WriterEnd::default();
-        tokio::spawn(writer::run(writer, waiting, batch_limit, Limits::of(config), end.clone()));
-        let index = Self { engine: Engine::Sqlite { read, write, end } };
+        let state = WriterState::default();
+        tokio::spawn(writer::run(writer, waiting, batch_limit, Limits::of(config), state.clone()));
+        let index = Self { engine: Engine::Sqlite { read, write, state } };
         search_keys::fill(&index).await?;
         Ok(index)
     }
@@ -264,16 +266,12 @@ impl Index {
                 answered.await.map_err(|_| E::from(Error::WriterStopped))?
             }
             Engine::Postgres(pool) => {
-                let begun = match tx::begin_holding(keys) {
-                    None => pool.begin().await,
-                    Some(begin) => pool.begin_with(begin).await,
-                };
-                let transaction = begun.map_err(|e| E::from(e.into()))?;
+                let transaction = PgTransaction::begin(pool, keys).await.map_err(E::from)?;
                 let mut tx = Tx::new(tx::TxEngine::Postgres(transaction));
                 let value = operation(&mut tx).await?;
                 tx.send().await.map_err(E::from)?;
                 if let tx::TxEngine::Postgres(transaction) = tx.engine {
-                    transaction.commit().await.map_err(|e| E::from(e.into()))?;
+                    transaction.commit().await.map_err(E::from)?;
                 }
                 if let Some(surety) = surety {
                     surety.release();
@@ -323,9 +321,15 @@ impl Index {
         self.write(|tx| Box::pin(async move { tx.pragma(writer::TOUCH).await })).await
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and the embedded one takes what is written: a full disk is read as ever.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.query_opt("SELECT 1 AS one", Vec::new()).await.map(|_| ())
+        self.query_opt("SELECT 1 AS one", Vec::new()).await?;
+        match &self.engine {
+            Engine::Sqlite { state, .. } if state.has_ended() => Err(Error::WriterStopped),
+            // Tried only when the last one failed: it costs a sync.
+            Engine::Sqlite { state, .. } if state.is_failing() => self.sync().await,
+            _ => Ok(()),
+        }
     }
 
     /// What to call the clause that locks a chosen job row, so that two nodes do not take the same one.
@@ -340,11 +344,11 @@ impl Index {
     /// Takes queued writes to the disk and closes all connections, also those of clones.
     pub async fn close(self) {
         match self.engine {
-            Engine::Sqlite { read, end, .. } => {
+            Engine::Sqlite { read, state, .. } => {
                 // The last connection takes the log into the file, and one that only reads cannot: a database whose server
                 // has ended is one file.
                 let _ = tokio::time::timeout(READERS_END, read.close()).await;
-                end.reach().await;
+                state.reach().await;
             }
             Engine::Postgres(pool) => pool.close().await,
         }
@@ -359,11 +363,14 @@ fn postgres_options(config: &DatabaseConfig) -> Result<PgConnectOptions, Error> 
 }
 
 /// Our statements read a page by an index, one row after the other: starting helpers or compiling takes longer than
-/// answering, and a plan that is made for any values (a remembered statement's) takes a hash of a whole table for cheaper
-/// than that. A page of an index is in memory or on a solid-state disk.
+/// answering, and a plan that is made for any values (a remembered statement's) takes a hash of a whole table for
+/// cheaper than that. A page of an index is in memory or on a solid-state disk. A transaction of ours never waits for
+/// anything but the engine: one that does nothing for minutes has lost its program, and ends without its locks keeping
+/// others.
 async fn settle(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     const SETTINGS: &str = "SET max_parallel_workers_per_gather = 0; SET jit = off; SET enable_hashjoin = off; \
-                            SET enable_mergejoin = off; SET random_page_cost = 1.1";
+                            SET enable_mergejoin = off; SET random_page_cost = 1.1; \
+                            SET idle_in_transaction_session_timeout = '5min'";
     connection.execute(SETTINGS).await.map(|_| ())
 }
 

@@ -37,6 +37,9 @@ struct Shared {
 }
 
 impl Ids {
+    /// By how much ids of two moments differ for each millisecond between them.
+    pub const PER_MS: i64 = 1 << 22;
+
     /// Leases the smallest free node number for this process.
     pub async fn lease(index: &Index) -> Result<Self, Error> {
         let holder = Holder::here();

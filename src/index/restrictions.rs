@@ -1,16 +1,19 @@
 //! Which reports are restricted (D-R22) when the words for it change, and how far the walk over stored reports has come.
+//!
+//! It walks over registrations in the order in which they came: each has an id of its own, that of the report when it
+//! was new and that of the former version when it was replaced. So a walk can go on later with what has come since.
 
 use super::walks::{Walk, Walks};
 use super::{Error, Index, Tx};
 use crate::domain::sharing::Sharing;
 use crate::params;
 
-/// A walk over all exam reports.
+/// A walk over all registrations of exam reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restriction {
     /// Digest of the words that it brings in.
     pub words: String,
-    /// The last row of `exam_report` that was looked at.
+    /// The last registration that was looked at.
     pub after_id: i64,
     /// Reports that are shared with others than before.
     pub changed: i64,
@@ -34,31 +37,47 @@ pub async fn begin(tx: &mut Tx, words: &str, now: i64, finished_at: Option<i64>)
     WALKS.begin(tx, [words], now, finished_at).await
 }
 
-/// Notes how far a walk has come; a walk that another one has replaced is not noted.
-pub async fn advance(tx: &mut Tx, walk: &Restriction) -> Result<bool, Error> {
-    let Restriction { words, after_id, changed, finished_at } = walk.clone();
-    WALKS.advance(tx, &Walk { goals: [words], counts: [changed], after_id, finished_at }).await
+/// Has a walk for these words go on, or go on again, from `back` before the place where it is; `false` when there is
+/// none.
+pub async fn resume(tx: &mut Tx, words: &str, back: i64, now: i64) -> Result<bool, Error> {
+    let sql = "UPDATE restriction SET after_id = CASE WHEN after_id > $1 THEN after_id - $1 ELSE 0 END, changed = 0, \
+               started_at = $2, finished_at = NULL WHERE id = 1 AND words = $3";
+    Ok(tx.execute(sql, params![back, now, words]).await? == 1)
+}
+
+/// Notes how far a walk has come that was at `from`; one that is elsewhere by now, or was replaced, is not noted.
+pub async fn advance(tx: &mut Tx, walk: &Restriction, from: i64) -> Result<bool, Error> {
+    let sql = "UPDATE restriction SET after_id = $1, changed = $2, finished_at = $3 \
+               WHERE id = 1 AND words = $4 AND after_id = $5";
+    let values = params![walk.after_id, walk.changed, walk.finished_at, &walk.words, from];
+    Ok(tx.execute(sql, values).await? == 1)
 }
 
 /// What decides about one report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confidential {
+    /// Which registration it is.
+    pub registration: i64,
     /// The report's row.
     pub pk: i64,
-    /// As it was registered.
+    /// As it was registered last.
     pub confidentiality: String,
     /// Whether it is restricted so far.
     pub restricted: bool,
 }
 
-/// Reports after a row, in the order of their rows.
+/// What was registered after a registration, in its order, each as its report is now.
 pub async fn after(index: &Index, after_id: i64, limit: u32) -> Result<Vec<Confidential>, Error> {
-    let sql = "SELECT id, COALESCE(confidentiality, '') AS confidentiality, restricted FROM exam_report \
-               WHERE id > $1 ORDER BY id LIMIT $2";
-    let rows = index.query(sql, params![after_id, limit]).await?;
+    let sql = "SELECT w.registration, w.report_pk, COALESCE(e.confidentiality, '') AS confidentiality, \
+               COALESCE(e.restricted, 0) AS restricted FROM (SELECT id AS registration, id AS report_pk FROM exam_report \
+               WHERE id > $1 UNION ALL SELECT id AS registration, report_pk FROM report_version WHERE id > $2 \
+               AND kind = 'exam' ORDER BY registration LIMIT $3) w LEFT JOIN exam_report e ON e.id = w.report_pk \
+               ORDER BY w.registration";
+    let rows = index.query(sql, params![after_id, after_id, limit]).await?;
     let of = |row: &super::Row| {
-        let (pk, confidentiality) = (row.int("id")?, row.text("confidentiality")?);
-        Ok(Confidential { pk, confidentiality, restricted: row.flag("restricted")? })
+        let (registration, pk, confidentiality) =
+            (row.int("registration")?, row.int("report_pk")?, row.text("confidentiality")?);
+        Ok(Confidential { registration, pk, confidentiality, restricted: row.flag("restricted")? })
     };
     rows.iter().map(of).collect()
 }

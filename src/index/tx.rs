@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
-use sqlx::{AssertSqlSafe, Executor, Postgres, SqliteConnection, Transaction};
+use sqlx::{AssertSqlSafe, Executor, SqliteConnection};
 
+use super::pg_transaction::PgTransaction;
 use super::posted::Posted;
 use super::value::{bind_postgres, bind_sqlite};
 use super::{Error, Row, Sql, Value};
@@ -19,7 +20,7 @@ pub struct Tx {
 #[derive(Debug)]
 pub(super) enum TxEngine {
     Sqlite(Box<SqliteConnection>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PgTransaction),
 }
 
 impl Tx {
@@ -52,7 +53,7 @@ impl Tx {
             }
             TxEngine::Postgres(transaction) if !self.posted.is_empty() => {
                 let (sql, values) = self.posted.take_for_postgres();
-                bind_postgres(sqlx::query(AssertSqlSafe(sql)), values).execute(&mut **transaction).await?;
+                bind_postgres(sqlx::query(AssertSqlSafe(sql)), values).execute(transaction.connection()?).await?;
             }
             _ => {}
         }
@@ -72,7 +73,7 @@ impl Tx {
                 bind_sqlite(sqlx::query(sql.into_sqlite()), values).execute(&mut **connection).await?.rows_affected()
             }
             TxEngine::Postgres(transaction) => bind_postgres(sqlx::query(sql.into_postgres()), values)
-                .execute(&mut **transaction)
+                .execute(transaction.connection()?)
                 .await?
                 .rows_affected(),
         })
@@ -89,7 +90,7 @@ impl Tx {
                 .map(Row::Sqlite)
                 .collect(),
             TxEngine::Postgres(transaction) => bind_postgres(sqlx::query(sql.into_postgres()), values)
-                .fetch_all(&mut **transaction)
+                .fetch_all(transaction.connection()?)
                 .await?
                 .into_iter()
                 .map(Row::Postgres)
@@ -106,7 +107,7 @@ impl Tx {
                 .await?
                 .map(Row::Sqlite),
             TxEngine::Postgres(transaction) => bind_postgres(sqlx::query(sql.into_postgres()), values)
-                .fetch_optional(&mut **transaction)
+                .fetch_optional(transaction.connection()?)
                 .await?
                 .map(Row::Postgres),
         })

@@ -11,6 +11,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -69,18 +71,34 @@ impl Sync {
 /// A commit that changes nothing writes nothing and syncs nothing. This changes something.
 pub(super) const TOUCH: &str = "PRAGMA user_version = 1";
 
-/// The end of the writer: asked for by the first who closes the index, waited for by all who do.
+/// What others know of the writer: whether it works, and its end, asked for by the first who closes the index, waited
+/// for by all who do.
 #[derive(Debug, Clone, Default)]
-pub(super) struct WriterEnd {
+pub(super) struct WriterState {
     asked: CancellationToken,
     reached: CancellationToken,
+    is_failing: Arc<AtomicBool>,
 }
 
-impl WriterEnd {
+impl WriterState {
     /// Returns when all that was queued is on the disk, or never will be there.
     pub(super) async fn reach(&self) {
         self.asked.cancel();
         self.reached.cancelled().await;
+    }
+
+    /// Whether it runs no more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.reached.is_cancelled()
+    }
+
+    /// Whether the last transaction could not be committed, and none has been since.
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, outcome: &Result<(), Error>) {
+        self.is_failing.store(outcome.is_err(), Ordering::Relaxed);
     }
 }
 
@@ -90,9 +108,9 @@ pub(super) async fn run(
     mut waiting: mpsc::Receiver<Waiting>,
     batch_limit: usize,
     limits: Limits,
-    end: WriterEnd,
+    state: WriterState,
 ) {
-    let _reached = end.reached.clone().drop_guard();
+    let _reached = state.reached.clone().drop_guard();
     let mut writer = Writer {
         tx: Tx::new(TxEngine::Sqlite(Box::new(connection))),
         inserter: Inserter::new(),
@@ -100,6 +118,7 @@ pub(super) async fn run(
         sync: Sync::Full,
         unsynced: Unsynced::new(limits),
         log_is_in_doubt: false,
+        state: state.clone(),
     };
     let mut batch = Vec::with_capacity(batch_limit);
     loop {
@@ -108,7 +127,7 @@ pub(super) async fn run(
             tokio::select! {
                 biased;
                 count = waiting.recv_many(&mut batch, batch_limit) => Some(count),
-                () = end.asked.cancelled(), if !is_closed => None,
+                () = state.asked.cancelled(), if !is_closed => None,
             }
         };
         let next = match writer.unsynced.patience() {
@@ -148,6 +167,7 @@ struct Writer {
     unsynced: Unsynced,
     /// A sync failed while commits waited for it: the disk may lack what is in their middle.
     log_is_in_doubt: bool,
+    state: WriterState,
 }
 
 impl Writer {
@@ -177,9 +197,15 @@ impl Writer {
             if arrivals.is_empty() {
                 self.tx.execute("BEGIN IMMEDIATE; SAVEPOINT operation", Vec::new()).await?;
             } else {
-                self.tx.execute("BEGIN IMMEDIATE", Vec::new()).await?;
-                added = Some(self.inserter.add(&mut self.tx, arrivals).await);
-                self.tx.execute("SAVEPOINT operation", Vec::new()).await?;
+                self.tx.execute("BEGIN IMMEDIATE; SAVEPOINT arrivals", Vec::new()).await?;
+                let those = added.insert(self.inserter.add(&mut self.tx, arrivals).await);
+                // After some errors (no room, no memory, a failed read) the engine has undone the whole transaction:
+                // then the savepoint is gone, and so is whatever was added before the error.
+                if let Err(error) = self.tx.execute("RELEASE arrivals; SAVEPOINT operation", Vec::new()).await {
+                    tracing::warn!(%error, "the database has undone what was added together");
+                    those.undone();
+                    self.tx.execute("BEGIN IMMEDIATE; SAVEPOINT operation", Vec::new()).await?;
+                }
             }
             run_operations(&mut self.tx, operations, &mut done, &mut sureties).await?;
             if sync == Sync::Full && !self.unsynced.is_empty() {
@@ -188,6 +214,7 @@ impl Writer {
             self.tx.execute("COMMIT", Vec::new()).await.map(|_| ())
         };
         let outcome: Result<(), Error> = outcome.await;
+        self.state.note(&outcome);
         if let Err(error) = &outcome {
             // The transaction may be open or already rolled back by the engine; either way it must be gone.
             self.tx.forget_posted();
@@ -233,7 +260,9 @@ impl Writer {
             self.tx.pragma(TOUCH).await?;
             self.tx.execute("COMMIT", Vec::new()).await.map(|_| ())
         };
-        match synced.await {
+        let synced = synced.await;
+        self.state.note(&synced);
+        match synced {
             Ok(()) => self.unsynced.release(),
             Err(error) => {
                 let _ = self.tx.execute("ROLLBACK", Vec::new()).await;

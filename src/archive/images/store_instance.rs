@@ -310,8 +310,9 @@ impl Archive {
             Box::pin(async move { put_rows(tx, &ids, &rules, now, now, &new, actor).await })
         });
         let outcome = match written.await {
-            // Its study or series is being deleted in this very moment; it makes new ones.
-            Err(error) if error.is_parent_gone() => {
+            // Its study or series is being deleted in this very moment, and it makes new ones; or it made way for
+            // another one.
+            Err(error) if error.is_parent_gone() || error.is_lost_race() => {
                 let (ids, rules, new, actor) = again;
                 let write = self
                     .index

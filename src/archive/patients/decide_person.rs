@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::PERSONS;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::domain::criteria::observation_uid;
@@ -84,7 +85,7 @@ impl Archive {
     pub async fn link_patient(&self, actor: Actor, patient: i64, person: i64) -> Result<(), Error> {
         let (ids, now) = (self.ids.clone(), self.clock.now_ms());
         self.index
-            .write(move |tx| {
+            .write_holding(&[PERSONS.to_owned()], move |tx| {
                 Box::pin(async move {
                     let record = persons::record(tx, patient).await?.ok_or(Error::NotFound)?;
                     living(tx, person).await?;
@@ -110,7 +111,7 @@ impl Archive {
     pub async fn unlink_patient(&self, actor: Actor, patient: i64) -> Result<i64, Error> {
         let (ids, now) = (self.ids.clone(), self.clock.now_ms());
         self.index
-            .write(move |tx| {
+            .write_holding(&[PERSONS.to_owned()], move |tx| {
                 Box::pin(async move {
                     let record = persons::record(tx, patient).await?.ok_or(Error::NotFound)?;
                     let Some(former) = record.person else { return Err(Error::NotFound) };
@@ -131,7 +132,7 @@ impl Archive {
     pub async fn merge_persons(&self, actor: Actor, person: i64, into: i64) -> Result<usize, Error> {
         let (ids, now) = (self.ids.clone(), self.clock.now_ms());
         self.index
-            .write(move |tx| {
+            .write_holding(&[PERSONS.to_owned()], move |tx| {
                 Box::pin(async move {
                     living(tx, person).await?;
                     living(tx, into).await?;
@@ -159,7 +160,7 @@ impl Archive {
     pub async fn unmerge_person(&self, actor: Actor, person: i64) -> Result<usize, Error> {
         let (ids, now) = (self.ids.clone(), self.clock.now_ms());
         self.index
-            .write(move |tx| {
+            .write_holding(&[PERSONS.to_owned()], move |tx| {
                 Box::pin(async move {
                     let Some(into) = persons::merged_into(tx, person).await?.ok_or(Error::NotFound)? else {
                         return Err(Error::Invalid("the person was not merged".to_owned()));
@@ -181,7 +182,7 @@ impl Archive {
     pub async fn accept_patient(&self, actor: Actor, patient: i64) -> Result<(), Error> {
         let (ids, now) = (self.ids.clone(), self.clock.now_ms());
         self.index
-            .write(move |tx| {
+            .write_holding(&[PERSONS.to_owned()], move |tx| {
                 Box::pin(async move {
                     let record = persons::record(tx, patient).await?.ok_or(Error::NotFound)?;
                     persons::clear_contradictions(tx, patient, now).await?;

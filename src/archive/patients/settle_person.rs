@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::PERSONS;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::index::audit::{self, AuditRecord};
@@ -32,7 +33,8 @@ impl Archive {
     /// Finds the persons of at most `limit` patients; `false` when nothing was left.
     pub(super) async fn settle_patients(&self, limit: usize) -> Result<bool, Error> {
         let (ids, now, limit) = (self.ids.clone(), self.clock.now_ms(), i64::try_from(limit).unwrap_or(i64::MAX));
-        let settled = self.index.write(move |tx| {
+        let held = [PERSONS.to_owned()];
+        let settled = self.index.write_holding(&held, move |tx| {
             Box::pin(async move {
                 let waiting = persons::unsettled(tx, limit).await?;
                 for record in &waiting {

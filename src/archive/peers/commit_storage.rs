@@ -49,6 +49,8 @@ pub struct CommitmentOutcome {
     pub committed: Vec<ReferencedInstance>,
     /// What is not, and its Failure Reason.
     pub failed: Vec<(ReferencedInstance, u16)>,
+    /// When that was written down.
+    pub checked_at: i64,
 }
 
 impl Archive {
@@ -84,13 +86,13 @@ impl Archive {
     }
 
     /// Checks what a request is about, unless that has been done, and gives the outcome; `None` when the requester knows
-    /// it already or the request was forgotten.
+    /// it already, or the request was forgotten, or was made anew meanwhile: then its job runs again.
     pub async fn check_commitment(&self, id: i64) -> Result<Option<CommitmentOutcome>, Error> {
         let Some(commitment) = commitments::get(&self.index, id).await? else { return Ok(None) };
         let request = commitment.request;
-        let failures = match commitment.state {
+        let (failures, checked_at) = match commitment.state {
             CommitmentState::Reported => return Ok(None),
-            CommitmentState::Checked => commitment.failures,
+            CommitmentState::Checked => (commitment.failures, commitment.updated_at),
             CommitmentState::Requested => {
                 // Who sent objects asks for them: those of its own organisation.
                 let org_codes = [request.org_code.clone()];
@@ -100,8 +102,9 @@ impl Archive {
                         failures.push((place, failure.reason()));
                     }
                 }
-                self.keep_checked(id, &request, failures.clone()).await?;
-                failures
+                let kept = self.keep_checked(id, commitment.updated_at, &request, failures.clone()).await?;
+                let Some(checked_at) = kept else { return Ok(None) };
+                (failures, checked_at)
             }
         };
         let failures: HashMap<usize, u16> = failures.into_iter().collect();
@@ -118,16 +121,26 @@ impl Archive {
             transaction_uid: request.transaction_uid,
             committed,
             failed,
+            checked_at,
         }))
     }
 
-    /// Notes that the requester has heard of the outcome.
-    pub async fn commitment_reported(&self, id: i64) -> Result<(), Error> {
+    /// Notes that the requester has heard of the outcome that was written down at `checked_at`. `false` when it has
+    /// asked anew under the same name since, and is to hear of that too: then the request's job runs again.
+    pub async fn commitment_reported(&self, id: i64, checked_at: i64) -> Result<bool, Error> {
         let now = self.clock.now_ms();
-        self.index.write(move |tx| Box::pin(async move { Ok(commitments::set_reported(tx, id, now).await?) })).await
+        self.index
+            .write(move |tx| Box::pin(async move { Ok(commitments::set_reported(tx, id, checked_at, now).await?) }))
+            .await
     }
 
-    async fn keep_checked(&self, id: i64, request: &NewCommitment, failures: Vec<(usize, u16)>) -> Result<(), Error> {
+    async fn keep_checked(
+        &self,
+        id: i64,
+        read_at: i64,
+        request: &NewCommitment,
+        failures: Vec<(usize, u16)>,
+    ) -> Result<Option<i64>, Error> {
         let (ids, now) = (self.ids.clone(), self.clock.now_ms());
         let entry = AuditRecord {
             action: "commit_storage",
@@ -140,8 +153,11 @@ impl Archive {
         self.index
             .write(move |tx| {
                 Box::pin(async move {
-                    commitments::set_checked(tx, id, now, &failures).await?;
-                    Ok(audit::record(tx, ids.next(), now, &entry).await?)
+                    let checked_at = commitments::set_checked(tx, id, read_at, now, &failures).await?;
+                    if checked_at.is_some() {
+                        audit::record(tx, ids.next(), now, &entry).await?;
+                    }
+                    Ok(checked_at)
                 })
             })
             .await

@@ -23,11 +23,14 @@ use crate::index::registrations::{self, BeforeExam, ImageKeys, ReportKeys};
 use crate::index::report_changes::{self, Aspect, Change, Subject};
 use crate::index::{self, Ids, Tx};
 
-/// The names that the transaction holds from its beginning, so that a study which comes at the same moment is seen.
+/// The names that the transaction holds from its beginning, so that a study which comes at the same moment is seen, and
+/// so that what is decided against the stored reports of that number still holds when it is written.
 pub(super) fn names(exam: &Prepared<ExamField>) -> Vec<String> {
     let text = |f: ExamField| exam.record.text(f);
     let (uids, _) = exam_report::study_instance_uids(text(ExamField::StudyInstanceUid));
-    link::names_of_exam(text(ExamField::OrgCode), text(ExamField::PacsId), &uids)
+    let mut names = link::names_of_exam(text(ExamField::OrgCode), text(ExamField::PacsId), &uids);
+    names.push(format!("exam {} {}", text(ExamField::OrgCode), text(ExamField::ReportFormNo)));
+    names
 }
 
 pub(super) async fn write(

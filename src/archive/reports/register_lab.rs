@@ -42,18 +42,29 @@ enum WithdrawnLines {
     Stay,
 }
 
+/// Organisation, event number and report number of the head, or of the head that lines belong to.
+fn owner(unit: &LabUnit) -> Option<[String; 3]> {
+    match (&unit.head, unit.items.first()) {
+        (Some(head), _) => Some(prepare_report::owner_keys(&head.record)),
+        (None, Some(item)) => Some(prepare_report::owner_of_item(&item.record)),
+        (None, None) => None,
+    }
+}
+
+/// The name that the transaction holds from its beginning: of a head and lines that come at the same moment the second
+/// sees the first, and what is decided against the stored reports of that number still holds when it is written.
+pub(super) fn names(unit: &LabUnit) -> Vec<String> {
+    owner(unit).map(|[org, _, number]| format!("lab {org} {number}")).into_iter().collect()
+}
+
 pub(super) async fn write(
     tx: &mut Tx,
     ids: &Ids,
     context: &Context,
     unit: LabUnit,
 ) -> Result<Vec<RecordOutcome>, index::Error> {
+    let Some(owner) = owner(&unit) else { return Ok(Vec::new()) };
     let LabUnit { head, items, head_rejected, lacks_lines } = unit;
-    let owner = match (&head, items.first()) {
-        (Some(head), _) => prepare_report::owner_keys(&head.record),
-        (None, Some(item)) => prepare_report::owner_of_item(&item.record),
-        (None, None) => return Ok(Vec::new()),
-    };
     let mut records = Vec::with_capacity(items.len() + 1);
     let mut full_set = false;
     let mut withdrawn = WithdrawnLines::ComeBack;

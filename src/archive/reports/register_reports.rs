@@ -169,7 +169,7 @@ impl Archive {
         if let Some(said) = unit.said() {
             self.add_patient_ahead(said).await;
         }
-        // Two callers who register the same report at the same time meet at the unique key: the later one looks again.
+        // Two callers may meet at the unique key of another row, or wait for each other: the later one looks again.
         for attempt in 0..3 {
             match self.write_unit(context.clone(), unit.clone(), together.cloned()).await {
                 Ok(records) => return (records, true),
@@ -193,7 +193,7 @@ impl Archive {
         let (ids, rules) = (self.ids.clone(), self.link_rules);
         let names = match &unit {
             Unit::Exam(_, exam) => super::register_exam::names(exam),
-            Unit::Lab(_) => Vec::new(),
+            Unit::Lab(lab) => super::register_lab::names(lab),
         };
         self.index
             .write_holding(&names, move |tx| {

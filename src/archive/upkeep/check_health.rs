@@ -1,4 +1,5 @@
-//! Whether the archive can do its work right now (D-X12): its database answers, its object store takes objects.
+//! Whether the archive can do its work right now (D-X12): its database answers and can be written, its object store
+//! takes objects.
 //!
 //! That a store answers says little: a folder can be full, read-only or unmounted. So a small object is really written
 //! and removed, at most once in `objects.probe_interval_ms`, however often and by whoever the question is asked.
@@ -19,7 +20,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health {
-    /// The database answered in time.
+    /// The database answered in time; an embedded one also takes what is written.
     pub database: Answer,
     /// The object store took an object in time.
     pub objects: Answer,

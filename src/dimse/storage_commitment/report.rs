@@ -21,7 +21,7 @@ impl StorageCommitment {
             return Ok(Finished::Done);
         };
         let (ae_title, org_code) = (outcome.calling_ae_title.clone(), outcome.org_code.clone());
-        let (committed, failed) = (outcome.committed.len(), outcome.failed.len());
+        let (committed, failed, checked_at) = (outcome.committed.len(), outcome.failed.len(), outcome.checked_at);
         let report = report_of(outcome);
         let way = if self.report_on_open_association(&ae_title, &report).await {
             "same association"
@@ -31,7 +31,8 @@ impl StorageCommitment {
                 .map_err(|(r, again)| failure(r, again))?;
             "new association"
         };
-        self.inner.archive.commitment_reported(id).await.map_err(|error| failure(error.to_string(), true))?;
+        let noted = self.inner.archive.commitment_reported(id, checked_at).await;
+        noted.map_err(|error| failure(error.to_string(), true))?;
         tracing::info!(peer.ae_title = %ae_title, committed, failed, way, "storage commitment reported");
         Ok(Finished::Done)
     }

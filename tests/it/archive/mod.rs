@@ -1,6 +1,7 @@
 //! The use cases, seen from their callers.
 
 mod byte_equal;
+mod commitment;
 mod compact;
 mod delete_images;
 mod disk_full;

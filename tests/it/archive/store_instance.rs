@@ -11,8 +11,8 @@ use yingku::index::{Ids, Row};
 use yingku::params;
 
 use crate::each_database;
-use crate::harness::TestStore;
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
+use crate::harness::{TestDatabase, TestStore};
 
 fn command(org_code: &str, sop_instance_uid: &str) -> ReceiveInstance {
     ReceiveInstance {
@@ -63,15 +63,37 @@ struct TestArchive {
     _store: TestStore,
 }
 
-async fn open(database: &crate::harness::TestDatabase) -> TestArchive {
+async fn open(database: &TestDatabase) -> TestArchive {
     open_in(TestStore::folder(), database).await
 }
 
-async fn open_in(store: TestStore, database: &crate::harness::TestDatabase) -> TestArchive {
+async fn open_in(store: TestStore, database: &TestDatabase) -> TestArchive {
     let objects = store.open();
     let (index, ids) = database.open_with_ids().await;
     let archive = crate::harness::archive::build(index.clone(), objects.clone(), Clock::System, ids);
     TestArchive { archive, index, objects, _store: store }
+}
+
+/// PostgreSQL undoes one of two transactions that wait for each other; here it says so once of the first that adds a
+/// study.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_makes_way_for_another_transaction_is_stored_all_the_same_on_postgres() {
+    let archive = open(&TestDatabase::postgres()).await;
+    for sql in [
+        "CREATE SEQUENCE attempt",
+        "CREATE FUNCTION make_way() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF nextval('attempt') = 1 THEN \
+         RAISE EXCEPTION 'said by this test' USING ERRCODE = '40P01'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER make_way BEFORE INSERT ON study FOR EACH ROW EXECUTE FUNCTION make_way()",
+    ] {
+        let made = archive.index.write(move |tx| Box::pin(async move { tx.execute(sql, params![]).await }));
+        made.await.map_err(|error: yingku::index::Error| error.to_string()).unwrap();
+    }
+
+    let stored = store(&archive.archive, "ORG-T01", "2.25.1", &DataSet::ct("2.25.1")).await.unwrap();
+
+    assert_eq!(stored, StoreOutcome::Stored);
+    assert_eq!(count(&archive, "SELECT COUNT(*) AS n FROM instance").await, 1);
+    assert_eq!(count(&archive, "SELECT last_value AS n FROM attempt").await, 2, "it was tried twice");
 }
 
 each_database! {

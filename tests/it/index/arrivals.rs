@@ -1,6 +1,7 @@
 //! Instances that need no more than their own row.
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, join3};
+use tokio::sync::oneshot;
 use yingku::domain::place::Place;
 use yingku::index::arrivals::{self, Arrived};
 use yingku::index::instances::{self, InstanceRow, NewInstance, PatientRow, SeriesRow, StudyRow};
@@ -8,8 +9,10 @@ use yingku::index::{Error, Ids, Index};
 use yingku::params;
 
 use crate::each_database;
+use crate::harness::TestDatabase;
 
-fn instance(number: u32) -> NewInstance {
+/// An image of the one series.
+pub(super) fn instance(number: u32) -> NewInstance {
     NewInstance {
         org_code: "ORG-T01".to_owned(),
         patient: PatientRow {
@@ -39,7 +42,7 @@ fn instance(number: u32) -> NewInstance {
 }
 
 /// The first instance of the series, by the long way.
-async fn begin(index: &Index, ids: &Ids) {
+pub(super) async fn begin(index: &Index, ids: &Ids) {
     let (ids, new) = (ids.clone(), instance(0));
     let write = index.write(move |tx| {
         Box::pin(async move {
@@ -51,11 +54,12 @@ async fn begin(index: &Index, ids: &Ids) {
 }
 
 /// Whether the instance was added by its row alone.
-async fn add(index: &Index, id: i64, received_at: i64, new: &NewInstance) -> Result<bool, Error> {
+pub(super) async fn add(index: &Index, id: i64, received_at: i64, new: &NewInstance) -> Result<bool, Error> {
     Ok(matches!(arrivals::add(index, id, received_at, new, None).await?, Arrived::Added))
 }
 
-async fn count(index: &Index) -> i64 {
+/// Instances that are there.
+pub(super) async fn count(index: &Index) -> i64 {
     index.query_opt("SELECT COUNT(*) AS n FROM instance", params![]).await.unwrap().unwrap().int("n").unwrap()
 }
 
@@ -165,4 +169,50 @@ each_database! {
         assert_eq!(written.iter().filter(|written| written.is_ok()).count(), 10);
         assert_eq!(count(&index).await, 41);
     }
+}
+
+/// SQLite undoes a whole transaction by itself when it has no room or cannot read; here it is told to. The next
+/// statement would begin a transaction of its own, whose commit works.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_hears_of_a_row_that_the_engine_has_undone() {
+    let database = TestDatabase::sqlite();
+    let (index, ids) = database.open_with_ids().await;
+    begin(&index, &ids).await;
+    let (started, has_started) = oneshot::channel();
+    let (go_on, may_go_on) = oneshot::channel::<()>();
+    let blocked = index.write(move |tx| {
+        Box::pin(async move {
+            let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON instance WHEN NEW.sop_instance_uid = '2.25.1.1.40' \
+                          BEGIN SELECT RAISE(ROLLBACK, 'refused by this test'); END";
+            tx.execute(refuse, params![]).await?;
+            started.send(()).unwrap();
+            may_go_on.await.unwrap();
+            Ok::<_, Error>(())
+        })
+    });
+    let all: Vec<NewInstance> = (1..=40).map(instance).collect();
+    let others = async {
+        has_started.await.unwrap();
+        // All of them wait for the writer when it goes on; the first 32 take one statement, the others the next.
+        let adding = join_all(all.iter().map(|new| add(&index, ids.next(), 0, new)));
+        let operation = index.write(|tx| {
+            Box::pin(async move {
+                let sql = "INSERT INTO node (id, holder, lease_until) VALUES (700, 'test', 0)";
+                tx.execute(sql, params![]).await
+            })
+        });
+        join3(adding, operation, async { go_on.send(()).unwrap() }).await
+    };
+    let (blocked, (added, operation, ())) = tokio::join!(blocked, others);
+
+    blocked.unwrap();
+    operation.map_err(|error: Error| error.to_string()).unwrap();
+    for (added, new) in added.into_iter().zip(&all) {
+        let sql = "SELECT id FROM instance WHERE sop_instance_uid = $1";
+        let row = index.query_opt(sql, params![&new.instance.sop_instance_uid]).await.unwrap();
+        assert_eq!(added.unwrap(), row.is_some(), "{}", new.instance.sop_instance_uid);
+    }
+    let row = index.query_opt("SELECT id FROM node WHERE id = 700", params![]).await.unwrap();
+    assert!(row.is_some(), "an operation that waited with them is kept");
+    assert!(add(&index, ids.next(), 0, &instance(41)).await.unwrap(), "the writer goes on");
 }

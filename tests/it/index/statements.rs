@@ -1,9 +1,11 @@
 //! Values, rows and the dialect that both engines share.
 
-use yingku::index::{Index, Select};
+use tokio::sync::oneshot;
+use yingku::index::{DatabaseConfig, Error, Index, Select};
 use yingku::params;
 
 use crate::each_database;
+use crate::harness::TestDatabase;
 
 /// A table with all three types, some of them nullable.
 async fn insert_message(index: &Index, id: i64, sender: &str, body: Vec<u8>, result: Option<&str>, ended: Option<i64>) {
@@ -108,4 +110,34 @@ async fn a_url_of_an_unknown_engine_is_refused() {
     let refused = Index::open(&config).await;
 
     assert!(matches!(refused, Err(yingku::index::Error::UnknownEngine)));
+}
+
+/// While somebody else holds the file nothing can be written, and everything read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_takes_nothing_is_not_there_until_it_does_again() {
+    let database = TestDatabase::sqlite();
+    let index = Index::open(&DatabaseConfig { acquire_timeout_ms: 1000, ..database.config() }).await.unwrap();
+    let other = database.open().await;
+    let (hold, held) = oneshot::channel();
+    let (let_go, gone) = oneshot::channel::<()>();
+    let holding = tokio::spawn(async move {
+        let write = other.write(move |_| {
+            Box::pin(async move {
+                hold.send(()).unwrap();
+                gone.await.unwrap();
+                Ok::<(), Error>(())
+            })
+        });
+        write.await
+    });
+    held.await.unwrap();
+
+    index.ping().await.expect("nobody has found it otherwise");
+    assert!(index.sync().await.is_err());
+    assert!(index.ping().await.is_err(), "what is written finds no room");
+    assert_eq!(index.query("SELECT id FROM inbox_message", params![]).await.unwrap().len(), 0);
+
+    let_go.send(()).unwrap();
+    holding.await.unwrap().unwrap();
+    index.ping().await.expect("it takes what is written again");
 }

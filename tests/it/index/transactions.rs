@@ -1,15 +1,90 @@
 //! One operation, one transaction: all of it is kept, durably, or none of it.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
-use yingku::index::{Error, Index, Tx};
+use tokio::task::JoinHandle;
+use yingku::index::{DatabaseConfig, Error, Ids, Index, Tx};
 use yingku::params;
 
+use super::arrivals;
 use crate::each_database;
+use crate::harness::{TestDatabase, eventually};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const HELD: &str = "SELECT COUNT(*) AS n FROM pg_locks WHERE locktype = 'advisory' \
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+const WAITING: &str = "SELECT COUNT(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+const CANCEL: &str = "SELECT COUNT(*) FILTER (WHERE pg_cancel_backend(pid)) AS n FROM pg_locks \
+                      WHERE locktype = 'advisory' AND NOT granted \
+                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+const OPEN: &str = "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
+                    AND state LIKE 'idle in transaction%'";
 
 async fn insert(tx: &mut Tx, id: i64) -> Result<(), Error> {
     let sql = "INSERT INTO node (id, holder, lease_until) VALUES ($1, 'test', 0)";
     tx.execute(sql, params![id]).await.map(|_| ())
+}
+
+async fn count(index: &Index, sql: &'static str) -> i64 {
+    index.query_opt(sql, params![]).await.unwrap().unwrap().int("n").unwrap()
+}
+
+/// A transaction that holds a key until it is told to end, and one that waits for the same key to begin. There is no
+/// third connection.
+struct HeldAndWaiting {
+    index: Index,
+    /// By connections of its own.
+    other: Index,
+    ids: Ids,
+    let_go: oneshot::Sender<()>,
+    holder: JoinHandle<Result<(), Error>>,
+    waiting: JoinHandle<Result<(), Error>>,
+}
+
+async fn held_and_waiting(database: &TestDatabase) -> HeldAndWaiting {
+    let (other, ids) = database.open_with_ids().await;
+    arrivals::begin(&other, &ids).await;
+    let index = Index::open(&DatabaseConfig { max_connections: 2, ..database.config() }).await.unwrap();
+    let (held, is_held) = oneshot::channel();
+    let (let_go, may_end) = oneshot::channel::<()>();
+    let keys = ["accession ORG-T01 A1".to_owned()];
+    let (first, its_keys) = (index.clone(), keys.clone());
+    let holder = tokio::spawn(async move {
+        let write = first.write_holding(&its_keys, |_| {
+            Box::pin(async move {
+                held.send(()).unwrap();
+                may_end.await.unwrap();
+                Ok::<(), Error>(())
+            })
+        });
+        write.await
+    });
+    is_held.await.unwrap();
+    let second = index.clone();
+    let waiting =
+        tokio::spawn(
+            async move { second.write_holding(&keys, |tx| Box::pin(async move { insert(tx, 1000).await })).await },
+        );
+    eventually(PATIENCE, "the second waits for the key", || async {
+        (count(&other, WAITING).await == 1).then_some(())
+    })
+    .await;
+    HeldAndWaiting { index, other, ids, let_go, holder, waiting }
+}
+
+/// Whether what the pool's connections write is kept.
+async fn all_that_is_added_is_seen(index: &Index, other: &Index, ids: &Ids) {
+    eventually(PATIENCE, "no transaction stays open and no key is held", || async {
+        (count(other, HELD).await == 0 && count(other, OPEN).await == 0).then_some(())
+    })
+    .await;
+    for number in 1..=6 {
+        assert!(arrivals::add(index, ids.next(), 0, &arrivals::instance(number)).await.unwrap(), "{number}");
+    }
+    assert_eq!(arrivals::count(other).await, 7);
 }
 
 async fn ids(index: &Index) -> Vec<i64> {
@@ -195,4 +270,30 @@ each_database! {
 
         assert!(ids(&index).await.contains(&2));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_goes_away_while_waiting_to_begin_leaves_no_transaction_open() {
+    let database = TestDatabase::postgres();
+    let HeldAndWaiting { index, other, ids, let_go, holder, waiting } = held_and_waiting(&database).await;
+
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    let_go.send(()).unwrap();
+    holder.await.unwrap().unwrap();
+
+    all_that_is_added_is_seen(&index, &other, &ids).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_to_begin_that_the_engine_ends_spoils_no_connection() {
+    let database = TestDatabase::postgres();
+    let HeldAndWaiting { index, other, ids, let_go, holder, waiting } = held_and_waiting(&database).await;
+
+    assert_eq!(count(&other, CANCEL).await, 1);
+    assert!(waiting.await.unwrap().is_err());
+    let_go.send(()).unwrap();
+    holder.await.unwrap().unwrap();
+
+    all_that_is_added_is_seen(&index, &other, &ids).await;
 }

@@ -1,8 +1,69 @@
 //! Registration of exam reports.
 
+use std::time::Duration;
+
+use futures_util::future::{join, join3};
+use tokio::sync::oneshot;
+use yingku::index::Error;
+use yingku::params;
+
 use super::{Service, exam, root};
 use crate::each_database;
-use yingku::params;
+use crate::harness::{TestDatabase, eventually};
+
+/// Of two servers over one PostgreSQL the one that has looked at the stored report first writes first, and the other
+/// looks at what it has written. Here the newer one waits in the middle, for a name that the stored report has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d_r8_an_older_report_that_comes_at_the_same_moment_does_not_replace_a_newer_one_on_postgres() {
+    const WAITING: &str = "SELECT COUNT(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let service = Service::start(TestDatabase::postgres()).await;
+    let of = |day: &'static str, pacs_id: &'static str, conclusion: &'static str| {
+        let changed = [("last_update_dtime", day), ("pacs_id", pacs_id), ("conclusion", conclusion)];
+        exam(&[&changed[..], &[("study_instance_uid", "")]].concat())
+    };
+    let stored = service.register(&of("2024/3/22", "A0002", "结论一")).await;
+    assert!(stored.contains("status=\"stored\""), "{stored}");
+    let (hold, held) = oneshot::channel();
+    let (let_go, gone) = oneshot::channel::<()>();
+    let in_the_way = service.index.write(move |tx| {
+        Box::pin(async move {
+            tx.hold(&["accession ORG-T01 A0002".to_owned()]).await?;
+            hold.send(()).unwrap();
+            gone.await.unwrap();
+            Ok::<_, Error>(())
+        })
+    });
+    let (newer_waits, older_may_come) = oneshot::channel();
+    let waiting = async |n: i64| {
+        let what = format!("{n} wait");
+        eventually(Duration::from_secs(120), &what, || async {
+            (service.row(WAITING).await.int("n").unwrap() == n).then_some(())
+        })
+        .await;
+    };
+    let newer = async {
+        held.await.unwrap();
+        service.register(&of("2024/3/24", "A0003", "结论三")).await
+    };
+    let older = async {
+        older_may_come.await.unwrap();
+        service.register(&of("2024/3/23", "A0004", "结论二")).await
+    };
+    let gate = async {
+        waiting(1).await;
+        newer_waits.send(()).unwrap();
+        waiting(2).await;
+        let_go.send(()).unwrap();
+    };
+    let (ended, (newer, older, ())) = join(in_the_way, join3(newer, older, gate)).await;
+
+    ended.unwrap();
+    assert!(newer.contains("status=\"updated\""), "{newer}");
+    assert!(older.contains("status=\"stale\""), "{older}");
+    let row = service.row("SELECT * FROM exam_report").await;
+    assert_eq!((row.text("conclusion").unwrap(), row.int("version").unwrap()), ("结论三".into(), 2));
+}
 
 each_database! {
     async fn d_r3_a_registered_exam_is_stored_with_every_field_and_acknowledged(database: TestDatabase) {

@@ -1,7 +1,10 @@
 //! Registration of lab reports and their lines.
 
+use futures_util::future::{join, join_all};
+
 use super::{Service, lab, line, root};
 use crate::each_database;
+use crate::harness::TestDatabase;
 use yingku::params;
 
 const BY_HEAD: &str = "SELECT patient_id, event_type, result_value FROM lab_item JOIN lab_report \
@@ -20,6 +23,27 @@ fn head(patient: &str, event_type: &str) -> String {
 
 fn value(value: &str) -> String {
     line("1", &[("result_value", value)])
+}
+
+/// Each by a connection of its own, neither seeing what the other has not committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d_r10_a_head_and_lines_that_come_at_the_same_moment_find_each_other_on_postgres() {
+    let service = Service::start(TestDatabase::postgres()).await;
+    for round in 0..20 {
+        let numbers: Vec<String> = (0..4).map(|number| format!("LB{round}-{number}")).collect();
+        let pairs = numbers.iter().map(|number| {
+            let of = [("report_form_no", number.as_str())];
+            let (head, lines) = (root(&[lab(&of)]), root(&[line("1", &of), line("2", &of)]));
+            let service = &service;
+            async move { join(service.register(&head), service.register(&lines)).await }
+        });
+        for (head, lines) in join_all(pairs).await {
+            assert!(head.contains("<succeeded>1</succeeded>"), "{head}");
+            assert!(lines.contains("<succeeded>2</succeeded>"), "{lines}");
+        }
+    }
+    assert_eq!(service.count("SELECT id FROM lab_item").await, 160);
+    assert_eq!(service.count("SELECT id FROM lab_item WHERE lab_report_pk IS NULL").await, 0);
 }
 
 each_database! {

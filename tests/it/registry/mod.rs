@@ -13,6 +13,7 @@ mod patients;
 mod persons;
 mod quality;
 mod queries;
+mod restrictions;
 mod retrieves;
 mod revisions;
 mod samples;

@@ -1,12 +1,16 @@
 //! Who is the same person in several organisations, by rule and by decision (D-X9, D-R35, D-Q2).
 
+use std::time::Duration;
+
+use tokio::sync::oneshot;
 use yingku::archive::Error;
 use yingku::domain::{Actor, ActorKind};
-use yingku::params;
+use yingku::{index, params};
 
 use super::links::{register, store};
 use super::{Service, exam};
 use crate::each_database;
+use crate::harness::{TestDatabase, eventually};
 
 const ID: &str = "990101199001010019";
 
@@ -53,6 +57,65 @@ async fn audited(service: &Service) -> Vec<String> {
 async fn master_id(service: &Service, person: i64) -> String {
     let rows = service.rows("SELECT master_id FROM person WHERE id = $1", params![person]).await;
     rows[0].text("master_id").unwrap()
+}
+
+/// While the rules bring three patients together, and wait in their middle for the row of the second, somebody says
+/// whose the third one is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d_x9_rules_do_not_overrun_what_a_person_decides_at_the_same_moment_on_postgres() {
+    const WAITING: &str = "SELECT COUNT(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
+                           AND wait_event_type = 'Lock'";
+    const PERSON: &str = "SELECT id, person_pk FROM patient_record WHERE patient_id = $1";
+    let service = Service::start(TestDatabase::postgres()).await;
+    for (number, patient, card_no) in
+        [("EX1", "P1", "C1"), ("EX2", "P2", "C2"), ("EX3", "P3", "C3"), ("EX4", "P4", "C4")]
+    {
+        report(&service, "ORG-T01", number, &[("patient_id", patient), ("card_no", card_no), ("id_no", "")]).await;
+    }
+    let whose = async |patient: &str| {
+        let row = service.rows(PERSON, params![patient]).await.remove(0);
+        (row.int("id").unwrap(), row.int("person_pk").unwrap())
+    };
+    let ((third, former), (_, chosen)) = (whose("P3").await, whose("P4").await);
+    assert_ne!(former, chosen);
+    let one_card = "UPDATE patient_record SET card_no = 'C1', \
+                    settled = CASE WHEN patient_id = 'P1' THEN 0 ELSE settled END \
+                    WHERE patient_id IN ('P1', 'P2', 'P3')";
+    service.execute(one_card, params![]).await;
+
+    let (hold, held) = oneshot::channel();
+    let (let_go, gone) = oneshot::channel::<()>();
+    let (index, rules, operator) = (service.index.clone(), service.archive.clone(), service.archive.clone());
+    let in_the_way = tokio::spawn(async move {
+        let write = index.write(move |tx| {
+            Box::pin(async move {
+                let lock = "UPDATE patient_record SET updated_at = updated_at WHERE patient_id = 'P2'";
+                tx.execute(lock, params![]).await?;
+                hold.send(()).unwrap();
+                gone.await.unwrap();
+                Ok::<_, index::Error>(())
+            })
+        });
+        write.await
+    });
+    held.await.unwrap();
+    let ruling = tokio::spawn(async move { rules.keep_people("test", 3).await });
+    eventually(Duration::from_secs(120), "the rules wait for the second patient", || async {
+        (service.row(WAITING).await.int("n").unwrap() == 1).then_some(())
+    })
+    .await;
+    let deciding = tokio::spawn(async move { operator.link_patient(somebody(), third, chosen).await });
+    eventually(Duration::from_secs(120), "the decision is made, or waits for the rules", || async {
+        (deciding.is_finished() || service.row(WAITING).await.int("n").unwrap() == 2).then_some(())
+    })
+    .await;
+    let_go.send(()).unwrap();
+    in_the_way.await.unwrap().unwrap();
+    assert!(ruling.await.unwrap().unwrap());
+    deciding.await.unwrap().unwrap();
+
+    assert_eq!(whose("P1").await.1, whose("P2").await.1, "the rules did their work");
+    assert_eq!(whose("P3").await.1, chosen);
 }
 
 each_database! {
