@@ -256,7 +256,8 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
         config.render.clone(),
         config.customer.clone(),
     );
-    let health = HealthState { archive: archive.clone(), metrics: telemetry::metrics(), readiness };
+    let watch_from = config.http.watch_from.clone();
+    let health = HealthState { archive: archive.clone(), metrics: telemetry::metrics(), readiness, watch_from };
     let dicomweb = DicomwebState::new(
         archive.clone(),
         &config.http,

@@ -1,20 +1,23 @@
 //! `/livez`, `/readyz` and `/metrics`, for the people and programs that watch the server (D-X12, RD-29).
 //!
 //! `/livez` says that the process answers at all. `/readyz` says 200 when the archive can take work: listeners are
-//! open, workers run, database and object store answer; else 503, and the body names the part. `/metrics` is
-//! Prometheus text. None of them shows anything of patients; a proxy should keep `/metrics` inside all the same.
+//! open, workers run, database and object store answer; else 503. Which part is not so, and `/metrics` (Prometheus text), are told to the
+//! networks of `http.watch_from` only: metrics name systems and organisations, though no patients.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{Extensions, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 
+use super::layers::OfUnknown;
 use crate::archive::Archive;
 use crate::archive::upkeep::check_health::Answer;
 
@@ -27,6 +30,19 @@ pub struct HealthState {
     pub metrics: PrometheusHandle,
     /// What the server's own tasks say of themselves.
     pub readiness: Arc<Readiness>,
+    /// Networks of those who are told more than whether it works.
+    pub watch_from: Vec<IpNet>,
+}
+
+impl HealthState {
+    /// Whether the caller of a request is told more than whether it works.
+    fn is_watched_by(&self, request: &Extensions) -> bool {
+        let caller = request.get::<ConnectInfo<SocketAddr>>().filter(|_| request.get::<OfUnknown>().is_none());
+        caller.is_some_and(|ConnectInfo(caller)| {
+            let address = caller.ip().to_canonical();
+            self.watch_from.iter().any(|network| network.contains(&address))
+        })
+    }
 }
 
 /// Flags that the server keeps about itself.
@@ -66,7 +82,8 @@ async fn livez() -> &'static str {
     "ok\n"
 }
 
-async fn readyz(State(state): State<HealthState>) -> Response {
+async fn readyz(State(state): State<HealthState>, request: Request) -> Response {
+    let is_watched = state.is_watched_by(request.extensions());
     let health = state.archive.check_health().await;
     let database = health.database == Answer::Up;
     let objects = health.objects == Answer::Up;
@@ -74,13 +91,19 @@ async fn readyz(State(state): State<HealthState>) -> Response {
     let workers = state.readiness.is_working();
     let ready = database && objects && listeners && workers;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({
-        "ready": ready, "database": database, "objects": objects, "listeners": listeners, "workers": workers,
-    });
+    let body = match is_watched {
+        true => json!({
+            "ready": ready, "database": database, "objects": objects, "listeners": listeners, "workers": workers,
+        }),
+        false => json!({ "ready": ready }),
+    };
     (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-async fn metrics(State(state): State<HealthState>) -> Response {
+async fn metrics(State(state): State<HealthState>, request: Request) -> Response {
+    if !state.is_watched_by(request.extensions()) {
+        return (StatusCode::FORBIDDEN, "only for the networks of http.watch_from\n").into_response();
+    }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, state.metrics.render()).into_response()
 }
