@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::upkeep::free_space::DiskWatch;
 use crate::archive::upkeep::queue::{JobFailure, JobKind};
 use crate::archive::upkeep::reindex::ReindexRules;
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
@@ -176,6 +177,9 @@ impl Server {
         let shipping = tokio::spawn(upkeep::ship_segments(archive.clone(), shutdown.clone()));
         let every = Duration::from_millis(config.api.sequence_every_ms.max(1));
         let sequencing = tokio::spawn(upkeep::sequence_changes(archive.clone(), every, shutdown.clone()));
+        let disks = DiskWatch::new(&config.disk, &config.objects, &config.database);
+        let every = Duration::from_millis(config.disk.check_ms.max(1));
+        tokio::spawn(upkeep::watch_disks(disks, every, Arc::clone(&readiness), shutdown.clone()));
         let statistics = tokio::spawn(upkeep::keep_statistics(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);

@@ -50,6 +50,7 @@ impl HealthState {
 pub struct Readiness {
     accepting: AtomicBool,
     working: AtomicBool,
+    little_room: AtomicBool,
 }
 
 impl Readiness {
@@ -61,6 +62,12 @@ impl Readiness {
     /// The workers of the job queue run (`true`), or one has ended (`false`).
     pub fn set_working(&self, working: bool) {
         self.working.store(working, Ordering::Release);
+    }
+
+    /// Less room is left than `disk.low_bytes` somewhere. That does not make the server unready: who took it out of service for
+    /// it would take away the images that are there.
+    pub fn set_little_room(&self, little: bool) {
+        self.little_room.store(little, Ordering::Release);
     }
 
     /// Whether the workers of the job queue run.
@@ -89,11 +96,13 @@ async fn readyz(State(state): State<HealthState>, request: Request) -> Response 
     let objects = health.objects == Answer::Up;
     let listeners = state.readiness.accepting.load(Ordering::Acquire);
     let workers = state.readiness.is_working();
+    let room = !state.readiness.little_room.load(Ordering::Acquire);
     let ready = database && objects && listeners && workers;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = match is_watched {
         true => json!({
             "ready": ready, "database": database, "objects": objects, "listeners": listeners, "workers": workers,
+            "room": room,
         }),
         false => json!({ "ready": ready }),
     };

@@ -1,6 +1,7 @@
 //! The server as its operator meets it: health, metrics, logs, signals, a port that is taken.
 
 mod callers;
+mod disk;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
