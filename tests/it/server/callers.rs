@@ -87,3 +87,32 @@ async fn one_address_has_its_own_number_of_connections_and_a_trusted_proxy_as_ma
         server.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_of_ipv6_guesses_as_often_as_one_address() {
+    let server = TestServer::start_with(|config| {
+        config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        config.pages.qr_attempts_per_hour_address = 2;
+    })
+    .await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (number, (caller, status)) in [
+        ("2001:db8:0:1::1", 404),
+        ("2001:db8:0:1:ffff::2", 404),
+        ("2001:db8:0:1:aaaa::3", 429),
+        ("2001:db8:0:2::1", 404),
+        ("::ffff:192.0.2.7", 404),
+        ("192.0.2.7", 404),
+        ("192.0.2.7", 429),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // Each code is another one, because they have limits of their own.
+        let url = format!("http://{}/q/{}{number}", server.http(), "a".repeat(25));
+        let form = client.post(url).header("content-type", "application/x-www-form-urlencoded").body("factor=0019");
+        let answer = form.header("x-forwarded-for", caller).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{caller}");
+    }
+    server.stop().await;
+}
