@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::upkeep::compact::CompactionConfig;
+use crate::archive::upkeep::free_space::DiskConfig;
 use crate::archive::upkeep::purge_inbox::InboxConfig;
 use crate::archive::upkeep::scrub::ScrubConfig;
 use crate::archive::{LinkRules, QrConfig, RetrieveConfig};
@@ -100,6 +101,8 @@ pub struct Config {
     pub scrub: ScrubConfig,
     /// Taking back the space of deleted images.
     pub compaction: CompactionConfig,
+    /// When too little room is left.
+    pub disk: DiskConfig,
     /// Logs.
     pub log: LogConfig,
 }

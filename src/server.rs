@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::upkeep::free_space::DiskWatch;
 use crate::archive::upkeep::queue::{JobFailure, JobKind};
 use crate::archive::upkeep::reindex::ReindexRules;
 use crate::archive::{self, Archive, ArchiveParts, StampSettings};
@@ -174,6 +175,9 @@ impl Server {
         let shipping = tokio::spawn(upkeep::ship_segments(archive.clone(), shutdown.clone()));
         let every = Duration::from_millis(config.api.sequence_every_ms.max(1));
         let sequencing = tokio::spawn(upkeep::sequence_changes(archive.clone(), every, shutdown.clone()));
+        let disks = DiskWatch::new(&config.disk, &config.objects, &config.database);
+        let every = Duration::from_millis(config.disk.check_ms.max(1));
+        tokio::spawn(upkeep::watch_disks(disks, every, Arc::clone(&readiness), shutdown.clone()));
         let statistics = tokio::spawn(upkeep::keep_statistics(archive.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
@@ -253,7 +257,8 @@ fn router(config: &Config, archive: &Archive, readiness: Arc<Readiness>) -> Resu
         config.render.clone(),
         config.customer.clone(),
     );
-    let health = HealthState { archive: archive.clone(), metrics: telemetry::metrics(), readiness };
+    let watch_from = config.http.watch_from.clone();
+    let health = HealthState { archive: archive.clone(), metrics: telemetry::metrics(), readiness, watch_from };
     let dicomweb = DicomwebState::new(
         archive.clone(),
         &config.http,

@@ -10,6 +10,7 @@ mod customer;
 mod delete;
 mod demo;
 mod dictionary;
+mod echo;
 mod forward;
 mod import;
 mod inbox;
@@ -60,6 +61,8 @@ enum Command {
     Customer(customer::CustomerCommand),
     /// Print a signed link to a page.
     SignLink(sign_link::SignLink),
+    /// Ask configured peers by C-ECHO whether they answer.
+    Echo(echo::Echo),
     /// Take in DICOM files and folders.
     Import(import::Import),
     /// List, show and re-run the fetching of exams' images from the PACS.
@@ -169,6 +172,7 @@ pub fn main() -> ExitCode {
             Command::Schema(command) => command.run().await,
             Command::Customer(command) => command.run().await,
             Command::SignLink(command) => command.run().await,
+            Command::Echo(command) => command.run().await,
             Command::Import(command) => command.run().await,
             Command::Retrieve(command) => command.run().await,
             Command::Verify(command) => command.run().await,

@@ -139,7 +139,8 @@ pub struct Customer {
     pub organization: String,
     /// Whose data it may see: `own` (default), `listed` or `region`.
     pub scope: VisibleScope,
-    /// Organisation codes for `scope = "listed"`.
+    /// Organisation codes for `scope = "listed"`. A link with `sign`, not one with `token`, may name one of them as its user's
+    /// own (`UserOrganizationID`, D-P15).
     pub organizations: Vec<String>,
     /// How its links are checked.
     pub token: TokenOptions,

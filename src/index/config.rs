@@ -1,6 +1,6 @@
 //! The settings of the database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,5 +40,14 @@ impl Default for DatabaseConfig {
             unsynced_bytes: 256 * 1024 * 1024,
             unsynced_ms: 1000,
         }
+    }
+}
+
+impl DatabaseConfig {
+    /// The folder of an SQLite database.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let file = self.url.strip_prefix("sqlite://")?.split('?').next()?;
+        let folder = Path::new(file).parent()?;
+        Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
     }
 }

@@ -40,7 +40,7 @@ pub enum Confidentiality {
     Everything,
     /// Also what is restricted or of a VIP, but no studies of a withdrawn exam (D-R18, D-R22).
     Privileged,
-    /// No studies of an exam that is restricted, of a VIP, or withdrawn (D-R18, D-R22).
+    /// No studies of an exam that is restricted, of a VIP, or withdrawn, nor of a VIP's that have no report (D-R18, D-R22).
     SharedOnly,
     /// No series of documents: no word of a report is to be seen (D-P18).
     ImagesOnly,

@@ -38,7 +38,41 @@ pub struct QrLink {
     pub failed: u32,
 }
 
-/// Gives a report its link. One that is there stays as it is on paper, and lives at least until `expires_at`.
+/// The column's new value where the link has ended by time.
+macro_rules! instead {
+    ($column:literal, $new:literal) => {
+        concat!(
+            "CASE WHEN qr_link.revoked_at IS NULL AND qr_link.expires_at <= excluded.created_at THEN ",
+            $new,
+            " ELSE qr_link.",
+            $column,
+            " END"
+        )
+    };
+}
+
+/// The statement of [`keep`], for a report of the kind that this column names.
+macro_rules! keep {
+    ($report:literal) => {
+        concat!(
+            "INSERT INTO qr_link (id, ",
+            $report,
+            ", created_at, expires_at, revoked_at) VALUES ($1, $2, $3, $4, NULL) ON CONFLICT (",
+            $report,
+            ") DO UPDATE SET id = ",
+            instead!("id", "excluded.id"),
+            ", created_at = ",
+            instead!("created_at", "excluded.created_at"),
+            ", failed = ",
+            instead!("failed", "0"),
+            ", expires_at = excluded.expires_at RETURNING id"
+        )
+    };
+}
+
+/// Gives a report its link. One that still opens stays as it is on paper, and lives until `expires_at`; one that was revoked
+/// stays revoked. One that has ended does not come alive again: the report gets another, and what bears the former one is made
+/// again when it is next looked at.
 pub async fn keep(
     tx: &mut Tx,
     fresh_id: &str,
@@ -47,20 +81,26 @@ pub async fn keep(
     expires_at: Option<i64>,
 ) -> Result<String, Error> {
     let (sql, pk) = match report {
-        LinkedReport::Exam(pk) => (
-            "INSERT INTO qr_link (id, exam_report_pk, created_at, expires_at, revoked_at) \
-             VALUES ($1, $2, $3, $4, NULL) \
-             ON CONFLICT (exam_report_pk) DO UPDATE SET expires_at = excluded.expires_at RETURNING id",
-            pk,
-        ),
-        LinkedReport::Lab(pk) => (
-            "INSERT INTO qr_link (id, lab_report_pk, created_at, expires_at, revoked_at) \
-             VALUES ($1, $2, $3, $4, NULL) \
-             ON CONFLICT (lab_report_pk) DO UPDATE SET expires_at = excluded.expires_at RETURNING id",
-            pk,
-        ),
+        LinkedReport::Exam(pk) => (keep!("exam_report_pk"), pk),
+        LinkedReport::Lab(pk) => (keep!("lab_report_pk"), pk),
     };
-    tx.query_opt(sql, params![fresh_id, pk, now, expires_at]).await?.ok_or(Error::Damaged("qr_link.id"))?.text("id")
+    let kept = tx.query_opt(sql, params![fresh_id, pk, now, expires_at]).await?.ok_or(Error::Damaged("qr_link.id"))?;
+    let id = kept.text("id")?;
+    if id == fresh_id {
+        outdate_copies(tx, report).await?;
+    }
+    Ok(id)
+}
+
+/// Has the copies on which a report's link stands made again.
+async fn outdate_copies(tx: &mut Tx, report: LinkedReport) -> Result<(), Error> {
+    let (sql, pk) = match report {
+        LinkedReport::Exam(pk) => {
+            ("UPDATE report_file SET stamp_policy = '' WHERE exam_report_pk = $1 AND is_current = 1", pk)
+        }
+        LinkedReport::Lab(pk) => ("UPDATE lab_document SET content_hash = '' WHERE lab_report_pk = $1", pk),
+    };
+    tx.execute(sql, params![pk]).await.map(|_| ())
 }
 
 /// The link with this id.
@@ -151,22 +191,20 @@ pub async fn renew(
     now: i64,
     expires_at: Option<i64>,
 ) -> Result<bool, Error> {
-    let (link, copies, pk) = match report {
+    let (link, pk) = match report {
         LinkedReport::Exam(pk) => (
             "UPDATE qr_link SET id = $1, created_at = $2, expires_at = $3, revoked_at = NULL, failed = 0 \
              WHERE exam_report_pk = $4",
-            "UPDATE report_file SET stamp_policy = '' WHERE exam_report_pk = $1 AND is_current = 1",
             pk,
         ),
         LinkedReport::Lab(pk) => (
             "UPDATE qr_link SET id = $1, created_at = $2, expires_at = $3, revoked_at = NULL, failed = 0 \
              WHERE lab_report_pk = $4",
-            "UPDATE lab_document SET content_hash = '' WHERE lab_report_pk = $1",
             pk,
         ),
     };
     let renewed = tx.execute(link, params![fresh_id, now, expires_at, pk]).await? == 1;
-    tx.execute(copies, params![pk]).await?;
+    outdate_copies(tx, report).await?;
     Ok(renewed)
 }
 

@@ -87,6 +87,12 @@ impl Default for ObjectsConfig {
 }
 
 impl ObjectsConfig {
+    /// The folders of this machine that objects go to, by the key that names them.
+    pub fn folders(&self) -> Vec<(&'static str, PathBuf)> {
+        let own = self.url.strip_prefix("file://").map(|path| ("objects", PathBuf::from(path)));
+        own.into_iter().chain(self.journal.clone().map(|path| ("journal", path))).collect()
+    }
+
     /// How segments are written, in a folder that may hold so many bytes of them.
     pub(super) fn segments(&self, folder_bytes: u64) -> Settings {
         Settings {

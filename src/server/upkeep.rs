@@ -1,12 +1,15 @@
 //! What goes on beside the doors while the server runs: the node's lease, figures, the feed's order, uploads.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::Archive;
+use crate::archive::upkeep::free_space::DiskWatch;
 use crate::index;
+use crate::web::health::Readiness;
 
 /// How often the journal is looked through for finished segments.
 const SHIP_EVERY: Duration = Duration::from_secs(5);
@@ -112,6 +115,24 @@ pub(super) async fn ship_segments(archive: Archive, shutdown: CancellationToken)
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "segments wait in the journal; they could not be uploaded"),
         }
+    }
+}
+
+/// Tells how much room is left, and when it is little.
+pub(super) async fn watch_disks(
+    mut watch: DiskWatch,
+    every: Duration,
+    readiness: Arc<Readiness>,
+    shutdown: CancellationToken,
+) {
+    let mut look = tokio::time::interval(every);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = look.tick() => {}
+        }
+        readiness.set_little_room(!watch.look().await);
     }
 }
 

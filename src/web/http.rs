@@ -1,6 +1,6 @@
 //! `[http]`: where the server listens and what it accepts of a request.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::tls::{CertificateMatch, ListenerKind, ServerTls, TlsConfig};
+
+const LOOPBACK: IpNet = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8);
 
 /// The HTTP listener.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +26,9 @@ pub struct HttpConfig {
     pub max_body_bytes: usize,
     /// Connections at the same time; more wait. Default 1024.
     pub max_connections: usize,
+    /// Connections at the same time from one address (of IPv6 from one /64); more are closed. Trusted proxies have no such
+    /// limit. Default 512.
+    pub max_connections_per_address: usize,
     /// How long a connection may take to say its request's head, in milliseconds. Default 15000.
     pub head_timeout_ms: u64,
     /// How long requests under way may go on when the server stops, in milliseconds. Default 10000.
@@ -35,6 +40,14 @@ pub struct HttpConfig {
     /// Proxies whose `X-Forwarded-For` is believed, as networks. Default none.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks from which `/metrics`, and what `/readyz` says besides yes and no, may be read. Whose request comes by a
+    /// proxy that is not trusted is told neither. Default this machine: `["127.0.0.0/8", "::1/128"]`.
+    #[schemars(with = "Vec<String>")]
+    pub watch_from: Vec<IpNet>,
+    /// For how long browsers that have come by the server's own HTTPS shall use nothing else, in seconds
+    /// (`Strict-Transport-Security`); said when `public_url` is an `https` address, never by plain HTTP. It is about every port
+    /// of the host name. 0: nothing is said. Default 2592000 (30 days).
+    pub hsts_seconds: u32,
     /// The listener with TLS (HTTPS).
     pub tls: TlsConfig,
 }
@@ -47,11 +60,14 @@ impl Default for HttpConfig {
             max_uri_bytes: 8192,
             max_body_bytes: 32 << 20,
             max_connections: 1024,
+            max_connections_per_address: 512,
             head_timeout_ms: 15_000,
             drain_timeout_ms: 10_000,
             request_timeout_ms: 60_000,
             send_timeout_ms: 120_000,
             trusted_proxies: Vec::new(),
+            watch_from: vec![LOOPBACK, IpNet::new_assert(IpAddr::V6(Ipv6Addr::LOCALHOST), 128)],
+            hsts_seconds: 30 * 86_400,
             tls: TlsConfig::default(),
         }
     }
@@ -80,18 +96,24 @@ impl HttpConfig {
         listeners.into_iter().any(|listen| !listen.ip().is_loopback())
     }
 
-    /// Whose request it is: the last address in `X-Forwarded-For` that is no trusted proxy, when a trusted proxy sent it.
+    /// Whether the address, however it is written, is that of a trusted proxy.
+    pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&address))
+    }
+
+    /// Whose request it is: the last address in `X-Forwarded-For` that is no trusted proxy, when a trusted proxy sent it. One
+    /// of IPv4 is told as such, also where it came as one of IPv6 (`::ffff:192.0.2.7`).
     pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let trusted = |address: &IpAddr| self.trusted_proxies.iter().any(|net| net.contains(address));
-        let mut client = peer;
+        let mut client = peer.to_canonical();
         let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).map(str::trim).collect();
         for hop in hops.into_iter().rev() {
-            if !trusted(&client) {
+            if !self.is_trusted_proxy(client) {
                 break;
             }
-            match hop.parse() {
-                Ok(address) => client = address,
+            match hop.parse::<IpAddr>() {
+                Ok(address) => client = address.to_canonical(),
                 Err(_) => break,
             }
         }
@@ -117,6 +139,10 @@ mod tests {
         let forwarded = headers("1.1.1.1, 192.0.2.7, 10.0.0.2");
         assert_eq!(config.client_address(address("10.0.0.1"), &forwarded), address("192.0.2.7"));
         assert_eq!(config.client_address(address("192.0.2.1"), &forwarded), address("192.0.2.1"));
+        // As a listener on all addresses of IPv6 sees callers by IPv4.
+        assert_eq!(config.client_address(address("::ffff:10.0.0.1"), &forwarded), address("192.0.2.7"));
+        assert_eq!(config.client_address(address("::ffff:192.0.2.1"), &forwarded), address("192.0.2.1"));
+        assert_eq!(config.client_address(address("10.0.0.1"), &headers("::ffff:192.0.2.9")), address("192.0.2.9"));
     }
 
     #[test]

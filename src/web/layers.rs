@@ -13,8 +13,16 @@ use axum::response::Response;
 use futures_util::FutureExt;
 
 use super::error_page::plain_error;
+use super::serve::OverTls;
 use super::{HttpConfig, assets, dicomweb, viewer_files};
 use crate::tls::PeerCertificate;
+
+/// What proxies add to a request.
+const FORWARDED: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
+
+/// The request came by a proxy that is not trusted: nobody knows whose it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OfUnknown;
 
 /// For requests whose own service limits them: longer than any limit, a year.
 const NO_LIMIT: u64 = 365 * 86_400_000;
@@ -55,12 +63,17 @@ async fn around(State(config): State<Arc<HttpConfig>>, mut request: Request, nex
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
         let address = config.client_address(peer.ip(), request.headers());
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, peer.port())));
-        if address != peer.ip() {
+        if !config.is_trusted_proxy(peer.ip()) && FORWARDED.iter().any(|name| accept.contains_key(*name)) {
+            request.extensions_mut().insert(OfUnknown);
+        }
+        if address != peer.ip().to_canonical() {
             // The certificate is the proxy's, which calls for everybody.
             request.extensions_mut().remove::<PeerCertificate>();
         }
         client = Some(address);
     }
+    let is_https_site = config.public_url.starts_with("https:") && config.hsts_seconds > 0;
+    let hsts = request.extensions().get::<OverTls>().filter(|_| is_https_site).map(|_| config.hsts_seconds);
     let base = config.base_path();
     let length = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
     let mut response = if length > config.max_uri_bytes {
@@ -77,7 +90,7 @@ async fn around(State(config): State<Arc<HttpConfig>>, mut request: Request, nex
             Err(_elapsed) => plain_error(&base, &accept, StatusCode::GATEWAY_TIMEOUT),
         }
     };
-    add_headers(&mut response);
+    add_headers(&mut response, hsts);
     let status = response.status().as_u16();
     let elapsed = began.elapsed();
     metrics::histogram!("yingku_http_request_seconds", "route" => route.clone()).record(elapsed.as_secs_f64());
@@ -89,7 +102,10 @@ async fn around(State(config): State<Arc<HttpConfig>>, mut request: Request, nex
     response
 }
 
-fn add_headers(response: &mut Response) {
+fn add_headers(response: &mut Response, hsts: Option<u32>) {
+    if let Some(value) = hsts.and_then(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).ok()) {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
     let defaults: [(HeaderName, &str); 3] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

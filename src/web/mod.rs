@@ -6,6 +6,7 @@
 pub mod api;
 mod assets;
 mod byte_range;
+mod crowd;
 pub mod dicomweb;
 mod error_page;
 pub mod fhir;
@@ -16,6 +17,7 @@ pub mod operations;
 pub mod pages;
 mod send_limit;
 mod serve;
+mod source;
 mod viewer_files;
 mod words;
 mod zip;

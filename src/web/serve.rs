@@ -26,13 +26,26 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::HttpConfig;
+use super::crowd::Crowd;
 use super::send_limit::SendLimit;
+use super::source::Source;
 use crate::tls::{CertificateMatch, ListenerKind, PeerCertificate, ServerTls, TlsError};
 
 /// Pause after the system refuses to accept, when it has no more file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Largest head of a request; a request line is limited further by `http.max_uri_bytes`.
 const HEAD_BYTES: usize = 64 * 1024;
+
+/// The request came by this server's own TLS.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OverTls;
+
+/// What a connection came by.
+#[derive(Debug, Clone)]
+enum Wire {
+    Plain,
+    Tls(Option<PeerCertificate>),
+}
 
 /// Why a listener did not start.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +119,7 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Bin
 pub async fn serve(listener: HttpListener, router: Router, config: &HttpConfig, shutdown: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(config.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let crowd = Crowd::new(config.max_connections_per_address);
     let door = Door {
         router,
         head_timeout: Duration::from_millis(config.head_timeout_ms),
@@ -129,13 +143,25 @@ pub async fn serve(listener: HttpListener, router: Router, config: &HttpConfig, 
                 continue;
             }
         };
+        // Everybody else's connections are the proxy's.
+        let guest = match config.is_trusted_proxy(peer.ip()) {
+            true => None,
+            false => {
+                let Some(guest) = crowd.enter(Source::of(peer.ip())) else {
+                    metrics::counter!("yingku_http_connections_refused_total").increment(1);
+                    tracing::debug!(client.address = %peer.ip(), "too many HTTP connections of one address");
+                    continue;
+                };
+                Some(guest)
+            }
+        };
         let (door, watcher, shutdown) = (door.clone(), graceful.watcher(), shutdown.clone());
         tokio::spawn(async move {
+            let _taken = (place, guest);
             // Answers are small; waiting for more to send only adds delay.
             let _ = stream.set_nodelay(true);
             let Some(tls) = tls else {
-                door.serve(stream, peer, None, watcher).await;
-                return drop(place);
+                return door.serve(stream, peer, Wire::Plain, watcher).await;
             };
             let opened = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -144,12 +170,11 @@ pub async fn serve(listener: HttpListener, router: Router, config: &HttpConfig, 
             match opened {
                 Ok(Ok((stream, certificate))) => {
                     let certificate = certificate.map(|shown| PeerCertificate(Arc::new(shown)));
-                    door.serve(stream, peer, certificate, watcher).await;
+                    door.serve(stream, peer, Wire::Tls(certificate), watcher).await;
                 }
                 Ok(Err(error)) => tracing::info!(client.address = %peer.ip(), %error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!(client.address = %peer.ip(), "a TLS handshake took too long"),
             }
-            drop(place);
         });
     }
     drop(listener);
@@ -168,11 +193,11 @@ struct Door {
 }
 
 impl Door {
-    async fn serve<S>(self, stream: S, peer: SocketAddr, certificate: Option<PeerCertificate>, watcher: Watcher)
+    async fn serve<S>(self, stream: S, peer: SocketAddr, wire: Wire, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        if let Err(error) = watcher.watch(self.connection(stream, peer, certificate)).await {
+        if let Err(error) = watcher.watch(self.connection(stream, peer, wire)).await {
             tracing::debug!(client.address = %peer.ip(), %error, "an HTTP connection broke");
         }
     }
@@ -181,7 +206,7 @@ impl Door {
         self,
         stream: S,
         peer: SocketAddr,
-        certificate: Option<PeerCertificate>,
+        wire: Wire,
     ) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -190,8 +215,11 @@ impl Door {
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            if let Some(certificate) = &certificate {
-                request.extensions_mut().insert(certificate.clone());
+            if let Wire::Tls(certificate) = &wire {
+                request.extensions_mut().insert(OverTls);
+                if let Some(certificate) = certificate {
+                    request.extensions_mut().insert(certificate.clone());
+                }
             }
             router.clone().oneshot(request)
         });

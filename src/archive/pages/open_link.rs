@@ -286,11 +286,15 @@ fn resolve(page: Page, verified: &Verified<'_>, criteria: Criteria) -> Scope {
     let is_timed = verified.values.contains_key(&Parameter::Timestamp) && verified.proof != Proof::Password;
     let organizations =
         if is_timed { customer.visible_organizations() } else { Some(vec![customer.organization.clone()]) };
+    // Names are no part of `token`, and characters can be moved between neighbouring values: whoever has a link could write
+    // another organisation into it.
+    let says_home = verified.proof == Proof::Hmac;
+    let asked = if says_home { verified.get(Parameter::UserOrganizationId) } else { "" };
     Scope {
         criteria,
         // Only a form can ask for something else than the link; whatever has none is about what the link says (D-P22).
         free_search: customer.free_search && page == Page::ClinicExamView,
-        home: home(customer, verified.get(Parameter::UserOrganizationId), organizations.as_deref()),
+        home: home(customer, asked, organizations.as_deref()),
         organizations,
         unreviewed: customer.unreviewed == Unreviewed::Own,
         vip: customer.vip,
@@ -298,7 +302,7 @@ fn resolve(page: Page, verified: &Verified<'_>, criteria: Criteria) -> Scope {
     }
 }
 
-/// The user's organisation, when the customer is configured for it; else the customer's own (D-P15).
+/// The organisation that counts as the user's own, when the customer is configured for it; else the customer's (D-P15).
 fn home(customer: &Customer, asked: &str, organizations: Option<&[String]>) -> String {
     let listed = match organizations {
         Some(codes) => codes.iter().any(|code| code == asked),

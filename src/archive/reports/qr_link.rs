@@ -40,7 +40,7 @@ pub enum QrLinkState {
 }
 
 impl Archive {
-    /// The link of a report; made when it has none, the same ever after.
+    /// The link of a report; made when it has none or the one it had has ended, else the same ever after.
     pub(crate) async fn keep_qr_link(&self, report: LinkedReport) -> Result<String, Error> {
         let now = self.clock.now_ms();
         let (fresh, expires_at) = (base32(rand::random::<u128>()), self.end_of_link(now));

@@ -1,9 +1,10 @@
-//! What keeps the archive sound: health, the queue, verification, scrub, sweep, deletion, compaction, reindex.
+//! What keeps the archive sound: health, room, the queue, verification, scrub, sweep, deletion, compaction, reindex.
 
 pub mod check_health;
 pub mod compact;
 pub mod delete_images;
 pub mod dictionaries;
+pub mod free_space;
 pub mod hold_lease;
 mod keep_statistics;
 pub mod note_success;

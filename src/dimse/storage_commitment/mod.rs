@@ -5,6 +5,7 @@
 //! [`StorageCommitment::request`] asks a peer and waits for its report on either kind of association.
 
 mod config;
+mod open;
 mod report;
 
 use std::collections::HashMap;
@@ -19,6 +20,8 @@ use super::status::Status;
 use crate::archive::Archive;
 use crate::dicom::storage_commitment::{CommitmentReport, CommitmentRequest};
 use crate::domain::commitment::ReferencedInstance;
+
+use open::OpenAssociations;
 
 pub use config::CommitmentConfig;
 
@@ -70,8 +73,7 @@ struct Inner {
     peers: Vec<PeerConfig>,
     /// Requests of ours that wait for a report, by Transaction UID.
     waiting: Mutex<HashMap<String, Waiting>>,
-    /// Associations over which a request came and which are open, by AE title and Transaction UID.
-    open: Mutex<HashMap<(String, String), mpsc::Sender<PendingReport>>>,
+    open: OpenAssociations,
 }
 
 #[derive(Debug)]
@@ -99,7 +101,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl StorageCommitment {
     pub(super) fn new(archive: Archive, dicom: DicomConfig, peers: Vec<PeerConfig>) -> Self {
-        let inner = Inner { archive, dicom, peers, waiting: Mutex::default(), open: Mutex::default() };
+        let inner = Inner { archive, dicom, peers, waiting: Mutex::default(), open: OpenAssociations::default() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -194,12 +196,12 @@ impl StorageCommitment {
         transaction_uid: &str,
         reports: mpsc::Sender<PendingReport>,
     ) {
-        locked(&self.inner.open).insert((ae_title.to_owned(), transaction_uid.to_owned()), reports);
+        self.inner.open.remember(ae_title, transaction_uid, reports);
     }
 
     /// The association has ended.
     pub(crate) fn forget_association(&self, reports: &mpsc::Sender<PendingReport>) {
-        locked(&self.inner.open).retain(|_, open| !open.same_channel(reports));
+        self.inner.open.forget(reports);
     }
 
     /// The limits of requests that come.

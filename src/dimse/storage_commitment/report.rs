@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::{PendingReport, StorageCommitment, locked};
+use super::{PendingReport, StorageCommitment};
 use crate::archive::peers::commit_storage::CommitmentOutcome;
 use crate::archive::upkeep::queue::{Finished, Job, JobFailure};
 use crate::dicom::sop_class::STORAGE_COMMITMENT_PUSH_MODEL;
@@ -38,9 +38,7 @@ impl StorageCommitment {
     }
 
     async fn report_on_open_association(&self, ae_title: &str, report: &CommitmentReport) -> bool {
-        let key = (ae_title.to_owned(), report.transaction_uid.clone());
-        let open = locked(&self.inner.open).get(&key).cloned();
-        let Some(reports) = open else { return false };
+        let Some(reports) = self.inner.open.take(ae_title, &report.transaction_uid) else { return false };
         let (delivered, answer) = oneshot::channel();
         reports.send(PendingReport { report: report.clone(), delivered }).await.is_ok() && answer.await.unwrap_or(false)
     }

@@ -14,10 +14,28 @@ pub(super) const MAX_LIST: usize = 500;
 /// Wildcards of a pattern that LIKE looks at; many make it slow.
 const MAX_LIKE_WILDCARDS: usize = 3;
 
-/// Leaves out studies that only their own organisation sees.
-const SHARED: &str = " AND NOT EXISTS (SELECT 1 FROM exam_study CROSS JOIN exam_report \
+/// That the patient of a study of which there is no report is a VIP, by one of the numbers under which reports know the
+/// patient (D-R22, D-I3). `OFFSET` keeps PostgreSQL from joining all reports: there are few rows to ask it of.
+macro_rules! of_vip {
+    ($number:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM exam_report v WHERE v.org_code = study.org_code AND v.",
+            $number,
+            " = study.patient_id AND v.vip = 1 AND study.patient_id <> '' \
+             AND NOT EXISTS (SELECT 1 FROM exam_study reported WHERE reported.study_pk = study.id) LIMIT 1 OFFSET 0)"
+        )
+    };
+}
+
+/// Leaves out studies that only their own organisation sees. Where there is a report, it says whether it is a VIP's.
+const SHARED: &str = concat!(
+    " AND NOT EXISTS (SELECT 1 FROM exam_study CROSS JOIN exam_report \
      WHERE exam_study.study_pk = study.id AND exam_report.id = exam_study.exam_report_pk \
-     AND (exam_report.restricted = 1 OR exam_report.vip = 1 OR exam_report.withdrawn = 1))";
+     AND (exam_report.restricted = 1 OR exam_report.vip = 1 OR exam_report.withdrawn = 1)) AND NOT ",
+    of_vip!("patient_id"),
+    " AND NOT ",
+    of_vip!("patient_local_id")
+);
 /// Leaves out studies with an exam that was withdrawn.
 const VALID: &str = " AND NOT EXISTS (SELECT 1 FROM exam_study CROSS JOIN exam_report \
      WHERE exam_study.study_pk = study.id AND exam_report.id = exam_study.exam_report_pk \

@@ -52,7 +52,8 @@ pub struct UpstreamConfig {
     /// For `stow-rs`: our end of TLS towards an `https` address, with a private authority or a certificate that we show.
     /// Default: the authorities that the system trusts, and no certificate. For `c-store` see `[peer.tls]` of its peer.
     pub tls: Option<PeerTlsConfig>,
-    /// Codes of the organisations whose instances go there. Default all.
+    /// Codes of the organisations whose instances go there, those of VIPs and restricted exams included: what hides them is
+    /// registered with the upstream, not here. Default all.
     pub organizations: Vec<String>,
     /// `commitment` (default for `c-store`), `query` (default for `stow-rs`) or `none`.
     pub confirm: Option<Confirmation>,

@@ -24,13 +24,13 @@ pub struct PagesConfig {
     pub page_size: u32,
     /// Bytes of drawn pictures kept in memory. Default 268435456 (256 MiB).
     pub picture_cache_bytes: u64,
-    /// Links that one address may open in a minute. Default 600.
+    /// Links that one address (of IPv6: one /64) may open in a minute. Default 600.
     pub opens_per_minute_address: u32,
     /// Links of one customer that may be opened in a minute. Default 3000.
     pub opens_per_minute_customer: u32,
     /// Attempts on one printed code in an hour. Default 5.
     pub qr_attempts_per_hour_link: u32,
-    /// Attempts on printed codes from one address in an hour. Default 30.
+    /// Attempts on printed codes from one address (of IPv6: one /64) in an hour. Default 30.
     pub qr_attempts_per_hour_address: u32,
     /// Wrong answers at one printed code, over all time and nodes since the last right one, after which only `yingku qr
     /// unlock` opens it to visitors again. Default 20.

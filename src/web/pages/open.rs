@@ -14,6 +14,7 @@ use super::state::{Inner, PagesState, Peer, framed_by};
 use crate::archive::pages::open_link::{OpenLink, Opened, Start};
 use crate::domain::page::Page;
 use crate::web::error_page::{MessagePage, plain_error};
+use crate::web::source::Source;
 
 /// Everything that no route has: a signed link in some spelling, or nothing.
 pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: Request) -> Response {
@@ -45,7 +46,7 @@ pub(super) async fn open(State(PagesState(pages)): State<PagesState>, request: R
 }
 
 async fn open_link(pages: &Inner, page: Page, raw: &str, method: &Method, peer: SocketAddr) -> Response {
-    if !pages.opens_by_address.allows(&peer.ip()) {
+    if !pages.opens_by_address.allows(&Source::of(peer.ip())) {
         return too_many(pages);
     }
     let link = OpenLink {

@@ -18,6 +18,7 @@ use crate::archive::Error;
 use crate::archive::pages::visit_qr_link::Visit;
 use crate::web::assets;
 use crate::web::error_page::{MessagePage, html};
+use crate::web::source::Source;
 use crate::web::words::Language;
 
 /// The page that asks.
@@ -76,7 +77,7 @@ pub(super) async fn answer(
     let link = link.to_ascii_lowercase();
     let plausible = link.len() <= 64 && form.factor.len() <= 64;
     // Both are counted, whatever the first says.
-    let by_address = pages.qr_by_address.allows(&peer.ip());
+    let by_address = pages.qr_by_address.allows(&Source::of(peer.ip()));
     let by_link = plausible && by_address && pages.qr_by_link.allows(&link);
     if plausible && !(by_address && by_link) {
         let page = MessagePage::new(&pages.base, "尝试次数过多", "请稍后再试。");

@@ -1,7 +1,7 @@
 //! What the pages' handlers share, and how a request enters a session.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use crate::domain::customer::{Customer, CustomerKey, Customers};
 use crate::web::HttpConfig;
 use crate::web::assets;
 use crate::web::error_page::MessagePage;
+use crate::web::source::Source;
 use crate::web::words::Language;
 
 /// Shared by all handlers of the pages; a cheap clone.
@@ -32,10 +33,10 @@ pub(super) struct Inner {
     pub(super) config: PagesConfig,
     pub(super) viewer: Viewer,
     pub(super) base: String,
-    pub(super) opens_by_address: Limit<IpAddr>,
+    pub(super) opens_by_address: Limit<Source>,
     pub(super) opens_by_customer: Limit<String>,
     pub(super) qr_by_link: Limit<String>,
-    pub(super) qr_by_address: Limit<IpAddr>,
+    pub(super) qr_by_address: Limit<Source>,
 }
 
 /// The address that a request came from.

@@ -3,6 +3,7 @@
 use yingku::archive::Archive;
 use yingku::archive::images::store_instance::{Completeness, ReceiveInstance};
 use yingku::archive::peers::find::{Confidentiality, Find, FindLimits, Match, Readable};
+use yingku::archive::peers::retrieve::{Retrieve, RetrieveKeys};
 use yingku::dicom::text::Charset;
 use yingku::domain::query::attribute::tag::*;
 use yingku::domain::query::{DateTimeMatching, KeySupport, Level, NameMatching, Query};
@@ -301,6 +302,46 @@ each_database! {
             let asked = query(level, &[(PATIENT_NAME, "zhao*")]);
             assert_eq!(world.find_for(asked.clone(), both(Confidentiality::SharedOnly), 500).await.len(), 0, "{level:?}");
             assert_eq!(world.find_for(asked, both(Confidentiality::Everything), 500).await.len(), 1, "{level:?}");
+        }
+    }
+
+    async fn images_of_a_vip_without_a_report_are_neither_found_nor_given_to_others(database: TestDatabase) {
+        let world = World::open(&database).await;
+        let insert = "INSERT INTO exam_report (id, observation_uid, version, content_hash, sender, reviewed, vip, \
+                      restricted, withdrawn, identity_conflict, modality, retrieve_at, observed_at, received_at, \
+                      updated_at, org_code, report_form_no, patient_id, patient_local_id, event_type, event_no) VALUES \
+                      (1, 'u', 1, '', '', 1, 1, 0, 0, 0, 'CT', '', '', 0, 0, 'ORG-T02', 'R', 'P', 'L0020', '1', 'E')";
+        world.index.write(move |tx| Box::pin(async move { tx.execute(insert, Vec::new()).await }))
+            .await.map(|_: u64| ()).map_err(|e: yingku::index::Error| e).unwrap();
+        let uids = |uid: &str| vec![uid.to_owned()];
+        let none = RetrieveKeys::default;
+        for (confidentiality, seen) in
+            [(Confidentiality::SharedOnly, 0), (Confidentiality::Privileged, 1), (Confidentiality::Everything, 1)]
+        {
+            let readable = vec![Readable { org_code: "ORG-T02".to_owned(), confidentiality }];
+            for level in [Level::Patient, Level::Study, Level::Series, Level::Instance] {
+                let found = world.find_for(query(level, &[(PATIENT_NAME, "zhao*")]), readable.clone(), 500).await;
+                assert_eq!(found.len(), seen, "{level:?} {confidentiality:?}");
+                let other = world.find_for(query(level, &[(PATIENT_NAME, "wang*")]), readable.clone(), 500).await;
+                assert_eq!(other.len(), 1, "{level:?} {confidentiality:?}: another patient's");
+            }
+            for keys in [
+                RetrieveKeys { patient_id: Some("L0020".to_owned()), ..none() },
+                RetrieveKeys { study_instance_uids: uids("2.25.20"), ..none() },
+                RetrieveKeys { series_instance_uids: uids("2.25.20.1"), ..none() },
+                RetrieveKeys { sop_instance_uids: uids("2.25.20.1.1"), ..none() },
+            ] {
+                let asked = Retrieve {
+                    verb: "C-MOVE",
+                    keys: keys.clone(),
+                    readable: readable.clone(),
+                    destination: "ARCHIVE".to_owned(),
+                    actor: Actor::system("test"),
+                    max_instances: 100,
+                };
+                let given = world.archive.retrieve(asked).await.unwrap();
+                assert_eq!(given.len(), seen, "{keys:?} {confidentiality:?}");
+            }
         }
     }
 

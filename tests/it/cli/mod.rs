@@ -4,6 +4,7 @@ mod audit;
 mod conflicts;
 mod customers;
 mod delete;
+mod echo;
 mod import;
 mod inbox;
 mod jobs;

@@ -160,3 +160,39 @@ async fn a_renewed_certificate_is_shown_without_a_restart_and_a_bad_one_is_not()
     assert_eq!(fingerprint(address).await, Some(after), "the one from before stays in use");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn browsers_are_told_to_stay_with_https_and_metrics_are_for_watchers_there_too() {
+    let authority = Authority::new();
+    let own = authority.issue("server");
+    let folder = tempfile::tempdir().unwrap();
+    for (public_url, hsts_seconds, told) in [
+        ("https://localhost", 86_400, Some("strict-transport-security: max-age=86400")),
+        ("https://localhost", 0, None),
+        ("http://localhost", 86_400, None),
+    ] {
+        let server = TestServer::start_with(|config| {
+            config.http.tls = tls(&authority, &own);
+            config.http.public_url = public_url.to_owned();
+            config.http.hsts_seconds = hsts_seconds;
+            config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        })
+        .await;
+        let https = format!("https://localhost:{}", server.https().unwrap().port());
+        let plain = format!("http://{}", server.http());
+        let (ca, file) = (authority.certificate(), folder.path().join("headers"));
+        let dump = ["--dump-header", file.to_str().unwrap()];
+        let headers = || std::fs::read_to_string(&file).unwrap().to_ascii_lowercase();
+
+        assert_eq!(curl(format!("{https}/livez"), ca, None, &dump).await, Some(200));
+        let found = headers();
+        let line = found.lines().map(str::trim).find(|line| line.starts_with("strict-transport-security"));
+        assert_eq!(line, told, "{public_url}");
+        assert_eq!(curl(format!("{plain}/livez"), ca, None, &dump).await, Some(200));
+        assert!(!headers().contains("strict-transport-security"), "never in the clear");
+        assert_eq!(curl(format!("{https}/metrics"), ca, None, &[]).await, Some(200));
+        let from = ["--header", "X-Forwarded-For: 192.0.2.7"];
+        assert_eq!(curl(format!("{https}/metrics"), ca, None, &from).await, Some(403));
+        server.stop().await;
+    }
+}

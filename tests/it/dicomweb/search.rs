@@ -42,6 +42,16 @@ fn uids(answer: &super::world::Answer, tag: &str) -> Vec<String> {
     list.as_array().unwrap().iter().map(|item| item[tag]["Value"][0].as_str().unwrap().to_owned()).collect()
 }
 
+/// A report that no images are linked to.
+async fn report(world: &World, id: i64, org_code: &str, patient_id: &str, patient_local_id: &str, vip: i64) {
+    let sql = "INSERT INTO exam_report (id, observation_uid, version, content_hash, sender, reviewed, vip, restricted, \
+               withdrawn, identity_conflict, modality, retrieve_at, observed_at, received_at, updated_at, org_code, \
+               report_form_no, patient_id, patient_local_id, event_type, event_no) VALUES ($1, $2, 1, '', 'ris', 1, $3, 0, \
+               0, 0, 'CT', '', '', 0, 0, $4, $2, $5, $6, '1', 'E')";
+    let number = format!("report-{id}");
+    world.execute(sql, params![id, number, vip, org_code, patient_id, patient_local_id]).await;
+}
+
 each_database! {
     async fn each_level_is_found_by_its_conditions(database: TestDatabase) {
         let world = filled(database).await;
@@ -216,5 +226,38 @@ each_database! {
         assert_eq!(world.get_as(VIP, "/dicom-web/studies/2.25.5003", "*/*").await.status, 404);
         assert_eq!(world.get_as(VIP, "/dicom-web/studies/2.25.5004", "*/*").await.status, 200);
         assert_eq!(world.get_as(OWN, "/dicom-web/studies/2.25.5003", "*/*").await.status, 200);
+    }
+
+    async fn images_of_a_vip_are_not_shared_although_nobody_has_reported_them(database: TestDatabase) {
+        let world = filled(database).await;
+        // By the hospital's number, by that of the imaging system, and by one that another hospital gave.
+        for (id, org, patient, local) in
+            [(1, "ORG-T01", "L0003", ""), (2, "ORG-T01", "P2", "L0005"), (3, "ORG-T02", "L0006", "")]
+        {
+            report(&world, id, org, patient, local, 1).await;
+        }
+        for (number, region) in [("03", false), ("05", false), ("06", true), ("07", true)] {
+            for (caller, seen) in [(REGION, region), (VIP, true), (OWN, true)] {
+                let study = format!("/dicom-web/studies/2.25.50{number}");
+                let patient = format!("PatientID=L00{number}");
+                let lists =
+                    [format!("{STUDIES}?{patient}"), format!("{study}/series"), format!("/dicom-web/instances?{patient}")];
+                for path in lists {
+                    let status = world.get_as(caller, &path, JSON).await.status;
+                    assert_eq!(status, if seen { 200 } else { 204 }, "{path} for {caller}");
+                }
+                let instance = format!("{study}/series/2.25.50{number}.1/instances/2.25.50{number}.1.1");
+                for path in [study, instance] {
+                    let status = world.get_as(caller, &path, "*/*").await.status;
+                    assert_eq!(status, if seen { 200 } else { 404 }, "{path} for {caller}");
+                }
+            }
+        }
+        // A report of the images themselves decides for them.
+        report(&world, 4, "ORG-T01", "L0003", "", 0).await;
+        let sql = "INSERT INTO exam_study (exam_report_pk, study_pk, rule, linked_at) SELECT CAST(4 AS BIGINT), id, \
+                   'manual', CAST(0 AS BIGINT) FROM study WHERE study_instance_uid = '2.25.5003'";
+        world.execute(sql, params![]).await;
+        assert_eq!(world.get_as(REGION, "/dicom-web/studies/2.25.5003", "*/*").await.status, 200);
     }
 }

@@ -110,6 +110,30 @@ each_database! {
         assert_eq!(bench.archive.lab_document(id).await.unwrap(), None);
     }
 
+    async fn a_code_that_has_ended_is_followed_by_another_when_the_report_is_composed_again(database: TestDatabase) {
+        let bench = Bench::on(database).await;
+        let objects = bench.objects();
+        let id = lab(&bench, "LAB4", 1).await;
+        let code = async || {
+            let codes = codes_of(&read(&objects, &bench, id).await);
+            codes.into_iter().find(|(kind, _)| kind == "qrcode").unwrap().1
+        };
+        let printed = code().await;
+        add_item(&bench, id, "LAB4", 7, "阳性", "异常").await;
+        assert_eq!(code().await, printed, "what is on paper stays good");
+
+        bench.execute("UPDATE qr_link SET expires_at = 1", params![]).await;
+        assert_eq!(code().await, printed, "the document has not changed");
+        // The pages of the visit bear a new code, and the document is made again to have the same.
+        bench.archive.visit_document(&[id]).await.unwrap();
+        let now = code().await;
+
+        assert_ne!(now, printed);
+        let state = async |link: &str| bench.archive.qr_link_state(link.rsplit('/').next().unwrap()).await.unwrap();
+        assert_eq!(state(&now).await, QrLinkState::Open { report: LinkedReport::Lab(id), failed: 0 });
+        assert_eq!(state(&printed).await, QrLinkState::Unknown);
+    }
+
     async fn without_codes_there_is_a_document_all_the_same(database: TestDatabase) {
         let bench = Bench::with(database, reports(), QrConfig { enabled: false, ..QrConfig::default() }).await;
         let id = lab(&bench, "LAB3", 2).await;

@@ -107,6 +107,26 @@ each_database! {
         assert_eq!(bench.archive.qr_link_state(former).await.unwrap(), QrLinkState::Unknown);
     }
 
+    async fn a_code_that_has_ended_does_not_come_alive_again_by_a_new_stamp(database: TestDatabase) {
+        let server = ReportServer::start().await;
+        let mut bench = Bench::on(database).await;
+        bench.archive.restamp_if_changed().await.unwrap();
+        let exam = bench.exam(Some(&server.url("/report.pdf"))).await;
+        bench.archive.fetch_report_file(exam).await.unwrap();
+        let printed = seen(&bench, exam).await.remove(0).text;
+        bench.execute("UPDATE qr_link SET expires_at = 1, failed = 3", params![]).await;
+
+        bench.restart_with(QrConfig { corner: Corner::BottomLeft, ..QrConfig::default() });
+        assert!(bench.archive.restamp_if_changed().await.unwrap());
+        bench.work(JobKind::RestampReports).await;
+
+        let now = seen(&bench, exam).await.remove(0).text;
+        let state = async |link: &str| bench.archive.qr_link_state(link.rsplit('/').next().unwrap()).await.unwrap();
+        assert_ne!(now, printed);
+        assert_eq!(state(&now).await, QrLinkState::Open { report: LinkedReport::Exam(exam), failed: 0 });
+        assert_eq!(state(&printed).await, QrLinkState::Unknown, "the paper stays as dead as it was");
+    }
+
     async fn switching_codes_off_takes_them_from_the_copies(database: TestDatabase) {
         let server = ReportServer::start().await;
         let mut bench = Bench::on(database).await;

@@ -1,7 +1,9 @@
 //! The pages' decisions, each seen from outside: which exams a link finds (D-P5 to D-P23).
 
 use yingku::domain::customer::{Customer, Permission, VisibleScope};
+use yingku::domain::page::Page;
 use yingku::domain::search_rules::{Authority, SearchRules};
+use yingku::domain::token::sign_by_hmac;
 use yingku::params;
 use yingku::web::pages::PagesConfig;
 
@@ -376,6 +378,27 @@ async fn d_p15_a_user_of_no_organisation_is_of_the_customers_own() {
     assert_eq!(listed(&world, "ClinicExamList", &keys).await, [1], "unreviewed ones are for the own organisation");
     let elsewhere = [ID, ("CardNO", "C4"), ("UserOrganizationID", "ORG-T02")];
     assert_eq!(listed(&world, "ClinicExamList", &elsewhere).await, [1], "what a link says of itself widens nothing");
+}
+
+#[tokio::test]
+async fn d_t11_only_a_signature_that_covers_names_says_which_organisation_is_the_users_own() {
+    let customer = Customer { scope: VisibleScope::Listed, organizations: vec!["ORG-T02".to_owned()], ..customer() };
+    let world = five(TestDatabase::sqlite(), customer, PagesConfig::default()).await;
+    world.execute("UPDATE exam_report SET reviewed = 0, state = '2' WHERE id IN (1, 4)", vec![]).await;
+    let at = super::world::NOW_S.to_string();
+    for (organization, by_token, by_sign) in [("ORG-T01", 1, 1), ("ORG-T02", 1, 4), ("ORG-T09", 1, 1)] {
+        let keys = [ID, ("CardNO", "C4"), ("UserOrganizationID", organization)];
+        assert_eq!(listed(&world, "ClinicExamList", &keys).await, [by_token], "{organization}");
+        let mut values = vec![("CustomerGuid", super::world::GUID), ("UserID", "u01")];
+        values.extend(keys);
+        values.push(("Timestamp", at.as_str()));
+        let query = sign_by_hmac(Page::ClinicExamList, &values, super::world::SECRET);
+        let answer = world.get(&format!("/IDCAS/Interface/ClinicExamList?{query}")).await;
+        assert_eq!(answer.status, 302, "{organization}");
+        let text = world.get(answer.header("location")).await.text();
+        let seen: Vec<i64> = (1..=9).filter(|id| text.contains(&format!("A{id:04}"))).collect();
+        assert_eq!(seen, [by_sign], "{organization}");
+    }
 }
 
 #[tokio::test]

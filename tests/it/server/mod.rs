@@ -1,5 +1,8 @@
 //! The server as its operator meets it: health, metrics, logs, signals, a port that is taken.
 
+mod callers;
+mod disk;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
