@@ -1,4 +1,4 @@
-//! Attachments for the pages: which an exam has, and their bytes, whole or in part.
+//! Attachments for the pages: which an exam has. And the bytes of any attachment, whole or in part.
 //!
 //! Seen under the rules of the exam itself; the first look of a session at each is recorded, every download is.
 
@@ -71,7 +71,7 @@ impl Archive {
         Ok(attachment)
     }
 
-    /// Bytes of an attachment that [`Archive::viewed_attachment`] gave; the range counts from its first byte.
+    /// Bytes of an attachment that [`Archive::viewed_attachment`] or [`Archive::pull_attachment`] gave; the range counts from its first byte.
     pub async fn attachment_bytes(&self, attachment: &Attachment, range: Range<u64>) -> Result<ByteStream, Error> {
         let whole = &attachment.place;
         let end = range.end.min(whole.length);

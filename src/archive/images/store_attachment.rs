@@ -141,7 +141,7 @@ impl Archive {
                     if !attachments::insert(tx, id, now, &new).await? {
                         return Ok(AttachmentOutcome::Duplicate);
                     }
-                    link::attachment_arrived(tx, now, id).await?;
+                    link::attachment_arrived(tx, &ids, now, id).await?;
                     let entry = AuditRecord {
                         action: "store_attachment",
                         actor,

@@ -10,6 +10,7 @@ pub mod keep_message;
 pub mod measure_quality;
 mod plan_batch;
 pub mod prepare_report;
+pub mod pull_attachment;
 pub mod pull_person;
 pub mod pull_reports;
 pub mod push_report_file;

@@ -29,7 +29,7 @@ pub enum Having {
     Anything,
     /// Images that are linked to it.
     Images,
-    /// A file that is here.
+    /// A file that is here: the report's, or an attachment.
     File,
 }
 
@@ -151,7 +151,8 @@ pub(super) fn select(subject: Subject, filter: &ReportFilter) -> Option<Select> 
             select.push(if exam { linked } else { " AND 1 = 0" }, Vec::new());
         }
         Having::File => {
-            let file = " AND EXISTS (SELECT 1 FROM report_file f WHERE f.exam_report_pk = exam_report.id)";
+            let file = " AND (EXISTS (SELECT 1 FROM report_file f WHERE f.exam_report_pk = exam_report.id) \
+                        OR EXISTS (SELECT 1 FROM exam_attachment a WHERE a.exam_report_pk = exam_report.id))";
             // A lab report is composed when it is asked for.
             if exam {
                 select.push(file, Vec::new());

@@ -1,4 +1,4 @@
-//! `/api/v1`: how a region and other systems pull reports: lists, single reports, files, the change feed, exports.
+//! `/api/v1`: how a region and other systems pull reports: lists, single reports, files, attachments, the change feed, exports.
 //!
 //! JSON beside GetExamInfo and GetLabInfo, under the same rules of what is seen. A system says the key of its `[[client]]`
 //! (`api = "query"` or `"follow"`) as a bearer token. `/api/v1/openapi.json` describes it; it is made of the same types.
@@ -35,6 +35,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/reports", get(reports::list))
         .route("/reports/{id}", get(reports::one))
         .route("/reports/{id}/file", get(file::read))
+        .route("/reports/{id}/attachments/{attachment}", get(file::attachment))
         .route("/patients", get(patients::find))
         .route("/patients/{id}", get(patients::one))
         .route("/patients/{id}/reports", get(reports::of_patient))

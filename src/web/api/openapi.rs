@@ -107,6 +107,25 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         ],
         &[Code::BadParameter, Code::NotFound, Code::Withdrawn],
     );
+    let attachment = json!({
+        "name": "attachment", "in": "path", "required": true, "description": "Id in the report's `attachments`.",
+        "schema": { "type": "string" },
+    });
+    let any = bytes("*/*");
+    add(
+        "/reports/{id}/attachments/{attachment}",
+        "getAttachment",
+        "A file of the exam beside its report (scan of the request form or consent, captured picture, video, ...), whole or one \
+         range of it, as it came",
+        vec![id.clone(), attachment],
+        vec![
+            ("200", json!({ "description": "The file, with an ETag.", "content": any.clone() })),
+            ("206", json!({ "description": "The range.", "content": any })),
+            ("304", json!({ "description": "Not changed." })),
+            ("416", json!({ "description": "The file is shorter." })),
+        ],
+        &[Code::UnknownParameter, Code::NotFound, Code::Withdrawn],
+    );
     let mut found = filters(&patients::FIND);
     found[0]["required"] = true.into();
     add(
@@ -180,10 +199,14 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     );
     let mut exported = filters(&["from", "to", "organization", "kind", "cursor"]);
     exported.push(json!({
-        "name": "format", "in": "query", "description": "NDJSON, or a ZIP archive with the report files.",
+        "name": "format", "in": "query", "description": "NDJSON, or a ZIP archive with the report files and attachments.",
         "schema": { "enum": ["ndjson", "zip"], "default": "ndjson" },
     }));
     exported.push(copy);
+    exported.push(json!({
+        "name": "attachments", "in": "query", "description": "Which attachments are in the ZIP archive.",
+        "schema": { "enum": ["all", "none"], "default": "all" },
+    }));
     debug_assert_eq!(exported.len(), export::PARAMETERS.len());
     let lines = json!({ "schema": line });
     let zip = bytes("application/zip")["application/zip"].clone();
@@ -230,7 +253,9 @@ fn parameter(name: &str, kind: &Value) -> Value {
     let (schema, description) = match name {
         "organization" => (list(text()), "Codes of institutions; all that the caller may see when absent."),
         "kind" => (
-            list(json!({ "anyOf": [kind, { "enum": ["file", "images", "recognition", "person", "withdrawal"] }] })),
+            list(
+                json!({ "anyOf": [kind, { "enum": ["file", "images", "attachments", "recognition", "person", "withdrawal"] }] }),
+            ),
             "Kinds; those that are neither exam nor lab in the change feed only.",
         ),
         "patient_id" => (text(), "The institution's patient number; with `organization`."),

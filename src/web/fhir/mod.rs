@@ -7,6 +7,7 @@
 mod binary;
 mod bundle;
 mod capability;
+mod documents;
 mod kind;
 mod outcome;
 mod question;

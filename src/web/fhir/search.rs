@@ -9,6 +9,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::bundle::{Found, searchset};
+use super::documents;
 use super::kind::Kind;
 use super::outcome::{Outcome, resource};
 use super::question::{Handling, Question};
@@ -49,15 +50,15 @@ async fn by_id(inner: &Inner, caller: &Caller, kind: Kind, id: &str) -> Result<V
             let page = archive.list_reports(reader, &query, None, 1).await?;
             page.reports.first().map(resources::patient).ok_or_else(missing)
         }
-        Kind::DiagnosticReport | Kind::DocumentReference => {
-            let report = match archive.pull_report(reader, id).await? {
-                PulledReport::Found(report) => report,
-                PulledReport::Withdrawn => return Err(Code::Withdrawn.into()),
-            };
-            match kind {
-                Kind::DiagnosticReport => Ok(resources::diagnostic_report(&report, root)),
-                _ => resources::document_reference(&report, root).ok_or_else(missing),
-            }
+        Kind::DiagnosticReport => {
+            let report = pulled(archive.pull_report(reader, id).await?)?;
+            Ok(resources::diagnostic_report(&report, root))
+        }
+        Kind::DocumentReference => {
+            let report_id = documents::attached_parts(id).map_or(id, |(report_id, _)| report_id);
+            let report = pulled(archive.pull_report(reader, report_id).await?)?;
+            let mut documents = documents::document_references(&report, root).into_iter();
+            documents.find(|document| is_named(document, id)).ok_or_else(missing)
         }
         Kind::Observation => {
             let pk = id.parse::<i64>().map_err(|_| missing())?;
@@ -72,6 +73,18 @@ async fn by_id(inner: &Inner, caller: &Caller, kind: Kind, id: &str) -> Result<V
             studies.into_iter().find(|study| study["id"] == uid).ok_or_else(missing)
         }
     }
+}
+
+fn pulled(report: PulledReport) -> Result<Box<KeptReport>, Problem> {
+    match report {
+        PulledReport::Found(report) => Ok(report),
+        PulledReport::Withdrawn => Err(Code::Withdrawn.into()),
+    }
+}
+
+/// Whether the resource has this id; UUIDs are read whatever their case.
+fn is_named(resource: &Value, id: &str) -> bool {
+    resource["id"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(id.trim()))
 }
 
 /// `GET /{kind}?…`
@@ -151,7 +164,11 @@ async fn page(
             Kind::Patient => Vec::new(),
             Kind::DiagnosticReport => vec![resources::diagnostic_report(report, root)],
             Kind::Observation => resources::observations(report),
-            Kind::DocumentReference => resources::document_reference(report, root).into_iter().collect(),
+            Kind::DocumentReference => {
+                // A report has several, of which one may have been named.
+                let named = |one: &Value| question.ids.is_empty() || question.ids.iter().any(|id| is_named(one, id));
+                documents::document_references(report, root).into_iter().filter(named).collect()
+            }
             Kind::ImagingStudy => {
                 let own = |study: &&KeptStudy| is_asked(question, study);
                 let uids: BTreeSet<&str> =

@@ -1,5 +1,7 @@
 //! The OpenAPI document: valid, and true of what is answered.
 
+use yingku::domain::attachment::{AttachmentKind, AttachmentType};
+
 use super::world::{REGION, World, exam, lab, line};
 use crate::files::server::ReportServer;
 use crate::harness::{TestDatabase, python_script};
@@ -10,6 +12,8 @@ async fn the_openapi_document_is_valid_and_describes_the_answers() {
     world.register(&[exam(&[("reportfilepath", &server.url("/report.pdf"))]), lab(&[]), line("1", &[])]).await;
     world.fetch_file("EX0001").await;
     world.store_slice().await;
+    let scan = (AttachmentKind::RequestForm, AttachmentType::Jpeg);
+    world.attach(("A0001", "P0001"), scan, &[0xFF, 0xD8, 0xFF, 1]).await;
     let gone = [("report_form_no", "GONE"), ("data_status", "0")];
     world.register(&[exam(&gone[..1])]).await;
     world.follow(REGION, "", "").await;
@@ -59,5 +63,5 @@ for name, answer in [*answers.items(), *(('ExportLine', line) for line in export
 print(len(document['paths']), len(answers['ChangeList']['changes']))";
     let arguments = [document.text(), answers.to_string(), serde_json::json!(exported).to_string()];
     let printed = python_script(script, &[&arguments[0], &arguments[1], &arguments[2], &told.to_string()]);
-    assert_eq!(printed.trim(), "10 6", "exam, file, images, lab, recognition, and the one that is gone");
+    assert_eq!(printed.trim(), "11 7", "exam, file, images, attachments, lab, recognition, and the one that is gone");
 }
