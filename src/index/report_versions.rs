@@ -5,7 +5,8 @@ pub mod labs;
 use serde_json::Value;
 
 use super::{Error, Index, Row};
-use crate::domain::record::is_withdrawn;
+use crate::domain::exam_report::ExamReport;
+use crate::domain::record::{Field, Record, is_withdrawn};
 use crate::params;
 
 /// One earlier version.
@@ -41,13 +42,22 @@ pub async fn list(index: &Index, report_pk: i64, limit: usize) -> Result<Vec<Ver
     let sql = "SELECT version, replaced_at, content FROM report_version WHERE kind = 'exam' AND report_pk = $1 \
                ORDER BY version DESC LIMIT $2";
     let rows = index.query(sql, params![report_pk, limit as i64]).await?;
-    let of = |row: &Row| {
-        let (version, replaced_at) = (row.int("version")?, row.int("replaced_at")?);
-        let content = content_of(row)?;
-        let (reviewed, withdrawn) = (is_reviewed(&content), is_withdrawn(content["data_status"].as_str()));
-        Ok(VersionRow { version, replaced_at, reviewed, withdrawn })
-    };
-    rows.iter().map(of).collect()
+    rows.iter().map(version_of).collect()
+}
+
+fn version_of(row: &Row) -> Result<VersionRow, Error> {
+    let (version, replaced_at) = (row.int("version")?, row.int("replaced_at")?);
+    let content = content_of(row)?;
+    let (reviewed, withdrawn) = (is_reviewed(&content), is_withdrawn(content["data_status"].as_str()));
+    Ok(VersionRow { version, replaced_at, reviewed, withdrawn })
+}
+
+/// The versions of an exam report with all that was registered, the newest first.
+pub async fn contents(index: &Index, report_pk: i64, limit: usize) -> Result<Vec<(VersionRow, ExamReport)>, Error> {
+    let sql = "SELECT version, replaced_at, content FROM report_version WHERE kind = 'exam' AND report_pk = $1 \
+               ORDER BY version DESC LIMIT $2";
+    let rows = index.query(sql, params![report_pk, limit as i64]).await?;
+    rows.iter().map(|row| Ok((version_of(row)?, record_in(&content_of(row)?)))).collect()
 }
 
 /// The texts of one version of an exam report.
@@ -71,6 +81,14 @@ pub async fn text(index: &Index, report_pk: i64, version: i64) -> Result<Option<
 
 fn content_of(row: &Row) -> Result<Value, Error> {
     serde_json::from_str(&row.text("content")?).map_err(|_| Error::Damaged("report_version.content"))
+}
+
+fn record_in<F: Field>(content: &Value) -> Record<F> {
+    let mut record = Record::default();
+    for &field in F::ALL {
+        record.put(field, content.get(field.spec().column).and_then(Value::as_str).map(str::to_owned));
+    }
+    record
 }
 
 /// D-R23, for a content that is no longer the report's.

@@ -13,6 +13,7 @@ pub mod prepare_report;
 pub mod pull_attachment;
 pub mod pull_person;
 pub mod pull_reports;
+pub mod pull_versions;
 pub mod push_report_file;
 pub mod qr_link;
 pub mod read_report_file;

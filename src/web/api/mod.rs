@@ -16,6 +16,7 @@ mod patients;
 mod problem;
 mod recognitions;
 mod reports;
+mod versions;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -34,6 +35,7 @@ pub fn router(state: ApiState) -> Router {
     let services = Router::new()
         .route("/reports", get(reports::list))
         .route("/reports/{id}", get(reports::one))
+        .route("/reports/{id}/versions", get(versions::list))
         .route("/reports/{id}/file", get(file::read))
         .route("/reports/{id}/attachments/{attachment}", get(file::attachment))
         .route("/patients", get(patients::find))

@@ -267,7 +267,7 @@ pub(in crate::web) fn local_instant(kept: &str) -> String {
 }
 
 /// The filled fields of a record, without the address of the report file.
-fn fields<F: Field>(record: &Record<F>) -> Fields {
+pub(super) fn fields<F: Field>(record: &Record<F>) -> Fields {
     let told = record.filled().filter(|(field, _)| field.spec().column != "reportfilepath");
     told.map(|(field, text)| (field.spec().column, text.to_owned())).collect()
 }

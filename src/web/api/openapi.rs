@@ -13,6 +13,7 @@ use super::patients::{PatientList, Person, Trend};
 use super::problem::{Code, ProblemBody};
 use super::recognitions::{NewRecognition, Recognition, RecognitionList};
 use super::reports::json as answer;
+use super::versions::VersionList;
 use super::{changes, export, patients, recognitions, reports};
 use crate::domain::identifier::IdentifierKind;
 
@@ -32,6 +33,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let line = generator.subschema_for::<ExportLine>().to_value();
     let kind = generator.subschema_for::<ReportKind>().to_value();
     let problem = generator.subschema_for::<ProblemBody>().to_value();
+    let versions = generator.subschema_for::<VersionList>().to_value();
     let person = generator.subschema_for::<Person>().to_value();
     let patients_found = generator.subschema_for::<PatientList>().to_value();
     let trend = generator.subschema_for::<Trend>().to_value();
@@ -84,6 +86,14 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         vec![id.clone()],
         vec![("200", page("The report, with an ETag.", &one)), ("304", json!({ "description": "Not changed." }))],
         &[Code::NotFound, Code::Withdrawn],
+    );
+    add(
+        "/reports/{id}/versions",
+        "listVersions",
+        "What a report said before, as far as the caller sees it",
+        vec![id.clone()],
+        vec![("200", page("The versions before the present one.", &versions))],
+        &[Code::UnknownParameter, Code::NotFound, Code::Withdrawn],
     );
     let copy = json!({
         "name": "copy", "in": "query", "description": "Which copy; the original where none is stamped.",

@@ -16,4 +16,5 @@ mod lists;
 mod persons;
 mod recognition;
 mod restarts;
+mod versions;
 pub mod world;
