@@ -16,11 +16,12 @@ mod patients;
 mod problem;
 mod recognitions;
 mod reports;
+mod search;
 mod versions;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 pub use access::{ApiClient, ApiState};
 pub use config::ApiConfig;
@@ -29,16 +30,19 @@ pub(in crate::web) use access::{Caller, Inner};
 pub(in crate::web) use model::{instant, local_instant, patient_of};
 pub(in crate::web) use parameters::{Parameters, cursor_after};
 pub(in crate::web) use problem::{Code, Problem};
+pub(in crate::web) use search::form;
 
 /// All routes.
 pub fn router(state: ApiState) -> Router {
     let services = Router::new()
         .route("/reports", get(reports::list))
+        .route("/reports/search", post(search::reports))
         .route("/reports/{id}", get(reports::one))
         .route("/reports/{id}/versions", get(versions::list))
         .route("/reports/{id}/file", get(file::read))
         .route("/reports/{id}/attachments/{attachment}", get(file::attachment))
         .route("/patients", get(patients::find))
+        .route("/patients/search", post(search::patients))
         .route("/patients/{id}", get(patients::one))
         .route("/patients/{id}/reports", get(reports::of_patient))
         .route("/patients/{id}/trends", get(patients::trend))

@@ -80,6 +80,14 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         &[common.as_slice(), &by_time].concat(),
     );
     add(
+        "post /reports/search",
+        "searchReports",
+        "The same, with the filters in the body and not in the address, which ends in logs",
+        Vec::new(),
+        vec![("200", page("One page.", &list))],
+        &[common.as_slice(), &by_time, &[Code::TooLarge]].concat(),
+    );
+    add(
         "/reports/{id}",
         "getReport",
         "One report",
@@ -145,6 +153,14 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         found,
         vec![("200", page("Patients, as far as the caller sees reports of them.", &patients_found))],
         &[Code::UnknownParameter, Code::BadParameter],
+    );
+    add(
+        "post /patients/search",
+        "searchPatients",
+        "The same, with the number in the body and not in the address, which ends in logs",
+        Vec::new(),
+        vec![("200", page("Patients, as far as the caller sees reports of them.", &patients_found))],
+        &[Code::UnknownParameter, Code::BadParameter, Code::TooLarge],
     );
     add(
         "/patients/{id}",
@@ -232,6 +248,24 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         vec![("200", stream)],
         &[common.as_slice(), &by_time, &[Code::Busy]].concat(),
     );
+    for (path, names) in
+        [("/reports/search", reports::FILTERS.as_slice()), ("/patients/search", patients::FIND.as_slice())]
+    {
+        let properties: Map<String, Value> = names
+            .iter()
+            .map(|name| {
+                let Value::Object(told) = parameter(name, &kind) else { return ((*name).to_owned(), json!({})) };
+                let mut schema = told["schema"].clone();
+                schema["description"] = told["description"].clone();
+                ((*name).to_owned(), schema)
+            })
+            .collect();
+        let schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+        let (form, body) = (json!({ "schema": schema.clone() }), json!({ "schema": schema }));
+        paths[path]["post"]["requestBody"] = json!({
+            "required": true, "content": { "application/json": body, "application/x-www-form-urlencoded": form },
+        });
+    }
     paths["/recognitions"]["post"]["requestBody"] =
         json!({ "required": true, "content": { "application/json": { "schema": new_record } } });
     let codes: Vec<String> =

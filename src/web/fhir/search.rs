@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -20,7 +21,7 @@ use crate::archive::reports::pull_reports::{
 };
 use crate::domain::criteria;
 use crate::domain::patient_key::PatientKey;
-use crate::web::api::{ApiState, Caller, Code, Inner, Problem, cursor_after};
+use crate::web::api::{ApiState, Caller, Code, Inner, Problem, cursor_after, form};
 
 /// Pages of reports that one search for patients reads.
 const PAGES_OF_PATIENTS: usize = 20;
@@ -95,14 +96,45 @@ pub(super) async fn search(
     RawQuery(text): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Outcome> {
-    let kind = Kind::parse(&kind)?;
-    let question = Question::read(kind, text.as_deref(), handling(&headers))?;
+    answer(&inner, &caller, &kind, (Asked::ByAddress, text.unwrap_or_default()), &headers).await
+}
+
+/// `POST /{kind}/_search`: the question, or a part of it, in the body (R4, 3.1.0.9.2), since addresses end in logs.
+pub(super) async fn search_by_form(
+    State(ApiState(inner)): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(kind): Path<String>,
+    RawQuery(text): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Outcome> {
+    let parts = [text.unwrap_or_default(), form(&inner, &headers, body).await?];
+    let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&");
+    answer(&inner, &caller, &kind, (Asked::ByForm, text), &headers).await
+}
+
+/// How a question came, which says how the next page is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    ByAddress,
+    ByForm,
+}
+
+async fn answer(
+    inner: &Inner,
+    caller: &Caller,
+    kind: &str,
+    (how, text): (Asked, String),
+    headers: &HeaderMap,
+) -> Result<Response, Outcome> {
+    let kind = Kind::parse(kind)?;
+    let question = Question::read(kind, Some(&text), handling(headers))?;
     let limit = question.parameters.limit("_count", &inner.config)?;
     let _turn = inner.turn().await?;
     let (found, next) = if question.nothing {
         (Found::default(), None)
     } else if !question.ids.is_empty() && !matches!(kind, Kind::DiagnosticReport | Kind::DocumentReference) {
-        (by_ids(&inner, &caller, kind, &question, limit).await?, None)
+        (by_ids(inner, caller, kind, &question, limit).await?, None)
     } else if question.query.observation_uids.is_empty() && !question.ids.is_empty() {
         (Found::default(), None)
     } else {
@@ -110,10 +142,14 @@ pub(super) async fn search(
             caller.require_follow()?;
         }
         let after = question.parameters.list_position("_cursor", &question.query)?;
-        page(&inner, &caller, kind, &question, (after, limit)).await?
+        page(inner, caller, kind, &question, (after, limit)).await?
     };
-    let own = link(&inner, kind, &question, None);
-    let next = cursor_after(&question.query, next).map(|cursor| link(&inner, kind, &question, Some(&cursor)));
+    let link = |cursor: Option<&str>| match how {
+        Asked::ByAddress => link(inner, kind, &question, cursor),
+        Asked::ByForm => form_link(inner, kind, cursor),
+    };
+    let own = link(None);
+    let next = cursor_after(&question.query, next).map(|cursor| link(Some(&cursor)));
     Ok(resource(StatusCode::OK, &searchset(&inner.public_url, own, next, found, &question.ignored)))
 }
 
@@ -208,6 +244,13 @@ fn link(inner: &Inner, kind: Kind, question: &Question, cursor: Option<&str>) ->
         pairs.append_pair("_cursor", cursor);
     }
     format!("{}/fhir/{}?{}", inner.public_url, kind.as_str(), pairs.finish())
+}
+
+/// Where the same form is sent for a page: of a question that came in a body nothing is put into an address. Whoever asks
+/// there without the form is told that the cursor belongs to another question.
+fn form_link(inner: &Inner, kind: Kind, cursor: Option<&str>) -> String {
+    let address = format!("{}/fhir/{}/_search", inner.public_url, kind.as_str());
+    cursor.map_or(address.clone(), |cursor| format!("{address}?_cursor={cursor}"))
 }
 
 /// One resource for each patient, of the report that comes first; and where the next page begins, when so many patients or

@@ -68,5 +68,5 @@ for name, answer in [*answers.items(), *(('ExportLine', line) for line in export
 print(len(document['paths']), len(answers['ChangeList']['changes']))";
     let arguments = [document.text(), answers.to_string(), serde_json::json!(exported).to_string()];
     let printed = python_script(script, &[&arguments[0], &arguments[1], &arguments[2], &told.to_string()]);
-    assert_eq!(printed.trim(), "12 7", "exam, file, images, attachments, lab, recognition, and the one that is gone");
+    assert_eq!(printed.trim(), "14 7", "exam, file, images, attachments, lab, recognition, and the one that is gone");
 }

@@ -16,5 +16,6 @@ mod lists;
 mod persons;
 mod recognition;
 mod restarts;
+mod searches;
 mod versions;
 pub mod world;

@@ -145,6 +145,13 @@ impl World {
         self.send(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
+    /// Posts a form.
+    pub async fn post_form(&self, key: &str, path: &str, form: &str) -> Answer {
+        let request = self.http.post(format!("http://{}{path}", self.address)).bearer_auth(key);
+        let form_type = "application/x-www-form-urlencoded; charset=utf-8";
+        self.send(request.header("content-type", form_type).body(form.to_owned())).await
+    }
+
     /// Asks for something that must be there.
     pub async fn found(&self, key: &str, path: &str) -> Value {
         let answer = self.get(key, path).await;
