@@ -81,7 +81,7 @@ pub async fn is_there(index: &Index, new: &NewAttachment) -> Result<bool, Error>
 }
 
 /// Adds the attachment, not linked yet; `false` when it is there already.
-pub async fn insert(tx: &mut Tx, id: i64, now: i64, new: &NewAttachment) -> Result<bool, Error> {
+pub async fn insert(tx: &mut Tx, id: i64, received_at: i64, new: &NewAttachment) -> Result<bool, Error> {
     let sql = "INSERT INTO attachment (id, org_code, kind, media_type, title, accession_number, patient_id, \
                study_instance_uid, source_name, content_hash, object_key, object_offset, object_length, state, \
                received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'unlinked', $14) \
@@ -100,7 +100,7 @@ pub async fn insert(tx: &mut Tx, id: i64, now: i64, new: &NewAttachment) -> Resu
         &new.place.key,
         new.place.offset as i64,
         new.place.length as i64,
-        now,
+        received_at,
     ];
     Ok(tx.execute(sql, values).await? == 1)
 }
