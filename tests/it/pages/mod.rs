@@ -13,6 +13,7 @@ mod lists;
 mod looking;
 mod order_numbers;
 mod persons;
+mod policies;
 mod printed_codes;
 mod refusals;
 mod samples;
