@@ -65,14 +65,16 @@ impl Reindex {
                 LeftOut::Damaged => "is damaged",
                 LeftOut::Unreadable => "cannot be read",
                 LeftOut::Unplaceable(why) => why,
+                LeftOut::NoNote => "is an attachment that does not say what it belongs to: bring its file again",
                 LeftOut::NoOrganization => "names no organisation (--organization CODE)",
             };
             println!("{} at {}: {why}", place.key, place.offset);
         }
         println!(
-            "{} object(s) seen, {} indexed, {} as another version, {} known, {} twice, {} deleted, {} left out; {} read",
+            "{} object(s) seen, {} indexed, {} attachment(s), {} as another version, {} known, {} twice, {} deleted, {} left out; {} read",
             done.seen,
             done.indexed,
+            done.attachments,
             done.versions,
             done.known,
             done.duplicates,

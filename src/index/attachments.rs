@@ -2,7 +2,7 @@
 
 use super::exam_pages::{Entry, EntryKind};
 use super::links::ExamKeys;
-use super::{Error, Index, Row, Tx};
+use super::{Error, Index, Row, Select, Tx, Value};
 use crate::domain::attachment::{AttachmentKind, AttachmentType};
 use crate::domain::place::Place;
 use crate::params;
@@ -43,6 +43,12 @@ pub struct Attachment {
     pub media_type: AttachmentType,
     /// Shown on pages.
     pub title: String,
+    /// The file's name as it came.
+    pub source_name: String,
+    /// SHA-256, hex.
+    pub content_hash: String,
+    /// When it came, milliseconds since 1970 UTC.
+    pub received_at: i64,
     /// Where its bytes are.
     pub place: Place,
 }
@@ -75,7 +81,7 @@ pub async fn is_there(index: &Index, new: &NewAttachment) -> Result<bool, Error>
 }
 
 /// Adds the attachment, not linked yet; `false` when it is there already.
-pub async fn insert(tx: &mut Tx, id: i64, now: i64, new: &NewAttachment) -> Result<bool, Error> {
+pub async fn insert(tx: &mut Tx, id: i64, received_at: i64, new: &NewAttachment) -> Result<bool, Error> {
     let sql = "INSERT INTO attachment (id, org_code, kind, media_type, title, accession_number, patient_id, \
                study_instance_uid, source_name, content_hash, object_key, object_offset, object_length, state, \
                received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'unlinked', $14) \
@@ -94,9 +100,17 @@ pub async fn insert(tx: &mut Tx, id: i64, now: i64, new: &NewAttachment) -> Resu
         &new.place.key,
         new.place.offset as i64,
         new.place.length as i64,
-        now,
+        received_at,
     ];
     Ok(tx.execute(sql, values).await? == 1)
+}
+
+/// The exam reports that an attachment is linked to.
+pub async fn exams_linked(tx: &mut Tx, pk: i64) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT exam_report_pk AS pk FROM exam_attachment WHERE attachment_pk = $1 ORDER BY exam_report_pk";
+    let mut found = Vec::new();
+    add_pks(&mut found, tx.query(sql, params![pk]).await?)?;
+    Ok(found)
 }
 
 /// The keys of one attachment.
@@ -226,8 +240,7 @@ pub async fn of_entry(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<At
     if entry.kind != EntryKind::Exam {
         return Ok(Vec::new());
     }
-    let sql = "SELECT a.id, a.kind, a.media_type, a.title, a.object_key, a.object_offset, a.object_length \
-               FROM exam_attachment x JOIN attachment a ON a.id = x.attachment_pk WHERE x.exam_report_pk = $1 \
+    let sql = "SELECT a.* FROM exam_attachment x JOIN attachment a ON a.id = x.attachment_pk WHERE x.exam_report_pk = $1 \
                ORDER BY a.id LIMIT $2";
     index.query(sql, params![entry.pk, limit]).await?.iter().map(attachment_from).collect()
 }
@@ -237,10 +250,19 @@ pub async fn get(index: &Index, entry: &Entry, pk: i64) -> Result<Option<Attachm
     if entry.kind != EntryKind::Exam {
         return Ok(None);
     }
-    let sql = "SELECT a.id, a.kind, a.media_type, a.title, a.object_key, a.object_offset, a.object_length \
-               FROM exam_attachment x JOIN attachment a ON a.id = x.attachment_pk \
+    let sql = "SELECT a.* FROM exam_attachment x JOIN attachment a ON a.id = x.attachment_pk \
                WHERE x.exam_report_pk = $1 AND a.id = $2";
     index.query_opt(sql, params![entry.pk, pk]).await?.as_ref().map(attachment_from).transpose()
+}
+
+/// The attachments of exam reports, each with its report, in the order in which they came.
+pub async fn of_reports(index: &Index, exam_report_pks: Vec<Value>) -> Result<Vec<(i64, Attachment)>, Error> {
+    let mut select = Select::new(
+        "SELECT x.exam_report_pk, a.* FROM exam_attachment x JOIN attachment a ON a.id = x.attachment_pk WHERE",
+    );
+    select.push_in(" x.exam_report_pk", exam_report_pks).push(" ORDER BY x.exam_report_pk, a.id", Vec::new());
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter().map(|row| Ok((row.int("exam_report_pk")?, attachment_from(row)?))).collect()
 }
 
 fn add_pks(found: &mut Vec<i64>, rows: Vec<Row>) -> Result<(), Error> {
@@ -267,6 +289,9 @@ fn attachment_from(row: &Row) -> Result<Attachment, Error> {
         kind: AttachmentKind::parse(&row.text("kind")?).ok_or(Error::Damaged("attachment.kind"))?,
         media_type: AttachmentType::parse(&row.text("media_type")?).ok_or(Error::Damaged("attachment.media_type"))?,
         title: row.text("title")?,
+        source_name: row.text("source_name")?,
+        content_hash: row.text("content_hash")?,
+        received_at: row.int("received_at")?,
         place: Place { key: row.text("object_key")?, offset: size("object_offset")?, length: size("object_length")? },
     })
 }

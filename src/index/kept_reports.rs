@@ -13,13 +13,14 @@ use super::recognitions;
 use super::record_columns::record_of;
 use super::report_changes::Subject;
 use super::report_studies::{self, KeptStudy};
-use super::{Error, Index, Row, Select, Value};
+use super::{Error, Index, Row, Select, Value, attachments};
 use crate::domain::dictionary::Entry;
 use crate::domain::exam_report::ExamReport;
 use crate::domain::lab_report::{LabItem, LabItemField, LabReport};
 use crate::domain::sharing::{Sharing, is_final};
 use crate::params;
 
+pub use super::attachments::Attachment;
 pub use filter::ReportFilter;
 pub use query::{Having, ListedBy, Modalities, ReportQuery, StudyNumber};
 
@@ -78,6 +79,8 @@ pub struct KeptReport {
     pub file: Option<KeptFile>,
     /// Studies that are linked to it.
     pub studies: Vec<KeptStudy>,
+    /// Attachments that belong to it.
+    pub attachments: Vec<Attachment>,
     /// How often its images and data were recognised elsewhere, and were not (D-X10).
     pub recognised: [i64; 2],
     /// Its mark of mutual recognition in words; the archive puts it there, who knows the dictionaries.
@@ -192,7 +195,7 @@ pub async fn report_of_item(index: &Index, lab_item_pk: i64) -> Result<Option<i6
     row.map(|row| row.int("lab_report_pk")).transpose()
 }
 
-/// Reads rows of reports and adds lines, files and studies.
+/// Reads rows of reports and adds lines, files, studies and attachments.
 async fn whole(index: &Index, subject: Subject, rows: &[Row]) -> Result<Vec<KeptReport>, Error> {
     let mut reports = Vec::with_capacity(rows.len());
     for row in rows {
@@ -208,6 +211,11 @@ async fn whole(index: &Index, subject: Subject, rows: &[Row]) -> Result<Vec<Kept
                 for (report_pk, study) in report_studies::of_reports(index, pks()).await? {
                     if let Some(report) = places.get(&report_pk).and_then(|at| reports.get_mut(*at)) {
                         report.studies.push(study);
+                    }
+                }
+                for (report_pk, attachment) in attachments::of_reports(index, pks()).await? {
+                    if let Some(report) = places.get(&report_pk).and_then(|at| reports.get_mut(*at)) {
+                        report.attachments.push(attachment);
                     }
                 }
             }
@@ -253,6 +261,7 @@ fn report_of(subject: Subject, row: &Row) -> Result<KeptReport, Error> {
         content,
         file: None,
         studies: Vec::new(),
+        attachments: Vec::new(),
         recognised: [0, 0],
         mark: String::new(),
         mapped: None,

@@ -44,6 +44,8 @@ pub enum Aspect {
     File,
     /// Which images are linked to it.
     Images,
+    /// Which attachments belong to it.
+    Attachments,
     /// Whether others recognised its images and data.
     Recognition,
     /// Which person its patient is.
@@ -51,7 +53,8 @@ pub enum Aspect {
 }
 
 impl Aspect {
-    const ALL: [Aspect; 5] = [Aspect::Report, Aspect::File, Aspect::Images, Aspect::Recognition, Aspect::Person];
+    const ALL: [Aspect; 6] =
+        [Aspect::Report, Aspect::File, Aspect::Images, Aspect::Attachments, Aspect::Recognition, Aspect::Person];
 
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
@@ -59,6 +62,7 @@ impl Aspect {
             Aspect::Report => "report",
             Aspect::File => "file",
             Aspect::Images => "images",
+            Aspect::Attachments => "attachments",
             Aspect::Recognition => "recognition",
             Aspect::Person => "person",
         }
@@ -119,6 +123,18 @@ pub async fn vip_changed(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, patie
 pub async fn images_linked(tx: &mut Tx, ids: &Ids, now: i64, org_code: &str, exam_report_pk: i64) -> Result<(), Error> {
     let sharing = Sharing::Nobody;
     let (subject, aspect) = (Subject::Exam, Aspect::Images);
+    record(tx, ids, now, Change { report_pk: exam_report_pk, subject, aspect, org_code, sharing }).await
+}
+
+/// Notes that an exam report has got or lost an attachment.
+pub async fn attachments_linked(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    org_code: &str,
+    exam_report_pk: i64,
+) -> Result<(), Error> {
+    let (subject, aspect, sharing) = (Subject::Exam, Aspect::Attachments, Sharing::Nobody);
     record(tx, ids, now, Change { report_pk: exam_report_pk, subject, aspect, org_code, sharing }).await
 }
 

@@ -42,11 +42,23 @@ pub async fn list(index: &Index, report_pk: i64, limit: usize) -> Result<Vec<Ver
     let sql = "SELECT version, replaced_at, content FROM report_version WHERE kind = 'exam' AND report_pk = $1 \
                ORDER BY version DESC LIMIT $2";
     let rows = index.query(sql, params![report_pk, limit as i64]).await?;
+    rows.iter().map(|row| version_of(row, &content_of(row)?)).collect()
+}
+
+fn version_of(row: &Row, content: &ExamReport) -> Result<VersionRow, Error> {
+    let (version, replaced_at) = (row.int("version")?, row.int("replaced_at")?);
+    let (reviewed, withdrawn) = (is_reviewed(content), is_withdrawn(content.get(ExamField::DataStatus)));
+    Ok(VersionRow { version, replaced_at, reviewed, withdrawn })
+}
+
+/// The versions of an exam report with all that was registered, the newest first.
+pub async fn contents(index: &Index, report_pk: i64, limit: usize) -> Result<Vec<(VersionRow, ExamReport)>, Error> {
+    let sql = "SELECT version, replaced_at, content FROM report_version WHERE kind = 'exam' AND report_pk = $1 \
+               ORDER BY version DESC LIMIT $2";
+    let rows = index.query(sql, params![report_pk, limit as i64]).await?;
     let of = |row: &Row| {
-        let (version, replaced_at) = (row.int("version")?, row.int("replaced_at")?);
         let content: ExamReport = content_of(row)?;
-        let (reviewed, withdrawn) = (is_reviewed(&content), is_withdrawn(content.get(ExamField::DataStatus)));
-        Ok(VersionRow { version, replaced_at, reviewed, withdrawn })
+        Ok((version_of(row, &content)?, content))
     };
     rows.iter().map(of).collect()
 }

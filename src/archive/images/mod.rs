@@ -1,5 +1,6 @@
 //! Images and attachments: taken in, read, converted and drawn.
 
+pub(super) mod attachment_note;
 pub mod convert_instance;
 pub(super) mod growing_series;
 pub mod image_access;

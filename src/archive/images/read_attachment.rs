@@ -1,4 +1,4 @@
-//! Attachments for the pages: which an exam has, and their bytes, whole or in part.
+//! Attachments for the pages: which an exam has. And the bytes of any attachment, whole or in part.
 //!
 //! Seen under the rules of the exam itself; the first look of a session at each is recorded, every download is. The pages of
 //! a PDF are looked at as pictures; the file itself is taken along.
@@ -95,6 +95,15 @@ impl Archive {
                 Ok(None)
             }
         }
+    }
+
+    /// Bytes of an attachment that [`Archive::viewed_attachment`] or [`Archive::pull_attachment`] gave; the range counts from its first byte.
+    pub async fn attachment_bytes(&self, attachment: &Attachment, range: Range<u64>) -> Result<ByteStream, Error> {
+        let whole = &attachment.place;
+        let end = range.end.min(whole.length);
+        let start = range.start.min(end);
+        let part = Place { key: whole.key.clone(), offset: whole.offset + start, length: end - start };
+        Ok(self.objects.stream(&part).await?)
     }
 
     /// A picture of one page (1 is the first) of an attachment that is a PDF, of an exam that the session may see.

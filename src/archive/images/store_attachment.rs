@@ -1,14 +1,16 @@
 //! Takes in a file that belongs to an exam and is no DICOM object (D-I14).
 //!
-//! As with instances: the bytes stream into the object store, then one transaction {row, links, audit}. The same
+//! As with instances: the bytes stream into the object store, a note behind them, then one transaction {row, links, audit}. The same
 //! content under the same keys changes nothing, so a file may be brought any number of times.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::attachment_note;
 use crate::archive::links::link;
 use crate::archive::{Archive, Error};
 use crate::domain::attachment::{AttachmentKind, AttachmentType};
+use crate::domain::place::Place;
 use crate::domain::{Actor, Uid};
 use crate::index::attachments::{self, NewAttachment};
 use crate::index::audit::{self, AuditRecord};
@@ -55,6 +57,7 @@ pub struct AttachmentWriter {
     command: ReceiveAttachment,
     object: ObjectWriter,
     hash: Sha256,
+    length: u64,
 }
 
 impl Archive {
@@ -77,7 +80,7 @@ impl Archive {
             }
         }
         let object = self.objects.create(Kind::Attachment);
-        Ok(AttachmentWriter { archive: self.clone(), command, object, hash: Sha256::new() })
+        Ok(AttachmentWriter { archive: self.clone(), command, object, hash: Sha256::new(), length: 0 })
     }
 }
 
@@ -85,6 +88,7 @@ impl AttachmentWriter {
     /// Takes the next bytes.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.hash.update(bytes);
+        self.length += bytes.len() as u64;
         Ok(self.object.write(bytes).await?)
     }
 
@@ -95,7 +99,7 @@ impl AttachmentWriter {
 
     /// Makes the attachment durable and links it. After an error nothing is kept.
     pub async fn commit(self) -> Result<AttachmentOutcome, Error> {
-        let Self { archive, command, object, hash } = self;
+        let Self { archive, command, mut object, hash, length } = self;
         let mut new = NewAttachment {
             org_code: command.org_code,
             kind: command.kind,
@@ -106,7 +110,7 @@ impl AttachmentWriter {
             study_instance_uid: command.study_instance_uid,
             source_name: command.source_name.chars().take(MOST_CHARACTERS).collect(),
             content_hash: hex::encode(hash.finalize()),
-            place: crate::domain::place::Place { key: String::new(), offset: 0, length: 0 },
+            place: Place { key: String::new(), offset: 0, length: 0 },
         };
         match attachments::is_there(&archive.index, &new).await {
             Ok(false) => {}
@@ -119,9 +123,21 @@ impl AttachmentWriter {
                 return Err(error.into());
             }
         }
-        new.place = object.finish().await?;
+        let received_at = archive.clock.now_ms();
+        let note = attachment_note::behind(&new, received_at)
+            .map_err(|error| Error::Invalid(format!("what is known of the attachment: {error}")));
+        let written = match note {
+            Ok(note) => object.write(&note).await.map_err(Error::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            object.abort().await;
+            return Err(error);
+        }
+        // The note is not the file's: only a reindex reads it.
+        new.place = Place { length, ..object.finish().await? };
         let place = new.place.clone();
-        let outcome = archive.index_attachment(new, command.actor).await;
+        let outcome = archive.index_attachment(new, received_at, command.actor).await;
         if matches!(outcome, Ok(AttachmentOutcome::Duplicate))
             && let Err(error) = archive.objects.delete(&place.key).await
         {
@@ -132,16 +148,21 @@ impl AttachmentWriter {
 }
 
 impl Archive {
-    async fn index_attachment(&self, new: NewAttachment, actor: Actor) -> Result<AttachmentOutcome, Error> {
+    pub(in crate::archive) async fn index_attachment(
+        &self,
+        new: NewAttachment,
+        received_at: i64,
+        actor: Actor,
+    ) -> Result<AttachmentOutcome, Error> {
         let (ids, now) = (self.ids.clone(), self.clock.now_ms());
         self.index
             .write(move |tx| {
                 Box::pin(async move {
                     let id = ids.next();
-                    if !attachments::insert(tx, id, now, &new).await? {
+                    if !attachments::insert(tx, id, received_at, &new).await? {
                         return Ok(AttachmentOutcome::Duplicate);
                     }
-                    link::attachment_arrived(tx, now, id).await?;
+                    link::attachment_arrived(tx, &ids, now, id).await?;
                     let entry = AuditRecord {
                         action: "store_attachment",
                         actor,

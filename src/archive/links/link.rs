@@ -109,7 +109,7 @@ pub(crate) async fn study_arrived(
     link_exams(tx, ids, now, rules, &study).await?;
     // An exam report may have learned the study's UID just now.
     for attachment_pk in attachments::naming_study(tx, &study.org_code, &study.study_instance_uid).await? {
-        attachment_arrived(tx, now, attachment_pk).await?;
+        attachment_arrived(tx, ids, now, attachment_pk).await?;
     }
     Ok(())
 }
@@ -162,13 +162,18 @@ pub(crate) async fn exam_registered(
     link_studies(tx, ids, now, rules, &exam).await?;
     encapsulated_reports::exam_has_changed(tx, ids, now, exam_report_pk).await?;
     links::observe_by_images(tx, exam_report_pk).await?;
-    attachments_of_exam_changed(tx, now, &exam).await
+    attachments_of_exam_changed(tx, ids, now, &exam).await
 }
 
 /// Links the attachments anew that an exam report concerns, because its keys or its studies have changed.
-pub(crate) async fn attachments_of_exam_changed(tx: &mut Tx, now: i64, exam: &ExamKeys) -> Result<(), index::Error> {
+pub(crate) async fn attachments_of_exam_changed(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    exam: &ExamKeys,
+) -> Result<(), index::Error> {
     for attachment_pk in attachments::concerning(tx, exam).await? {
-        attachment_arrived(tx, now, attachment_pk).await?;
+        attachment_arrived(tx, ids, now, attachment_pk).await?;
     }
     Ok(())
 }
@@ -177,16 +182,29 @@ pub(crate) async fn attachments_of_exam_changed(tx: &mut Tx, now: i64, exam: &Ex
 ///
 /// By StudyInstanceUID; else by AccessionNumber and, when it has one, the patient's number. An AccessionNumber alone
 /// must mean one patient: which of two people a paper belongs to is for a person to say.
-pub(crate) async fn attachment_arrived(tx: &mut Tx, now: i64, attachment_pk: i64) -> Result<(), index::Error> {
+pub(crate) async fn attachment_arrived(
+    tx: &mut Tx,
+    ids: &Ids,
+    now: i64,
+    attachment_pk: i64,
+) -> Result<(), index::Error> {
     let Some(keys) = attachments::keys(tx, attachment_pk).await? else { return Ok(()) };
     let uid = std::slice::from_ref(&keys.study_instance_uid);
     Names::of(&keys.org_code, &keys.accession_number, uid).hold(tx).await?;
+    let before = attachments::exams_linked(tx, attachment_pk).await?;
     attachments::unlink_by_rule(tx, attachment_pk).await?;
     let (exams, rule) = exams_of(tx, &keys).await?;
     for exam in &exams {
         attachments::link(tx, exam.exam_report_pk, attachment_pk, rule, now).await?;
     }
-    attachments::note_state(tx, attachment_pk).await
+    attachments::note_state(tx, attachment_pk).await?;
+    // Followers hear of those alone that have got or lost it: most are linked anew as they were.
+    let after = attachments::exams_linked(tx, attachment_pk).await?;
+    let lost = before.iter().filter(|pk| !after.contains(pk));
+    for exam_report_pk in lost.chain(after.iter().filter(|pk| !before.contains(pk))) {
+        report_changes::attachments_linked(tx, ids, now, &keys.org_code, *exam_report_pk).await?;
+    }
+    Ok(())
 }
 
 async fn exams_of(tx: &mut Tx, keys: &AttachmentKeys) -> Result<(Vec<ExamKeys>, &'static str), index::Error> {

@@ -64,7 +64,7 @@ impl Archive {
                     links::link_by_hand(tx, exam_report_pk, study_pk, now).await?;
                     links::observe_by_images(tx, exam_report_pk).await?;
                     links::add_uid(tx, exam_report_pk, &study.study_instance_uid, UidOrigin::Manual).await?;
-                    link::attachments_of_exam_changed(tx, now, &exam).await?;
+                    link::attachments_of_exam_changed(tx, &ids, now, &exam).await?;
                     report_changes::images_linked(tx, &ids, now, &exam.org_code, exam_report_pk).await?;
                     encapsulated_reports::link_has_changed(tx, &ids, now, exam_report_pk, study_pk).await?;
                     let target = target(pair);
@@ -87,7 +87,7 @@ impl Archive {
                     if !links::take_apart(tx, exam_report_pk, study_pk, now).await? {
                         return Err(Error::NotFound);
                     }
-                    link::attachments_of_exam_changed(tx, now, &exam).await?;
+                    link::attachments_of_exam_changed(tx, &ids, now, &exam).await?;
                     report_changes::images_linked(tx, &ids, now, &exam.org_code, exam_report_pk).await?;
                     encapsulated_reports::link_has_changed(tx, &ids, now, exam_report_pk, study_pk).await?;
                     let entry = entry("unlink_study", actor, exam.org_code, target(pair));
@@ -124,7 +124,7 @@ impl Archive {
         exam_report_pk: i64,
         attachment_pk: i64,
     ) -> Result<(), Error> {
-        let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
+        let (now, audit_id, ids) = (self.clock.now_ms(), self.ids.next(), self.ids.clone());
         self.index
             .write(move |tx| {
                 Box::pin(async move {
@@ -135,6 +135,7 @@ impl Archive {
                         return Err(Error::Invalid(format!("the exam report is of {a}, the attachment of {b}")));
                     }
                     attachments::link_by_hand(tx, exam_report_pk, attachment_pk, now).await?;
+                    report_changes::attachments_linked(tx, &ids, now, &exam.org_code, exam_report_pk).await?;
                     let target = format!("exam:{exam_report_pk} attachment:{attachment_pk}");
                     let entry = entry("link_attachment", actor, exam.org_code, target);
                     Ok(audit::record(tx, audit_id, now, &entry).await?)
@@ -153,7 +154,7 @@ impl Archive {
         exam_report_pk: i64,
         attachment_pk: i64,
     ) -> Result<(), Error> {
-        let (now, audit_id) = (self.clock.now_ms(), self.ids.next());
+        let (now, audit_id, ids) = (self.clock.now_ms(), self.ids.next(), self.ids.clone());
         self.index
             .write(move |tx| {
                 Box::pin(async move {
@@ -161,6 +162,7 @@ impl Archive {
                     if !attachments::take_apart(tx, exam_report_pk, attachment_pk, now).await? {
                         return Err(Error::NotFound);
                     }
+                    report_changes::attachments_linked(tx, &ids, now, &exam.org_code, exam_report_pk).await?;
                     let target = format!("exam:{exam_report_pk} attachment:{attachment_pk}");
                     let entry = entry("unlink_attachment", actor, exam.org_code, target);
                     Ok(audit::record(tx, audit_id, now, &entry).await?)

@@ -53,6 +53,8 @@ pub enum ChangeKind {
     File,
     /// The images that are linked to a report.
     Images,
+    /// The attachments of a report.
+    Attachments,
     /// Records of mutual recognition of a report.
     Recognition,
     /// The person that a report's patient is.
@@ -243,6 +245,7 @@ fn is_of(kind: ChangeKind, entry: &Entry, removed: Option<Removal>) -> bool {
         ChangeKind::Lab => report && entry.subject == Subject::Lab,
         ChangeKind::File => entry.aspect == Aspect::File,
         ChangeKind::Images => entry.aspect == Aspect::Images,
+        ChangeKind::Attachments => entry.aspect == Aspect::Attachments,
         ChangeKind::Recognition => entry.aspect == Aspect::Recognition,
         ChangeKind::Person => entry.aspect == Aspect::Person,
         ChangeKind::Withdrawal => report && removed.is_some(),

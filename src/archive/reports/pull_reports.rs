@@ -231,7 +231,7 @@ impl Archive {
         Ok(if withdrawn { PulledReport::Withdrawn } else { PulledReport::Found(Box::new(report)) })
     }
 
-    async fn known_report(&self, reader: &ReportReader, observation_uid: &str) -> Result<KeptReport, Error> {
+    pub(super) async fn known_report(&self, reader: &ReportReader, observation_uid: &str) -> Result<KeptReport, Error> {
         let uid = criteria::observation_uid(observation_uid).ok_or(Error::NotFound)?;
         let report = kept_reports::by_uid(&self.index, &uid).await?;
         let mut report = report.filter(|report| reader.may_know(report)).ok_or(Error::NotFound)?;

@@ -296,7 +296,7 @@ async fn settle(tx: &mut Tx, step: &Step, deletion: &Deletion, study_pk: i64) ->
         report_changes::images_linked(tx, ids, *now, org_code, exam_report_pk).await?;
         if left == StudyLeft::Nothing {
             // Attachments may have followed the study.
-            link::attachments_of_exam_changed(tx, *now, exam).await?;
+            link::attachments_of_exam_changed(tx, ids, *now, exam).await?;
         }
     }
     Ok(())

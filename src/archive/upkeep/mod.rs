@@ -15,6 +15,7 @@ pub mod queue;
 pub mod read_audit;
 pub mod recognised_items;
 pub mod reindex;
+mod reindex_attachments;
 pub mod reindex_text;
 pub mod replay_segments;
 pub mod scrub;

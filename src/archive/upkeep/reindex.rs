@@ -1,4 +1,4 @@
-//! Rebuilds the index of images from storage alone: after a lost or an old restored database.
+//! Rebuilds the index of images and attachments from storage alone: after a lost or an old restored database.
 //!
 //! Every object carries what a row needs in its own file: the receipt in its meta information names the organisation,
 //! the time and the hash of its data set. Rows that are there are kept, so a reindex that was cut off is simply run
@@ -34,7 +34,7 @@ pub(super) const ROWS_AT_ONCE: usize = 64;
 /// Meta information is looked for in so many bytes before more are asked for.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Objects told one by one; more are only counted.
-const TOLD: usize = 1000;
+pub(super) const TOLD: usize = 1000;
 
 /// What the objects themselves do not say.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +60,8 @@ pub enum LeftOut {
     Unplaceable(String),
     /// It carries no receipt, and no organisation was given.
     NoOrganization,
+    /// It is an attachment that does not say what it belongs to: kept by an earlier version, or never finished.
+    NoNote,
 }
 
 /// What a reindex did.
@@ -71,6 +73,8 @@ pub struct Reindexed {
     pub known: u64,
     /// Objects that got rows as current instances.
     pub indexed: u64,
+    /// Attachments that got rows.
+    pub attachments: u64,
     /// Objects kept as another version of an instance.
     pub versions: u64,
     /// Objects whose content has a row elsewhere.
@@ -130,7 +134,7 @@ pub(in crate::archive) struct Found {
 }
 
 impl Archive {
-    /// Gives every stored image its rows. Nobody else may use the database meanwhile.
+    /// Gives every stored image and attachment its rows. Nobody else may use the database meanwhile.
     pub async fn reindex(&self, rules: &ReindexRules, progress: impl Fn(&Reindexed)) -> Result<Reindexed, Error> {
         if !self.ids.is_alone(&self.index).await? {
             let text = "another process uses this database; stop it first (after a crash its lease ends in 5 minutes)";
@@ -190,6 +194,7 @@ impl Archive {
             self.reindex_places(wanted, rules, &mut done, &progress).await?;
             progress(&done);
         }
+        self.reindex_attachments(&mut done, &progress).await?;
         Ok(done)
     }
 

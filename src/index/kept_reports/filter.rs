@@ -94,7 +94,8 @@ pub(super) fn select(subject: Subject, filter: &ReportFilter<'_>) -> Option<Sele
             select.push(if exam { linked } else { " AND 1 = 0" }, Vec::new());
         }
         Having::File => {
-            let file = " AND EXISTS (SELECT 1 FROM report_file f WHERE f.exam_report_pk = exam_report.id)";
+            let file = " AND (EXISTS (SELECT 1 FROM report_file f WHERE f.exam_report_pk = exam_report.id) \
+                        OR EXISTS (SELECT 1 FROM exam_attachment a WHERE a.exam_report_pk = exam_report.id))";
             // A lab report is composed when it is asked for.
             if exam {
                 select.push(file, Vec::new());

@@ -21,7 +21,7 @@ pub enum Having {
     Anything,
     /// Images that are linked to it.
     Images,
-    /// A file that is here.
+    /// A file that is here: the report's, or an attachment.
     File,
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{VersionRow, content_of};
-use crate::domain::lab_report::{LabField, LabItemField};
+use crate::domain::lab_report::{self, LabField, LabItemField, LabReport};
 use crate::domain::record::{Field, Record, is_withdrawn};
 use crate::index::exam_details::LabItem;
 use crate::index::lab_reports::number_order;
@@ -44,14 +44,31 @@ struct Ended {
 /// The versions of a lab report, the newest first.
 pub async fn list(index: &Index, report_pk: i64, limit: usize) -> Result<Vec<VersionRow>, Error> {
     let ended = ended(index, report_pk).await?;
-    let row = |(at, ended): (usize, &Ended)| VersionRow {
+    Ok(ended.iter().enumerate().map(row_of).rev().take(limit).collect())
+}
+
+/// A version of a lab report: its head and its lines that were not withdrawn, with all that was registered.
+pub type LabContent = (VersionRow, LabReport, Vec<lab_report::LabItem>);
+
+/// The versions of a lab report with all that was registered, the newest first.
+pub async fn contents(index: &Index, report_pk: i64, limit: usize) -> Result<Vec<LabContent>, Error> {
+    let Some(history) = History::read(index, report_pk).await? else { return Ok(Vec::new()) };
+    let ended = history.ended();
+    let of = |(at, ended): (usize, &Ended)| {
+        let side = Side::Before(ended.at);
+        (row_of((at, ended)), history.head.at(side).clone(), history.lines_at(side).cloned().collect())
+    };
+    Ok(ended.iter().enumerate().map(of).rev().take(limit).collect())
+}
+
+fn row_of((at, ended): (usize, &Ended)) -> VersionRow {
+    VersionRow {
         version: at as i64 + 1,
         replaced_at: ended.at,
         // A lab report counts as final when it is registered.
         reviewed: true,
         withdrawn: ended.version.withdrawn,
-    };
-    Ok(ended.iter().enumerate().map(row).rev().take(limit).collect())
+    }
 }
 
 /// One version by its number, and when it was replaced.
@@ -62,10 +79,7 @@ pub async fn version(index: &Index, report_pk: i64, number: i64) -> Result<Optio
 }
 
 async fn ended(index: &Index, report_pk: i64) -> Result<Vec<Ended>, Error> {
-    let Some(history) = History::read(index, report_pk).await? else { return Ok(Vec::new()) };
-    let version = |at: i64| Ended { at, version: history.state(Side::Before(at)) };
-    let told = |ended: &Ended| ended.version != history.state(Side::After(ended.at));
-    Ok(history.moments().into_iter().map(version).filter(told).collect())
+    Ok(History::read(index, report_pk).await?.map(|history| history.ended()).unwrap_or_default())
 }
 
 /// Just before a moment, or just after it.
@@ -151,23 +165,32 @@ impl History {
         heads.chain(lines).filter(|at| *at > self.head.received_at).collect()
     }
 
+    /// The moments at which something changed that a page shows, each with what was said until then.
+    fn ended(&self) -> Vec<Ended> {
+        let version = |at: i64| Ended { at, version: self.state(Side::Before(at)) };
+        let told = |ended: &Ended| ended.version != self.state(Side::After(ended.at));
+        self.moments().into_iter().map(version).filter(told).collect()
+    }
+
+    /// The lines that were there and not withdrawn.
+    fn lines_at(&self, side: Side) -> impl Iterator<Item = &Record<LabItemField>> {
+        let there = self.lines.iter().filter(move |line| side.has(line.received_at)).map(move |line| line.at(side));
+        there.filter(|line| !is_withdrawn(line.get(LabItemField::DataStatus)))
+    }
+
     fn state(&self, side: Side) -> LabVersion {
         let head = self.head.at(side);
         let first = |fields: [LabField; 2]| {
             let texts = fields.map(|field| head.text(field));
             texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned()
         };
-        let lines = self.lines.iter().filter(|line| side.has(line.received_at)).map(|line| line.at(side));
         LabVersion {
             title: first([LabField::ReportTitle, LabField::ClassLocalName]),
             specimen: first([LabField::SpecimenDeterminerName, LabField::SpecimenClassCode]),
             author_name: head.text(LabField::AuthorName).to_owned(),
             authenticator_name: head.text(LabField::AuthenticatorName).to_owned(),
             withdrawn: is_withdrawn(head.get(LabField::DataStatus)),
-            items: lines
-                .filter(|line| !is_withdrawn(line.get(LabItemField::DataStatus)))
-                .map(LabItem::from_record)
-                .collect(),
+            items: self.lines_at(side).map(LabItem::from_record).collect(),
         }
     }
 }

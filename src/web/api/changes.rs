@@ -71,11 +71,12 @@ fn kind_of(text: &str) -> Result<ChangeKind, Problem> {
         "lab" => ChangeKind::Lab,
         "file" => ChangeKind::File,
         "images" => ChangeKind::Images,
+        "attachments" => ChangeKind::Attachments,
         "recognition" => ChangeKind::Recognition,
         "person" => ChangeKind::Person,
         "withdrawal" => ChangeKind::Withdrawal,
         _ => {
-            let known = "kind is exam, lab, file, images, recognition, person or withdrawal";
+            let known = "kind is exam, lab, file, images, attachments, recognition, person or withdrawal";
             return Err(Problem::about(Code::BadParameter, known));
         }
     })

@@ -1,4 +1,4 @@
-//! `GET /export`: everything of a window of time as NDJSON, or as ZIP with the report files; streamed page by page, so that
+//! `GET /export`: everything of a window of time as NDJSON, or as ZIP with the report files and attachments; streamed page by page, so that
 //! memory does not grow with the window, and restartable from the cursor of any line.
 
 use std::sync::Arc;
@@ -14,10 +14,11 @@ use tokio::sync::mpsc;
 
 use super::access::{ApiState, Caller, Inner};
 use super::file::extension;
-use super::model::{ExportLine, Report};
+use super::model::{ExportLine, ExportedAttachment, Report};
 use super::parameters::{Parameters, cursor_after};
 use super::problem::{Code, Problem};
 use super::reports::query_of;
+use crate::archive::images::read_attachment::ByteStream;
 use crate::archive::reports::pull_reports::{KeptReport, ListPosition, ReportQuery};
 use crate::archive::{Error, ReportCopy};
 use crate::web::zip::{OtherLength, ZipWriter};
@@ -32,7 +33,8 @@ const MOST_REFUSALS: u32 = 20;
 const WAITING: usize = 4;
 
 /// What may be asked for.
-pub(super) const PARAMETERS: [&str; 7] = ["from", "to", "organization", "kind", "format", "copy", "cursor"];
+pub(super) const PARAMETERS: [&str; 8] =
+    ["from", "to", "organization", "kind", "format", "copy", "attachments", "cursor"];
 
 /// `GET /export`
 pub(super) async fn export(
@@ -52,13 +54,18 @@ pub(super) async fn export(
         "original" => ReportCopy::Original,
         _ => return Err(Problem::about(Code::BadParameter, "copy is original or stamped")),
     };
+    let attached = match parameters.one("attachments")? {
+        "" | "all" => Attached::All,
+        "none" => Attached::None,
+        _ => return Err(Problem::about(Code::BadParameter, "attachments is all or none")),
+    };
     let query = ReportQuery { oldest_first: true, ..query_of(&parameters, &inner, &caller)? };
     let after = parameters.list_position("cursor", &query)?;
     let place = Arc::clone(&inner.exports).try_acquire_owned().map_err(|_| Code::Busy)?;
     let (pieces, mut come) = mpsc::channel(WAITING);
     let run = Export { inner, caller, query, pieces, _place: place };
     tokio::spawn(async move {
-        let done = if zip { run.zip(after, copy).await } else { run.ndjson(after).await };
+        let done = if zip { run.zip(after, copy, attached).await } else { run.ndjson(after).await };
         // A reader that has gone is no fault; anything else has been told to it by a broken answer.
         if let Err(Stop::Failed(error)) = done {
             tracing::error!(%error, "an export was broken off");
@@ -77,6 +84,13 @@ pub(super) async fn export(
     Ok((headers, body).into_response())
 }
 
+/// Which attachments are in an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attached {
+    All,
+    None,
+}
+
 type Piece = Result<Bytes, std::io::Error>;
 
 struct Export {
@@ -87,7 +101,7 @@ struct Export {
     _place: OwnedSemaphorePermit,
 }
 
-/// What is in an archive for a report.
+/// What is in an archive for a report, or for one of its attachments.
 enum InZip {
     /// It has no file, or none for the reader.
     Nothing,
@@ -95,6 +109,31 @@ enum InZip {
     File(String),
     /// Its file is not there, for this reason.
     Not(&'static str),
+}
+
+impl InZip {
+    /// The file's name, and why there is none.
+    fn told(self) -> (Option<String>, Option<String>) {
+        match self {
+            InZip::Nothing => (None, None),
+            InZip::File(name) => (Some(name), None),
+            InZip::Not(why) => (None, Some(why.to_owned())),
+        }
+    }
+}
+
+/// Files in a row that the store did not give.
+#[derive(Default)]
+struct Refusals(u32);
+
+impl Refusals {
+    fn note(&mut self, in_zip: &InZip) -> Result<(), Stop> {
+        self.0 = if matches!(in_zip, InZip::Not(why) if *why == UNREADABLE) { self.0 + 1 } else { 0 };
+        if self.0 > MOST_REFUSALS {
+            return Err(Stop::Failed(Error::Mismatch("the store gives no files".to_owned())));
+        }
+        Ok(())
+    }
 }
 
 /// Why an export ends before its end.
@@ -167,32 +206,35 @@ impl Export {
         }
     }
 
-    async fn zip(self, after: Option<ListPosition>, copy: ReportCopy) -> Result<(), Stop> {
-        let done = self.zip_pages(after, copy).await;
+    async fn zip(self, after: Option<ListPosition>, copy: ReportCopy, attached: Attached) -> Result<(), Stop> {
+        let done = self.zip_pages(after, copy, attached).await;
         self.broken(done).await
     }
 
-    async fn zip_pages(&self, mut after: Option<ListPosition>, copy: ReportCopy) -> Result<(), Stop> {
+    async fn zip_pages(
+        &self,
+        mut after: Option<ListPosition>,
+        copy: ReportCopy,
+        attached: Attached,
+    ) -> Result<(), Stop> {
         let mut zip = ZipWriter::default();
         let most = self.inner.config.max_zip_reports as u64;
-        let (mut count, mut number, mut refusals) = (0_u64, 0, 0);
+        let (mut count, mut number, mut refusals) = (0_u64, 0, Refusals::default());
         loop {
             let room = u32::try_from(most - count).unwrap_or(u32::MAX).min(PAGE);
             let (reports, next) = self.page(after, room).await?;
             let mut lines = Vec::new();
             for (report, cursor) in &reports {
                 count += 1;
-                let (file_name, file_error) = match self.zip_file(&mut zip, report, copy).await? {
-                    InZip::Nothing => (None, None),
-                    InZip::File(name) => (Some(name), None),
-                    InZip::Not(why) => (None, Some(why.to_owned())),
+                let file = self.zip_file(&mut zip, report, copy).await?;
+                refusals.note(&file)?;
+                let (file_name, file_error) = file.told();
+                let attachments = match attached {
+                    Attached::All => self.zip_attachments(&mut zip, report, &mut refusals).await?,
+                    Attached::None => None,
                 };
-                refusals = if file_error.as_deref() == Some(UNREADABLE) { refusals + 1 } else { 0 };
-                if refusals > MOST_REFUSALS {
-                    return Err(Stop::Failed(Error::Mismatch("the store gives no report files".to_owned())));
-                }
                 let (report, cursor) = (Some(Report::of(report, &self.inner.public_url)), cursor.clone());
-                line(&mut lines, &ExportLine { report, cursor, complete: None, file_name, file_error });
+                line(&mut lines, &ExportLine { report, cursor, complete: None, file_name, file_error, attachments });
             }
             number += 1;
             self.zip_entry(&mut zip, &format!("reports-{number:05}.ndjson"), lines).await?;
@@ -239,31 +281,88 @@ impl Export {
                 Err(Error::Objects(error)) => return Ok(unreadable(&error)),
                 Err(error) => return Err(error.into()),
             };
-            let mut bytes = match archive.pulled_bytes(&file, 0..file.length()).await {
+            let bytes = match archive.pulled_bytes(&file, 0..file.length()).await {
                 Ok(bytes) => bytes,
                 Err(error) if error.is_missing_object() => continue,
                 Err(error) => return Ok(unreadable(&error)),
             };
-            let mut piece = match bytes.next().await.transpose() {
-                Ok(piece) => piece,
-                Err(error) => return Ok(unreadable(&error)),
-            };
             let name = format!("files/{}.{}", report.observation_uid, extension(&file.media_type));
-            self.send(zip.begin(name.clone(), file.length())).await?;
-            while let Some(bytes_of_it) = piece {
-                self.send(zip.content(&bytes_of_it).map_err(other_length)?).await?;
-                piece = bytes.next().await.transpose().map_err(Error::from)?;
-            }
-            self.send(zip.end().map_err(other_length)?).await?;
-            return Ok(InZip::File(name));
+            return Ok(match self.zip_stream(zip, &name, file.length(), bytes).await? {
+                Ok(()) => InZip::File(name),
+                Err(error) => unreadable(&error),
+            });
         }
         tracing::error!(report.id = report.pk, "a report file is missing from the store, and from an export");
         Ok(InZip::Not("missing"))
     }
+
+    /// Adds the report's attachments; one that cannot be read is told, like a report file.
+    async fn zip_attachments(
+        &self,
+        zip: &mut ZipWriter,
+        report: &KeptReport,
+        refusals: &mut Refusals,
+    ) -> Result<Option<Vec<ExportedAttachment>>, Stop> {
+        let mut exported = Vec::with_capacity(report.attachments.len());
+        for attachment in &report.attachments {
+            let in_zip = self.zip_attachment(zip, report, attachment.pk).await?;
+            refusals.note(&in_zip)?;
+            if !matches!(in_zip, InZip::Nothing) {
+                let (file_name, file_error) = in_zip.told();
+                exported.push(ExportedAttachment { id: attachment.pk.to_string(), file_name, file_error });
+            }
+        }
+        Ok(Some(exported).filter(|exported| !exported.is_empty()))
+    }
+
+    async fn zip_attachment(&self, zip: &mut ZipWriter, report: &KeptReport, pk: i64) -> Result<InZip, Stop> {
+        let archive = &self.inner.archive;
+        let found = match archive.pull_attachment(&self.caller.reader, &report.observation_uid, pk).await {
+            Ok(Some(found)) => found,
+            Ok(None) | Err(Error::NotFound) => return Ok(InZip::Nothing),
+            Err(error) => return Err(error.into()),
+        };
+        let not = |error: &Error| {
+            tracing::error!(attachment.id = pk, %error, "an attachment is not in an export");
+            InZip::Not(if error.is_missing_object() { "missing" } else { UNREADABLE })
+        };
+        let bytes = match archive.attachment_bytes(&found, 0..found.place.length).await {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(not(&error)),
+        };
+        let (kind, ending) = (found.kind.as_str(), found.media_type.extension());
+        let name = format!("attachments/{}/{kind}-{pk}.{ending}", report.observation_uid);
+        Ok(match self.zip_stream(zip, &name, found.place.length, bytes).await? {
+            Ok(()) => InZip::File(name),
+            Err(error) => not(&error),
+        })
+    }
+
+    /// Adds a file piece by piece. When not even its first piece can be read, nothing has been written and the error is
+    /// given back.
+    async fn zip_stream(
+        &self,
+        zip: &mut ZipWriter,
+        name: &str,
+        length: u64,
+        mut bytes: ByteStream,
+    ) -> Result<Result<(), Error>, Stop> {
+        let mut piece = match bytes.next().await.transpose() {
+            Ok(piece) => piece,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        self.send(zip.begin(name.to_owned(), length)).await?;
+        while let Some(bytes_of_it) = piece {
+            self.send(zip.content(&bytes_of_it).map_err(other_length)?).await?;
+            piece = bytes.next().await.transpose().map_err(Error::from)?;
+        }
+        self.send(zip.end().map_err(other_length)?).await?;
+        Ok(Ok(()))
+    }
 }
 
 fn other_length(_: OtherLength) -> Stop {
-    Stop::Failed(Error::Mismatch("a report file has another length than its row says".to_owned()))
+    Stop::Failed(Error::Mismatch("a file has another length than its row says".to_owned()))
 }
 
 fn line(lines: &mut Vec<u8>, content: &ExportLine) {

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::reports::follow_changes::{Aspect, FeedChange, Removal};
+use crate::archive::reports::pull_attachment::Attachment;
 use crate::archive::reports::pull_reports::{Content, KeptFile, KeptItem, KeptReport};
 use crate::domain::cursor::Cursor;
 use crate::domain::date_time::Moment;
@@ -64,6 +65,9 @@ pub(super) struct Report {
     file: Option<File>,
     /// Study Instance UIDs of the images that are linked to it and are here.
     studies: Vec<String>,
+    /// Files of the exam beside the report, as they came (D-I14); absent when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachments: Option<Vec<AttachedFile>>,
     /// Mark of mutual recognition (互认) of its images and data, in words; the doctor's diagnosis is not part of it (D-X10).
     #[serde(skip_serializing_if = "Option::is_none")]
     recognition_mark: Option<String>,
@@ -109,6 +113,32 @@ pub(super) struct File {
     url: String,
 }
 
+/// A file of an exam that is neither its report nor an image of DICOM (附件).
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct AttachedFile {
+    /// The last part of its address.
+    id: String,
+    /// `request_form`, `consent`, `capture`, `video`, `ecg`, `pathology`, `report` or `other`.
+    kind: &'static str,
+    /// As found in its content: `image/jpeg`, `image/png`, `image/tiff`, `image/bmp`, `application/pdf`, `video/mp4`,
+    /// `video/x-msvideo`, `application/xml`, or `application/octet-stream`.
+    media_type: &'static str,
+    /// Bytes.
+    length: u64,
+    /// SHA-256, hex.
+    sha256: String,
+    /// What the institution calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    /// The file's name as it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// When it came, RFC 3339.
+    received_at: String,
+    /// Where it is.
+    url: String,
+}
+
 /// One page of reports.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ReportList {
@@ -130,6 +160,8 @@ pub(super) enum ChangeKindName {
     File,
     /// Which images are linked to it.
     Images,
+    /// Which attachments belong to it.
+    Attachments,
     /// Somebody recorded whether its images and data were recognised.
     Recognition,
     /// Its patient is another person now: linked with numbers of other institutions, or taken apart.
@@ -169,6 +201,9 @@ pub(super) struct Change {
     /// Study Instance UIDs of the images that are linked to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     studies: Option<Vec<String>>,
+    /// Its attachments; absent when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachments: Option<Vec<AttachedFile>>,
     /// The whole report, with `include=report`.
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<Report>,
@@ -203,6 +238,22 @@ pub(super) struct ExportLine {
     /// `not_composed` of a lab report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file_error: Option<String>,
+    /// In the archive: the report's attachments in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) attachments: Option<Vec<ExportedAttachment>>,
+}
+
+/// An attachment in an archive.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ExportedAttachment {
+    /// As in the report's `attachments`.
+    pub(super) id: String,
+    /// Its name in the archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file_name: Option<String>,
+    /// Why it is not in the archive: `missing` from the store, or `unreadable` there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file_error: Option<String>,
 }
 
 /// RFC 3339 in Asia/Shanghai.
@@ -216,7 +267,7 @@ pub(in crate::web) fn local_instant(kept: &str) -> String {
 }
 
 /// The filled fields of a record, without the address of the report file.
-fn fields<F: Field>(record: &Record<F>) -> Fields {
+pub(super) fn fields<F: Field>(record: &Record<F>) -> Fields {
     let told = record.filled().filter(|(field, _)| field.spec().column != "reportfilepath");
     told.map(|(field, text)| (field.spec().column, text.to_owned())).collect()
 }
@@ -261,6 +312,7 @@ impl Report {
             updated_at: instant(report.updated_at),
             file: report.file.as_ref().map(|file| File::of(report, file, root)),
             studies: studies_of(report),
+            attachments: attachments_of(report, root),
             recognition_mark: filled(&report.mark),
             mapped_code: report.mapped.as_ref().map(|entry| entry.code.clone()),
             recognitions: Some(report.recognised)
@@ -295,6 +347,7 @@ impl Change {
             kind: match (change.aspect, &report.content) {
                 (Aspect::File, _) => ChangeKindName::File,
                 (Aspect::Images, _) => ChangeKindName::Images,
+                (Aspect::Attachments, _) => ChangeKindName::Attachments,
                 (Aspect::Recognition, _) => ChangeKindName::Recognition,
                 (Aspect::Person, _) => ChangeKindName::Person,
                 (Aspect::Report, Content::Exam(_)) => ChangeKindName::Exam,
@@ -310,6 +363,7 @@ impl Change {
             cursor: Cursor::Feed(change.position).encode(),
             file: report.file.as_ref().filter(|_| there).map(|file| File::of(report, file, root)),
             studies: there.then(|| studies_of(report)),
+            attachments: attachments_of(report, root).filter(|_| there),
             report: (whole && there).then(|| Report::of(report, root)),
         }
     }
@@ -317,6 +371,21 @@ impl Change {
 
 fn studies_of(report: &KeptReport) -> Vec<String> {
     report.studies.iter().map(|study| study.study_instance_uid.clone()).collect()
+}
+
+fn attachments_of(report: &KeptReport, root: &str) -> Option<Vec<AttachedFile>> {
+    let of = |attachment: &Attachment| AttachedFile {
+        id: attachment.pk.to_string(),
+        kind: attachment.kind.as_str(),
+        media_type: attachment.media_type.as_str(),
+        length: attachment.place.length,
+        sha256: attachment.content_hash.clone(),
+        title: filled(&attachment.title),
+        name: filled(&attachment.source_name),
+        received_at: instant(attachment.received_at),
+        url: format!("{root}/api/v1/reports/{}/attachments/{}", report.observation_uid, attachment.pk),
+    };
+    Some(report.attachments.iter().map(of).collect()).filter(|attachments: &Vec<_>| !attachments.is_empty())
 }
 
 /// The patient's key in addresses.

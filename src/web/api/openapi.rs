@@ -13,6 +13,7 @@ use super::patients::{PatientList, Person, Trend};
 use super::problem::{Code, ProblemBody};
 use super::recognitions::{NewRecognition, Recognition, RecognitionList};
 use super::reports::json as answer;
+use super::versions::VersionList;
 use super::{changes, export, patients, recognitions, reports};
 use crate::domain::identifier::IdentifierKind;
 
@@ -32,6 +33,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let line = generator.subschema_for::<ExportLine>().to_value();
     let kind = generator.subschema_for::<ReportKind>().to_value();
     let problem = generator.subschema_for::<ProblemBody>().to_value();
+    let versions = generator.subschema_for::<VersionList>().to_value();
     let person = generator.subschema_for::<Person>().to_value();
     let patients_found = generator.subschema_for::<PatientList>().to_value();
     let trend = generator.subschema_for::<Trend>().to_value();
@@ -78,12 +80,28 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         &[common.as_slice(), &by_time].concat(),
     );
     add(
+        "post /reports/search",
+        "searchReports",
+        "The same, with the filters in the body and not in the address, which ends in logs",
+        Vec::new(),
+        vec![("200", page("One page.", &list))],
+        &[common.as_slice(), &by_time, &[Code::TooLarge]].concat(),
+    );
+    add(
         "/reports/{id}",
         "getReport",
         "One report",
         vec![id.clone()],
         vec![("200", page("The report, with an ETag.", &one)), ("304", json!({ "description": "Not changed." }))],
         &[Code::NotFound, Code::Withdrawn],
+    );
+    add(
+        "/reports/{id}/versions",
+        "listVersions",
+        "What a report said before, as far as the caller sees it",
+        vec![id.clone()],
+        vec![("200", page("The versions before the present one.", &versions))],
+        &[Code::UnknownParameter, Code::NotFound, Code::Withdrawn],
     );
     let copy = json!({
         "name": "copy", "in": "query", "description": "Which copy; the original where none is stamped.",
@@ -107,6 +125,25 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         ],
         &[Code::BadParameter, Code::NotFound, Code::Withdrawn],
     );
+    let attachment = json!({
+        "name": "attachment", "in": "path", "required": true, "description": "Id in the report's `attachments`.",
+        "schema": { "type": "string" },
+    });
+    let any = bytes("*/*");
+    add(
+        "/reports/{id}/attachments/{attachment}",
+        "getAttachment",
+        "A file of the exam beside its report (scan of the request form or consent, captured picture, video, ...), whole or one \
+         range of it, as it came",
+        vec![id.clone(), attachment],
+        vec![
+            ("200", json!({ "description": "The file, with an ETag.", "content": any.clone() })),
+            ("206", json!({ "description": "The range.", "content": any })),
+            ("304", json!({ "description": "Not changed." })),
+            ("416", json!({ "description": "The file is shorter." })),
+        ],
+        &[Code::UnknownParameter, Code::NotFound, Code::Withdrawn],
+    );
     let mut found = filters(&patients::FIND);
     found[0]["required"] = true.into();
     add(
@@ -116,6 +153,14 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         found,
         vec![("200", page("Patients, as far as the caller sees reports of them.", &patients_found))],
         &[Code::UnknownParameter, Code::BadParameter],
+    );
+    add(
+        "post /patients/search",
+        "searchPatients",
+        "The same, with the number in the body and not in the address, which ends in logs",
+        Vec::new(),
+        vec![("200", page("Patients, as far as the caller sees reports of them.", &patients_found))],
+        &[Code::UnknownParameter, Code::BadParameter, Code::TooLarge],
     );
     add(
         "/patients/{id}",
@@ -180,10 +225,14 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     );
     let mut exported = filters(&["from", "to", "organization", "kind", "cursor"]);
     exported.push(json!({
-        "name": "format", "in": "query", "description": "NDJSON, or a ZIP archive with the report files.",
+        "name": "format", "in": "query", "description": "NDJSON, or a ZIP archive with the report files and attachments.",
         "schema": { "enum": ["ndjson", "zip"], "default": "ndjson" },
     }));
     exported.push(copy);
+    exported.push(json!({
+        "name": "attachments", "in": "query", "description": "Which attachments are in the ZIP archive.",
+        "schema": { "enum": ["all", "none"], "default": "all" },
+    }));
     debug_assert_eq!(exported.len(), export::PARAMETERS.len());
     let lines = json!({ "schema": line });
     let zip = bytes("application/zip")["application/zip"].clone();
@@ -199,6 +248,24 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         vec![("200", stream)],
         &[common.as_slice(), &by_time, &[Code::Busy]].concat(),
     );
+    for (path, names) in
+        [("/reports/search", reports::FILTERS.as_slice()), ("/patients/search", patients::FIND.as_slice())]
+    {
+        let properties: Map<String, Value> = names
+            .iter()
+            .map(|name| {
+                let Value::Object(told) = parameter(name, &kind) else { return ((*name).to_owned(), json!({})) };
+                let mut schema = told["schema"].clone();
+                schema["description"] = told["description"].clone();
+                ((*name).to_owned(), schema)
+            })
+            .collect();
+        let schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+        let (form, body) = (json!({ "schema": schema.clone() }), json!({ "schema": schema }));
+        paths[path]["post"]["requestBody"] = json!({
+            "required": true, "content": { "application/json": body, "application/x-www-form-urlencoded": form },
+        });
+    }
     paths["/recognitions"]["post"]["requestBody"] =
         json!({ "required": true, "content": { "application/json": { "schema": new_record } } });
     let codes: Vec<String> =
@@ -230,7 +297,9 @@ fn parameter(name: &str, kind: &Value) -> Value {
     let (schema, description) = match name {
         "organization" => (list(text()), "Codes of institutions; all that the caller may see when absent."),
         "kind" => (
-            list(json!({ "anyOf": [kind, { "enum": ["file", "images", "recognition", "person", "withdrawal"] }] })),
+            list(
+                json!({ "anyOf": [kind, { "enum": ["file", "images", "attachments", "recognition", "person", "withdrawal"] }] }),
+            ),
             "Kinds; those that are neither exam nor lab in the change feed only.",
         ),
         "patient_id" => (text(), "The institution's patient number; with `organization`."),

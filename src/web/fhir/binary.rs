@@ -1,4 +1,4 @@
-//! `GET /fhir/Binary/{id}`: the file of a report (<https://hl7.org/fhir/R4/binary.html>): its bytes as they are, or as a
+//! `GET /fhir/Binary/{id}`: the file of a report, or an attachment (<https://hl7.org/fhir/R4/binary.html>): its bytes as they are, or as a
 //! resource in base64 where the caller asks for `application/fhir+json`.
 
 use axum::Extension;
@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::TryStreamExt;
 use serde_json::json;
 
+use super::documents::attached_parts;
 use super::outcome::{Outcome, resource};
 use crate::archive::{Error, ReportCopy};
 use crate::web::api::{ApiState, Caller, Code, Parameters, Problem};
@@ -31,10 +32,21 @@ pub(super) async fn read(
     let asked = |text: &str| text.starts_with("application/fhir+json") || text.starts_with("application/json");
     let as_resource = matches!(parameters.one("_format")?, "json" | "application/fhir+json") || asked(accepts);
     let _turn = inner.turn().await?;
-    let file = inner.archive.pull_report_file(&caller.reader, &id, ReportCopy::Stamped).await?;
-    let file = file.ok_or(Code::Withdrawn)?;
-    let length = file.length();
-    let bytes = inner.archive.pulled_bytes(&file, 0..length).await?;
+    let archive = &inner.archive;
+    let (media_type, length, bytes) = match attached_parts(&id) {
+        Some((report_id, pk)) => {
+            let found = archive.pull_attachment(&caller.reader, report_id, pk).await?.ok_or(Code::Withdrawn)?;
+            let length = found.place.length;
+            (found.media_type.as_str().to_owned(), length, archive.attachment_bytes(&found, 0..length).await?)
+        }
+        None => {
+            let file = archive.pull_report_file(&caller.reader, &id, ReportCopy::Stamped).await?;
+            let file = file.ok_or(Code::Withdrawn)?;
+            let length = file.length();
+            let bytes = archive.pulled_bytes(&file, 0..length).await?;
+            (file.media_type, length, bytes)
+        }
+    };
     if as_resource {
         if length > MOST_AS_RESOURCE {
             return Err(Problem::about(Code::TooLarge, "ask for the bytes: Accept: */*").into());
@@ -47,10 +59,10 @@ pub(super) async fn read(
             .await
             .map_err(Error::from)?;
         let content = STANDARD.encode(bytes);
-        let binary = json!({ "resourceType": "Binary", "id": id, "contentType": file.media_type, "data": content });
+        let binary = json!({ "resourceType": "Binary", "id": id, "contentType": media_type, "data": content });
         return Ok(resource(StatusCode::OK, &binary));
     }
-    let kind = HeaderValue::from_str(&file.media_type).map_err(|_| Code::Failed)?;
+    let kind = HeaderValue::from_str(&media_type).map_err(|_| Code::Failed)?;
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CONTENT_LENGTH, HeaderValue::from(length)),

@@ -7,6 +7,7 @@
 mod binary;
 mod bundle;
 mod capability;
+mod documents;
 mod kind;
 mod outcome;
 mod question;
@@ -16,7 +17,7 @@ mod section;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::api::ApiState;
 
@@ -31,6 +32,7 @@ pub fn router(state: ApiState) -> Router {
     let services = Router::new()
         .route("/Binary/{id}", get(binary::read))
         .route("/{kind}", get(search::search))
+        .route("/{kind}/_search", post(search::search_by_form))
         .route("/{kind}/{id}", get(search::read))
         .route("/{kind}/{id}/{*rest}", get(outcome::no_resource).fallback(outcome::no_resource))
         .layer(from_fn_with_state(state.clone(), outcome::enter))

@@ -3,6 +3,7 @@
 //! Names that are not known are ignored and told, or refused where the caller wants that (`Prefer: handling=strict`); a
 //! modifier that is not known is always refused, since leaving it out would change the answer (R4, 3.1.1.4.4 and 3.1.1.5.1).
 
+use super::documents::attached_parts;
 use super::kind::Kind;
 use super::resources::{ID_NO, IDENTIFIER_TYPE, System};
 use super::section;
@@ -94,7 +95,8 @@ impl Question {
         let codes: Vec<Token> =
             parameters.one("code")?.split(',').filter(|text| !text.is_empty()).map(Token::parse).collect();
         query.codes = codes.iter().map(|token| token.code.clone()).collect();
-        query.observation_uids = ids.iter().filter_map(|id| criteria::observation_uid(id)).collect();
+        let of_report = |id: &String| criteria::observation_uid(attached_parts(id).map_or(id, |(report, _)| report));
+        query.observation_uids = ids.iter().filter_map(of_report).collect();
         let mut include: Vec<Kind> = Vec::new();
         for kind in parameters.all("_include").iter().filter_map(|value| included(kind, value)) {
             if !include.contains(&kind) {

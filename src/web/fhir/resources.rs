@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::documents::presented_form;
 use super::section;
 use crate::archive::reports::pull_reports::{Content, KeptItem, KeptReport, KeptSeries, KeptStudy};
 use crate::domain::dictionary::Entry;
@@ -41,21 +42,21 @@ impl<'n> System<'n> {
 }
 
 /// Puts what there is; what is empty is left out, as FHIR demands.
-struct Filled(Map<String, Value>);
+pub(super) struct Filled(Map<String, Value>);
 
 impl Filled {
-    fn new(kind: &str, id: impl Into<String>) -> Self {
+    pub(super) fn new(kind: &str, id: impl Into<String>) -> Self {
         let mut map = Map::new();
         map.insert("resourceType".to_owned(), kind.into());
         map.insert("id".to_owned(), Value::String(id.into()));
         Self(map)
     }
 
-    fn part() -> Self {
+    pub(super) fn part() -> Self {
         Self(Map::new())
     }
 
-    fn put(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
+    pub(super) fn put(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
         let value = value.into();
         let empty = match &value {
             Value::Null => true,
@@ -70,13 +71,13 @@ impl Filled {
         self
     }
 
-    fn value(self) -> Value {
+    pub(super) fn value(self) -> Value {
         Value::Object(self.0)
     }
 }
 
 /// A code with its text; nothing when both are empty. Codes hold no blanks at their ends.
-fn concept(code: &str, text: &str) -> Value {
+pub(super) fn concept(code: &str, text: &str) -> Value {
     let mut concept = Filled::part();
     let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
     if !code.is_empty() {
@@ -115,12 +116,12 @@ fn first<'t>(texts: &[Option<&'t str>]) -> &'t str {
     texts.iter().flatten().next().copied().unwrap_or_default()
 }
 
-fn display(text: Option<&str>) -> Vec<Value> {
+pub(super) fn display(text: Option<&str>) -> Vec<Value> {
     text.map(|text| json!({ "display": text })).into_iter().collect()
 }
 
 /// The registered field of either kind, by its column.
-fn text<'r>(report: &'r KeptReport, column: &str) -> Option<&'r str> {
+pub(super) fn text<'r>(report: &'r KeptReport, column: &str) -> Option<&'r str> {
     fn of<'r, F: Field>(record: &'r Record<F>, column: &str) -> Option<&'r str> {
         record.get(F::find(column)?)
     }
@@ -130,7 +131,7 @@ fn text<'r>(report: &'r KeptReport, column: &str) -> Option<&'r str> {
     }
 }
 
-fn meta(report: &KeptReport, mark: &str) -> Value {
+pub(super) fn meta(report: &KeptReport, mark: &str) -> Value {
     let mut meta = json!({ "versionId": report.version.to_string(), "lastUpdated": instant(report.updated_at) });
     if let Some(tag) = recognition_tag(mark) {
         meta["tag"] = tag;
@@ -144,25 +145,25 @@ fn recognition_tag(mark: &str) -> Option<Value> {
     (!code.is_empty()).then(|| json!([{ "system": RECOGNITION, "code": code, "display": mark.trim() }]))
 }
 
-fn subject(report: &KeptReport) -> Value {
+pub(super) fn subject(report: &KeptReport) -> Value {
     let mut subject = Filled::part();
     subject.put("reference", format!("Patient/{}", patient_of(report)));
     subject.put("display", text(report, "name").unwrap_or_default());
     subject.value()
 }
 
-fn report_identifier(report: &KeptReport) -> Vec<Value> {
+pub(super) fn report_identifier(report: &KeptReport) -> Vec<Value> {
     vec![json!({ "system": System::text(&report.org_code, "report-form-no"), "value": report.report_form_no })]
 }
 
-fn category(report: &KeptReport) -> Value {
+pub(super) fn category(report: &KeptReport) -> Value {
     match report.content {
         Content::Lab(..) => section::of_laboratory(),
         Content::Exam(_) => section::of_exam(&report.modality),
     }
 }
 
-fn title(report: &KeptReport) -> &str {
+pub(super) fn title(report: &KeptReport) -> &str {
     let columns = ["exam_item_name", "report_title", "class_local_name", "class_name"];
     first(&columns.map(|column| text(report, column)))
 }
@@ -206,13 +207,13 @@ pub(super) fn diagnostic_report(report: &KeptReport, root: &str) -> Value {
                 .put("basedOn", order(report, record.text(ExamField::PacsId)))
                 .put("imagingStudy", report.studies.iter().map(reference).collect::<Vec<_>>())
                 .put("conclusion", record.text(ExamField::Conclusion))
-                .put("presentedForm", attachment(report, root).into_iter().collect::<Vec<_>>());
+                .put("presentedForm", presented_form(report, root).into_iter().collect::<Vec<_>>());
         }
         Content::Lab(_, items) => {
             let reference = |kept: &KeptItem| json!({ "reference": format!("Observation/{}", kept.pk) });
             resource
                 .put("result", items.iter().map(reference).collect::<Vec<_>>())
-                .put("presentedForm", attachment(report, root).into_iter().collect::<Vec<_>>());
+                .put("presentedForm", presented_form(report, root).into_iter().collect::<Vec<_>>());
         }
     }
     resource.value()
@@ -230,38 +231,6 @@ fn order(report: &KeptReport, accession_number: &str) -> Vec<Value> {
     };
     let order = || json!({ "type": "ServiceRequest", "identifier": identifier() });
     (!number.is_empty()).then(order).into_iter().collect()
-}
-
-/// DocumentReference; an exam report without a file has none, a lab report is composed to one when it is read.
-pub(super) fn document_reference(report: &KeptReport, root: &str) -> Option<Value> {
-    let attachment = attachment(report, root)?;
-    let mut resource = Filled::new("DocumentReference", &report.observation_uid);
-    let related = json!({ "reference": format!("DiagnosticReport/{}", report.observation_uid) });
-    resource
-        .put("meta", meta(report, ""))
-        .put("identifier", report_identifier(report))
-        .put("status", "current")
-        .put("type", concept("", title(report)))
-        .put("category", category(report))
-        .put("subject", subject(report))
-        .put("date", instant(report.file.as_ref().map_or(report.updated_at, |file| file.fetched_at)))
-        .put("author", display(text(report, "author_name")))
-        .put("content", vec![json!({ "attachment": attachment })])
-        .put("context", json!({ "related": [related] }));
-    Some(resource.value())
-}
-
-fn attachment(report: &KeptReport, root: &str) -> Option<Value> {
-    let file = report.file.as_ref();
-    let is_there = file.is_some() || matches!(report.content, Content::Lab(..));
-    let media_type = file.filter(|file| !file.stamped).map_or("application/pdf", |file| file.media_type.as_str());
-    let mut attachment = Filled::part();
-    attachment
-        .put("contentType", media_type)
-        .put("url", format!("{root}/fhir/Binary/{}", is_there.then_some(&report.observation_uid)?))
-        .put("title", title(report))
-        .put("creation", file.map(|file| instant(file.fetched_at)));
-    Some(attachment.value())
 }
 
 /// The lines of a lab report as Observations.

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 
 use super::bundle::{Found, searchset};
+use super::documents;
 use super::kind::Kind;
 use super::outcome::{Outcome, resource};
 use super::question::{Handling, Question};
@@ -19,7 +21,7 @@ use crate::archive::reports::pull_reports::{
 };
 use crate::domain::criteria;
 use crate::domain::patient_key::PatientKey;
-use crate::web::api::{ApiState, Caller, Code, Inner, Problem, cursor_after};
+use crate::web::api::{ApiState, Caller, Code, Inner, Problem, cursor_after, form};
 
 /// Pages of reports that one search for patients reads.
 const PAGES_OF_PATIENTS: usize = 20;
@@ -49,15 +51,15 @@ async fn by_id(inner: &Inner, caller: &Caller, kind: Kind, id: &str) -> Result<V
             let page = archive.list_reports(reader, &query, None, 1).await?;
             page.reports.first().map(resources::patient).ok_or_else(missing)
         }
-        Kind::DiagnosticReport | Kind::DocumentReference => {
-            let report = match archive.pull_report(reader, id).await? {
-                PulledReport::Found(report) => report,
-                PulledReport::Withdrawn => return Err(Code::Withdrawn.into()),
-            };
-            match kind {
-                Kind::DiagnosticReport => Ok(resources::diagnostic_report(&report, root)),
-                _ => resources::document_reference(&report, root).ok_or_else(missing),
-            }
+        Kind::DiagnosticReport => {
+            let report = pulled(archive.pull_report(reader, id).await?)?;
+            Ok(resources::diagnostic_report(&report, root))
+        }
+        Kind::DocumentReference => {
+            let report_id = documents::attached_parts(id).map_or(id, |(report_id, _)| report_id);
+            let report = pulled(archive.pull_report(reader, report_id).await?)?;
+            let mut documents = documents::document_references(&report, root).into_iter();
+            documents.find(|document| is_named(document, id)).ok_or_else(missing)
         }
         Kind::Observation => {
             let pk = id.parse::<i64>().map_err(|_| missing())?;
@@ -74,6 +76,18 @@ async fn by_id(inner: &Inner, caller: &Caller, kind: Kind, id: &str) -> Result<V
     }
 }
 
+fn pulled(report: PulledReport) -> Result<Box<KeptReport>, Problem> {
+    match report {
+        PulledReport::Found(report) => Ok(report),
+        PulledReport::Withdrawn => Err(Code::Withdrawn.into()),
+    }
+}
+
+/// Whether the resource has this id; UUIDs are read whatever their case.
+fn is_named(resource: &Value, id: &str) -> bool {
+    resource["id"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(id.trim()))
+}
+
 /// `GET /{kind}?…`
 pub(super) async fn search(
     State(ApiState(inner)): State<ApiState>,
@@ -82,14 +96,45 @@ pub(super) async fn search(
     RawQuery(text): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Outcome> {
-    let kind = Kind::parse(&kind)?;
-    let question = Question::read(kind, text.as_deref(), handling(&headers))?;
+    answer(&inner, &caller, &kind, (Asked::ByAddress, text.unwrap_or_default()), &headers).await
+}
+
+/// `POST /{kind}/_search`: the question, or a part of it, in the body (R4, 3.1.0.9.2), since addresses end in logs.
+pub(super) async fn search_by_form(
+    State(ApiState(inner)): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(kind): Path<String>,
+    RawQuery(text): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Outcome> {
+    let parts = [text.unwrap_or_default(), form(&inner, &headers, body).await?];
+    let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&");
+    answer(&inner, &caller, &kind, (Asked::ByForm, text), &headers).await
+}
+
+/// How a question came, which says how the next page is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    ByAddress,
+    ByForm,
+}
+
+async fn answer(
+    inner: &Inner,
+    caller: &Caller,
+    kind: &str,
+    (how, text): (Asked, String),
+    headers: &HeaderMap,
+) -> Result<Response, Outcome> {
+    let kind = Kind::parse(kind)?;
+    let question = Question::read(kind, Some(&text), handling(headers))?;
     let limit = question.parameters.limit("_count", &inner.config)?;
     let _turn = inner.turn().await?;
     let (found, next) = if question.nothing {
         (Found::default(), None)
     } else if !question.ids.is_empty() && !matches!(kind, Kind::DiagnosticReport | Kind::DocumentReference) {
-        (by_ids(&inner, &caller, kind, &question, limit).await?, None)
+        (by_ids(inner, caller, kind, &question, limit).await?, None)
     } else if question.query.observation_uids.is_empty() && !question.ids.is_empty() {
         (Found::default(), None)
     } else {
@@ -97,10 +142,14 @@ pub(super) async fn search(
             caller.require_follow()?;
         }
         let after = question.parameters.list_position("_cursor", &question.query)?;
-        page(&inner, &caller, kind, &question, (after, limit)).await?
+        page(inner, caller, kind, &question, (after, limit)).await?
     };
-    let own = link(&inner, kind, &question, None);
-    let next = cursor_after(&question.query, next).map(|cursor| link(&inner, kind, &question, Some(&cursor)));
+    let link = |cursor: Option<&str>| match how {
+        Asked::ByAddress => link(inner, kind, &question, cursor),
+        Asked::ByForm => form_link(inner, kind, cursor),
+    };
+    let own = link(None);
+    let next = cursor_after(&question.query, next).map(|cursor| link(Some(&cursor)));
     Ok(resource(StatusCode::OK, &searchset(&inner.public_url, own, next, found, &question.ignored)))
 }
 
@@ -151,7 +200,11 @@ async fn page(
             Kind::Patient => Vec::new(),
             Kind::DiagnosticReport => vec![resources::diagnostic_report(report, root)],
             Kind::Observation => resources::observations(report),
-            Kind::DocumentReference => resources::document_reference(report, root).into_iter().collect(),
+            Kind::DocumentReference => {
+                // A report has several, of which one may have been named.
+                let named = |one: &Value| question.ids.is_empty() || question.ids.iter().any(|id| is_named(one, id));
+                documents::document_references(report, root).into_iter().filter(named).collect()
+            }
             Kind::ImagingStudy => {
                 let own = |study: &&KeptStudy| is_asked(question, study);
                 let uids: BTreeSet<&str> =
@@ -191,6 +244,13 @@ fn link(inner: &Inner, kind: Kind, question: &Question, cursor: Option<&str>) ->
         pairs.append_pair("_cursor", cursor);
     }
     format!("{}/fhir/{}?{}", inner.public_url, kind.as_str(), pairs.finish())
+}
+
+/// Where the same form is sent for a page: of a question that came in a body nothing is put into an address. Whoever asks
+/// there without the form is told that the cursor belongs to another question.
+fn form_link(inner: &Inner, kind: Kind, cursor: Option<&str>) -> String {
+    let address = format!("{}/fhir/{}/_search", inner.public_url, kind.as_str());
+    cursor.map_or(address.clone(), |cursor| format!("{address}?_cursor={cursor}"))
 }
 
 /// One resource for each patient, of the report that comes first; and where the next page begins, when so many patients or

@@ -413,6 +413,9 @@ impl ExamPage {
                     kind,
                     media_type,
                     title: text.to_owned(),
+                    source_name: text.to_owned(),
+                    content_hash: String::new(),
+                    received_at: 0,
                     place: crate::domain::place::Place { key: String::new(), offset: 0, length: 1 },
                 })
                 .collect(),

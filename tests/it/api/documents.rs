@@ -1,5 +1,7 @@
 //! The OpenAPI document: valid, and true of what is answered.
 
+use yingku::domain::attachment::{AttachmentKind, AttachmentType};
+
 use super::world::{REGION, World, exam, lab, line};
 use crate::files::server::ReportServer;
 use crate::harness::{TestDatabase, python_script};
@@ -7,9 +9,15 @@ use crate::harness::{TestDatabase, python_script};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_openapi_document_is_valid_and_describes_the_answers() {
     let (world, server) = (World::start(TestDatabase::sqlite()).await, ReportServer::start().await);
-    world.register(&[exam(&[("reportfilepath", &server.url("/report.pdf"))]), lab(&[]), line("1", &[])]).await;
+    world.register(&[exam(&[("conclusion", "初步")])]).await;
+    let corrected =
+        [("reportfilepath", server.url("/report.pdf")), ("last_update_dtime", "2024/3/23 1:00:00".to_owned())];
+    let corrected = corrected.each_ref().map(|(name, value)| (*name, value.as_str()));
+    world.register(&[exam(&corrected), lab(&[]), line("1", &[])]).await;
     world.fetch_file("EX0001").await;
     world.store_slice().await;
+    let scan = (AttachmentKind::RequestForm, AttachmentType::Jpeg);
+    world.attach(("A0001", "P0001"), scan, &[0xFF, 0xD8, 0xFF, 1]).await;
     let gone = [("report_form_no", "GONE"), ("data_status", "0")];
     world.register(&[exam(&gone[..1])]).await;
     world.follow(REGION, "", "").await;
@@ -33,6 +41,7 @@ async fn the_openapi_document_is_valid_and_describes_the_answers() {
         "Trend": world.found(REGION, "/api/v1/patients/ORG-T01..P0001/trends?item=WBC").await,
         "Recognition": recorded.json(),
         "RecognitionList": world.found(REGION, "/api/v1/recognitions").await,
+        "VersionList": world.found(REGION, &format!("/api/v1/reports/{}/versions", told["report"].as_str().unwrap())).await,
         "Problem": world.get(REGION, "/api/v1/nothing").await.json(),
     });
     let text = world.get(REGION, "/api/v1/export?from=2024-03-01&to=2024-03-31").await.text();
@@ -59,5 +68,5 @@ for name, answer in [*answers.items(), *(('ExportLine', line) for line in export
 print(len(document['paths']), len(answers['ChangeList']['changes']))";
     let arguments = [document.text(), answers.to_string(), serde_json::json!(exported).to_string()];
     let printed = python_script(script, &[&arguments[0], &arguments[1], &arguments[2], &told.to_string()]);
-    assert_eq!(printed.trim(), "10 6", "exam, file, images, lab, recognition, and the one that is gone");
+    assert_eq!(printed.trim(), "14 7", "exam, file, images, attachments, lab, recognition, and the one that is gone");
 }

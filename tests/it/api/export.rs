@@ -189,3 +189,17 @@ print(json.dumps([[line['report']['fields']['report_form_no'] for line in lines]
     }
     assert_eq!((seen, cursor), (all, String::new()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_exports_than_are_allowed_are_told_to_come_again() {
+    for (most, status) in [(0, 503), (1, 200)] {
+        let change = |config: &mut yingku::web::api::ApiConfig| config.max_exports = most;
+        let world = World::start_with(TestDatabase::sqlite(), yingku::domain::Clock::fixed(NOW), change).await;
+        let answer = world.get(REGION, &format!("/api/v1/export?{WINDOW}")).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        if most == 0 {
+            assert_eq!(answer.json()["code"], "E4012");
+        }
+        assert_eq!(world.get(REGION, &format!("/api/v1/reports?{WINDOW}")).await.status, 200, "lists are no exports");
+    }
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 
 use super::world::{HOSPITAL, NARROW, REGION, World, exam, lab, line, members};
 use crate::each_database;
@@ -34,6 +35,8 @@ each_database! {
         world.register(&[lab(&[("report_form_no", "BARE"), ("class_code", ""), ("class_name", "")])]).await;
         world.fetch_file("EX0001").await;
         world.store_slice().await;
+        let consent = (AttachmentKind::Consent, AttachmentType::Pdf);
+        world.attach(("A0001", "P0001"), consent, b"%PDF-1.4 consent").await;
 
         let address = world.address;
         let found = tokio::task::spawn_blocking(move || ask(address, REGION)).await.unwrap();
@@ -58,7 +61,10 @@ each_database! {
         assert_eq!(lines[1]["valueQuantity"]["comparator"], "<");
         assert_eq!(lines[2]["valueString"], "阴性");
         let files = found["files"].as_array().unwrap();
-        assert_eq!(files.len(), found["documents"].as_array().unwrap().len());
+        let documents = found["documents"].as_array().unwrap();
+        assert_eq!(files.len(), documents.len());
+        let kinds: Vec<&Value> = documents.iter().map(|one| &one["type"]["coding"][0]["code"]).collect();
+        assert!(kinds.contains(&&json!("consent")), "{kinds:?}");
         for file in files {
             assert_eq!(file, &json!({ "type": "application/pdf", "said": "application/pdf", "starts": "%PDF-" }));
         }

@@ -1,5 +1,6 @@
 //! `/api/v1` and `/fhir` through HTTP, beside the registry that fills the archive.
 
+mod attachments;
 mod changes;
 mod city;
 mod concurrency;
@@ -15,4 +16,6 @@ mod lists;
 mod persons;
 mod recognition;
 mod restarts;
+mod searches;
+mod versions;
 pub mod world;

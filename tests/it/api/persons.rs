@@ -15,7 +15,7 @@ fn somebody() -> Actor {
     Actor { kind: ActorKind::Operator, name: "test".into(), user_id: "tester".into(), remote_addr: String::new() }
 }
 
-async fn settle(world: &World) {
+pub async fn settle(world: &World) {
     while world.archive.keep_people("test", 10).await.unwrap() {}
 }
 

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 
 use serde_json::Value;
+use yingku::archive::images::store_attachment::{AttachmentOutcome, ReceiveAttachment};
 use yingku::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use yingku::archive::{Archive, ArchiveParts, LinkRules, QrConfig, StampSettings};
 use yingku::dicom::text::Charset;
 use yingku::documents::DocumentsConfig;
+use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 use yingku::domain::organization::Organization;
 use yingku::domain::place::Place;
 use yingku::domain::{Actor, Clock};
@@ -143,6 +145,13 @@ impl World {
         self.send(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
+    /// Posts a form.
+    pub async fn post_form(&self, key: &str, path: &str, form: &str) -> Answer {
+        let request = self.http.post(format!("http://{}{path}", self.address)).bearer_auth(key);
+        let form_type = "application/x-www-form-urlencoded; charset=utf-8";
+        self.send(request.header("content-type", form_type).body(form.to_owned())).await
+    }
+
     /// Asks for something that must be there.
     pub async fn found(&self, key: &str, path: &str) -> Value {
         let answer = self.get(key, path).await;
@@ -186,6 +195,29 @@ impl World {
         let mut writer = self.archive.receive_instance(command).await.unwrap();
         writer.write(&set.encode()).await.unwrap();
         assert_eq!(writer.commit().await.unwrap(), StoreOutcome::Stored);
+    }
+
+    /// Brings a file of an exam of ORG-T01, as a watched folder does.
+    pub async fn attach(
+        &self,
+        (accession_number, patient_id): (&str, &str),
+        (kind, media_type): (AttachmentKind, AttachmentType),
+        bytes: &[u8],
+    ) -> AttachmentOutcome {
+        let command = ReceiveAttachment {
+            org_code: "ORG-T01".to_owned(),
+            kind,
+            media_type,
+            title: "扫描件一".to_owned(),
+            accession_number: accession_number.to_owned(),
+            patient_id: patient_id.to_owned(),
+            study_instance_uid: String::new(),
+            source_name: "scan.jpg".to_owned(),
+            actor: Actor::system("test"),
+        };
+        let mut writer = self.archive.receive_attachment(command).unwrap();
+        writer.write(bytes).await.unwrap();
+        writer.commit().await.unwrap()
     }
 
     /// Fetches the report file of a registered exam, as the job does.

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use yingku::archive::Archive;
+use yingku::archive::images::store_attachment::ReceiveAttachment;
 use yingku::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use yingku::archive::upkeep::reindex::{LeftOut, ReindexRules, Reindexed};
 use yingku::archive::upkeep::verify::Depth;
 use yingku::dicom::text::Charset;
+use yingku::domain::attachment::{AttachmentKind, AttachmentType};
+use yingku::domain::place::Place;
 use yingku::domain::{Actor, Clock};
 use yingku::index::Index;
-use yingku::objects::{Objects, StorageEngine};
+use yingku::objects::{Kind, Objects, StorageEngine};
 
 use crate::each_database;
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
@@ -112,6 +115,11 @@ async fn fill(archive: &Archive) {
     assert_eq!(store(archive, "ORG-T01", "2.25.9", &large).await, StoreOutcome::Stored);
 }
 
+/// The object's key in a row of an attachment.
+fn key_of(row: &str) -> String {
+    row.split(' ').find(|word| word.starts_with("attachment/")).unwrap().to_owned()
+}
+
 /// A text of one row.
 async fn text(index: &Index, sql: &'static str) -> String {
     index.query(sql, Vec::new()).await.unwrap()[0].text("value").unwrap()
@@ -165,6 +173,54 @@ each_database! {
         assert_eq!(archive.reindex_texts(&right, |_| ()).await.unwrap().changed, 2, "and back");
         assert_eq!(text(&index, "SELECT patient_name AS value FROM study WHERE org_code = 'ORG-T01'").await, before);
         assert_eq!(index.query("SELECT id FROM patient", Vec::new()).await.unwrap().len(), 2, "none is left over");
+    }
+
+    async fn attachments_come_back_with_what_they_belong_to(database: TestDatabase) {
+        let store = TestStore::segments();
+        let objects = store.open();
+        let (archive, index) = open(&database, &objects).await;
+        let film = vec![0_u8; 3 * 1024 * 1024];
+        for (number, kind, bytes) in [(1, AttachmentKind::RequestForm, &b"scan"[..]), (2, AttachmentKind::Video, &film[..])] {
+            let command = ReceiveAttachment {
+                org_code: "ORG-T01".to_owned(),
+                kind,
+                media_type: AttachmentType::Unknown,
+                title: "申请单".to_owned(),
+                accession_number: format!("A{number}"),
+                patient_id: "P0001".to_owned(),
+                study_instance_uid: "2.25.1".to_owned(),
+                source_name: "scan.bin".to_owned(),
+                actor: Actor::system("test"),
+            };
+            let mut writer = archive.receive_attachment(command).unwrap();
+            writer.write(bytes).await.unwrap();
+            writer.commit().await.unwrap();
+        }
+        let rows = async |index: &Index| {
+            let sql = "SELECT org_code || ' ' || kind || ' ' || media_type || ' ' || title || ' ' || accession_number || ' ' || \
+                       patient_id || ' ' || study_instance_uid || ' ' || source_name || ' ' || content_hash || ' ' || object_key \
+                       || ' ' || object_offset || ' ' || object_length || ' ' || received_at AS value FROM attachment ORDER BY 1";
+            let rows = index.query(sql, Vec::new()).await.unwrap();
+            rows.iter().map(|row| row.text("value").unwrap()).collect::<Vec<_>>()
+        };
+        let before = rows(&index).await;
+        assert!(before.len() == 2 && before[0].contains(" 0 4 "), "the row names the file's bytes alone: {before:?}");
+
+        // Kept before attachments said what they are, and one whose bytes are others than were acknowledged.
+        let old = objects.put(Kind::Attachment, b"%PDF-1.4 of an earlier version".as_slice().into()).await.unwrap();
+        let note = objects.read_range(&Place { key: key_of(&before[0]), offset: 0, length: 4096 }, 4..4096).await.unwrap();
+        let damaged = [b"scam".as_slice(), &note].concat();
+        let damaged = objects.put(Kind::Attachment, damaged.into()).await.unwrap();
+        let (rebuilt, after, done) = reindexed(&objects, &rules()).await;
+
+        assert_eq!((done.attachments, done.indexed, done.left_out), (2, 0, 2));
+        let told = |place: &Place| done.told.iter().find(|(at, _)| at.key == place.key).map(|(_, why)| why.clone());
+        assert_eq!((told(&old), told(&damaged)), (Some(LeftOut::NoNote), Some(LeftOut::Damaged)));
+        assert_eq!(rows(&after).await, before);
+        let verified = rebuilt.verify(Depth::Content, |_| ()).await.unwrap();
+        assert_eq!((verified.fault_count, verified.checked, verified.unnamed), (0, 2, 2));
+        let again = rebuilt.reindex(&rules(), |_| ()).await.unwrap();
+        assert_eq!((again.attachments, again.known), (0, 2), "it is simply run again");
     }
 
     async fn what_came_from_no_peer_is_read_again_as_it_was_read_when_it_came(database: TestDatabase) {

@@ -163,6 +163,23 @@ async fn what_cannot_be_kept_is_put_aside_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn folders_are_no_accession_numbers_where_that_is_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let shared = yingku::integrations::file_share::FileShareConfig { accession_folder: false, ..share(root) };
+    let server = TestServer::start_with(move |config| config.file_share.push(shared)).await;
+    put(root, "A0001/named.jpg.json", br#"{"kind": "consent", "AccessionNumber": "A0002"}"#);
+    put(root, "A0001/named.jpg", JPEG);
+    put(root, "A0001/scan.jpg", JPEG);
+    appears(&root.join("done/A0001/named.jpg")).await;
+    let reason = reason(root, "A0001/scan.jpg").await;
+    assert!(reason.contains("names no exam"), "{reason}");
+    let kept = texts(&server.database(), "SELECT accession_number || ' ' || kind AS t FROM attachment").await;
+    assert_eq!(kept, ["A0002 consent"]);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_grows_is_taken_when_it_is_whole() {
     use std::io::Write;
     let folder = tempfile::tempdir().unwrap();

@@ -1,18 +1,21 @@
 //! Lab reports as documents (R3.7.2, D-S8): composed on demand, stamped, composed anew when they change.
 
+use std::time::Duration;
+
 use yingku::archive::reports::qr_link::{LinkedReport, QrLinkState};
 use yingku::archive::{QrConfig, ReportFileState};
-use yingku::documents::DocumentsConfig;
 use yingku::documents::lab_sheet::{LabDocument, LabRow, LabSheet, Reserved, compose};
 use yingku::documents::stamp::Corner;
+use yingku::documents::{ComposeLab, DocumentsConfig};
 use yingku::objects::Objects;
 use yingku::params;
 
 use super::bench::{Bench, PUBLIC_URL, reports};
 use super::judges::{assert_sound, codes_of, fonts_of, pdfium, show, text_of};
 use super::pdf::code_in_corner;
+use crate::api::containers;
 use crate::each_database;
-use crate::harness::TestDatabase;
+use crate::harness::{TestDatabase, TestServer, count_rows, eventually};
 
 /// A lab report with results, as the registry would keep it.
 async fn lab(bench: &Bench, number: &str, items: usize) -> i64 {
@@ -188,4 +191,30 @@ fn the_same_report_gives_the_same_bytes_and_odd_ones_do_not_fail() {
     let first = compose(&odd, reserved, max_pages).unwrap();
     assert_sound(&first.bytes);
     assert_eq!(compose(&odd, reserved, max_pages).unwrap(), first);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_composed_when_it_is_registered_where_that_is_configured() {
+    let jobs = "SELECT COUNT(*) AS n FROM job WHERE kind = 'compose_lab_report'";
+    for when in [ComposeLab::OnRequest, ComposeLab::OnRegistration] {
+        let server = TestServer::start_with(|config| config.documents.compose_lab = when).await;
+        let document = format!("<root>{}{}</root>", containers::lab(&[]), containers::line("1", &[]));
+        let url = format!("http://{}/sehr.service.auto/IAutoReport.asmx", server.http());
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.post(url).header("content-type", "text/xml").body(document).send().await.unwrap();
+        let answer = answer.text().await.unwrap();
+        assert!(answer.contains("<result>1</result>"), "{answer}");
+        let composed = "SELECT COUNT(*) AS n FROM lab_document";
+        if when == ComposeLab::OnRequest {
+            // The work would have been written down together with the report.
+            let database = server.database();
+            assert_eq!([count_rows(&database, jobs).await, count_rows(&database, composed).await], [0, 0]);
+        } else {
+            eventually(Duration::from_secs(120), "the report is composed", || async {
+                (count_rows(&server.database(), composed).await == 1).then_some(())
+            })
+            .await;
+        }
+        server.stop().await;
+    }
 }

@@ -15,6 +15,7 @@ mod lists;
 mod looking;
 mod order_numbers;
 mod persons;
+mod policies;
 mod printed_codes;
 mod refusals;
 mod samples;

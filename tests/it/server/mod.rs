@@ -7,6 +7,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use yingku::web::{HttpConfig, app};
+
 use crate::archive::sender::send_all;
 use crate::harness::{Limit, ServerProcess, TestServer, TestStore, eventually, free_port, http_get, small_instance};
 
@@ -272,4 +274,22 @@ fn a_start_that_fails_tells_each_cause_once_with_the_place_it_is_about() {
         let once: std::collections::HashSet<&&str> = parts.iter().collect();
         assert_eq!(once.len(), parts.len(), "a cause is told twice: {told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_takes_too_long_is_told_so() {
+    let forever = axum::Router::new()
+        .route("/slow", axum::routing::get(std::future::pending::<String>))
+        .route("/fast", axum::routing::get(|| async { "here" }));
+    let http = HttpConfig { request_timeout_ms: 500, ..HttpConfig::default() };
+    let service = app(&http, [forever]).into_make_service_with_connect_info::<std::net::SocketAddr>();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    let ask = |path: &'static str| tokio::task::spawn_blocking(move || http_get(address, path).unwrap());
+
+    let (status, body) = ask("/slow").await.unwrap();
+
+    assert_eq!(status, 504, "{body}");
+    assert_eq!(ask("/fast").await.unwrap(), (200, "here".to_owned()));
 }
