@@ -8,7 +8,7 @@ use yingku::soap::{XmlLimits, encoding, envelope, form, xml};
 fuzz_target!(|input: &[u8]| {
     let text = encoding::decode(input, None);
     let _ = envelope::read(&text, "text/xml", &XmlLimits::default());
-    let _ = form::parse(input, Some("gbk"));
+    let _ = form::parse(input, Some("gbk"), &XmlLimits::default());
     let _ = read_batch(&text, &RegistryConfig::default());
     // What is escaped must read back as the same text, less what XML forbids and with its line ends.
     let legal: String = text.chars().filter(|&c| xml::is_legal(c)).collect();
