@@ -21,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
     }
     let text = encoding::decode(input, None);
     let _ = envelope::read(&text, "text/xml", &XmlLimits::default());
-    let _ = form::parse(input, Some("gbk"));
+    let _ = form::parse(input, Some("gbk"), &XmlLimits::default());
     let _ = read_batch(&text, &config);
     let header = ServiceHeader::read(&Parameter::Text(text.clone()), &XmlLimits::default());
     assert!(header.is_none_or(|header| !header.service.is_empty()));

@@ -31,6 +31,7 @@ pub use reports::read_report_file::{ReportCopy, ReportFileState};
 pub use reports::stamp_rules::{QrConfig, QrRule, StampSettings};
 
 use reports::document_turns::Documents;
+use reports::refusals::Refusals;
 use upkeep::check_health::StoreProbe;
 use upkeep::note_success::Successes;
 
@@ -81,6 +82,7 @@ pub struct Archive {
     dictionaries: upkeep::dictionaries::Live,
     store_probe: StoreProbe,
     successes: Successes,
+    refusals: Refusals,
     reading_rules: Arc<upkeep::reindex::ReindexRules>,
     replays: bool,
 }
@@ -108,6 +110,7 @@ impl Archive {
             dictionaries: upkeep::dictionaries::Live::default(),
             store_probe: StoreProbe::new(parts.probe_interval),
             successes: Successes::default(),
+            refusals: Refusals::default(),
             reading_rules: Arc::default(),
             replays: false,
         }

@@ -63,15 +63,16 @@ pub trait Field: Copy + Eq + fmt::Debug + Send + Sync + 'static {
     fn find(name: &str) -> Option<Self> {
         let exact = Self::ALL.iter().copied().find(|f| f.spec().column.eq_ignore_ascii_case(name));
         exact.or_else(|| {
-            let wanted = folded(name);
-            let wanted = if wanted == "paientid" { "patientid".to_owned() } else { wanted };
-            Self::ALL.iter().copied().find(|f| folded(f.spec().column) == wanted)
+            let wanted: String = folded(name).collect();
+            let wanted = if wanted == "paientid" { "patientid" } else { wanted.as_str() };
+            // No text is made for each field: a message may hold a million unknown names.
+            Self::ALL.iter().copied().find(|f| folded(f.spec().column).eq(wanted.chars()))
         })
     }
 }
 
-fn folded(name: &str) -> String {
-    name.chars().filter(|c| !c.is_whitespace() && *c != '_').flat_map(char::to_lowercase).collect()
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(|c| !c.is_whitespace() && *c != '_').flat_map(char::to_lowercase)
 }
 
 /// One report, or one line of a report. Empty text and no text are the same (D-R13).

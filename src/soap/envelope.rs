@@ -7,6 +7,8 @@ use super::xml::{self, Element, XmlError, XmlLimits};
 
 const SOAP_11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const SOAP_12: &str = "http://www.w3.org/2003/05/soap-envelope";
+/// Parameters of an operation that are looked at; no operation has more than six.
+const MOST_PARAMETERS: usize = 256;
 
 /// The version of SOAP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +104,7 @@ pub fn call_of(operation: Element, version: Version, stripped: bool) -> Call {
     let parameters = operation
         .children
         .into_iter()
+        .take(MOST_PARAMETERS)
         .map(|mut parameter| {
             let value = match parameter.children.len() {
                 0 => Parameter::Text(parameter.text),
@@ -110,7 +113,7 @@ pub fn call_of(operation: Element, version: Version, stripped: bool) -> Call {
             (parameter.name, value)
         })
         .collect();
-    Call { version, operation: operation.name, namespace: operation.namespace, parameters, stripped }
+    Call { version, operation: operation.name, namespace: operation.namespace.to_string(), parameters, stripped }
 }
 
 /// The Content-Type of answers in a version.

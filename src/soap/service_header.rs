@@ -4,6 +4,9 @@
 use super::envelope::Parameter;
 use super::xml::{self, Element, XmlLimits};
 
+/// Longest header that is read, in bytes; a longer one says nothing.
+const LONGEST_HEADER: usize = 64 * 1024;
+
 /// What a header says; absent parts are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceHeader {
@@ -50,6 +53,9 @@ impl ServiceHeader {
     }
 
     fn of_text(text: &str, limits: &XmlLimits) -> Option<Self> {
+        if text.len() > LONGEST_HEADER {
+            return None;
+        }
         match text.chars().next()? {
             '<' => xml::parse(text, limits).ok().map(|read| Self::of_element(&read.root)),
             '{' => {
@@ -141,6 +147,13 @@ mod tests {
     fn d_b2_a_header_that_names_no_service_is_none() {
         for text in ["", " ", "<root/>", "<root", "{", "{\"Operator\":\"x\"}", "<MsgHeader><ServerName/></MsgHeader>"] {
             assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn d_r33_a_header_without_an_end_is_none() {
+        for text in [format!("GetExamInfo{}", "\na".repeat(1_000_000)), format!("{{{}}}", "\"a\":0,".repeat(100_000))] {
+            assert_eq!(read(&text), None);
         }
     }
 }

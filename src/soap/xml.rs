@@ -6,25 +6,13 @@
 //! Names are local names; prefixes only serve to find the namespace.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use quick_xml::events::{BytesStart, Event};
 
-/// How large a document may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct XmlLimits {
-    /// Elements within elements.
-    pub depth: usize,
-    /// Attributes of one element.
-    pub attributes: usize,
-    /// Elements in all.
-    pub elements: usize,
-}
+use super::limits::{Account, check_namespace, within};
 
-impl Default for XmlLimits {
-    fn default() -> Self {
-        Self { depth: 32, attributes: 256, elements: 1_000_000 }
-    }
-}
+pub use super::limits::XmlLimits;
 
 /// Why a text is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,8 +41,8 @@ pub enum XmlError {
 pub struct Element {
     /// The name without prefix.
     pub name: String,
-    /// The namespace's name, empty when none.
-    pub namespace: String,
+    /// The namespace's name, empty when none; the elements of one share it.
+    pub namespace: Arc<str>,
     /// Attributes in order, also repeated ones, without namespace declarations.
     pub attributes: Vec<(String, String)>,
     /// Elements within, in order.
@@ -115,7 +103,8 @@ pub fn parse(text: &str, limits: &XmlLimits) -> Result<Document, XmlError> {
     };
     let mut reader = quick_xml::Reader::from_str(&clean);
     reader.config_mut().allow_dangling_amp = true;
-    let mut tree = Tree { limits, stripped, open: Vec::new(), prefixes: Vec::new(), elements: 0, root: None };
+    let account = Account::new(limits, clean.len());
+    let mut tree = Tree { limits, account, stripped, open: Vec::new(), prefixes: Vec::new(), root: None };
     loop {
         let event = reader.read_event().map_err(|_| XmlError::Malformed(reader.buffer_position()))?;
         let outside = tree.open.is_empty();
@@ -127,12 +116,12 @@ pub fn parse(text: &str, limits: &XmlLimits) -> Result<Document, XmlError> {
             }
             Event::End(_) => tree.end(),
             Event::DocType(_) => return Err(XmlError::DocumentType),
-            Event::Text(text) if !outside => tree.text(&text.xml10_content()),
-            Event::CData(data) if !outside => tree.text(&data.xml10_content()),
+            Event::Text(text) if !outside => tree.text(&text.xml10_content())?,
+            Event::CData(data) if !outside => tree.text(&data.xml10_content())?,
             Event::GeneralRef(reference) if !outside => {
                 let written = format!("&{};", reference.into_inner());
                 let text = tree.unescape(&written);
-                tree.text(&text);
+                tree.text(&text)?;
             }
             Event::Text(text) if text.xml10_content().trim().is_empty() => {}
             Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => {
@@ -151,11 +140,11 @@ pub fn parse(text: &str, limits: &XmlLimits) -> Result<Document, XmlError> {
 
 struct Tree<'l> {
     limits: &'l XmlLimits,
+    account: Account<'l>,
     stripped: bool,
     open: Vec<Element>,
     /// Depth, prefix, namespace.
-    prefixes: Vec<(usize, String, String)>,
-    elements: usize,
+    prefixes: Vec<(usize, String, Arc<str>)>,
     root: Option<Element>,
 }
 
@@ -165,29 +154,24 @@ impl Tree<'_> {
             return Err(XmlError::Malformed(position));
         }
         let depth = self.open.len() + 1;
-        if depth > self.limits.depth {
-            return Err(XmlError::TooLarge { what: "levels of elements", limit: self.limits.depth });
-        }
-        self.elements += 1;
-        if self.elements > self.limits.elements {
-            return Err(XmlError::TooLarge { what: "elements", limit: self.limits.elements });
-        }
-        let mut element = Element { name: start.local_name().into_inner().to_owned(), ..Element::default() };
+        within(depth, self.limits.depth, "levels of elements")?;
+        let mut element = self.account.element(start.local_name().into_inner())?;
         let mut attributes = start.attributes();
         attributes.with_checks(false);
         for (count, attribute) in attributes.enumerate() {
-            if count >= self.limits.attributes {
-                return Err(XmlError::TooLarge { what: "attributes of one element", limit: self.limits.attributes });
-            }
+            within(count + 1, self.limits.attributes, "attributes of one element")?;
             let attribute = attribute.map_err(|_| XmlError::Malformed(position))?;
             let value = self.unescape(&attribute.value);
             let key = attribute.key.into_inner();
-            match key.strip_prefix("xmlns") {
-                Some("") => self.prefixes.push((depth, String::new(), value)),
-                Some(prefix) if prefix.starts_with(':') => self.prefixes.push((depth, prefix[1..].to_owned(), value)),
-                _ => {
+            let declared = key.strip_prefix("xmlns").filter(|prefix| prefix.is_empty() || prefix.starts_with(':'));
+            match declared.map(|prefix| prefix.trim_start_matches(':')) {
+                Some(prefix) => {
+                    check_namespace(self.prefixes.len(), prefix, &value)?;
+                    self.prefixes.push((depth, prefix.to_owned(), value.into()));
+                }
+                None => {
                     let local = key.rsplit_once(':').map_or(key, |(_, local)| local);
-                    element.attributes.push((local.to_owned(), value));
+                    element.attributes.push(self.account.attribute(local, value)?);
                 }
             }
         }
@@ -201,7 +185,7 @@ impl Tree<'_> {
 
     fn end(&mut self) {
         let depth = self.open.len();
-        self.prefixes.retain(|(at, _, _)| *at < depth);
+        while self.prefixes.pop_if(|(at, _, _)| *at >= depth).is_some() {}
         let Some(element) = self.open.pop() else { return };
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),
@@ -209,10 +193,12 @@ impl Tree<'_> {
         }
     }
 
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) -> Result<(), XmlError> {
+        self.account.text(text)?;
         if let Some(element) = self.open.last_mut() {
             element.text.push_str(text);
         }
+        Ok(())
     }
 
     /// The five entities and character references; anything else stays as written.
@@ -323,11 +309,49 @@ mod tests {
 
     #[test]
     fn d_r33_depth_attributes_and_elements_are_limited() {
-        let limits = XmlLimits { depth: 3, attributes: 2, elements: 4 };
+        let limits = XmlLimits { depth: 3, attributes: 2, elements: 4, ..XmlLimits::default() };
         assert!(parse("<a><b><c/></b></a>", &limits).is_ok());
         assert!(matches!(parse("<a><b><c><d/></c></b></a>", &limits), Err(XmlError::TooLarge { .. })));
         assert!(matches!(parse("<a x='' y='' z=''/>", &limits), Err(XmlError::TooLarge { .. })));
         assert!(matches!(parse("<a><b/><b/><b/><b/></a>", &limits), Err(XmlError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn d_r33_a_namespace_is_kept_once_and_names_and_declarations_are_limited() {
+        let of = |text: &str| match parse(text, &XmlLimits::default()) {
+            Err(XmlError::TooLarge { what, .. }) => what,
+            other => panic!("{:?}", other.map(|document| document.root.name)),
+        };
+        let long = "n".repeat(1_000_000);
+        assert_eq!(of(&format!("<r xmlns='{long}'>{}</r>", "<a/>".repeat(100_000))), "bytes of a namespace");
+        assert_eq!(of(&format!("<r xmlns:{long}='u'/>")), "bytes of a prefix");
+        assert_eq!(of(&format!("<{long}/>")), "bytes of a name");
+        assert_eq!(of(&format!("<r {long}='1'/>")), "bytes of a name");
+        let declared: String = (0..65).map(|n| format!(" xmlns:p{n}='u'")).collect();
+        assert_eq!(of(&format!("<r{declared}/>")), "namespaces");
+        // What an element declares ends with it, so any number of elements may.
+        let root = read(&format!("<r>{}</r>", "<p:a xmlns:p='urn:p' xmlns='urn:q'><b/></p:a>".repeat(1000)));
+        assert!(root.children.iter().all(|a| &*a.namespace == "urn:p" && &*a.children[0].namespace == "urn:q"));
+        let shared = read(&format!("<r xmlns='{}'><a/><b/></r>", "n".repeat(1000)));
+        assert!(Arc::ptr_eq(&shared.namespace, &shared.children[1].namespace));
+    }
+
+    #[test]
+    fn d_r33_what_a_document_takes_in_memory_is_limited_by_its_length_and_in_all() {
+        let of = |text: &str, bytes| parse(text, &XmlLimits { bytes, ..XmlLimits::default() }).map(|_| ());
+        let memory = |limit| Err(XmlError::TooLarge { what: "bytes of memory", limit });
+        let text = format!("<r>{}</r>", "x".repeat(9000));
+        assert_eq!((of(&text, 10_000), of(&text, 9000)), (Ok(()), memory(9000)));
+        let attributes = format!("<r>{}</r>", "<a b='' c='' d=''/>".repeat(100));
+        assert_eq!(of(&attributes, 10_000), memory(10_000));
+        // Elements of one letter are nobody's reports.
+        let letters = format!("<r>{}</r>", "<a/>".repeat(500_000));
+        assert_eq!(
+            of(&letters, usize::MAX),
+            memory(XmlLimits { bytes: usize::MAX, ..XmlLimits::default() }.room_for(letters.len()))
+        );
+        let fields = format!("<r>{}</r>", "<item><PACS_ID>1</PACS_ID><State/></item>".repeat(100_000));
+        assert_eq!(of(&fields, usize::MAX), Ok(()));
     }
 
     #[test]
@@ -340,8 +364,8 @@ mod tests {
     #[test]
     fn namespaces_are_found_by_prefix_and_by_default() {
         let root = read("<s:a xmlns:s='urn:s'><b xmlns='urn:b'/><c/></s:a>");
-        let namespaces: Vec<&str> = root.children.iter().map(|c| c.namespace.as_str()).collect();
-        assert_eq!((root.namespace.as_str(), namespaces), ("urn:s", vec!["urn:b", ""]));
+        let namespaces: Vec<&str> = root.children.iter().map(|c| &*c.namespace).collect();
+        assert_eq!((&*root.namespace, namespaces), ("urn:s", vec!["urn:b", ""]));
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! Seen under the rules of the exam itself; the first look of a session at each is recorded, every download is. The pages of
 //! a PDF are looked at as pictures; the file itself is taken along.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use serde_json::json;
 
 use super::read_image::{Picture, Viewer};
+use crate::archive::pages::given_file::GivenFile;
 use crate::archive::pages::open_link::Session;
 use crate::archive::reports::document_turns::Awaited;
 use crate::archive::{Archive, Error};
@@ -99,11 +102,7 @@ impl Archive {
 
     /// Bytes of an attachment that [`Archive::viewed_attachment`] or [`Archive::pull_attachment`] gave; the range counts from its first byte.
     pub async fn attachment_bytes(&self, attachment: &Attachment, range: Range<u64>) -> Result<ByteStream, Error> {
-        let whole = &attachment.place;
-        let end = range.end.min(whole.length);
-        let start = range.start.min(end);
-        let part = Place { key: whole.key.clone(), offset: whole.offset + start, length: end - start };
-        Ok(self.objects.stream(&part).await?)
+        self.given_bytes(&GivenFile::Stored(attachment.place.clone()), range).await
     }
 
     /// A picture of one page (1 is the first) of an attachment that is a PDF, of an exam that the session may see.

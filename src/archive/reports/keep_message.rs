@@ -7,6 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::batch_outcome::BatchOutcome;
+use super::refusals::Refusal;
 use crate::archive::{Archive, Error};
 use crate::domain::Actor;
 use crate::index::audit::{self, AuditRecord};
@@ -44,6 +45,8 @@ pub struct InboundMessage {
 
 /// Organisations of one message that are noted.
 const MOST_ORGANIZATIONS: usize = 20;
+/// Characters of an organisation's code that are noted.
+const MOST_OF_AN_ORGANIZATION: usize = 64;
 /// Characters of a time that a message claims that are noted.
 const MOST_OF_A_TIME: usize = 40;
 
@@ -55,18 +58,18 @@ impl InboundMessage {
         } else {
             tokio::task::spawn_blocking(move || hash(&body)).await.unwrap_or_default()
         };
-        let short = |text: String| text.chars().take(MOST_OF_A_TIME).collect();
-        let mut org_codes = self.org_codes;
-        org_codes.truncate(MOST_ORGANIZATIONS);
+        let short = |text: &str, most: usize| text.chars().take(most).collect::<String>();
+        let org_codes = self.org_codes.iter().take(MOST_ORGANIZATIONS).map(|code| short(code, MOST_OF_AN_ORGANIZATION));
+        let org_codes = org_codes.collect::<Vec<_>>().join(",");
         InboxMessage {
             channel: self.channel,
             sender: self.sender,
             remote_addr: self.remote_addr,
             content_type: self.content_type,
             headers: self.headers,
-            org_codes: org_codes.join(","),
-            sent_at: short(self.sent_at),
-            business_date: short(self.business_date),
+            org_codes,
+            sent_at: short(&self.sent_at, MOST_OF_A_TIME),
+            business_date: short(&self.business_date, MOST_OF_A_TIME),
             body: self.body,
             is_cut: self.is_cut,
             content_hash,
@@ -106,13 +109,20 @@ impl Archive {
             .map_err(Error::from)
     }
 
-    /// Keeps a message of a caller who may not do this, and says so in the audit trail.
+    /// Keeps a message of a caller who may not do this, and says so in the audit trail. Of callers whom nobody knows only a
+    /// few of an address and minute are kept.
     pub async fn refuse_message(
         &self,
         message: InboundMessage,
         actor: Actor,
         reason: &'static str,
-    ) -> Result<(), Error> {
+    ) -> Result<Refusal, Error> {
+        if message.sender.is_empty() {
+            let refusal = self.refusals.count("registry", &message.remote_addr, self.clock.now_ms());
+            if refusal == Refusal::Counted {
+                return Ok(refusal);
+            }
+        }
         let (id, audit_id, now) = (self.ids.next(), self.ids.next(), self.clock.now_ms());
         let record = AuditRecord {
             action: "refuse_message",
@@ -131,8 +141,8 @@ impl Archive {
                     audit::record(tx, audit_id, now, &record).await
                 })
             })
-            .await
-            .map_err(Error::from)
+            .await?;
+        Ok(Refusal::Noted)
     }
 
     /// The time by the archive's clock, milliseconds since 1970 UTC.

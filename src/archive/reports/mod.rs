@@ -20,6 +20,7 @@ pub mod qr_link;
 pub mod read_report_file;
 pub mod recognitions;
 pub mod record_recognition;
+pub mod refusals;
 mod register_exam;
 mod register_lab;
 pub mod register_reports;

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::compose_lab_report::as_report_file;
 use super::find_reports::hashed;
 use super::read_report_file::ReportCopy;
+use super::refusals::Refusal;
 use crate::archive::images::read_attachment::ByteStream;
 use crate::archive::{Archive, Error};
 use crate::domain::dictionary::{LAB_CLASS, LAB_ITEM};
@@ -308,10 +309,14 @@ impl Archive {
         Ok(report_studies::series_of(&self.index, studies).await?)
     }
 
-    /// Notes a caller that was not known.
-    pub async fn note_refused_pull(&self, actor: Actor) -> Result<(), Error> {
-        let reader = ReportReader { actor, organizations: None, vip: false };
-        self.note_outcome(&reader, "pull_reports", "denied", String::new(), json!({})).await
+    /// Notes a caller that was not known; a few of an address and minute.
+    pub async fn note_refused_pull(&self, actor: Actor) -> Result<Refusal, Error> {
+        let refusal = self.refusals.count("api", &actor.remote_addr, self.clock.now_ms());
+        if refusal == Refusal::Noted {
+            let reader = ReportReader { actor, organizations: None, vip: false };
+            self.note_outcome(&reader, "pull_reports", "denied", String::new(), json!({})).await?;
+        }
+        Ok(refusal)
     }
 
     pub(super) async fn note_pull(

@@ -8,7 +8,7 @@ use crate::domain::attachment::AttachmentKind;
 use crate::soap::XmlLimits;
 use crate::soap::xml::parse as parse_xml;
 
-const XML_LIMITS: XmlLimits = XmlLimits { depth: 4, attributes: 32, elements: 64 };
+const XML_LIMITS: XmlLimits = XmlLimits { depth: 4, attributes: 32, elements: 64, bytes: 1024 * 1024 };
 const MOST_VALUES: usize = 64;
 
 /// What a sidecar says; what it does not say is empty.

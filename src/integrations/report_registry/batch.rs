@@ -8,6 +8,7 @@ use crate::archive::reports::report_codes::{Code, Note};
 use crate::domain::exam_report::ExamField;
 use crate::domain::lab_report::{LabField, LabItemField};
 use crate::domain::record::Field;
+use crate::soap::json;
 use crate::soap::xml::{self, Element, XmlError};
 
 /// Unknown fields that are named in one record's warnings; the rest would only repeat them.
@@ -84,12 +85,14 @@ pub(super) fn of_element(root: &Element, stripped: bool, config: &RegistryConfig
 
 fn collect(element: &Element, batch: &mut Batch, max_items: usize) -> Result<(), Code> {
     let name: String = element.name.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect();
+    // A record takes many times the room of its element; one too many is enough to know.
+    let room = max_items.saturating_sub(batch.size()).saturating_add(1);
     match name.as_str() {
-        "exammaster" => records(element, &mut batch.exams),
-        "labmaster" => records(element, &mut batch.labs),
+        "exammaster" => records(element, &mut batch.exams, room),
+        "labmaster" => records(element, &mut batch.labs, room),
         "labsubitem" => {
             let known = batch.items.len();
-            records(element, &mut batch.items);
+            records(element, &mut batch.items, room);
             let heads_before = batch.labs.len();
             batch.items.iter_mut().skip(known).for_each(|line| line.heads_before = heads_before);
         }
@@ -108,9 +111,9 @@ fn collect(element: &Element, batch: &mut Batch, max_items: usize) -> Result<(),
 }
 
 /// `<item a=""/>`, `<item><A/></item>`, or fields directly in the container (D-R6).
-fn records<F: Field>(container: &Element, into: &mut Vec<Submitted<F>>) {
+fn records<F: Field>(container: &Element, into: &mut Vec<Submitted<F>>, most: usize) {
     let items = into.len();
-    into.extend(container.children.iter().filter(|child| child.is("item")).map(record));
+    into.extend(container.children.iter().filter(|child| child.is("item")).take(most).map(record));
     if into.len() == items && container.values().next().is_some() {
         into.push(record(container));
     }
@@ -139,50 +142,9 @@ fn record<F: Field>(element: &Element) -> Submitted<F> {
     submitted
 }
 
-/// Takes JSON for the same tree: objects are elements, arrays repeat the element.
+/// Takes JSON for the same tree.
 pub(super) fn json_element(text: &str, config: &RegistryConfig) -> Result<Element, Code> {
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|_| Code::Unreadable)?;
-    let mut root = Element { name: "root".to_owned(), ..Element::default() };
-    grow(&mut root, "item", value, config.xml_depth)?;
-    Ok(root)
-}
-
-fn grow(parent: &mut Element, name: &str, value: serde_json::Value, depth: usize) -> Result<(), Code> {
-    use serde_json::Value as Json;
-    let depth = depth.checked_sub(1).ok_or(Code::TooLarge)?;
-    let text = match value {
-        Json::Object(members) => {
-            for (name, value) in members {
-                let repeated = matches!(value, Json::Array(_));
-                if repeated || !matches!(value, Json::Object(_)) {
-                    grow(parent, &name, value, depth)?;
-                    continue;
-                }
-                let mut child = Element { name: name.clone(), ..Element::default() };
-                grow(&mut child, &name, value, depth)?;
-                parent.children.push(child);
-            }
-            return Ok(());
-        }
-        Json::Array(values) => {
-            for value in values {
-                let mut child = Element { name: name.to_owned(), ..Element::default() };
-                grow(&mut child, "item", value, depth)?;
-                match child.children.is_empty() {
-                    true if !child.text.is_empty() => parent.children.push(child),
-                    true => {}
-                    false => parent.children.push(child),
-                }
-            }
-            return Ok(());
-        }
-        Json::String(text) => text,
-        Json::Number(number) => number.to_string(),
-        Json::Bool(flag) => (if flag { "1" } else { "0" }).to_owned(),
-        Json::Null => String::new(),
-    };
-    parent.children.push(Element { name: name.to_owned(), text, ..Element::default() });
-    Ok(())
+    json::parse(text, &config.xml_limits()).map_err(|error| code_of(&error))
 }
 
 #[cfg(test)]
@@ -271,6 +233,30 @@ mod tests {
     }
 
     #[test]
+    fn d_r33_no_more_records_are_made_than_are_needed_to_count_them() {
+        let items = format!("<exammaster>{}</exammaster>", "<item/>".repeat(1000));
+        let root = xml::parse(&items, &RegistryConfig::default().xml_limits()).unwrap().root;
+        let mut batch = Batch::default();
+        assert_eq!(collect(&root, &mut batch, 2), Err(Code::TooManyRecords));
+        assert_eq!(batch.size(), 3);
+    }
+
+    #[test]
+    fn d_r33_what_would_take_many_times_its_length_in_memory_is_too_large() {
+        let long = "n".repeat(1_000_000);
+        let config = RegistryConfig { xml_bytes: 10_000, ..RegistryConfig::default() };
+        for (text, config) in [
+            (format!("<root xmlns='{long}'>{}</root>", "<a/>".repeat(100_000)), &RegistryConfig::default()),
+            (format!("{{\"{long}\":[{}0]}}", "0,".repeat(100_000)), &RegistryConfig::default()),
+            (format!("[{}0]", "0,".repeat(200_000)), &RegistryConfig::default()),
+            (format!("<root>{}</root>", "<item/>".repeat(1000)), &config),
+            (format!("[{}0]", "0,".repeat(1000)), &config),
+        ] {
+            assert_eq!(of_text(&text, config).unwrap_err(), Code::TooLarge, "{} bytes", text.len());
+        }
+    }
+
+    #[test]
     fn what_holds_no_records_is_told_by_code() {
         let refused = |text: &str| of_text(text, &RegistryConfig::default()).unwrap_err();
         assert_eq!(refused(" "), Code::NoParameter);
@@ -278,6 +264,6 @@ mod tests {
         assert_eq!(refused("<root>"), Code::Unreadable);
         assert_eq!(refused("{\"a\":"), Code::Unreadable);
         assert_eq!(refused("<!DOCTYPE r><r/>"), Code::DocumentType);
-        assert_eq!(refused(&"[".repeat(100_000)), Code::Unreadable);
+        assert_eq!(refused(&"[".repeat(100_000)), Code::TooLarge);
     }
 }

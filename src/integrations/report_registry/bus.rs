@@ -4,6 +4,8 @@
 //!
 //! Bookings and exam-centre work are listed so that their callers hear what is the matter; they are not done here.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use super::batch;
@@ -134,16 +136,16 @@ fn dialect(operation: &str, path: &str, shape: HeaderShape) -> Dialect {
     }
 }
 
-fn body(parameter: Option<&Parameter>, config: &RegistryConfig) -> Result<Element, Code> {
+fn body<'p>(parameter: Option<&'p Parameter>, config: &RegistryConfig) -> Result<Cow<'p, Element>, Code> {
     match parameter {
-        None => Ok(Element::default()),
-        Some(Parameter::Inline(root)) => Ok(root.clone()),
+        None => Ok(Cow::default()),
+        Some(Parameter::Inline(root)) => Ok(Cow::Borrowed(root)),
         Some(Parameter::Text(text)) => match text.trim_start().chars().next() {
-            None => Ok(Element::default()),
-            Some('{' | '[') => batch::json_element(text, config),
+            None => Ok(Cow::default()),
+            Some('{' | '[') => batch::json_element(text, config).map(Cow::Owned),
             _ => {
                 let document = xml::parse(text, &config.xml_limits()).map_err(|error| batch::code_of(&error))?;
-                Ok(document.root)
+                Ok(Cow::Owned(document.root))
             }
         },
     }

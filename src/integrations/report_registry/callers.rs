@@ -21,6 +21,9 @@ use crate::archive::reports::prepare_report::RegistrationRules;
 use crate::domain::date_time::Moment;
 use crate::tls::{CertificateMatch, PeerCertificate};
 
+/// By which a sender may prove who it is.
+pub(super) const APP_ID: &str = "x-app-id";
+
 /// The certificate that a caller has shown.
 pub(super) type Shown<'c> = Option<&'c PeerCertificate>;
 
@@ -71,11 +74,21 @@ impl Sender {
 
     /// Whether the request comes from this sender: everything that is configured must fit.
     pub(super) fn is_caller(&self, address: IpAddr, certificate: Shown<'_>, headers: &HeaderMap) -> bool {
-        let from_here = self.networks.is_empty() || contains(&self.networks, address);
-        let app_id = headers.get("x-app-id").map(|value| value.as_bytes()).unwrap_or_default();
+        let app_id = headers.get(APP_ID).map(|value| value.as_bytes()).unwrap_or_default();
         let app_id_fits = self.app_id.is_empty() || same(app_id, self.app_id.as_bytes());
+        app_id_fits && self.fits_beside_app_id(address, certificate, headers)
+    }
+
+    /// Whether the request may turn out to come from this sender: a service bus says its credential in the message.
+    pub(super) fn may_be_caller(&self, address: IpAddr, certificate: Shown<'_>, headers: &HeaderMap) -> bool {
+        let may_follow = !self.app_id.is_empty() && !headers.contains_key(APP_ID);
+        may_follow && self.fits_beside_app_id(address, certificate, headers)
+    }
+
+    fn fits_beside_app_id(&self, address: IpAddr, certificate: Shown<'_>, headers: &HeaderMap) -> bool {
+        let from_here = self.networks.is_empty() || contains(&self.networks, address);
         let basic_fits = self.basic.as_ref().is_none_or(|expected| same(&basic_of(headers), expected.as_bytes()));
-        from_here && app_id_fits && basic_fits && fits(&self.config.certificate, certificate)
+        from_here && basic_fits && fits(&self.config.certificate, certificate)
     }
 
     fn may_register(&self, organizations: &[String]) -> bool {

@@ -24,6 +24,9 @@ pub struct RegistryConfig {
     pub namespace: String,
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// Largest request of a caller who is no sender by address, certificate or headers and can prove to be none by what a
+    /// message says either, in bytes; queries are small. Default 4 MiB.
+    pub max_unknown_body_bytes: usize,
     /// Largest request of a known sender that brings report files with it (`multipart/form-data`), in bytes. Default 128 MiB.
     pub max_upload_bytes: usize,
     /// How long a body may take to arrive, in milliseconds.
@@ -36,8 +39,13 @@ pub struct RegistryConfig {
     pub xml_attributes: usize,
     /// Most elements in a message.
     pub xml_elements: usize,
+    /// Most memory that a message may take once it is read, in bytes. Default 128 MiB.
+    pub xml_bytes: usize,
     /// Requests that are worked on at the same time; more wait.
     pub max_concurrent: usize,
+    /// Memory that the large ones of these requests may take together, in bytes, reckoned from their length; more wait.
+    /// Default 512 MiB.
+    pub max_memory_bytes: usize,
     /// Bytes kept of a message whose sender is not known, or that is too large.
     pub refused_keep_bytes: usize,
     /// Bytes of a request's headers that are kept with its message.
@@ -74,13 +82,16 @@ impl Default for RegistryConfig {
             aliases: Vec::new(),
             namespace: "http://tempuri.org/".to_owned(),
             max_body_bytes: 32 * 1024 * 1024,
+            max_unknown_body_bytes: 4 * 1024 * 1024,
             max_upload_bytes: 128 * 1024 * 1024,
             body_timeout_ms: 60_000,
             max_items: 5000,
             xml_depth: 32,
             xml_attributes: 256,
             xml_elements: 1_000_000,
+            xml_bytes: 128 * 1024 * 1024,
             max_concurrent: 32,
+            max_memory_bytes: 512 * 1024 * 1024,
             refused_keep_bytes: 64 * 1024,
             header_keep_bytes: 8 * 1024,
             validation: Validation::Lenient,
@@ -313,7 +324,12 @@ pub enum ConfigError {
 impl RegistryConfig {
     /// The limits of reading.
     pub fn xml_limits(&self) -> XmlLimits {
-        XmlLimits { depth: self.xml_depth, attributes: self.xml_attributes, elements: self.xml_elements }
+        XmlLimits {
+            depth: self.xml_depth,
+            attributes: self.xml_attributes,
+            elements: self.xml_elements,
+            bytes: self.xml_bytes,
+        }
     }
 
     /// Class names in upper case to DICOM Modality: the built-in list, then the configured one.

@@ -2,6 +2,7 @@
 
 use axum::body::Bytes;
 use axum::http::HeaderMap;
+use memchr::memmem;
 use percent_encoding::NON_ALPHANUMERIC;
 use serde_json::{Map, Value};
 
@@ -12,6 +13,10 @@ use crate::soap::xml::escape;
 const MASK: &str = "***";
 /// The parameter that holds a key.
 const KEY: &str = "strkey";
+/// Longest credential of a bus header, in bytes: room for a token, and none for a message.
+const LONGEST_CREDENTIAL: usize = 4096;
+const CDATA: &str = "<![CDATA[";
+const CDATA_END: &str = "]]>";
 
 /// The headers as JSON, at most so many bytes of names and values, without the values that prove who calls.
 pub(super) fn headers_without_secrets(headers: &HeaderMap, limit: usize) -> String {
@@ -54,43 +59,93 @@ pub(super) async fn body_without_key(body: Bytes, content_type: &str) -> Bytes {
     }
 }
 
+/// Whether it is a credential that a bus header may say.
+pub(super) fn may_be_credential(text: &str) -> bool {
+    (1..=LONGEST_CREDENTIAL).contains(&text.len())
+}
+
 /// A body without the credential that its bus header says; as it came when there is none.
-pub(super) fn body_without(body: Bytes, credential: &str) -> Bytes {
-    if credential.is_empty() {
-        return body;
-    }
-    let in_form = |text: &str| percent_encoding::utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let plain = [escape(&escape(credential)).into_owned(), escape(credential).into_owned(), credential.to_owned()];
-    let escaped = [plain.each_ref().map(|text| in_form(text)), plain].concat();
-    let mut kept = Vec::with_capacity(body.len());
-    let mut rest = &body[..];
-    let mut found = false;
-    while let Some(first) = rest.first() {
-        match escaped.iter().find(|secret| rest.starts_with(secret.as_bytes())) {
-            Some(secret) => {
-                found = true;
-                kept.extend(MASK.as_bytes());
-                rest = &rest[secret.len()..];
-            }
-            None => {
-                kept.push(*first);
-                rest = &rest[1..];
-            }
+pub(super) async fn body_without(body: Bytes, credential: &str) -> Bytes {
+    match may_be_credential(credential) {
+        false if credential.is_empty() => body,
+        // Whatever it is, it is nothing to keep.
+        false => Bytes::new(),
+        true => {
+            let credential = credential.to_owned();
+            let masked = tokio::task::spawn_blocking(move || without(&body, &credential)).await;
+            // Better nothing than a key.
+            masked.unwrap_or_default()
         }
     }
+}
+
+fn without(body: &[u8], credential: &str) -> Bytes {
+    let in_form = |text: &String| percent_encoding::utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let plain = [escape(&escape(credential)).into_owned(), escape(credential).into_owned(), credential.to_owned()];
+    // Those that are escaped most come first: what they are made of may stand at their beginning.
+    let written: Vec<String> = plain.iter().map(in_form).chain(plain.iter().cloned()).collect();
+    let mut secrets: Vec<Secret<'_>> = Vec::new();
+    for text in &written {
+        if secrets.iter().all(|known| known.finder.needle() != text.as_bytes()) {
+            secrets.push(Secret::new(text, body));
+        }
+    }
+    let mut kept = Vec::with_capacity(body.len());
+    let mut done = 0;
+    while let Some((at, length)) = Secret::first(&secrets) {
+        kept.extend_from_slice(&body[done..at]);
+        kept.extend_from_slice(MASK.as_bytes());
+        done = at + length;
+        secrets.iter_mut().for_each(|secret| secret.pass(body, done));
+    }
     // It stands there in a coding in which we do not find it: better nothing than a key.
-    if found { Bytes::from(kept) } else { Bytes::new() }
+    if done == 0 {
+        return Bytes::new();
+    }
+    kept.extend_from_slice(&body[done..]);
+    Bytes::from(kept)
+}
+
+/// One way to write a credential, and where it stands next; each looks through a body once.
+struct Secret<'t> {
+    finder: memmem::Finder<'t>,
+    next: Option<usize>,
+}
+
+impl<'t> Secret<'t> {
+    fn new(text: &'t str, body: &[u8]) -> Self {
+        let finder = memmem::Finder::new(text.as_bytes());
+        let next = finder.find(body);
+        Self { finder, next }
+    }
+
+    /// Where the first one stands, and how long it is; of two at one place the one that comes first.
+    fn first(secrets: &[Self]) -> Option<(usize, usize)> {
+        let places = secrets.iter().filter_map(|secret| Some((secret.next?, secret.finder.needle().len())));
+        places.min_by_key(|(at, _)| *at)
+    }
+
+    fn pass(&mut self, body: &[u8], done: usize) {
+        if self.next.is_some_and(|next| next < done) {
+            self.next = self.finder.find(&body[done..]).map(|at| done + at);
+        }
+    }
 }
 
 fn masked(text: &str) -> Option<String> {
     // Only ASCII changes, so that places are the same in both.
     let lower = text.to_ascii_lowercase();
+    let signs = Signs { text, last_less: text.rfind('<'), last_cdata_end: text.rfind(CDATA_END) };
+    let mut next_sign = 0;
     let mut out = String::new();
     let mut done = 0;
     while let Some(at) = lower[done..].find(KEY).map(|at| done + at) {
         let after = at + KEY.len();
-        let begin = if text[..at].ends_with('/') { after } else { value_begins(text, after) };
-        let end = if begin == after { after } else { value_ends(text, begin) };
+        if next_sign < after {
+            next_sign = text[after..].find(['<', '&', '>']).map_or(text.len(), |sign| after + sign);
+        }
+        let begin = if text[..at].ends_with('/') { after } else { value_begins(text, after, next_sign) };
+        let end = if begin == after { after } else { signs.value_ends(begin) };
         out.push_str(&text[done..begin]);
         if end > begin {
             out.push_str(MASK);
@@ -105,36 +160,48 @@ fn masked(text: &str) -> Option<String> {
 }
 
 /// Where the value begins whose name ends at `after`: behind the tag, or behind signs that part a name and its value.
-fn value_begins(text: &str, after: usize) -> usize {
+/// `sign` is where the first `<`, `&` or `>` stands from there on.
+fn value_begins(text: &str, after: usize, sign: usize) -> usize {
     let rest = &text[after..];
+    // A member or an attribute is no tag, whatever ends later on.
+    let is_named = rest.trim_start().starts_with(['"', '\'', '=', ':']);
     // A tag may be escaped, as within a parameter.
-    let tag_ends = ["&gt;", ">"].iter().find_map(|sign| {
-        let at = rest.find(sign)?;
-        rest.find(['<', '&', '>']).is_none_or(|first| first >= at).then_some(at + sign.len())
-    });
+    let tag_ends = ["&gt;", ">"].iter().find(|end| !is_named && text[sign..].starts_with(**end));
     match tag_ends {
         Some(end) => {
-            let begin = after + end;
-            let cdata = "<![CDATA[";
-            begin + if text[begin..].starts_with(cdata) { cdata.len() } else { 0 }
+            let begin = sign + end.len();
+            begin + if text[begin..].starts_with(CDATA) { CDATA.len() } else { 0 }
         }
         None => after + rest.len() - rest.trim_start_matches(|c: char| "\"'=: \t\r\n".contains(c)).len(),
     }
 }
 
-fn value_ends(text: &str, begin: usize) -> usize {
-    let rest = &text[begin..];
-    if text[..begin].ends_with("&gt;") {
-        let ends = [rest.find("&lt;"), rest.find('<')].into_iter().flatten().min();
-        return begin + ends.unwrap_or(rest.len());
+/// Where signs stand last, so that nobody looks again and again for one that does not come any more.
+struct Signs<'t> {
+    text: &'t str,
+    last_less: Option<usize>,
+    last_cdata_end: Option<usize>,
+}
+
+impl Signs<'_> {
+    fn value_ends(&self, begin: usize) -> usize {
+        let rest = &self.text[begin..];
+        let before = &self.text[..begin];
+        if before.ends_with("&gt;") {
+            let mut signs = rest.match_indices(['<', '&']);
+            let end = signs.find(|(at, sign)| *sign == "<" || rest[*at..].starts_with("&lt;"));
+            return begin + end.map_or(rest.len(), |(at, _)| at);
+        }
+        let less = || if self.last_less >= Some(begin) { rest.find('<') } else { None };
+        let cdata_end = || if self.last_cdata_end >= Some(begin) { rest.find(CDATA_END) } else { None };
+        let end = match before.as_bytes().last() {
+            Some(b'[') => cdata_end().or_else(less),
+            // A key in a tag may hold entities.
+            Some(b'>') => less().or_else(cdata_end),
+            _ => rest.find(['&', '"', '\'', '<', '\r', '\n']),
+        };
+        begin + end.unwrap_or(rest.len())
     }
-    let end = match text[..begin].ends_with(['>', '[']) {
-        // A key in a tag may hold entities.
-        true => rest.find('<').or_else(|| rest.find("]]>")),
-        false => rest.find(['&', '"', '\'', '<', '\r', '\n']),
-    };
-    let cdata_ends = rest.find("]]>").filter(|_| text[..begin].ends_with('['));
-    begin + cdata_ends.or(end).unwrap_or(rest.len())
 }
 
 #[cfg(test)]
@@ -161,12 +228,47 @@ mod tests {
     #[test]
     fn d_x2_the_credential_of_a_bus_is_left_out_however_it_is_escaped() {
         let body = "<a>k&amp;y</a>&lt;b&gt;k&amp;amp;y&lt;/b&gt;<![CDATA[k&y]]>";
-        let kept = body_without(Bytes::from(body), "k&y");
+        let kept = without(body.as_bytes(), "k&y");
         assert_eq!(kept, Bytes::from("<a>***</a>&lt;b&gt;***&lt;/b&gt;<![CDATA[***]]>"));
-        assert_eq!(body_without(Bytes::from("h=%3Ca%3Ek%2Dy&b=1"), "k-y"), Bytes::from("h=%3Ca%3E***&b=1"));
-        assert_eq!(body_without(Bytes::from("a*b"), "*"), Bytes::from("a***b"));
-        assert_eq!(body_without(Bytes::from("<a/>"), "key"), Bytes::new());
-        assert_eq!(body_without(Bytes::from("<a/>"), ""), Bytes::from("<a/>"));
+        assert_eq!(without(b"h=%3Ca%3Ek%2Dy&b=1", "k-y"), Bytes::from("h=%3Ca%3E***&b=1"));
+        assert_eq!(without(b"a*b", "*"), Bytes::from("a***b"));
+        assert_eq!(without(b"&amp;amp;-&amp;-&-%26amp%3B-%26", "&"), Bytes::from("***-***-***-***-***"));
+        assert_eq!(without(b"aaaaa", "aa"), Bytes::from("******a"));
+        assert_eq!(without(b"<a/>", "key"), Bytes::new());
+    }
+
+    #[tokio::test]
+    async fn d_x2_with_what_is_no_credential_nothing_is_kept_and_without_one_everything() {
+        let body = Bytes::from("<a>key</a>");
+        assert_eq!(body_without(body.clone(), "").await, body);
+        assert_eq!(body_without(body.clone(), "key").await, Bytes::from("<a>***</a>"));
+        let long = "k".repeat(LONGEST_CREDENTIAL + 1);
+        assert_eq!(body_without(Bytes::from(format!("<a>{long}</a>")), &long).await, Bytes::new());
+        assert!(may_be_credential(&long[1..]) && !may_be_credential(&long) && !may_be_credential(""));
+    }
+
+    #[test]
+    fn a_long_credential_that_nearly_stands_everywhere_is_looked_for_once() {
+        let body = "k".repeat(16_000_000);
+        let credential = format!("{}&", "k".repeat(LONGEST_CREDENTIAL - 1));
+        assert_eq!(without(body.as_bytes(), &credential), Bytes::new());
+        assert_eq!(without(&body.as_bytes()[..1_000_000], "kk").len(), 1_500_000);
+    }
+
+    #[test]
+    fn keys_without_an_end_are_looked_for_once() {
+        for piece in [
+            "strkey",
+            "strkey>",
+            "strkey>]]>",
+            "strkey><![CDATA[<",
+            "strkey&gt;<",
+            "strkey&gt;&",
+            "strkey <",
+            "strkey=\"",
+        ] {
+            assert!(masked(&piece.repeat(200_000)).is_some(), "{piece}");
+        }
     }
 
     #[test]
@@ -180,6 +282,14 @@ mod tests {
             ("{\"strKey\": \"abc\", \"x\": 1", "{\"strKey\": \"***\", \"x\": 1"),
             ("name=\"strKey\"\r\n\r\nabc\r\n--", "name=\"strKey\"\r\n\r\n***\r\n--"),
             ("<strKey>abc", "<strKey>***"),
+            ("{\"strKey\":\"abc\",\"x\":\"1>2\"}", "{\"strKey\":\"***\",\"x\":\"1>2\"}"),
+            ("<GetLabInfo strKey='abc' x='1'>y", "<GetLabInfo strKey='***' x='1'>y"),
+            (
+                "<strKey xsi:type='xsd:string' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'>abc</strKey>",
+                "<strKey xsi:type='xsd:string' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'>***</strKey>",
+            ),
+            ("<![CDATA[<strKey>a]]>b</strKey>", "<![CDATA[<strKey>***</strKey>"),
+            ("&lt;strKey&gt;a<b", "&lt;strKey&gt;***<b"),
             ("<strKey", "<strKey"),
         ] {
             assert_eq!(masked(body).as_deref(), Some(kept));

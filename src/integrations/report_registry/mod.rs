@@ -14,6 +14,7 @@ mod kept;
 mod read;
 mod replay;
 mod routes;
+mod turns;
 mod upload;
 mod visit;
 

@@ -105,7 +105,10 @@ fn read_wire(body: &[u8], content_type: &str, target: &Target, config: &Registry
     let start = body.iter().find(|b| !b.is_ascii_whitespace());
     let is_markup = start == Some(&b'<') || body.starts_with(&[0xEF, 0xBB, 0xBF]);
     if kind == "application/x-www-form-urlencoded" && !is_markup {
-        let pairs = form::parse(body, charset).into_iter();
+        let pairs = match form::parse(body, charset, &config.xml_limits()) {
+            Ok(pairs) => pairs.into_iter(),
+            Err(error) => return (Wire::Form, unreadable(method, batch::code_of(&error))),
+        };
         let parameters: Vec<(String, Parameter)> = pairs.map(|(k, v)| (k, Parameter::Text(v))).collect();
         let registers = parameters.iter().any(|(name, _)| name.eq_ignore_ascii_case("strReportInfo"));
         let method = method.or(registers.then_some(Method::Register));

@@ -6,21 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use tokio::sync::Semaphore;
 
 use super::bus;
-use super::callers::{Client, Sender};
+use super::callers::{APP_ID, Client, Sender, Shown};
 use super::config::{ClientConfig, ConfigError, RegistryConfig, SenderConfig};
-use super::kept::body_without;
+use super::kept::{body_without, may_be_credential};
 use super::read::{self, Ask, Incoming, Method, OPERATIONS, Target, Wire};
+use super::turns::Turns;
 use super::upload::{self, Upload};
 use super::visit::Visit;
 use crate::archive::Archive;
@@ -30,8 +30,6 @@ use crate::soap::{Service, Version, envelope};
 use crate::tls::PeerCertificate;
 
 const FILE: &str = "IAutoReport.asmx";
-/// By which a sender may prove who it is.
-const APP_ID: &str = "x-app-id";
 
 /// What the service is made of.
 #[derive(Debug, Clone)]
@@ -69,6 +67,9 @@ impl Settings {
         }
         if config.max_body_bytes == 0 {
             errors.push(ConfigError::Zero("max_body_bytes"));
+        }
+        if config.max_unknown_body_bytes == 0 {
+            errors.push(ConfigError::Zero("max_unknown_body_bytes"));
         }
         let other = config.services.values().filter(|service| !bus::is_service(service));
         errors.extend(other.map(|service| ConfigError::Service(service.clone())));
@@ -131,7 +132,7 @@ pub(super) struct Registry {
     pub(super) clients: Vec<Client>,
     pub(super) public_url: String,
     location: String,
-    turns: Semaphore,
+    turns: Turns,
 }
 
 /// The service's routes. The listener must tell the peer's address (`into_make_service_with_connect_info`).
@@ -143,7 +144,7 @@ pub fn router(archive: Archive, settings: Settings) -> Result<Router, ConfigErro
     let Settings { registry: config, public_url, .. } = settings;
     let prefix = config.path_prefix.trim_end_matches('/').to_owned();
     let location = format!("{}{prefix}/{FILE}", public_url.trim_end_matches('/'));
-    let turns = Semaphore::new(config.max_concurrent.max(1));
+    let turns = Turns::new(&config);
     // Callers were made for IIS, which does not mind case: the file is compared without it, the folder has three spellings.
     let capitals: String = prefix.split_inclusive(['/', '.']).map(capital).collect();
     let folders: BTreeSet<String> = [prefix.clone(), prefix.to_lowercase(), prefix.to_uppercase(), capitals].into();
@@ -214,19 +215,13 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
     if !is_service(&place) || name.is_some_and(|name| method.is_none() && !bus::is_entry(&name)) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let Ok(_turn) = registry.turns.acquire().await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let Some(_turn) = registry.turns.request().await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let (mut parts, body) = request.into_parts();
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
     let certificate = parts.extensions.get::<PeerCertificate>().cloned();
-    let is_caller = |sender: &Sender| sender.is_caller(address, certificate.as_ref(), &parts.headers);
-    let known = || registry.senders.iter().any(is_caller);
-    // Files are larger than messages; they are taken from those only who may register.
-    let most = match upload::is_upload(&content_type) && known() {
-        true => registry.config.max_upload_bytes.max(registry.config.max_body_bytes),
-        false => registry.config.max_body_bytes,
-    };
+    let most = most_bytes(&registry, address, certificate.as_ref(), &parts.headers, &content_type);
     let mut whole = BytesMut::new();
     let collected = collect(body, &registry.config, most, &mut whole).await;
     let body = whole.freeze();
@@ -240,7 +235,8 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
         visit.keep_beginning(code).await;
         return fault(status, version, code.text());
     }
-    let Upload { body, content_type, files } = upload::split(body, content_type);
+    let Upload { body, content_type, files } = split(body, content_type).await;
+    let _memory = registry.turns.memory(body.len(), &registry.config).await;
     let incoming = {
         let (registry, body, content_type) = (registry.clone(), body.clone(), content_type.clone());
         let target = Target { method, path: parts.uri.path().to_owned() };
@@ -256,11 +252,12 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
     let body = match &bus {
         Some(bus) => {
             // What the bus says of the caller is as good as what a header of HTTP says of it.
-            let proof = HeaderValue::from_str(&bus.header.credential).ok().filter(|proof| !proof.is_empty());
+            let credential = bus.header.credential.as_str();
+            let proof = HeaderValue::from_str(credential).ok().filter(|_| may_be_credential(credential));
             if let (Some(proof), false) = (proof, parts.headers.contains_key(APP_ID)) {
                 parts.headers.insert(APP_ID, proof);
             }
-            body_without(body, &bus.header.credential)
+            body_without(body, credential).await
         }
         None => body,
     };
@@ -272,6 +269,36 @@ async fn call(State(registry): State<Arc<Registry>>, place: Place, request: Requ
         Ask::Nothing(code, reason) => visit.nothing(code, reason).await,
         Ask::ByBus(..) => visit.nothing(Code::Unreadable, Code::Unreadable.text()).await,
     }
+}
+
+/// How long the body may be. Files are larger than messages, and are taken from those only who may register; whoever can be
+/// no sender has little to say.
+fn most_bytes(
+    registry: &Registry,
+    address: IpAddr,
+    certificate: Shown<'_>,
+    headers: &HeaderMap,
+    content_type: &str,
+) -> usize {
+    let RegistryConfig { max_body_bytes, max_upload_bytes, max_unknown_body_bytes, .. } = registry.config;
+    let mut senders = registry.senders.iter();
+    if senders.any(|sender| sender.is_caller(address, certificate, headers)) {
+        return if upload::is_upload(content_type) { max_upload_bytes.max(max_body_bytes) } else { max_body_bytes };
+    }
+    let mut senders = registry.senders.iter();
+    match senders.any(|sender| sender.may_be_caller(address, certificate, headers)) {
+        true => max_body_bytes,
+        false => max_body_bytes.min(max_unknown_body_bytes),
+    }
+}
+
+/// Takes a body with files apart, which means to look through all of it.
+async fn split(body: Bytes, content_type: String) -> Upload {
+    if !upload::is_upload(&content_type) {
+        return Upload { body, content_type, files: Vec::new() };
+    }
+    let whole = Upload { body: body.clone(), content_type: content_type.clone(), files: Vec::new() };
+    tokio::task::spawn_blocking(move || upload::split(body, content_type)).await.unwrap_or(whole)
 }
 
 /// The body, within its size and its time: a caller who never ends would hold one of the turns.
@@ -305,8 +332,6 @@ pub(super) fn reply(status: StatusCode, content_type: &'static str, body: String
 #[cfg(test)]
 mod tests {
     use std::io;
-
-    use axum::body::Bytes;
 
     use super::*;
 

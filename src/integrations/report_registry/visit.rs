@@ -23,6 +23,7 @@ use crate::archive::reports::fetch_report_file::FetchOutcome;
 use crate::archive::reports::find_reports::{FindReports, QueryRules};
 use crate::archive::reports::keep_message::InboundMessage;
 use crate::archive::reports::push_report_file::PushFailure;
+use crate::archive::reports::refusals::Refusal;
 use crate::archive::reports::register_reports::{Origin, RegisterReports};
 use crate::archive::reports::report_codes::{Code, Note};
 use crate::domain::date_time::{self, Moment};
@@ -32,6 +33,9 @@ use crate::tls::PeerCertificate;
 
 /// A message time this far from ours is worth a word to the operator (D-R27), in milliseconds.
 const SKEW_MS: i64 = 15 * 60 * 1000;
+
+/// Characters that are kept of a content type, and of each parameter of a query.
+const MOST_OF_A_TEXT: usize = 256;
 
 /// One request on its way to an answer.
 pub(super) struct Visit<'r> {
@@ -58,7 +62,7 @@ impl Visit<'_> {
             channel: format!("IAutoReport/{operation}"),
             sender: sender.to_owned(),
             remote_addr: self.address.to_string(),
-            content_type: self.content_type.clone(),
+            content_type: beginning(&self.content_type),
             headers: headers_without_secrets(self.headers, self.registry.config.header_keep_bytes),
             body,
             ..InboundMessage::default()
@@ -66,10 +70,22 @@ impl Visit<'_> {
     }
 
     /// What is kept of somebody unknown is little, so that nobody fills the disk.
-    fn excerpt(&self, operation: &str, sender: &str) -> InboundMessage {
+    fn excerpt(&self, operation: &str, sender: &str, body: &Bytes) -> InboundMessage {
         let limit = self.registry.config.refused_keep_bytes;
-        let is_cut = self.body.len() > limit;
-        InboundMessage { is_cut, ..self.message(operation, sender, self.body.slice(..self.body.len().min(limit))) }
+        let is_cut = body.len() > limit;
+        InboundMessage { is_cut, ..self.message(operation, sender, body.slice(..body.len().min(limit))) }
+    }
+
+    /// Keeps what somebody unknown asked for, or the beginning of it; one who asks too often is counted only.
+    async fn keep_refused(&self, message: InboundMessage, kind: ActorKind, code: Code) {
+        let actor = self.actor(kind, "");
+        match self.registry.archive.refuse_message(message, actor, code.as_str()).await {
+            Ok(Refusal::Noted) => {
+                tracing::warn!(peer.address = %self.address, code = code.as_str(), "a caller who is not known refused");
+            }
+            Ok(Refusal::Counted) => {}
+            Err(error) => tracing::error!(%error, "refused message not kept"),
+        }
     }
 
     fn sender(&self, organizations: &[String]) -> Option<&Sender> {
@@ -79,9 +95,12 @@ impl Visit<'_> {
     /// Keeps the beginning of a message that did not come whole.
     pub(super) async fn keep_beginning(self, code: Code) {
         let name = self.sender(&[]).map(|sender| sender.config.name.clone()).unwrap_or_default();
-        let mut message = self.excerpt("", &name);
+        let mut message = self.excerpt("", &name, &self.body);
         message.body = body_without_key(message.body, &message.content_type).await;
         message.is_cut = true;
+        if name.is_empty() {
+            return self.keep_refused(message, ActorKind::Sender, code).await;
+        }
         let actor = self.actor(ActorKind::Sender, &name);
         if let Err(error) = self.registry.archive.refuse_message(message, actor, code.as_str()).await {
             tracing::error!(%error, "beginning of a message not kept");
@@ -94,14 +113,9 @@ impl Visit<'_> {
         let (sent_at, business_date) =
             batch.as_ref().map(|batch| (batch.sent_at.clone(), batch.business_date.clone())).unwrap_or_default();
         let Some(sender) = self.sender(&organizations) else {
-            let excerpt = self.excerpt("ArchiveAutoReport", "");
+            let excerpt = self.excerpt("ArchiveAutoReport", "", &self.body);
             let message = InboundMessage { org_codes: organizations, sent_at, business_date, ..excerpt };
-            let actor = self.actor(ActorKind::Sender, "");
-            if let Err(error) = self.registry.archive.refuse_message(message, actor, Code::UnknownSender.as_str()).await
-            {
-                tracing::error!(%error, "refused message not kept");
-            }
-            tracing::warn!(peer.address = %self.address, "registration from an unknown sender refused");
+            self.keep_refused(message, ActorKind::Sender, Code::UnknownSender).await;
             return self.acknowledge(None, Err(Code::UnknownSender));
         };
         let name = sender.config.name.as_str();
@@ -215,12 +229,8 @@ impl Visit<'_> {
             client_of(clients, config.anonymous_query, self.address, self.certificate.as_ref(), credentials, now);
         let asked = without_key(&query);
         let Some(client) = client else {
-            let message = self.message(method.name(), "", asked);
-            let actor = self.actor(ActorKind::Client, "");
-            if let Err(error) = archive.refuse_message(message, actor, Code::NoCredential.as_str()).await {
-                tracing::error!(%error, "refused query not kept");
-            }
-            tracing::warn!(peer.address = %self.address, "query without valid credentials refused");
+            let message = self.excerpt(method.name(), "", &asked);
+            self.keep_refused(message, ActorKind::Client, Code::NoCredential).await;
             return self.refuse(method, Code::NoCredential);
         };
         let own = &client.config.organizations;
@@ -278,31 +288,30 @@ impl Visit<'_> {
 
     /// No operation of ours, or no envelope at all: kept, then a fault.
     pub(super) async fn nothing(self, code: Code, reason: &'static str) -> Response {
-        let kept = match self.sender(&[]) {
+        match self.sender(&[]) {
             Some(sender) => {
                 // It may have been a query, which holds a key.
                 let body = body_without_key(self.body.clone(), &self.content_type).await;
                 let message = self.message("", &sender.config.name, body);
-                match self.registry.archive.keep_message(message).await {
+                let kept = match self.registry.archive.keep_message(message).await {
                     Ok(id) => {
                         let result = json!({ "code": code.as_str() }).to_string();
                         self.registry.archive.fail_message(id, result).await
                     }
                     Err(error) => Err(error),
+                };
+                if let Err(error) = kept {
+                    tracing::error!(%error, "unreadable message not kept");
                 }
+                tracing::warn!(peer.address = %self.address, code = code.as_str(), "a call that nobody understands");
             }
             None => {
-                let actor = self.actor(ActorKind::Sender, "");
-                let mut message = self.excerpt("", "");
+                let mut message = self.excerpt("", "", &self.body);
                 message.body = body_without_key(message.body, &message.content_type).await;
-                self.registry.archive.refuse_message(message, actor, code.as_str()).await
+                self.keep_refused(message, ActorKind::Sender, code).await;
             }
-        };
-        if let Err(error) = kept {
-            tracing::error!(%error, "unreadable message not kept");
         }
         if let Some(bus) = &self.bus {
-            tracing::warn!(peer.address = %self.address, code = code.as_str(), "call by the service bus refused");
             return self.answer(Method::Register, bus.refuse(code, reason));
         }
         let version = match &self.wire {
@@ -349,9 +358,10 @@ fn acknowledge_by_bus(bus: &Bus, outcome: &Result<BatchOutcome, Code>) -> String
     bus.acknowledge(&text, (failed > 0).then(|| format!("{failed}条记录未注册")))
 }
 
-/// The query as it is kept: everything but the key.
+/// The query as it is kept: the beginnings of everything but the key.
 fn without_key(query: &Query) -> Bytes {
     let Query { id_no, card_no, from, to, credential, key: _ } = query;
+    let [id_no, card_no, from, to, credential] = [id_no, card_no, from, to, credential].map(|text| beginning(text));
     let kept = json!({
         "strIDNO": id_no,
         "strSSID": card_no,
@@ -360,6 +370,10 @@ fn without_key(query: &Query) -> Bytes {
         "strCredential": credential,
     });
     Bytes::from(kept.to_string())
+}
+
+fn beginning(text: &str) -> String {
+    text.chars().take(MOST_OF_A_TEXT).collect()
 }
 
 fn warn_of_skew(batch: &Batch, sender: &str, now: i64) {

@@ -17,6 +17,7 @@ use super::config::ApiConfig;
 use super::problem::{Code, Problem};
 use crate::archive::Archive;
 use crate::archive::reports::pull_reports::ReportReader;
+use crate::archive::reports::refusals::Refusal;
 use crate::domain::{Actor, ActorKind};
 use crate::tls::{CertificateMatch, PeerCertificate};
 use crate::web::HttpConfig;
@@ -101,7 +102,7 @@ impl ApiState {
 }
 
 impl Inner {
-    /// Finds the caller; one that is not known is audited.
+    /// Finds the caller; one that is not known is audited, a few times a minute.
     pub(in crate::web) async fn caller(
         &self,
         headers: &HeaderMap,
@@ -115,8 +116,9 @@ impl Inner {
             remote_addr: address.to_string(),
         };
         let Some(client) = known_client(&self.clients, headers, certificate, address) else {
-            tracing::warn!(peer.address = %address, "a request for reports without a known key refused");
-            self.archive.note_refused_pull(actor("")).await?;
+            if self.archive.note_refused_pull(actor("")).await? == Refusal::Noted {
+                tracing::warn!(peer.address = %address, "a request for reports without a known key refused");
+            }
             return Err(Code::Unauthorized.into());
         };
         let reader =

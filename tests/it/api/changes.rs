@@ -264,4 +264,13 @@ each_database! {
         assert_eq!(world.get("wrong-key", "/api/v1/changes").await.status, 401);
         assert_eq!(world.audits("pull_reports").await.len(), 1);
     }
+
+    async fn d_q10_of_callers_without_a_key_a_few_of_a_minute_are_audited(database: TestDatabase) {
+        let world = World::start(database).await;
+        for _ in 0..15 {
+            assert_eq!(world.get("wrong-key", "/api/v1/changes").await.status, 401);
+            assert_eq!(world.get("", "/fhir/Patient").await.status, 401);
+        }
+        assert_eq!(world.audits("pull_reports").await.len(), 10);
+    }
 }

@@ -8,6 +8,7 @@ mod dictionaries;
 mod exams;
 mod inbox;
 mod labs;
+mod limits;
 mod links;
 mod patients;
 mod persons;
