@@ -103,7 +103,8 @@ async fn one_object_that_cannot_be_read_hides_none_of_the_others() {
         assert_eq!(count_rows(&server.database(), "SELECT COUNT(*) AS n FROM instance").await, 5);
         // Without the fault the last one comes too.
         let whole = server.command(&["reindex"]);
-        assert!(text(&whole).contains("1 indexed, 0 as another version, 5 known"), "{}", text(&whole));
+        let told = text(&whole);
+        assert!(told.contains("1 indexed") && told.contains("5 known"), "{told}");
         std::fs::rename(&kept, &database).unwrap();
         for beside in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(server.folder().join(format!("yingku.db{beside}")));
