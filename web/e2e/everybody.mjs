@@ -20,6 +20,8 @@ function findControls() {
 function noteFocus() {
   const { activeElement: element } = document;
   if (!element || element === document.body || (window.reached.has(element) && window.last !== element)) return null;
+  // A stop inside of it, which the browser shows itself.
+  if (window.last === element) return '';
   window.last = element;
   window.reached.add(element);
   const { outlineStyle, outlineWidth } = getComputedStyle(element);
@@ -52,7 +54,7 @@ export const nameless = (page) =>
     const named = (element) => by(element) || element.getAttribute('aria-label') || [...(element.labels ?? [])].map((label) => label.textContent).join(' ').trim() || words(element) || element.getAttribute('title');
     const controls = [...document.querySelectorAll('a[href], button, input:not([type="hidden"]), select, textarea, video, iframe, [role="slider"], [role="group"], [role="menu"], [role="toolbar"], [tabindex]:not([tabindex="-1"])')];
     const pictures = [...document.querySelectorAll('img')].filter((image) => image.getAttribute('alt') === null);
-    const isThere = (element) => element.getClientRects().length > 0;
+    const isThere = (element) => element.getClientRects().length > 0 && getComputedStyle(element).visibility === 'visible';
     return [...controls.filter((element) => !named(element)), ...pictures].filter(isThere).map((element) => `no name: ${element.outerHTML.slice(0, 120)}`);
   });
 
