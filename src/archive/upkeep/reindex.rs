@@ -285,7 +285,20 @@ impl Archive {
                 continue;
             }
             let place = Place { key: segment.to_owned(), offset: record.offset, length: record.length };
-            if let Some(dead) = Objects::deleted_place(&self.objects.read(&place).await?) {
+            let bytes = match self.objects.read(&place).await.map_err(Error::from) {
+                Ok(bytes) => bytes,
+                // The other deletions count all the same.
+                Err(error) if self.is_of_one_object(&error).await => {
+                    tracing::error!(
+                        segment.key = segment,
+                        record.offset = record.offset,
+                        "a deletion cannot be read: what was deleted may come back"
+                    );
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if let Some(dead) = Objects::deleted_place(&bytes) {
                 deleted.insert((dead.key, dead.offset));
             }
         }

@@ -1,5 +1,7 @@
 //! Answers with a file: whole, or one range of it (RFC 9110 section 14), read while it is sent.
 
+use std::ops::Range;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,17 +22,26 @@ pub(super) struct Given {
     pub(super) cache: &'static str,
 }
 
+/// Which part of a file the headers of a request ask for, and the status of an answer with it.
+pub(super) fn part_of(headers: &HeaderMap, length: u64) -> Result<(StatusCode, Range<u64>), Box<Response>> {
+    let wanted = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    match wanted.map(|text| range_of(text, length)) {
+        None | Some(Wanted::Everything) => Ok((StatusCode::OK, 0..length)),
+        Some(Wanted::Part(range)) => Ok((StatusCode::PARTIAL_CONTENT, range)),
+        Some(Wanted::Nothing) => {
+            let range = format!("bytes */{length}");
+            let refusal = (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, range)]);
+            Err(Box::new(refusal.into_response()))
+        }
+    }
+}
+
 /// Sends what the headers of the request ask for.
 pub(super) async fn respond(pages: &Inner, headers: &HeaderMap, file: &GivenFile, given: Given) -> Response {
     let length = file.length();
-    let wanted = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-    let (status, range) = match wanted.map(|text| range_of(text, length)) {
-        None | Some(Wanted::Everything) => (StatusCode::OK, 0..length),
-        Some(Wanted::Part(range)) => (StatusCode::PARTIAL_CONTENT, range),
-        Some(Wanted::Nothing) => {
-            let range = format!("bytes */{length}");
-            return (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, range)]).into_response();
-        }
+    let (status, range) = match part_of(headers, length) {
+        Ok(part) => part,
+        Err(refusal) => return *refusal,
     };
     let body = match pages.archive.given_bytes(file, range.clone()).await {
         Ok(bytes) => Body::from_stream(bytes),

@@ -3,17 +3,17 @@
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 
 use super::extract::{Path, Query};
 use super::files::not_permitted;
+use super::given::part_of;
 use super::state::{PagesState, Peer};
 use crate::archive::Error;
 use crate::archive::images::read_attachment::AttachmentUse;
 use crate::archive::images::read_video::VideoRow;
 use crate::domain::scope::SessionScope;
-use crate::web::byte_range::{Wanted, range_of};
 
 const POLICY: &str = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox";
 
@@ -80,14 +80,9 @@ pub(super) async fn show(
     };
     let download = purpose == AttachmentUse::Download || !video.plays;
     let length = video.length;
-    let wanted = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-    let (status, range) = match wanted.map(|text| range_of(text, length)) {
-        None | Some(Wanted::Everything) => (StatusCode::OK, 0..length),
-        Some(Wanted::Part(range)) => (StatusCode::PARTIAL_CONTENT, range),
-        Some(Wanted::Nothing) => {
-            let range = format!("bytes */{length}");
-            return (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, range)]).into_response();
-        }
+    let (status, range) = match part_of(&headers, length) {
+        Ok(part) => part,
+        Err(refusal) => return *refusal,
     };
     let body = match archive.video_bytes(&video, range.clone()).await {
         Ok(bytes) => Body::from_stream(bytes),
