@@ -6,6 +6,7 @@
 # make bench  ingest (on a slow disk and while the archive grows too) and retrieval against DCMTK, Orthanc and nginx, memory,
 #             storage, registration, the change feed, queries of studies and reports, stamping, composing (docs/performance.md)
 # make bench-full     the same, the lists and the city at the sizes of docs/performance.md: hours, and some 70 GB under target/
+# make bench-grow     ingest while the archive grows: SQLite to a million instances, PostgreSQL to ten million
 # make bench-find     queries of a million studies
 # make bench-lists    lists of the pages among a million exams
 # make bench-web      the first image in a browser, beside OHIF and Orthanc's own viewer
@@ -16,7 +17,7 @@
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run build web web-check test test-only lint bench bench-full bench-find bench-lists bench-web bench-reports bench-city fuzz doc venv packages-build packages-test packages-bench packages-web-bench packages-postgres cargo \
+.PHONY: run build web web-check test test-only lint bench bench-full bench-grow bench-find bench-lists bench-web bench-reports bench-city fuzz doc venv packages-build packages-test packages-bench packages-web-bench packages-postgres cargo \
         format-check format clippy deny machete typos lint-tools fuzz-tool
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -154,6 +155,11 @@ bench: packages-build packages-bench packages-postgres
 
 bench-full:
 	YINGKU_BENCH_GROW=1000000 YINGKU_BENCH_STUDIES=1000000 YINGKU_BENCH_REPORTS=10000000 $(MAKE) --no-print-directory bench bench-lists bench-city
+
+# Takes an hour or two, and some 60 GB under target/bench until it ends.
+bench-grow: packages-build packages-postgres
+	YINGKU_BENCH_PEERS=yingku YINGKU_BENCH_ENGINES=sqlite YINGKU_BENCH_GROW=1000000 cargo bench --locked --bench ingest -- grow
+	YINGKU_BENCH_PEERS=yingku YINGKU_BENCH_ENGINES=postgres YINGKU_BENCH_GROW=10000000 cargo bench --locked --bench ingest -- grow
 
 # A million studies in SQLite and PostgreSQL: loads for a long time and takes some 20 GB under target/bench.
 bench-find: packages-build packages-postgres

@@ -10,6 +10,9 @@ const STEP: u64 = 100_000;
 /// Lines that are compared, at either end.
 const ENDS: usize = 2;
 
+/// What the last of them are to keep of the first.
+const AIM: f64 = 0.9;
+
 /// Prints the pace of each step, and that of the last ones over that of the first.
 pub async fn grow(server: &Server, instances: u64) {
     println!("\n{} grows to {instances} small instances", server.name);
@@ -29,7 +32,8 @@ pub async fn grow(server: &Server, instances: u64) {
     let mean = |paces: &[f64]| paces.iter().sum::<f64>() / paces.len() as f64;
     let ends = ENDS.min(paces.len());
     let ratio = mean(&paces[paces.len() - ends..]) / mean(&paces[..ends]);
-    println!("the last {ends} steps over the first {ends}: {ratio:.2}");
+    let verdict = if ratio >= AIM { "" } else { " !" };
+    println!("the last {ends} steps over the first {ends}: {ratio:.2}, aim {AIM}{verdict}");
 }
 
 fn seconds(time: Duration) -> f64 {

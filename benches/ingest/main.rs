@@ -2,9 +2,12 @@
 //!
 //! `cargo bench --bench ingest` prints the table, then the memory that one large object needs;
 //! `cargo bench --bench ingest -- memory` prints only the latter, `-- slow` the table of a disk that takes ten
-//! milliseconds for each sync, `-- grow` the pace while a million small instances come in. Variables are described in `docs/performance.md`.
-//! Only ratios of one run count.
+//! milliseconds for each sync, `-- grow` the pace while a million small instances come in. Yingku is measured over each
+//! engine of `YINGKU_BENCH_ENGINES`. Variables are described in `docs/performance.md`. Only ratios of one run count.
 
+#[path = "../peers/cluster.rs"]
+#[expect(clippy::unwrap_used, reason = "a cluster that cannot be started should say where")]
+mod cluster;
 #[path = "../../tests/it/harness/element.rs"]
 mod elements;
 mod grow;
@@ -30,29 +33,34 @@ async fn main() {
     let large_mb = number("YINGKU_BENCH_LARGE_MB", 2048);
     let asked = |what: &str| std::env::args().any(|argument| argument == what);
     let only_memory = asked("memory");
+    // A folder of its own in it: what other benches have loaded beside it stays.
     let folder = std::env::var_os("YINGKU_BENCH_FOLDER")
-        .map_or_else(|| std::path::PathBuf::from("target/bench"), std::path::PathBuf::from);
+        .map_or_else(|| std::path::PathBuf::from("target/bench"), std::path::PathBuf::from)
+        .join("ingest");
     std::fs::create_dir_all(&folder).expect("the folder can be made");
+    // PostgreSQL wants its whole path.
+    let folder = folder.canonicalize().expect("it is there");
     let slow_syncs = asked("slow").then(|| slow::SlowSyncs::compile(&folder, number("YINGKU_BENCH_SYNC_MS", 10)));
-    let mut servers = servers::start_all(&folder, slow_syncs.as_ref()).await;
-    for server in &servers {
-        println!("{:<14} idle {:>6.1} MB   {}", server.name, server.idle_mb(), server.promise);
+    let mut running = servers::start_all(&folder, slow_syncs.as_ref());
+    let servers = &mut running.servers;
+    for server in servers.iter() {
+        println!("{:<20} idle {:>6.1} MB   {}", server.name, server.idle_mb(), server.promise);
     }
     if asked("grow") {
-        for server in &servers {
+        for server in servers.iter() {
             grow::grow(server, number("YINGKU_BENCH_GROW", 1_000_000)).await;
         }
     } else if !only_memory {
         for kind in [ObjectKind::Ct, ObjectKind::Small] {
             for associations in ASSOCIATIONS {
-                compare(&mut servers, kind, associations, Duration::from_secs(seconds)).await;
+                compare(servers, kind, associations, Duration::from_secs(seconds)).await;
             }
         }
     }
     if !asked("grow") && !asked("slow") {
-        large(&mut servers, large_mb).await;
+        large(servers, large_mb).await;
     }
-    drop(servers);
+    drop(running);
     std::fs::remove_dir_all(&folder).expect("the folder can be removed");
 }
 
@@ -60,7 +68,7 @@ async fn main() {
 async fn compare(servers: &mut [Server], kind: ObjectKind, associations: usize, time: Duration) {
     println!("\n{} × {associations}", kind.name());
     println!(
-        "{:<14} {:>10} {:>8} {:>9} {:>9} {:>8} {:>7}",
+        "{:<20} {:>10} {:>8} {:>9} {:>9} {:>8} {:>7}",
         "", "per s", "MB/s", "p99 ms", "peak MB", "failed", "ratio"
     );
     let mut own: Option<f64> = None;
@@ -70,7 +78,7 @@ async fn compare(servers: &mut [Server], kind: ObjectKind, associations: usize, 
         let pace = measured.stored as f64 / measured.elapsed.as_secs_f64();
         let own = *own.get_or_insert(pace);
         println!(
-            "{:<14} {:>10.0} {:>8.1} {:>9.1} {:>9.1} {:>8} {:>6.1}×",
+            "{:<20} {:>10.0} {:>8.1} {:>9.1} {:>9.1} {:>8} {:>6.1}×",
             server.name,
             pace,
             measured.bytes as f64 / 1e6 / measured.elapsed.as_secs_f64(),
@@ -84,16 +92,16 @@ async fn compare(servers: &mut [Server], kind: ObjectKind, associations: usize, 
 
 async fn large(servers: &mut [Server], megabytes: u64) {
     println!("\none multi-frame object of {megabytes} MB");
-    println!("{:<14} {:>8} {:>10} {:>12}", "", "s", "peak MB", "above before");
+    println!("{:<20} {:>8} {:>10} {:>12}", "", "s", "peak MB", "above before");
     for server in servers {
         let before = server.memory.now_mb();
         server.memory.reset();
         match load::store_large(server, megabytes * 1024 * 1024).await {
             Ok(time) => {
                 let peak = server.memory.peak_mb();
-                println!("{:<14} {:>8.1} {:>10.1} {:>12.1}", server.name, time.as_secs_f64(), peak, peak - before);
+                println!("{:<20} {:>8.1} {:>10.1} {:>12.1}", server.name, time.as_secs_f64(), peak, peak - before);
             }
-            Err(why) => println!("{:<14} failed: {why}", server.name),
+            Err(why) => println!("{:<20} failed: {why}", server.name),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The servers that are compared, each with a folder and a port of its own.
 
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::cluster::Cluster;
 use super::memory::Memory;
 use super::processes::{free_port, fresh, installed, without_delay};
 use super::slow::SlowSyncs;
@@ -39,11 +40,31 @@ impl Drop for Server {
     }
 }
 
-/// Yingku first, then every peer that is installed (or named in `YINGKU_BENCH_PEERS`).
-pub async fn start_all(folder: &Path, slow: Option<&SlowSyncs>) -> Vec<Server> {
-    let wanted = std::env::var("YINGKU_BENCH_PEERS").unwrap_or_else(|_| "storescp,dcmqrscp,orthanc".to_owned());
-    let mut servers = vec![yingku(&folder.join("yingku"), slow)];
-    for peer in wanted.split(',').map(str::trim).filter(|peer| *peer != "yingku") {
+/// All that runs: servers are ended before the database that one of them uses.
+pub struct Running {
+    /// Yingku first, once for each engine, then the peers.
+    pub servers: Vec<Server>,
+    _cluster: Option<Cluster>,
+}
+
+/// Yingku over each engine of `YINGKU_BENCH_ENGINES`, then the peers of `YINGKU_BENCH_PEERS`.
+pub fn start_all(folder: &Path, slow: Option<&SlowSyncs>) -> Running {
+    let engines = std::env::var("YINGKU_BENCH_ENGINES").unwrap_or_else(|_| "sqlite,postgres".to_owned());
+    let (mut servers, mut cluster) = (Vec::new(), None);
+    for engine in engines.split(',').map(str::trim) {
+        match engine {
+            "sqlite" => servers.push(yingku_on_sqlite(&folder.join("yingku"), slow)),
+            // PostgreSQL syncs in processes of its own, which nothing slows down: the row would flatter.
+            "postgres" if slow.is_some() => println!("slow syncs are measured with SQLite only"),
+            "postgres" => {
+                let started = cluster.insert(Cluster::start(folder));
+                servers.push(yingku_on_postgres(&folder.join("on-postgres"), &started.fresh_database("ingest")));
+            }
+            other => panic!("YINGKU_BENCH_ENGINES: {other} is neither sqlite nor postgres"),
+        }
+    }
+    let peers = std::env::var("YINGKU_BENCH_PEERS").unwrap_or_else(|_| "storescp,dcmqrscp,orthanc".to_owned());
+    for peer in peers.split(',').map(str::trim).filter(|peer| *peer != "yingku") {
         let folder = folder.join(peer);
         servers.push(match peer {
             "storescp" => storescp(&folder, slow),
@@ -52,12 +73,25 @@ pub async fn start_all(folder: &Path, slow: Option<&SlowSyncs>) -> Vec<Server> {
             other => panic!("YINGKU_BENCH_PEERS: {other} is none of yingku, storescp, dcmqrscp, orthanc"),
         });
     }
-    servers
+    Running { servers, _cluster: cluster }
 }
 
-fn yingku(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
-    let (dicom, http) = (free_port(), free_port());
+fn yingku_on_sqlite(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
     let folder = fresh(folder);
+    let (dicom, http) = (free_port(), free_port());
+    let config = configure(&folder, (dicom, http), &format!("url = \"sqlite://{}/yingku.db\"", folder.display()), "");
+    yingku("yingku", &config, dicom, slow)
+}
+
+fn yingku_on_postgres(folder: &Path, database: &str) -> Server {
+    let folder = fresh(folder);
+    let (dicom, http) = (free_port(), free_port());
+    let config = configure(&folder, (dicom, http), &format!("url = \"{database}\""), "");
+    yingku("yingku, PostgreSQL", &config, dicom, None)
+}
+
+/// Writes a configuration that takes objects from the load generator; `database` and `objects` are lines of those tables.
+pub fn configure(folder: &Path, (dicom, http): (u16, u16), database: &str, objects: &str) -> PathBuf {
     let config = folder.join("yingku.toml");
     let text = format!(
         r#"
@@ -67,9 +101,10 @@ public_url = "http://127.0.0.1:{http}"
 [dicom]
 listen = "127.0.0.1:{dicom}"
 [database]
-url = "sqlite://{folder}/yingku.db"
+{database}
 [objects]
 url = "file://{folder}/objects"
+{objects}
 [[organization]]
 code = "ORG-T01"
 name = "示例医院"
@@ -82,10 +117,15 @@ organization = "ORG-T01"
         folder = folder.display()
     );
     std::fs::write(&config, text).expect("the folder takes a file");
+    config
+}
+
+/// Starts the program with a configuration, on what an earlier one may have left.
+pub fn yingku(name: &'static str, config: &Path, dicom: u16, slow: Option<&SlowSyncs>) -> Server {
     let program = std::env::var_os("YINGKU_BENCH_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_yingku").into());
     let mut command = Command::new(program);
     command.arg("serve").arg("--config").arg(config);
-    start("yingku", "object and rows synced", "YINGKU", dicom, command, slow)
+    start(name, "object and rows synced", "YINGKU", dicom, command, slow)
 }
 
 fn storescp(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
