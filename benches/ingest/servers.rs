@@ -70,7 +70,8 @@ pub fn start_all(folder: &Path, slow: Option<&SlowSyncs>) -> Running {
             "storescp" => storescp(&folder, slow),
             "dcmqrscp" => dcmqrscp(&folder, slow),
             "orthanc" => orthanc(&folder, slow),
-            other => panic!("YINGKU_BENCH_PEERS: {other} is none of yingku, storescp, dcmqrscp, orthanc"),
+            "orthanc-as-installed" => orthanc_as_installed(&folder, slow),
+            other => panic!("YINGKU_BENCH_PEERS: {other} is no peer that can be measured"),
         });
     }
     Running { servers, _cluster: cluster }
@@ -166,6 +167,22 @@ fn orthanc(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
     let mut command = installed("Orthanc", "orthanc");
     command.arg(config);
     start("orthanc", "file synced, rows not", "ORTHANC", port, without_delay(command), slow)
+}
+
+/// Orthanc as its package configures and starts it, but for folder, ports and plugins, which would only take time from it.
+fn orthanc_as_installed(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
+    let (port, http) = (free_port(), free_port());
+    let folder = fresh(folder);
+    let config = folder.join("orthanc.json");
+    let data = folder.join("data").display().to_string();
+    let text = serde_json::json!({
+        "StorageDirectory": data, "IndexDirectory": data, "DicomPort": port, "HttpPort": http,
+    });
+    std::fs::write(&config, text.to_string()).expect("the folder takes a file");
+    let mut command = installed("Orthanc", "orthanc");
+    // Whoever runs the bench may have it set.
+    command.arg(config).env_remove("TCP_NODELAY");
+    start("orthanc-as-installed", "file synced, rows not; Nagle's algorithm on", "ORTHANC", port, command, slow)
 }
 
 fn start(
