@@ -58,7 +58,7 @@ packages-test:
 	    /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk
 	@python3 -c 'import ensurepip' 2>/dev/null || .ci/need /missing/ensurepip:python3-venv
 
-packages-bench:
+packages-bench: cargo $(TOOLS)/bin/dicom-storescp
 	@.ci/need storescp:dcmtk dcmqrscp:dcmtk Orthanc:orthanc /usr/sbin/nginx:nginx-light \
 	    /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb
 
@@ -120,6 +120,9 @@ lint-tools: $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete $(TOOLS)/typos/.c
 
 $(TOOLS)/bin/cargo-%:
 	env -u CARGO_TARGET_DIR cargo install --quiet --locked --root $(TOOLS) cargo-$*
+
+$(TOOLS)/bin/dicom-storescp:
+	env -u CARGO_TARGET_DIR cargo install --quiet --locked --root $(TOOLS) --version 0.10.1 dicom-storescp
 
 $(TOOLS)/typos/.complete:
 	python3 -m venv $(TOOLS)/typos

@@ -40,6 +40,9 @@ impl Drop for Server {
     }
 }
 
+/// The peers that are measured unless others are asked for.
+const PEERS: &str = "storescp,dicom-storescp,dcmqrscp,orthanc";
+
 /// All that runs: servers are ended before the database that one of them uses.
 pub struct Running {
     /// Yingku first, once for each engine, then the peers.
@@ -63,11 +66,12 @@ pub fn start_all(folder: &Path, slow: Option<&SlowSyncs>) -> Running {
             other => panic!("YINGKU_BENCH_ENGINES: {other} is neither sqlite nor postgres"),
         }
     }
-    let peers = std::env::var("YINGKU_BENCH_PEERS").unwrap_or_else(|_| "storescp,dcmqrscp,orthanc".to_owned());
+    let peers = std::env::var("YINGKU_BENCH_PEERS").unwrap_or_else(|_| PEERS.to_owned());
     for peer in peers.split(',').map(str::trim).filter(|peer| *peer != "yingku") {
         let folder = folder.join(peer);
         servers.push(match peer {
             "storescp" => storescp(&folder, slow),
+            "dicom-storescp" => dicom_storescp(&folder, slow),
             "dcmqrscp" => dcmqrscp(&folder, slow),
             "orthanc" => orthanc(&folder, slow),
             "orthanc-as-installed" => orthanc_as_installed(&folder, slow),
@@ -135,6 +139,19 @@ fn storescp(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
     let mut command = installed("storescp", "dcmtk");
     command.arg("--fork").args(["-pdu", "131072", "-od"]).arg(folder).arg(port.to_string());
     start("storescp", "no sync, no index", "STORESCP", port, without_delay(command), slow)
+}
+
+/// The tool of dicom-rs, which `make packages-bench` installs; its answers are one segment, so that nothing need be forced.
+fn dicom_storescp(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
+    let port = free_port();
+    let folder = fresh(folder);
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let own = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools").join("bin");
+    let mut found = std::env::split_paths(&folders).chain([own]).map(|folder| folder.join("dicom-storescp"));
+    let program = found.find(|file| file.is_file());
+    let mut command = Command::new(program.expect("dicom-storescp is missing; install it with: make packages-bench"));
+    command.args(["--non-blocking", "-m", "131072", "-p", &port.to_string(), "-o"]).arg(folder);
+    start("dicom-storescp", "no sync, no index", "STORE-SCP", port, command, slow)
 }
 
 fn dcmqrscp(folder: &Path, slow: Option<&SlowSyncs>) -> Server {
