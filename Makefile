@@ -3,7 +3,7 @@
 # make build  the binary in target/release, with the viewer
 # make web    the viewer for browsers (Node and npm), which the binary embeds
 # make lint   format, the viewer's types and units, clippy, docs, licences, unused dependencies, spelling; make format formats
-# make bench  ingest (on a slow disk and while the archive grows too) and retrieval against DCMTK, Orthanc and nginx, memory,
+# make bench  ingest (on a slow disk, while the archive grows, start after a crash) and retrieval against DCMTK, Orthanc and nginx, memory,
 #             storage, registration, the change feed, queries of studies and reports, stamping, composing (docs/performance.md)
 # make bench-full     the same, the lists and the city at the sizes of docs/performance.md: hours, and some 70 GB under target/
 # make bench-grow     ingest while the archive grows: SQLite to a million instances, PostgreSQL to ten million
@@ -147,6 +147,7 @@ bench: packages-build packages-bench packages-postgres
 	cargo bench --locked --bench ingest
 	YINGKU_BENCH_SECONDS=$${YINGKU_BENCH_SECONDS:-2} cargo bench --locked --bench ingest -- slow
 	YINGKU_BENCH_PEERS=yingku YINGKU_BENCH_GROW=$${YINGKU_BENCH_GROW:-200000} cargo bench --locked --bench ingest -- grow
+	cargo bench --locked --bench ingest -- replay
 	cargo bench --locked --bench retrieve
 	cargo bench --locked --bench storage
 	cargo bench --locked --bench registry

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::load::{Measured, measure_number};
+use super::objects::ObjectKind;
 use super::servers::Server;
 
 /// What one line of the table stands for.
@@ -22,7 +23,7 @@ pub async fn grow(server: &Server, instances: u64) {
     while there < instances {
         server.memory.reset();
         let began = Instant::now();
-        let measured: Measured = measure_number(server, 16, STEP).await;
+        let measured: Measured = measure_number(server, ObjectKind::Small, 16, STEP).await;
         let pace = measured.stored as f64 / seconds(began.elapsed());
         there += STEP;
         paces.push(pace);

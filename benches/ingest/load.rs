@@ -51,11 +51,11 @@ pub async fn measure(server: &Server, kind: ObjectKind, associations: usize, tim
     run(server, kind, associations, Enough { time, bytes, objects: u64::MAX, study_objects: u64::MAX }).await
 }
 
-/// Sends so many small objects.
-pub async fn measure_number(server: &Server, associations: usize, objects: u64) -> Measured {
+/// Sends so many objects, as far as all associations can have the same number.
+pub async fn measure_number(server: &Server, kind: ObjectKind, associations: usize, objects: u64) -> Measured {
     let objects = objects / associations as u64;
     let enough = Enough { time: Duration::from_secs(3600), bytes: u64::MAX, objects, study_objects: 500 };
-    run(server, ObjectKind::Small, associations, enough).await
+    run(server, kind, associations, enough).await
 }
 
 async fn run(server: &Server, kind: ObjectKind, associations: usize, enough: Enough) -> Measured {

@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench ingest` prints the table, then the memory that one large object needs;
 //! `cargo bench --bench ingest -- memory` prints only the latter, `-- slow` the table of a disk that takes ten
-//! milliseconds for each sync, `-- grow` the pace while a million small instances come in. Yingku is measured over each
-//! engine of `YINGKU_BENCH_ENGINES`. Variables are described in `docs/performance.md`. Only ratios of one run count.
+//! milliseconds for each sync, `-- grow` the pace while a million small instances come in, `-- replay` how soon the program
+//! is ready after a crash. Yingku is measured over each engine of `YINGKU_BENCH_ENGINES`. Variables are described in `docs/performance.md`. Only ratios of one run count.
 
 #[path = "../peers/cluster.rs"]
 #[expect(clippy::unwrap_used, reason = "a cluster that cannot be started should say where")]
@@ -16,6 +16,7 @@ mod memory;
 mod objects;
 #[path = "../peers/processes.rs"]
 mod processes;
+mod replay;
 mod servers;
 mod slow;
 
@@ -40,6 +41,11 @@ async fn main() {
     std::fs::create_dir_all(&folder).expect("the folder can be made");
     // PostgreSQL wants its whole path.
     let folder = folder.canonicalize().expect("it is there");
+    if asked("replay") {
+        replay::replay(&folder).await;
+        std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+        return;
+    }
     let slow_syncs = asked("slow").then(|| slow::SlowSyncs::compile(&folder, number("YINGKU_BENCH_SYNC_MS", 10)));
     let mut running = servers::start_all(&folder, slow_syncs.as_ref());
     let servers = &mut running.servers;

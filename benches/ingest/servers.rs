@@ -31,6 +31,14 @@ impl Server {
     pub fn idle_mb(&self) -> f64 {
         self.idle_mb
     }
+
+    /// Ends it as an operator would, and waits until it has ended.
+    pub fn stop(mut self) {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "{} cannot be told to stop", self.name);
+        let ended = self.child.wait().expect("it is a child");
+        assert!(ended.success(), "{} ends with {ended}", self.name);
+    }
 }
 
 impl Drop for Server {
