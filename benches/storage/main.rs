@@ -3,7 +3,8 @@
 //!
 //! A *file each* is what `objects::folder` does: create, write, sync the file, sync the folder. A *segment* is one
 //! preallocated file with one writer that takes all waiting objects, writes them with one call and syncs once.
-//! `YINGKU_BENCH_FOLDER` names the folder, `YINGKU_BENCH_SECONDS` the length of each measurement (default 2).
+//! `YINGKU_BENCH_FOLDER` names the folder, `YINGKU_BENCH_SECONDS` the length of each measurement (default 2),
+//! `YINGKU_BENCH_OBJECTS` how many small objects are read and backed up (default 100000).
 
 mod disk;
 mod engines;
@@ -107,10 +108,12 @@ fn run(folder: &Path, kind: &str, slow: SlowSync, size: usize, writers: usize, t
     }
 }
 
-/// Reading all that is there once, in the order of its writing, as a scrub and a backup do.
+/// Reading all that is there once, in the order of its writing, as a scrub does, and as a backup does, with tar.
 fn read_all_engines(folder: &Path) {
-    println!("\n| object | count | engine | cold read s | MB/s | CPU s |\n|---|---|---|---|---|---|");
-    for (name, size, count) in [("CT", CT, 4_000), ("small", SMALL, 100_000)] {
+    let small = std::env::var("YINGKU_BENCH_OBJECTS").map_or(100_000, |text| text.parse().expect("a whole number"));
+    println!("\n| object | count | engine | files | on disk MB | cold read s | MB/s | CPU s | cold tar s |");
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for (name, size, count) in [("CT", CT, 4_000), ("small", SMALL, small)] {
         for kind in ["file each", "segment"] {
             let folder = folder.join("read");
             std::fs::create_dir_all(&folder).expect("a folder to read");
@@ -122,7 +125,12 @@ fn read_all_engines(folder: &Path) {
             let (elapsed, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds() - cpu);
             let warm = if cold { "" } else { " (cache not dropped: not root)" };
             let pace = bytes as f64 / 1e6 / elapsed;
-            println!("| {name} | {count} | {kind}{warm} | {elapsed:.2} | {pace:.0} | {cpu:.2} |");
+            disk::forget_cache();
+            let backup = disk::back_up(&folder).as_secs_f64();
+            let (files, room) = (paths.len(), disk::room_mb(&paths));
+            println!(
+                "| {name} | {count} | {kind}{warm} | {files} | {room:.0} | {elapsed:.2} | {pace:.0} | {cpu:.2} | {backup:.2} |"
+            );
             std::fs::remove_dir_all(&folder).expect("what was read can be removed");
         }
     }
