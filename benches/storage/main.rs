@@ -110,7 +110,8 @@ fn run(folder: &Path, kind: &str, slow: SlowSync, size: usize, writers: usize, t
 
 /// Reading all that is there once, in the order of its writing, as a scrub does, and as a backup does, with tar.
 fn read_all_engines(folder: &Path) {
-    let small = std::env::var("YINGKU_BENCH_OBJECTS").map_or(100_000, |text| text.parse().expect("a whole number"));
+    let small: usize =
+        std::env::var("YINGKU_BENCH_OBJECTS").map_or(100_000, |text| text.parse().expect("a whole number"));
     println!("\n| object | count | engine | files | on disk MB | cold read s | MB/s | CPU s | cold tar s |");
     println!("|---|---|---|---|---|---|---|---|---|");
     for (name, size, count) in [("CT", CT, 4_000), ("small", SMALL, small)] {
