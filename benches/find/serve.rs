@@ -18,7 +18,7 @@ pub async fn measure(engine: &str, folder: &Path, database: &str, studies: u64, 
     let mut server = Yingku::start(&folder.join("serve"), database, "");
     server.kill();
     let ready = server.start_again();
-    println!("{engine}, by HTTP: ready {} ms after the start", ready.as_millis());
+    println!("{engine}, by HTTP: ready {} ms after the start (aim 1000)", ready.as_millis());
     let following = reqwest::redirect::Policy::limited(3);
     let http = reqwest::Client::builder().no_proxy().redirect(following).build().unwrap();
 

@@ -95,7 +95,7 @@ async fn measure(engine: &str, folder: &Path, database: &str, (reports, rounds):
     let mut server = Yingku::start(&folder.join("lists"), database, &ask::customer(&people::hospital(0)));
     server.kill();
     let ready = server.start_again();
-    println!("\n{engine}: {reports} reports, half of exams; ready {} ms after the start", ready.as_millis());
+    println!("\n{engine}: {reports} reports, half of exams; ready {} ms after the start (aim 1000)", ready.as_millis());
     ask::ask(&server, reports, rounds).await;
     println!("{:.0} MB resident", server.memory_mb());
 }

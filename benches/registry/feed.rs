@@ -12,6 +12,8 @@ use super::yingku_process::{KEY, Yingku};
 /// Changes that are written, given positions and read without HTTP.
 const CHANGES: i64 = 20_000;
 const WRITERS: i64 = 8;
+/// Entries and whole reports that a follower reads in a second, at least.
+const AIM: f64 = 5000.0;
 
 /// Reads the whole feed of a server, without the reports and with them.
 pub async fn follow(engine: &str, server: &Yingku, http: &reqwest::Client, reports: u64) {
@@ -34,7 +36,10 @@ pub async fn follow(engine: &str, server: &Yingku, http: &reqwest::Client, repor
         assert!(read >= reports, "{read} entries of {reports} reports");
         let what = if include.is_empty() { "entries" } else { "whole reports" };
         let (pace, megabytes) = (read as f64 / seconds, bytes as f64 / 1e6);
-        println!("{engine}: a follower reads {read} {what} by HTTP: {pace:.0}/s, {megabytes:.0} MB in {seconds:.1} s");
+        let verdict = if pace >= AIM { format!("≥ {AIM}") } else { format!("< {AIM} !") };
+        println!(
+            "{engine}: a follower reads {read} {what} by HTTP: {pace:.0}/s ({verdict}), {megabytes:.0} MB in {seconds:.1} s"
+        );
     }
 }
 

@@ -96,7 +96,7 @@ async fn measure(engine: &str, folder: &std::path::Path, database: &str, reports
     let mut server = Yingku::start(&folder.join("reports"), database, &hospitals);
     server.kill();
     let ready = server.start_again();
-    println!("\n{engine}: {reports} reports; ready {} ms after the start", ready.as_millis());
+    println!("\n{engine}: {reports} reports; ready {} ms after the start (aim 1000)", ready.as_millis());
     ask::ask(&server, reports).await;
     println!("{:.0} MB resident", server.memory_mb());
 }
