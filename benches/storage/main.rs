@@ -1,5 +1,6 @@
 //! Storage engines against each other on one disk, without the rest of the archive (ADR 3):
-//! `cargo bench --bench storage`, or `cargo bench --bench storage -- scrub` for reading alone.
+//! `cargo bench --bench storage`, or `cargo bench --bench storage -- scrub` for reading alone, `-- requests` for the count of
+//! requests to a bucket alone.
 //!
 //! A *file each* is what `objects::folder` does: create, write, sync the file, sync the folder. A *segment* is one
 //! preallocated file with one writer that takes all waiting objects, writes them with one call and syncs once.
@@ -8,6 +9,7 @@
 
 mod disk;
 mod engines;
+mod requests;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,11 +27,17 @@ fn main() {
     let seconds = std::env::var("YINGKU_BENCH_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(2.0);
     let folder = base.join(format!("storage-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the folder for the bench");
-    let only_scrub = std::env::args().any(|argument| argument == "scrub");
-    if !only_scrub {
+    let asked = |what: &str| std::env::args().any(|argument| argument == what);
+    let (only_scrub, only_requests) = (asked("scrub"), asked("requests"));
+    if !only_scrub && !only_requests {
         write_all_engines(&folder, Duration::from_secs_f64(seconds));
     }
-    read_all_engines(&folder);
+    if !only_requests {
+        read_all_engines(&folder);
+    }
+    if !only_scrub {
+        requests::count(&folder);
+    }
     std::fs::remove_dir_all(&folder).expect("the bench's folder can be removed");
 }
 
