@@ -29,6 +29,9 @@ use servers::Server;
 
 const ASSOCIATIONS: [usize; 3] = [1, 4, 16];
 
+/// The ratio to reach for a peer, a kind of object and a number of associations.
+type Aim = fn(&str, ObjectKind, usize) -> Option<f64>;
+
 #[tokio::main]
 async fn main() {
     let seconds = number("YINGKU_BENCH_SECONDS", 10);
@@ -58,9 +61,11 @@ async fn main() {
             grow::grow(server, number("YINGKU_BENCH_GROW", 1_000_000)).await;
         }
     } else if !only_memory {
+        // They are for a fast disk.
+        let aim: Aim = if asked("slow") { |_, _, _| None } else { aim };
         for kind in [ObjectKind::Ct, ObjectKind::Small] {
             for associations in ASSOCIATIONS {
-                compare(servers, kind, associations, Duration::from_secs(seconds)).await;
+                compare(servers, (kind, associations), Duration::from_secs(seconds), aim).await;
             }
         }
     }
@@ -72,7 +77,7 @@ async fn main() {
 }
 
 /// One line of the table for each server; the ratio is Yingku's pace over the peer's.
-async fn compare(servers: &mut [Server], kind: ObjectKind, associations: usize, time: Duration) {
+async fn compare(servers: &mut [Server], (kind, associations): (ObjectKind, usize), time: Duration, aim: Aim) {
     println!("\n{} × {associations}", kind.name());
     println!(
         "{:<20} {:>10} {:>8} {:>9} {:>9} {:>8} {:>7} {:>7}",
@@ -102,7 +107,7 @@ async fn compare(servers: &mut [Server], kind: ObjectKind, associations: usize, 
     }
 }
 
-/// What the ratio to a peer should be, on a fast disk; most promise less than Yingku and are beside it for what they cost.
+/// What the ratio to a peer should be; most promise less than Yingku and are beside it for what they cost.
 fn aim(server: &str, kind: ObjectKind, associations: usize) -> Option<f64> {
     match (server, kind, associations) {
         ("orthanc", ObjectKind::Ct, 1) => Some(2.5),

@@ -74,6 +74,7 @@ pub fn start_all(folder: &Path, slow: Option<&SlowSyncs>) -> Running {
             other => panic!("YINGKU_BENCH_ENGINES: {other} is neither sqlite nor postgres"),
         }
     }
+    assert!(!servers.is_empty(), "none of YINGKU_BENCH_ENGINES can be measured so");
     let peers = std::env::var("YINGKU_BENCH_PEERS").unwrap_or_else(|_| PEERS.to_owned());
     for peer in peers.split(',').map(str::trim).filter(|peer| *peer != "yingku") {
         let folder = folder.join(peer);
