@@ -115,7 +115,8 @@ async fn answer(State(bucket): State<Shared>, request: Request) -> Response {
         ("POST", _) => {
             bucket.requests.posts += 1;
             let parts: Vec<Bytes> = bucket.uploads.remove(&key).unwrap_or_default().into_values().collect();
-            bucket.objects.insert(key, Bytes::from(parts.concat()));
+            let whole: Vec<u8> = parts.concat();
+            bucket.objects.insert(key, Bytes::from(whole));
             let text = "<CompleteMultipartUploadResult><ETag>one</ETag></CompleteMultipartUploadResult>";
             tagged(StatusCode::OK, Bytes::from_static(text.as_bytes()))
         }
