@@ -47,19 +47,19 @@ pub fn render_page(bytes: &[u8], page: usize, width: u32, limits: &DocumentsConf
 
 /// Counts the pages of a TIFF.
 pub fn tiff_page_count(bytes: &[u8], limits: &DocumentsConfig) -> Result<usize, Error> {
-    picture::count_tiff_pages(bytes, limits).map_err(|refusal| of_picture(&refusal, 1))
+    picture::count_tiff_pages(bytes, limits).map_err(|refusal| of_picture(refusal, 1))
 }
 
 /// Draws one page of a TIFF as [`render_page`] does of a PDF: on white paper, A4.
 pub fn render_tiff_page(bytes: &[u8], page: usize, width: u32, limits: &DocumentsConfig) -> Result<Vec<u8>, Error> {
-    let wrapped = picture::wrap_tiff_page(bytes, page, limits).map_err(|refusal| of_picture(&refusal, page))?;
+    let wrapped = picture::wrap_tiff_page(bytes, page, limits).map_err(|refusal| of_picture(refusal, page))?;
     render_page(&wrapped.bytes, 1, width, limits)
 }
 
-fn of_picture(refusal: &StampRefusal, page: usize) -> Error {
+fn of_picture(refusal: StampRefusal, page: usize) -> Error {
     match refusal {
         StampRefusal::NoPages => Error::NoSuchPage(page),
-        StampRefusal::TooLarge(limit) => Error::TooLarge(*limit),
+        StampRefusal::TooLarge(limit) => Error::TooLarge(limit),
         _ => Error::Damaged,
     }
 }
