@@ -112,8 +112,40 @@ pub fn wrap_picture(
     policy: Option<&StampPolicy>,
     limits: &DocumentsConfig,
 ) -> Result<Stamped, StampRefusal> {
-    guarded(|| wrap(bytes, format, policy, limits))
-        .unwrap_or_else(|| Err(StampRefusal::Damaged("the decoder gave up".to_owned())))
+    decoded(|| wrap(bytes, format, policy, limits))
+}
+
+/// Makes a PDF of one page (1 is the first) of a TIFF, without a stamp; [`StampRefusal::NoPages`] when there is no such page.
+/// The caller runs it on a blocking thread.
+pub fn wrap_tiff_page(bytes: &[u8], page: usize, limits: &DocumentsConfig) -> Result<Stamped, StampRefusal> {
+    decoded(|| {
+        check_length(bytes, limits)?;
+        let number = page.checked_sub(1).ok_or(StampRefusal::NoPages)?;
+        let picture = tiff_pages::one(bytes, limits, number)?.ok_or(StampRefusal::NoPages)?;
+        let mut sheets = Sheets::new();
+        sheets.add(picture, None, 0, 1)?;
+        sheets.finish()
+    })
+}
+
+/// Counts the pages of a TIFF without unpacking them. The caller runs it on a blocking thread.
+pub fn count_tiff_pages(bytes: &[u8], limits: &DocumentsConfig) -> Result<usize, StampRefusal> {
+    decoded(|| {
+        check_length(bytes, limits)?;
+        tiff_pages::count(bytes, limits)
+    })
+}
+
+/// What a decoder of foreign bytes says; one that panics gives an error.
+fn decoded<T>(work: impl FnOnce() -> Result<T, StampRefusal>) -> Result<T, StampRefusal> {
+    guarded(work).unwrap_or_else(|| Err(StampRefusal::Damaged("the decoder gave up".to_owned())))
+}
+
+fn check_length(bytes: &[u8], limits: &DocumentsConfig) -> Result<(), StampRefusal> {
+    if bytes.len() > limits.max_bytes {
+        return Err(StampRefusal::TooLarge("documents.max_bytes"));
+    }
+    Ok(())
 }
 
 fn wrap(
@@ -122,9 +154,7 @@ fn wrap(
     policy: Option<&StampPolicy>,
     limits: &DocumentsConfig,
 ) -> Result<Stamped, StampRefusal> {
-    if bytes.len() > limits.max_bytes {
-        return Err(StampRefusal::TooLarge("documents.max_bytes"));
-    }
+    check_length(bytes, limits)?;
     let mut sheets = Sheets::new();
     match format {
         PictureFormat::Jpeg => sheets.add(decode::jpeg(bytes, limits)?, policy, 0, 1)?,

@@ -1,4 +1,4 @@
-//! Pictures of PDF pages, for pages that are read without a PDF viewer.
+//! Pictures of the pages of PDF and TIFF files, for pages that are read without a viewer of such files.
 //!
 //! Drawn in pure Rust. Chinese fonts that a file names without embedding them (STSong-Light and its like) are
 //! replaced by the program's own font; the predefined CMaps of ISO 32000-1 section 9.7.5.2 are built in.
@@ -15,33 +15,53 @@ use hayro::{PixmapSettings, RenderCache, RenderSettings, render};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::{DocumentsConfig, fonts, guarded};
+use super::stamp::StampRefusal;
+use super::{DocumentsConfig, fonts, guarded, picture};
 
 /// Why there is no picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read, or drawing it failed badly.
-    #[error("the PDF cannot be drawn")]
+    #[error("the document cannot be drawn")]
     Damaged,
     /// The file needs a password.
-    #[error("the PDF needs a password")]
+    #[error("the document needs a password")]
     Encrypted,
     /// There is no such page.
-    #[error("the PDF has no page {0}")]
+    #[error("the document has no page {0}")]
     NoSuchPage(usize),
     /// The file or its pages exceed a limit of `[documents]`.
-    #[error("the PDF exceeds {0}")]
+    #[error("the document exceeds {0}")]
     TooLarge(&'static str),
 }
 
-/// Counts the pages.
+/// Counts the pages of a PDF.
 pub fn page_count(bytes: &[u8], limits: &DocumentsConfig) -> Result<usize, Error> {
     guarded(|| open(bytes, limits).map(|pdf| pdf.pages().len())).unwrap_or(Err(Error::Damaged))
 }
 
-/// Draws one page, counted from 1, as a PNG picture that is `width` pixels wide (less when the page is too tall).
+/// Draws one page of a PDF, counted from 1, as a PNG picture that is `width` pixels wide (less when the page is too tall).
 pub fn render_page(bytes: &[u8], page: usize, width: u32, limits: &DocumentsConfig) -> Result<Vec<u8>, Error> {
     guarded(|| draw(bytes, page, width, limits)).unwrap_or(Err(Error::Damaged))
+}
+
+/// Counts the pages of a TIFF.
+pub fn tiff_page_count(bytes: &[u8], limits: &DocumentsConfig) -> Result<usize, Error> {
+    picture::count_tiff_pages(bytes, limits).map_err(|refusal| of_picture(refusal, 1))
+}
+
+/// Draws one page of a TIFF as [`render_page`] does of a PDF: on white paper, A4.
+pub fn render_tiff_page(bytes: &[u8], page: usize, width: u32, limits: &DocumentsConfig) -> Result<Vec<u8>, Error> {
+    let wrapped = picture::wrap_tiff_page(bytes, page, limits).map_err(|refusal| of_picture(refusal, page))?;
+    render_page(&wrapped.bytes, 1, width, limits)
+}
+
+fn of_picture(refusal: StampRefusal, page: usize) -> Error {
+    match refusal {
+        StampRefusal::NoPages => Error::NoSuchPage(page),
+        StampRefusal::TooLarge(limit) => Error::TooLarge(limit),
+        _ => Error::Damaged,
+    }
 }
 
 fn open(bytes: &[u8], limits: &DocumentsConfig) -> Result<Pdf, Error> {

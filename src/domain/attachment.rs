@@ -203,6 +203,11 @@ impl AttachmentType {
         self.is_picture() || self == AttachmentType::Mp4
     }
 
+    /// Whether it is a document of pages, which are shown as pictures.
+    pub fn has_pages(self) -> bool {
+        matches!(self, AttachmentType::Pdf | AttachmentType::Tiff)
+    }
+
     /// Whether a browser may show it by itself; text that could hold a script never.
     pub fn is_inline(self) -> bool {
         self.is_within_page() || self == AttachmentType::Pdf

@@ -1,7 +1,7 @@
 //! Attachments for the pages: which an exam has. And the bytes of any attachment, whole or in part.
 //!
 //! Seen under the rules of the exam itself; the first look of a session at each is recorded, every download is. The pages of
-//! a PDF are looked at as pictures; the file itself is taken along.
+//! a PDF and of a TIFF are looked at as pictures; the file itself is taken along.
 
 use std::ops::Range;
 
@@ -13,8 +13,9 @@ use super::read_image::{Picture, Viewer};
 use crate::archive::pages::given_file::GivenFile;
 use crate::archive::pages::open_link::Session;
 use crate::archive::reports::document_turns::Awaited;
+use crate::archive::reports::read_report_file::DrawPage;
 use crate::archive::{Archive, Error};
-use crate::documents::raster;
+use crate::documents::{DocumentsConfig, raster};
 use crate::domain::attachment::AttachmentType;
 use crate::domain::criteria::ShowType;
 use crate::index::attachments::{self, Attachment};
@@ -74,19 +75,21 @@ impl Archive {
         Ok(attachment)
     }
 
-    /// How many pages an attachment that is a PDF has; `None` when it is none, or they cannot be counted. [`Error::Busy`] when
-    /// nothing can be counted just now.
+    /// How many pages an attachment that is a PDF or a TIFF has; `None` when it is neither, or they cannot be counted.
+    /// [`Error::Busy`] when nothing can be counted just now.
     pub async fn attachment_pages(&self, attachment: &Attachment) -> Result<Option<usize>, Error> {
-        if attachment.media_type != AttachmentType::Pdf {
-            return Ok(None);
-        }
+        let count: fn(&[u8], &DocumentsConfig) -> Result<usize, raster::Error> = match attachment.media_type {
+            AttachmentType::Pdf => raster::page_count,
+            AttachmentType::Tiff => raster::tiff_page_count,
+            _ => return Ok(None),
+        };
         let content = content_of(attachment);
         if let Some(count) = self.documents.page_counts.get(&content).await {
             return Ok(count);
         }
         let limits = self.documents.config().clone();
-        let count = move |bytes: Bytes| raster::page_count(&bytes, &limits).ok();
-        let counting = self.documents.within(Awaited::Reading, &content, self.pdf_of(attachment), count);
+        let count = move |bytes: Bytes| count(&bytes, &limits).ok();
+        let counting = self.documents.within(Awaited::Reading, &content, self.file_of(attachment), count);
         match counting.await {
             Ok(count) => {
                 self.documents.page_counts.insert(content, count).await;
@@ -105,7 +108,7 @@ impl Archive {
         self.given_bytes(&GivenFile::Stored(attachment.place.clone()), range).await
     }
 
-    /// A picture of one page (1 is the first) of an attachment that is a PDF, of an exam that the session may see.
+    /// A picture of one page (1 is the first) of an attachment that is a PDF or a TIFF, of an exam that the session may see.
     pub async fn attachment_page_picture(
         &self,
         viewer: &Viewer,
@@ -115,11 +118,13 @@ impl Archive {
         (page, width): (usize, u32),
     ) -> Result<Picture, Error> {
         let (entry, attachment) = self.shown_attachment(viewer, session, remote_addr, key).await?;
-        if attachment.media_type != AttachmentType::Pdf {
-            return Err(Error::NotFound);
-        }
-        let content = content_of(&attachment);
-        let bytes = self.pdf_page_picture((attachment.pk, &content), page, width, self.pdf_of(&attachment)).await?;
+        let draw: DrawPage = match attachment.media_type {
+            AttachmentType::Pdf => raster::render_page,
+            AttachmentType::Tiff => raster::render_tiff_page,
+            _ => return Err(Error::NotFound),
+        };
+        let (content, file) = (content_of(&attachment), self.file_of(&attachment));
+        let bytes = self.page_picture((attachment.pk, &content), page, width, file, draw).await?;
         self.note_look(viewer, session, remote_addr, (&entry, &attachment)).await?;
         Ok(Picture { bytes, media_type: "image/png" })
     }
@@ -152,7 +157,7 @@ impl Archive {
         Ok(())
     }
 
-    async fn pdf_of(&self, attachment: &Attachment) -> Result<Bytes, Error> {
+    async fn file_of(&self, attachment: &Attachment) -> Result<Bytes, Error> {
         if attachment.place.length > self.documents.config().max_bytes as u64 {
             return Err(Error::TooLarge { what: "the attachment", limit: "documents.max_bytes".to_owned() });
         }

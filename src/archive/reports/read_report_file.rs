@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::compose_lab_report::as_report_file;
 use super::document_turns::Awaited;
 use crate::archive::{Archive, Error};
-use crate::documents::raster;
+use crate::documents::{DocumentsConfig, raster};
 use crate::domain::place::Place;
 use crate::index::jobs::{self, JobKind, JobState};
 use crate::index::report_files::{self, ReportFile};
@@ -16,6 +16,9 @@ use crate::objects;
 /// Pictures are made in these widths only, so that a hundred zoom steps do not make a hundred pictures.
 const WIDTH_STEP: u32 = 100;
 const WIDEST: u32 = 4000;
+
+/// Draws one page of a document: bytes, page, width, limits.
+pub(in crate::archive) type DrawPage = fn(&[u8], usize, u32, &DocumentsConfig) -> Result<Vec<u8>, raster::Error>;
 
 /// Which bytes of a report file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,8 +129,7 @@ impl Archive {
         self.pdf_page_picture((file.id, hash), page, width, self.read_report_file(file, ReportCopy::Stamped)).await
     }
 
-    /// A picture of one page of a PDF, whose bytes are read only when the picture is not kept. The key is a row's id, which
-    /// no other row has, and the hash of the bytes.
+    /// A picture of one page of a PDF; see [`Archive::page_picture`].
     pub(in crate::archive) async fn pdf_page_picture(
         &self,
         (id, hash): (i64, &str),
@@ -135,13 +137,26 @@ impl Archive {
         width: u32,
         bytes: impl Future<Output = Result<Bytes, Error>>,
     ) -> Result<Bytes, Error> {
+        self.page_picture((id, hash), page, width, bytes, raster::render_page).await
+    }
+
+    /// A picture of one page of a document, whose bytes are read only when the picture is not kept. The key is a row's id,
+    /// which no other row has, and the hash of the bytes.
+    pub(in crate::archive) async fn page_picture(
+        &self,
+        (id, hash): (i64, &str),
+        page: usize,
+        width: u32,
+        bytes: impl Future<Output = Result<Bytes, Error>>,
+        draw: DrawPage,
+    ) -> Result<Bytes, Error> {
         let width = width.clamp(WIDTH_STEP, WIDEST).div_ceil(WIDTH_STEP) * WIDTH_STEP;
         let key = (id, hash.to_owned(), page, width);
         if let Some(picture) = self.documents.pictures.get(&key).await {
             return Ok(picture);
         }
         let limits = self.documents.config().clone();
-        let draw = move |bytes: Bytes| raster::render_page(&bytes, page, width, &limits);
+        let draw = move |bytes: Bytes| draw(&bytes, page, width, &limits);
         let drawing = self.documents.within(Awaited::Drawing, hash, bytes, draw);
         let picture = Bytes::from(drawing.await?.map_err(undrawn)?);
         self.documents.pictures.insert(key, picture.clone()).await;

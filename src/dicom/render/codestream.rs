@@ -4,7 +4,7 @@
 /// The kinds of codestreams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// JPEG with losses: the decoder turns YCbCr into RGB.
+    /// JPEG with losses, sequential or progressive: the decoder of 8 bits turns YCbCr into RGB.
     JpegDct,
     JpegLossless,
     /// JPEG-LS; each component in a scan of its own (no interleaving) or not.
@@ -143,7 +143,7 @@ fn frame(bytes: &[u8], start: usize, kind: Kind) -> Option<Codestream> {
 }
 
 /// Positions just behind the start-of-scan markers. In entropy-coded data 0xFF is always followed by something else.
-fn scans(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
+pub(super) fn scans(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
     bytes.windows(2).enumerate().filter(|(_, pair)| *pair == [0xFF, 0xDA]).map(|(at, _)| at + 2)
 }
 

@@ -10,10 +10,10 @@ use dicom_encoding::adapters::{PixelDataObject, RawPixelData};
 use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
-use super::codestream::{Codestream, Kind};
+use super::codestream::{self, Codestream, Kind};
 use super::header::{ImageHeader, inflate};
 use super::raster::{ColorSpace, Raster};
-use super::{Error, RenderConfig, extended_jpeg, jpeg_xl};
+use super::{Error, RenderConfig, color, extended_jpeg, jpeg_xl};
 
 const RLE_LOSSLESS: &str = "1.2.840.10008.1.2.5";
 const ENCAPSULATED_UNCOMPRESSED: &str = "1.2.840.10008.1.2.1.98";
@@ -27,6 +27,8 @@ const MOST_PARTS: u64 = 1 << 20;
 const MOST_RLE_GAIN: usize = 64;
 /// Pixels that one byte of a JPEG with losses can stand for: a bit for each block of 64, in its scan of averages.
 const MOST_DCT_GAIN: u64 = 512;
+/// Scans of a JPEG of 8 bits: each is a walk over all of its blocks, however few bytes it has.
+const MOST_SCANS: usize = 256;
 /// Bytes behind the end of a frame, as fragments are padded.
 const MOST_PADDING: usize = 64;
 /// Samples that one byte of JPEG Lossless can stand for: a bit for each.
@@ -64,7 +66,7 @@ pub(super) fn decode(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig
 fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Result<Raster<'static>, Error> {
     let stream = Codestream::read(&frame);
     let uid = match (header.transfer_syntax.as_str(), stream) {
-        // Retired processes of JPEG, of which 8 bits are read.
+        // Retired processes of JPEG; the codec of the sequential one reads them too.
         (SPECTRAL_SELECTION | FULL_PROGRESSION, Some(stream)) => stream.kind.transfer_syntax(),
         // Fragments under a transfer syntax without compression: some converters forget to change it.
         ("1.2.840.10008.1.2" | "1.2.840.10008.1.2.1", Some(stream)) => stream.kind.transfer_syntax(),
@@ -88,20 +90,24 @@ fn by_codec(header: &ImageHeader, frame: Vec<u8>, config: &RenderConfig) -> Resu
     if stream.parts > MOST_PARTS {
         return Err(Error::TooLarge { what: "tiles, precincts and code-blocks", limit: MOST_PARTS });
     }
-    if stream.kind == Kind::JpegDct && stream.precision == extended_jpeg::PRECISION && stream.components == 1 {
-        return extended(header, &stream, &frame);
+    let is_rgb = match stream.adobe {
+        Some(transform) => transform == 0,
+        None => header.photometric == "RGB",
+    };
+    let is_twelve_bits = stream.kind == Kind::JpegDct && stream.precision == extended_jpeg::PRECISION;
+    if is_twelve_bits && [1, 3].contains(&stream.components) {
+        return extended(header, &stream, &frame, is_rgb, config);
     }
     let deep = stream.kind == Kind::JpegDct && stream.precision != 8;
     if deep || stream.precision > 16 || stream.subsampled || ![1, 3].contains(&stream.components) {
         return Err(unsupported());
     }
-    let rgb = match stream.adobe {
-        Some(transform) => transform == 0,
-        None => header.photometric == "RGB",
-    };
+    if stream.kind == Kind::JpegDct && codestream::scans(&frame).take(MOST_SCANS + 1).count() > MOST_SCANS {
+        return Err(Error::TooLarge { what: "scans", limit: MOST_SCANS as u64 });
+    }
     let recolored = stream.kind == Kind::JpegDct && stream.components == 3;
     let frame = match stream.kind {
-        _ if recolored => stream.with_color_names(&frame, rgb),
+        _ if recolored => stream.with_color_names(&frame, is_rgb),
         Kind::JpegLs { .. } => with_end(frame),
         _ => frame,
     };
@@ -147,24 +153,45 @@ fn with_end(mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
-/// JPEG with losses and 12 bits.
-fn extended(header: &ImageHeader, stream: &Codestream, frame: &[u8]) -> Result<Raster<'static>, Error> {
+/// JPEG with losses and 12 bits. Its colours come out as the header declares them, whichever the codestream holds.
+fn extended(
+    header: &ImageHeader,
+    stream: &Codestream,
+    frame: &[u8],
+    is_rgb: bool,
+    config: &RenderConfig,
+) -> Result<Raster<'static>, Error> {
+    let coefficient_bytes = u64::from(stream.width) * u64::from(stream.height) * u64::from(stream.components) * 2;
+    if coefficient_bytes > config.max_object_bytes {
+        return Err(Error::TooLarge { what: "bytes of coefficients", limit: config.max_object_bytes });
+    }
     let failed = |reason: &str| {
         let (transfer_syntax, reason) = (header.transfer_syntax.clone(), reason.to_owned());
         Error::Codec { transfer_syntax, reason }
     };
-    let bytes = extended_jpeg::decode(frame, (stream.width, stream.height)).map_err(failed)?;
+    let shape = (stream.width, stream.height, stream.components);
+    let bytes = extended_jpeg::decode(frame, shape).map_err(failed)?;
+    let declares_ybr = header.photometric.starts_with("YBR_FULL");
+    let (space, bytes) = match stream.components {
+        1 => (ColorSpace::Single, bytes),
+        _ if is_rgb && declares_ybr => {
+            (ColorSpace::Ybr, color::convert_words(bytes, extended_jpeg::PRECISION, color::ybr))
+        }
+        _ if is_rgb => (ColorSpace::Rgb, bytes),
+        _ if declares_ybr => (ColorSpace::Ybr, bytes),
+        _ => (ColorSpace::Rgb, color::convert_words(bytes, extended_jpeg::PRECISION, color::rgb)),
+    };
     Ok(Raster {
         width: stream.width,
         height: stream.height,
-        samples: 1,
+        samples: usize::from(stream.components),
         bits_allocated: 16,
         bits_stored: extended_jpeg::PRECISION,
         high_bit: extended_jpeg::PRECISION - 1,
-        signed: header.signed,
+        signed: header.signed && stream.components == 1,
         float: false,
         planar: false,
-        space: ColorSpace::Single,
+        space,
         bytes: Cow::Owned(bytes),
         first_bit: 0,
     })

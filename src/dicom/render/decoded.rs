@@ -29,7 +29,7 @@ pub struct DecodedFrame {
 impl DecodedFrame {
     /// The pixels as the header says of them, for a reader that has the header beside them (PS3.18 section 8.7.3.3.2).
     ///
-    /// Decoders of JPEG give RGB: it becomes what is declared again. That JPEG 2000 gives RGB where YBR_RCT or YBR_ICT
+    /// Decoders of JPEG give RGB, of 8 bits: it becomes what is declared again. That JPEG 2000 gives RGB where YBR_RCT or YBR_ICT
     /// is declared is what readers expect. Any other change of colours is [`Error::Unsupported`].
     pub fn as_described(self, header: &ImageHeader) -> Result<Vec<u8>, Error> {
         if self.bits_allocated != header.bits_allocated {
@@ -38,6 +38,7 @@ impl DecodedFrame {
         let declared = header.photometric.as_str();
         let (samples, unit) = (usize::from(self.samples), usize::from(self.bits_allocated / 8));
         let in_bytes = self.bits_allocated == 8 && samples == 3;
+        let in_words = self.bits_allocated == 16 && samples == 3;
         let bytes = match (self.photometric, declared) {
             (None, _) | (Some("RGB"), "RGB" | "YBR_RCT" | "YBR_ICT") => self.bytes,
             (Some(now), declared) if now == declared => self.bytes,
@@ -47,6 +48,9 @@ impl DecodedFrame {
             }
             (Some("YBR_FULL"), "YBR_FULL_422") if in_bytes && self.width.is_multiple_of(2) => {
                 return Ok(color::halved(&self.bytes));
+            }
+            (Some("YBR_FULL"), "YBR_FULL_422") if in_words && self.width.is_multiple_of(2) => {
+                return Ok(color::halved_words(&self.bytes));
             }
             _ => return Err(Error::Unsupported("Photometric Interpretation")),
         };

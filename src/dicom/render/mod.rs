@@ -190,7 +190,7 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
-    /// No decoder for the transfer syntax, or for this use of it (such as JPEG with colours of 12 bits).
+    /// No decoder for the transfer syntax, or for this use of it (such as JPEG with four components).
     #[error("pixel data in transfer syntax {uid} cannot be drawn")]
     UnsupportedTransferSyntax {
         /// Transfer Syntax UID.

@@ -56,6 +56,23 @@ pub(super) fn each(
     }
 }
 
+/// One page (0 is the first), without unpacking those in front of it; `None` when there is no such page.
+pub(super) fn one(bytes: &[u8], limits: &DocumentsConfig, number: usize) -> Result<Option<Picture>, StampRefusal> {
+    if number >= limits.max_pages {
+        return Ok(None);
+    }
+    let readable = palette::readable(bytes, limits.max_pages);
+    let mut pages = open(&readable.bytes, limits)?;
+    for _ in 0..number {
+        if !pages.more_images() {
+            return Ok(None);
+        }
+        pages.next_image().map_err(damaged)?;
+    }
+    let has_palette = readable.palettes.get(number).copied().unwrap_or(false);
+    page(&readable.bytes, &mut pages, limits, &mut 0, has_palette).map(Some)
+}
+
 fn page(
     bytes: &[u8],
     pages: &mut Pages<'_>,

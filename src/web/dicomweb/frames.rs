@@ -220,15 +220,22 @@ mod tests {
             Some((jpeg.clone(), false, true))
         );
         assert_eq!(chosen("image/jpeg", JPEG, false, true), Some((jpeg, false, false)));
-        let extended = "1.2.840.10008.1.2.4.51";
-        let plain = format!("{OCTETS}; transfer-syntax={EXPLICIT_VR_LITTLE_ENDIAN}");
-        let any = format!("{octets}; transfer-syntax=*");
-        assert_eq!(chosen(&any, extended, false, true), Some((plain.clone(), true, true)), "browsers misread it");
-        assert_eq!(chosen("*/*", extended, false, true), Some((plain, true, true)));
-        let named = format!("multipart/related; type=\"image/jpeg\"; transfer-syntax={extended}");
-        let stored = Some((format!("image/jpeg; transfer-syntax={extended}"), false, true));
-        assert_eq!(chosen(&named, extended, false, true), stored, "who names it gets it");
         assert_eq!(chosen("image/jls", JPEG, false, true), None);
         assert_eq!(chosen("image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50", JPEG, false, true), None);
+    }
+
+    #[test]
+    fn jpeg_that_browsers_misread_is_given_without_compression_unless_it_is_named() {
+        let plain = Some((format!("{OCTETS}; transfer-syntax={EXPLICIT_VR_LITTLE_ENDIAN}"), true, true));
+        let octets = "multipart/related; type=\"application/octet-stream\"";
+        for (number, media_type) in [("51", "image/jpeg"), ("53", OCTETS), ("55", OCTETS)] {
+            let syntax = format!("1.2.840.10008.1.2.4.{number}");
+            assert_eq!(chosen(octets, &syntax, false, true), plain);
+            assert_eq!(chosen(&format!("{octets}; transfer-syntax=*"), &syntax, false, true), plain, "{syntax}");
+            assert_eq!(chosen("*/*", &syntax, false, true), plain, "{syntax}");
+            let named = format!("multipart/related; type=\"{media_type}\"; transfer-syntax={syntax}");
+            let stored = Some((format!("{media_type}; transfer-syntax={syntax}"), false, true));
+            assert_eq!(chosen(&named, &syntax, false, true), stored, "who names it gets it");
+        }
     }
 }

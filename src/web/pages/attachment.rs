@@ -32,7 +32,7 @@ pub(super) struct PageQuery {
     e: String,
 }
 
-/// `attachment/{attachment}/page/{n}.png`: a page of one that is a PDF.
+/// `attachment/{attachment}/page/{n}.png`: a page of one that is a PDF or a TIFF.
 pub(super) async fn page(
     State(PagesState(pages)): State<PagesState>,
     ConnectInfo(peer): Peer,

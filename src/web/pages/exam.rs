@@ -18,7 +18,7 @@ use crate::archive::pages::list_exams::EntryKind;
 use crate::archive::pages::open_link::Session;
 use crate::archive::pages::view_exam::{Attachment, ExamView, SeriesRow, StampState};
 use crate::archive::{Error, ReportFileState};
-use crate::domain::attachment::{AttachmentKind, AttachmentType};
+use crate::domain::attachment::AttachmentKind;
 use crate::domain::criteria::ShowType;
 use crate::web::error_page::{MessagePage, html};
 use crate::web::words::Language;
@@ -288,9 +288,9 @@ fn report_tab(found: &ExamView, exam_root: &str, is_visitor: bool, may_open: boo
     }
 }
 
-/// The numbers of pages of the first attachments of these kinds that are PDFs.
+/// The numbers of pages of the first attachments of these kinds that have any.
 async fn counted(pages: &Inner, found: &ExamView, which: impl Fn(AttachmentKind) -> bool) -> PageCounts {
-    let documents = found.attachments.iter().filter(|one| which(one.kind) && one.media_type == AttachmentType::Pdf);
+    let documents = found.attachments.iter().filter(|one| which(one.kind) && one.media_type.has_pages());
     let documents: Vec<&Attachment> = documents.take(MOST_COUNTED).collect();
     let mut counts = PageCounts::new();
     for attachment in documents {

@@ -170,7 +170,7 @@ pub(super) struct AttachmentItem {
     pub(super) title: String,
     pub(super) href: String,
     pub(super) show: Show,
-    /// Pictures of its pages, when it is a PDF.
+    /// Pictures of its pages, when it is a PDF or a TIFF.
     pub(super) pages: Vec<String>,
     /// Whether it may be saved.
     pub(super) download: bool,

@@ -350,9 +350,15 @@ def jpeg():
     dcmtk("jpeg-dcmtk-extended-12", ["+ee", "+q", "95"], ROOT + ".4.51", 12, False, (1,))
     dcmtk("jpeg-dcmtk-spectral-8", ["+es", "+q", "95"], ROOT + ".4.53", 8, False, (1,))
     dcmtk("jpeg-dcmtk-progressive-8", ["+ep", "+q", "95"], ROOT + ".4.55", 8, False, (1,))
-    # Retired, and with 12 bits met nowhere: refused, and never drawn wrongly.
-    dcmtk("jpeg-dcmtk-spectral-12", ["+es", "+q", "95"], ROOT + ".4.53", 12, False, None, is_refused=True)
-    dcmtk("jpeg-dcmtk-progressive-12", ["+ep", "+q", "95"], ROOT + ".4.55", 12, False, None, is_refused=True)
+    for label, option, syntax in [("extended", "+ee", ".4.51"), ("spectral", "+es", ".4.53"), ("progressive", "+ep", ".4.55")]:
+        if label != "extended":
+            dcmtk(f"jpeg-dcmtk-{label}-12", [option, "+q", "95"], ROOT + syntax, 12, False, (1,))
+        # RGB; then luminance, and chrominance of which every pixel, two, or four have a sample.
+        for sampling, space in [("cr", "RGB"), ("s4", "YBR_FULL"), ("s2", "YBR_FULL_422"), ("n1", "YBR_FULL"),
+                                ("np", "YBR_FULL_422")]:
+            options = [option, "+q", "95", "+" + sampling]
+            dcmtk_colors(f"jpeg-dcmtk-{label}-12-{sampling}", options, ROOT + syntax, space)
+    arithmetic()
 
 
 def by_dcmtk(name, ds, options):
@@ -362,7 +368,7 @@ def by_dcmtk(name, ds, options):
     plain.unlink()
 
 
-def dcmtk(name, options, syntax, bits, signed, losses=None, is_refused=False):
+def dcmtk(name, options, syntax, bits, signed, losses=None):
     values = gray(bits, signed)
     ds = header(EXPLICIT, "MONOCHROME2", values.dtype.itemsize * 8, bits, signed, 1)
     native(ds, values)
@@ -370,17 +376,49 @@ def dcmtk(name, options, syntax, bits, signed, losses=None, is_refused=False):
     by_dcmtk(name, ds, options)
     found = pydicom.dcmread(FOLDER / f"{name}.dcm")
     assert found.file_meta.TransferSyntaxUID == syntax, (name, found.file_meta.TransferSyntaxUID)
-    if is_refused:
-        case(name, ds, None, None, check=False)
-        return
     if losses:
-        plain = FOLDER / "decoded.tmp"
-        subprocess.run(["dcmdjpeg", "-q", str(FOLDER / f"{name}.dcm"), str(plain)], check=True)
-        values = pydicom.dcmread(plain).pixel_array.astype(values.dtype)
-        plain.unlink()
+        values = decompressed(name, []).pixel_array.astype(values.dtype)
         rgb = draw(values, ds.WindowCenter, ds.WindowWidth)
     tolerance = 1 + (int(np.ceil(losses[0] * 255 / ds.WindowWidth)) if losses else 0)
     case(name, ds, values, rgb, losses[0] if losses else 0, tolerance, check=False)
+
+
+def decompressed(name, options):
+    plain = FOLDER / "decoded.tmp"
+    subprocess.run(["dcmdjpeg", "-q", *options, str(FOLDER / f"{name}.dcm"), str(plain)], check=True)
+    found = pydicom.dcmread(plain)
+    plain.unlink()
+    return found
+
+
+def dcmtk_colors(name, options, syntax, space):
+    """Colours of 12 bits, with losses: the frame is what the components hold, the picture their upper 8 bits in RGB."""
+    ds = header(EXPLICIT, "RGB", 16, 12, False, 3)
+    native(ds, colors().astype(np.uint16) * 16)
+    by_dcmtk(name, ds, options)
+    found = pydicom.dcmread(FOLDER / f"{name}.dcm")
+    described = (str(found.file_meta.TransferSyntaxUID), str(found.PhotometricInterpretation), found.BitsStored)
+    assert described == (syntax, space, 12), (name, described)
+    words = lambda options: np.frombuffer(decompressed(name, options).PixelData, "<u2")[:ROWS * COLUMNS * 3]
+    raw = words(["+cn"]).reshape(ROWS, COLUMNS, 3)
+    rgb = words([]).reshape(ROWS, COLUMNS, 3) >> 4
+    if space == "YBR_FULL_422":
+        halved = np.zeros((ROWS, COLUMNS // 2, 4), np.uint16)
+        halved[..., 0], halved[..., 1] = raw[:, 0::2, 0], raw[:, 1::2, 0]
+        for channel in (1, 2):
+            halved[..., 1 + channel] = (raw[:, 0::2, channel] + raw[:, 1::2, channel] + 1) // 2
+        raw = halved
+    case(name, ds, raw, rgb, 2, 3, check=False)
+
+
+def arithmetic():
+    """Codes that nobody wrote and few can read: refused, and never drawn wrongly."""
+    for syntax, frame in [(".4.52", 0xC9), (".4.54", 0xCA), (".4.56", 0xCA), (".4.58", 0xCB)]:
+        for bits in (8, 12):
+            ds = header(ROOT + syntax, "MONOCHROME2", 16 if bits > 8 else 8, bits, False, 1)
+            put(ds, bytes([0xFF, 0xD8, 0xFF, frame, 0, 11, bits, 0, ROWS, 0, COLUMNS, 1, 1, 0x11, 0,
+                           0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 1, 2, 3, 0xFF, 0xD9, 0]))
+            case(f"jpeg-arithmetic{syntax}-{bits}", ds, None, None, check=False)
 
 
 def jpeg_ls():

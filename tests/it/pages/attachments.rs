@@ -1,5 +1,7 @@
 //! Attachments of an exam on its page: shown by kind, sent with their type and by ranges, recorded (D-I14, D-P18).
 
+use tiff::encoder::TiffEncoder;
+use tiff::encoder::colortype::Gray8;
 use yingku::archive::images::store_attachment::AttachmentOutcome;
 use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 use yingku::domain::customer::{Customer, Permission};
@@ -124,6 +126,61 @@ async fn a_pdf_is_shown_page_by_page_and_opened_where_it_may_be_saved() {
     let file = world.get(third.trim_end_matches("/page/3.png")).await;
     assert_eq!((file.status, &file.body[..]), (200, &bytes[..]));
     assert!(file.header("content-disposition").starts_with("inline"));
+}
+
+/// A TIFF whose pages are 300 by 400 dots of these greys.
+fn tiff(grays: &[u8]) -> Vec<u8> {
+    let mut file = std::io::Cursor::new(Vec::new());
+    {
+        let mut encoder = TiffEncoder::new(&mut file).unwrap();
+        for gray in grays {
+            encoder.write_image::<Gray8>(300, 400, &vec![*gray; 300 * 400]).unwrap();
+        }
+    }
+    file.into_inner()
+}
+
+#[tokio::test]
+async fn a_tiff_is_looked_at_page_by_page_also_where_it_may_not_be_saved() {
+    const CONSENT: &str = "SELECT id AS n FROM attachment WHERE kind = 'consent'";
+    let world = World::for_customer(Customer { download: Permission::Denied, ..customer() }).await;
+    world.exam(Exam::new(1)).await;
+    attach(&world, AttachmentKind::Consent, AttachmentType::Tiff, &tiff(&[60, 180])).await;
+    attach(&world, AttachmentKind::RequestForm, AttachmentType::Tiff, &tiff(&[120])).await;
+    let exam = world.open("ClinicExam", &[ACCESSION]).await;
+    let page = world.get(&format!("{exam}?tab=attachments")).await.text();
+    assert_eq!(page.matches("/page/").count(), 2, "{page}");
+    assert!(!page.contains("download=1") && !page.contains("打开"), "{page}");
+    let scan = format!("{exam}/attachment/{}", world.count(CONSENT).await);
+    for (number, gray) in [(1, 60), (2, 180)] {
+        let address = format!("{scan}/page/{number}.png");
+        assert!(page.contains(&format!("src=\"{address}\"")), "{page}");
+        let drawn = world.get(&format!("{address}?e=400")).await;
+        assert_eq!((drawn.status, drawn.header("content-type")), (200, "image/png"));
+        let picture = image::load_from_memory(&drawn.body).unwrap().to_luma8();
+        assert_eq!(picture.width(), 400);
+        // The dots lie in the middle at the top of white paper.
+        assert!(picture.get_pixel(200, 100).0[0].abs_diff(gray) <= 2, "{number}: {:?}", picture.get_pixel(200, 100));
+        assert!(picture.get_pixel(20, 100).0[0] > 250, "{number}");
+    }
+    assert_eq!(world.get(&format!("{scan}/page/3.png")).await.status, 404);
+    assert_eq!(world.get(&format!("{scan}/page/0.png")).await.status, 404);
+    assert_eq!(world.get(&scan).await.status, 403, "the file itself is taken along");
+    assert_eq!(world.count("SELECT COUNT(*) AS n FROM audit WHERE action = 'view_attachment'").await, 1);
+    let request = world.get(&format!("{exam}?tab=request")).await.text();
+    assert_eq!(request.matches("/page/").count(), 1, "{request}");
+}
+
+#[tokio::test]
+async fn a_tiff_that_cannot_be_drawn_is_a_download_still() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    attach(&world, AttachmentKind::Consent, AttachmentType::Tiff, b"II*\0 damaged").await;
+    let exam = world.open("ClinicExam", &[ACCESSION]).await;
+    let page = world.get(&format!("{exam}?tab=attachments")).await.text();
+    assert!(!page.contains("/page/") && page.contains("download=1"), "{page}");
+    let file = world.get(&address(&page)).await;
+    assert_eq!((file.status, &file.body[..], file.header("content-type")), (200, &b"II*\0 damaged"[..], "image/tiff"));
 }
 
 #[tokio::test]

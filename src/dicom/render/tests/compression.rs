@@ -1,9 +1,10 @@
 //! Compressed frames: JPEG of 12 bits, and few bytes that promise many pixels.
 
 use super::*;
+use crate::dicom::render::extended_jpeg::test_encoder::{PROGRESSIVE, Pass, Picture};
 
 #[test]
-fn twelve_bit_jpeg_of_the_progressive_process_is_refused_rather_than_drawn_wrongly() {
+fn a_progressive_scan_that_no_process_has_is_refused_rather_than_drawn_wrongly() {
     let mut file = FileBuilder::new("1.2.840.10008.1.2.4.51");
     file.image("MONOCHROME2", 1, [1, 1, 16, 12, 0]);
     let stream = [0xFF, 0xD8, 0xFF, 0xC2, 0, 11, 12, 0, 1, 0, 1, 1, 1, 0x11, 0, 0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0];
@@ -68,6 +69,107 @@ fn damaged_twelve_bit_jpeg_never_panics() {
         }
         let config = RenderConfig { max_pixels: 1 << 16, ..RenderConfig::default() };
         let _ = uncompressed_frame(&header, stream, &config);
+    }
+}
+
+/// 16 by 8 pixels of one colour in 12 bits, progressive: 2448, 1888, 2288 in the components, of which the last two have half
+/// as many samples. Adobe's marker says what they are, where it is wanted.
+fn one_color(adobe: Option<u8>) -> Vec<u8> {
+    let picture = Picture::new((16, 8), &[(2, 1), (1, 1), (1, 1)], |plane, _| {
+        let mut block = [0; 64];
+        block[0] = 8 * [400, -160, 240][plane];
+        block
+    });
+    let pass = |high, low| Pass { planes: vec![0, 1, 2], band: (0, 0), high, low };
+    let mut stream = picture.encode(PROGRESSIVE, &[pass(0, 1), pass(1, 0)], 0);
+    if let Some(transform) = adobe {
+        let marker = [&[0xFF, 0xEE, 0, 14][..], b"Adobe", &[0, 100, 0, 0, 0, 0, transform]].concat();
+        stream = [&stream[..2], &marker, &stream[2..]].concat();
+    }
+    stream
+}
+
+fn words(bytes: &[u8]) -> Vec<u16> {
+    bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
+}
+
+fn color_file(photometric: &str, stream: &[u8]) -> Vec<u8> {
+    let mut file = FileBuilder::new("1.2.840.10008.1.2.4.55");
+    file.image(photometric, 3, [8, 16, 16, 12, 0]);
+    encapsulate(&mut file, &[], &[stream]);
+    file.bytes
+}
+
+#[test]
+fn colours_of_twelve_bits_come_out_as_the_header_declares_them() {
+    let (components, in_rgb): ([u16; 3], [u16; 3]) = ([2448, 1888, 2288], [2784, 2332, 2164]);
+    // Nothing or Adobe's marker says that they are YCbCr, or RGB; the header declares one of both.
+    for (photometric, adobe, expected) in [
+        ("YBR_FULL", None, components),
+        ("YBR_FULL", Some(1), components),
+        ("RGB", None, components),
+        ("RGB", Some(0), components),
+        ("RGB", Some(1), in_rgb),
+    ] {
+        let (stream, what) = (one_color(adobe), format!("{photometric} {adobe:?}"));
+        let file = color_file(photometric, &stream);
+        let header = ImageHeader::parse(&file).unwrap();
+        let frame = uncompressed_frame(&header, stream, &RenderConfig::default()).unwrap();
+        assert_eq!((frame.photometric, frame.bits_allocated, frame.bits_stored), (Some(photometric), 16, 12), "{what}");
+        assert_eq!(words(&frame.bytes), expected.repeat(128), "{what}");
+        assert_eq!(words(&frame.as_described(&header).unwrap()), expected.repeat(128), "{what}");
+
+        let picture = image::load_from_memory(&render(&file, 1, &png()).unwrap().bytes).unwrap().to_rgb8();
+        let color = if photometric == "RGB" { expected } else { in_rgb };
+        for (found, expected) in picture.into_raw().iter().zip(color.repeat(128)) {
+            assert!(i32::from(*found).abs_diff(i32::from(expected) / 16) <= 1, "{what}: {found} for {expected}");
+        }
+    }
+}
+
+#[test]
+fn shared_chrominance_of_twelve_bits_is_given_as_the_header_says() {
+    let stream = one_color(None);
+    let header = ImageHeader::parse(&color_file("YBR_FULL_422", &stream)).unwrap();
+    let frame = uncompressed_frame(&header, stream, &RenderConfig::default()).unwrap();
+    assert_eq!(frame.photometric, Some("YBR_FULL"));
+    assert_eq!(words(&frame.as_described(&header).unwrap()), [2448_u16, 2448, 1888, 2288].repeat(64));
+
+    // Of a codestream that holds RGB the chrominance is worked out.
+    let stream = one_color(Some(0));
+    let frame = uncompressed_frame(&header, stream, &RenderConfig::default()).unwrap();
+    // 0.299 · 2448 + 0.587 · 1888 + 0.114 · 2288; the differences by 1.772 and 1.402.
+    assert_eq!(words(&frame.as_described(&header).unwrap()), [2101_u16, 2101, 2154, 2295].repeat(64));
+}
+
+#[test]
+fn coefficients_and_scans_are_held_against_limits() {
+    let stream = one_color(None);
+    let header = ImageHeader::parse(&color_file("YBR_FULL", &stream)).unwrap();
+    let config = RenderConfig { max_object_bytes: 16 * 8 * 3 * 2 - 1, ..RenderConfig::default() };
+    let refused = uncompressed_frame(&header, stream, &config);
+    assert!(matches!(refused, Err(Error::TooLarge { what: "bytes of coefficients", .. })), "{refused:?}");
+
+    let mut stream = vec![0xFF, 0xD8, 0xFF, 0xC2, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0];
+    for _ in 0..300 {
+        stream.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 0, 0]);
+    }
+    let header = header_with("1.2.840.10008.1.2.4.55", [8, 8, 8, 8, 0]);
+    let refused = uncompressed_frame(&header, stream, &RenderConfig::default());
+    assert!(matches!(refused, Err(Error::TooLarge { what: "scans", .. })), "{refused:?}");
+}
+
+#[test]
+fn arithmetic_codes_are_refused_and_said_to_be() {
+    for syntax in ["1.2.840.10008.1.2.4.52", "1.2.840.10008.1.2.4.54", "1.2.840.10008.1.2.4.56"] {
+        for precision in [8, 12] {
+            let mut stream = vec![0xFF, 0xD8, 0xFF, 0xCA, 0, 11, precision, 0, 8, 0, 8, 1, 1, 0x11, 0];
+            stream.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 0, 0, 0, 0, 0xFF, 0xD9]);
+            let header = header_with(syntax, [8, 8, 16, 12, 0]);
+            let refused = uncompressed_frame(&header, stream, &RenderConfig::default());
+            assert!(matches!(&refused, Err(Error::UnsupportedTransferSyntax { uid }) if uid == syntax), "{refused:?}");
+            assert!(!is_decodable(syntax));
+        }
     }
 }
 
