@@ -6,6 +6,7 @@ mod exam_lists;
 mod find_plans;
 mod ids;
 mod kept_reports;
+mod newer_words;
 mod posted;
 mod postgres_plans;
 mod statements;
