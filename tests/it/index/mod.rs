@@ -11,3 +11,4 @@ mod posted;
 mod postgres_plans;
 mod statements;
 mod transactions;
+mod walks;
