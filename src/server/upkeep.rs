@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::Archive;
 use crate::archive::upkeep::free_space::DiskWatch;
 use crate::index;
+use crate::jobs::rounds::Rounds;
 use crate::web::health::Readiness;
 
 /// How often the journal is looked through for finished segments.
@@ -66,13 +67,8 @@ async fn write_successes(archive: &Archive) {
 
 /// Gives changes their positions in the feed also when nobody follows, so that few wait.
 pub(super) async fn sequence_changes(archive: Archive, every: Duration, shutdown: CancellationToken) {
-    let mut look = tokio::time::interval(every);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = look.tick() => {}
-        }
+    let mut rounds = Rounds::every(every, shutdown);
+    while rounds.next().await {
         if let Err(error) = archive.sequence_changes().await {
             tracing::warn!(%error, "changes wait for their place in the feed");
         }
@@ -81,13 +77,8 @@ pub(super) async fn sequence_changes(archive: Archive, every: Duration, shutdown
 
 /// Has the database look again at tables that have grown much, so that it goes on to choose good plans.
 pub(super) async fn keep_statistics(archive: Archive, shutdown: CancellationToken) {
-    let mut look = tokio::time::interval(KEEP_STATISTICS_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = look.tick() => {}
-        }
+    let mut rounds = Rounds::every(KEEP_STATISTICS_EVERY, shutdown);
+    while rounds.next().await {
         match archive.keep_statistics().await {
             Ok(0) => {}
             Ok(analysed) => tracing::debug!(tables = analysed, "tables analysed that had outgrown their statistics"),
@@ -101,13 +92,8 @@ pub(super) async fn ship_segments(archive: Archive, shutdown: CancellationToken)
     if !archive.has_journal() {
         return;
     }
-    let mut look = tokio::time::interval(SHIP_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = look.tick() => {}
-        }
+    let mut rounds = Rounds::every(SHIP_EVERY, shutdown);
+    while rounds.next().await {
         match archive.ship_segments().await {
             Ok(shipped) if shipped.segments > 0 => {
                 tracing::info!(shipped.segments, shipped.bytes, "segments uploaded");
@@ -125,13 +111,8 @@ pub(super) async fn watch_disks(
     readiness: Arc<Readiness>,
     shutdown: CancellationToken,
 ) {
-    let mut look = tokio::time::interval(every);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = look.tick() => {}
-        }
+    let mut rounds = Rounds::every(every, shutdown);
+    while rounds.next().await {
         readiness.set_little_room(!watch.look().await);
     }
 }
