@@ -179,6 +179,7 @@ impl Server {
         let every = Duration::from_millis(config.disk.check_ms.max(1));
         tokio::spawn(upkeep::watch_disks(disks, every, Arc::clone(&readiness), shutdown.clone()));
         let statistics = tokio::spawn(upkeep::keep_statistics(archive.clone(), shutdown.clone()));
+        let auditing = tokio::spawn(upkeep::purge_audit(archive.clone(), config.audit.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
         web::serve(http, router, &config.http, shutdown).await;
@@ -190,6 +191,7 @@ impl Server {
         let _ = people.await;
         let _ = sequencing.await;
         let _ = statistics.await;
+        let _ = auditing.await;
         // An upload that takes longer is begun anew at the next start.
         let _ = tokio::time::timeout(SHIP_PATIENCE, shipping).await;
         Ok(archive.close().await?)

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::Archive;
 use crate::archive::upkeep::free_space::DiskWatch;
+use crate::archive::upkeep::purge_audit::AuditConfig;
 use crate::index;
 use crate::jobs::rounds::Rounds;
 use crate::web::health::Readiness;
@@ -18,6 +19,10 @@ const SHIP_EVERY: Duration = Duration::from_secs(5);
 const WRITE_SUCCESSES_EVERY: Duration = Duration::from_secs(30);
 /// How often tables are looked for that have outgrown their statistics.
 const KEEP_STATISTICS_EVERY: Duration = Duration::from_secs(10);
+/// How often entries of the audit trail are looked for whose time is over.
+const PURGE_AUDIT_EVERY: Duration = Duration::from_secs(600);
+/// Rest between two batches of them, so that what comes in is not held up.
+const PURGE_AUDIT_REST: Duration = Duration::from_millis(50);
 /// How often messages and lines that wait are counted.
 const COUNT_BACKLOG_EVERY: Duration = Duration::from_secs(30);
 
@@ -83,6 +88,29 @@ pub(super) async fn keep_statistics(archive: Archive, shutdown: CancellationToke
             Ok(0) => {}
             Ok(analysed) => tracing::debug!(tables = analysed, "tables analysed that had outgrown their statistics"),
             Err(error) => tracing::warn!(%error, "the database's statistics are behind its tables"),
+        }
+    }
+}
+
+/// Forgets entries of the audit trail whose time is over.
+pub(super) async fn purge_audit(archive: Archive, config: AuditConfig, shutdown: CancellationToken) {
+    let holder = archive.worker_name();
+    let mut rounds = Rounds::every(PURGE_AUDIT_EVERY, shutdown);
+    while rounds.next().await {
+        let mut forgotten = 0;
+        while !rounds.are_over() {
+            match archive.purge_audit(&config, &holder).await {
+                Ok(0) => break,
+                Ok(entries) => forgotten += entries,
+                Err(error) => {
+                    tracing::warn!(%error, "the audit trail keeps entries whose time is over");
+                    break;
+                }
+            }
+            tokio::time::sleep(PURGE_AUDIT_REST).await;
+        }
+        if forgotten > 0 {
+            tracing::info!(audit.entries = forgotten, "entries of the audit trail forgotten whose time was over");
         }
     }
 }

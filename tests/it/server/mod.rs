@@ -1,5 +1,6 @@
 //! The server as its operator meets it: health, metrics, logs, signals, a port that is taken.
 
+mod audit;
 mod callers;
 mod disk;
 
