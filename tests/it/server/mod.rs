@@ -3,6 +3,7 @@
 mod audit;
 mod callers;
 mod disk;
+mod reload;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
