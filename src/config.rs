@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::upkeep::compact::CompactionConfig;
 use crate::archive::upkeep::free_space::DiskConfig;
+use crate::archive::upkeep::purge_audit::AuditConfig;
 use crate::archive::upkeep::purge_inbox::InboxConfig;
 use crate::archive::upkeep::scrub::ScrubConfig;
 use crate::archive::{LinkRules, QrConfig, RetrieveConfig};
@@ -73,6 +74,8 @@ pub struct Config {
     pub registry: RegistryConfig,
     /// How long inbound messages are kept.
     pub inbox: InboxConfig,
+    /// How long the audit trail is kept.
+    pub audit: AuditConfig,
     /// The page that shows how good the registered data is.
     pub quality: QualityPageConfig,
     /// Where and how report files are fetched.

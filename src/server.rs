@@ -5,6 +5,7 @@
 //! and returns.
 
 mod clients;
+mod reload;
 mod upkeep;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use crate::archive::{self, Archive, ArchiveParts, StampSettings};
 use crate::config::Config;
 use crate::dimse::availability::AvailabilityNotification;
 use crate::domain::Clock;
+use crate::domain::live::Live;
 use crate::fetch::{self, Fetcher};
 use crate::index::{self, Ids, Index};
 use crate::integrations::file_share;
@@ -38,6 +40,8 @@ use crate::web::health::{self, HealthState, Readiness};
 use crate::web::operations::{self, OperationsState};
 use crate::web::pages::{self, PagesState};
 use crate::{dimse, telemetry, web};
+
+pub use reload::{Reload, ReloadError};
 
 /// How long a stop waits for an upload that has begun.
 const SHIP_PATIENCE: Duration = Duration::from_secs(10);
@@ -77,7 +81,7 @@ pub struct Server {
     archive: Archive,
     dimse: dimse::Listener,
     http: web::HttpListener,
-    router: Router,
+    router: Live<Router>,
     readiness: Arc<Readiness>,
     http_addr: SocketAddr,
 }
@@ -94,7 +98,7 @@ impl Server {
         let http = web::HttpListener::bind(&config.http, config.caller_certificates()).await?;
         let http_addr = http.local_addr().unwrap_or(config.http.listen);
         let readiness = Arc::new(Readiness::default());
-        let router = router(&config, &archive, Arc::clone(&readiness))?;
+        let router = Live::new(router(&config, &archive, Arc::clone(&readiness))?);
         Ok(Self { config, archive, dimse, http, router, readiness, http_addr })
     }
 
@@ -123,6 +127,12 @@ impl Server {
         &self.archive
     }
 
+    /// What follows the configuration while the server runs.
+    pub fn reload(&self) -> Reload {
+        let (config, archive, readiness) = (self.config.clone(), self.archive.clone(), Arc::clone(&self.readiness));
+        Reload { started: config, archive, peers: self.dimse.peers(), router: self.router.clone(), readiness }
+    }
+
     /// Serves until `shutdown` is cancelled, then drains: a message or request that has begun is finished within its
     /// limit, jobs that cannot finish are given back.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
@@ -145,7 +155,7 @@ impl Server {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "looking through stored reports could not be planned"),
         }
-        let notification = AvailabilityNotification::new(archive.clone(), &config.dicom, &config.peer);
+        let notification = AvailabilityNotification::new(archive.clone(), &config.dicom, dimse.peers());
         handlers.add(JobKind::NotifyAvailability, config.dicom.availability.concurrency, move |job| {
             let notification = notification.clone();
             async move { notification.run_job(&job).await }
@@ -179,6 +189,7 @@ impl Server {
         let every = Duration::from_millis(config.disk.check_ms.max(1));
         tokio::spawn(upkeep::watch_disks(disks, every, Arc::clone(&readiness), shutdown.clone()));
         let statistics = tokio::spawn(upkeep::keep_statistics(archive.clone(), shutdown.clone()));
+        let auditing = tokio::spawn(upkeep::purge_audit(archive.clone(), config.audit.clone(), shutdown.clone()));
         let associations = tokio::spawn(dimse.run(shutdown.clone()));
         readiness.set_accepting(true);
         web::serve(http, router, &config.http, shutdown).await;
@@ -190,6 +201,7 @@ impl Server {
         let _ = people.await;
         let _ = sequencing.await;
         let _ = statistics.await;
+        let _ = auditing.await;
         // An upload that takes longer is begun anew at the next start.
         let _ = tokio::time::timeout(SHIP_PATIENCE, shipping).await;
         Ok(archive.close().await?)

@@ -19,7 +19,8 @@ pub(super) struct Audit {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List entries, the newest first. Reading them is recorded too.
+    /// List entries, the newest first. Reading them is recorded too. They are kept for audit.keep_days; none is removed
+    /// while they are read.
     List(Box<List>),
 }
 

@@ -7,8 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::{ConfigFile, demo};
-use crate::config::Config;
-use crate::server::Server;
+use crate::server::{Reload, Server};
 use crate::telemetry;
 
 #[derive(Debug, Args)]
@@ -25,10 +24,11 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
-        let config = match (&self.file.config, self.demo) {
-            (None, true) => Config::load(Some(&demo::configuration_file()?))?.checked()?,
-            _ => self.file.load()?,
+        let file = match (&self.file.config, self.demo) {
+            (None, true) => ConfigFile { config: Some(demo::configuration_file()?) },
+            _ => self.file.clone(),
         };
+        let config = file.load()?;
         telemetry::init_log(&config.log)?;
         let server = Server::open(config.clone()).await?;
         tracing::info!(
@@ -54,10 +54,46 @@ impl Serve {
                     }
                 }
             });
+        } else {
+            follow_hangups(file, server.reload());
         }
         server.run(shutdown).await?;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Reads the configuration again at each SIGHUP, and takes over what a running server can.
+#[cfg(unix)]
+fn follow_hangups(file: ConfigFile, reload: Reload) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangups = match signal(SignalKind::hangup()) {
+        Ok(hangups) => hangups,
+        Err(error) => return tracing::warn!(%error, "SIGHUP cannot be caught; another configuration needs a restart"),
+    };
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tokio::task::block_in_place(|| read_again(&file, &reload));
+        }
+    });
+}
+
+#[cfg(not(unix))]
+fn follow_hangups(_: ConfigFile, _: Reload) {}
+
+#[cfg(unix)]
+fn read_again(file: &ConfigFile, reload: &Reload) {
+    match file.load().and_then(|config| reload.take_over(config).map_err(Into::into)) {
+        Ok(waiting) => {
+            tracing::info!("the configuration was read again: peers, senders, clients and customers are taken over");
+            for part in waiting {
+                tracing::warn!(part, "the configuration has changed, and needs a restart");
+            }
+        }
+        Err(error) => tracing::error!(
+            error = format!("{error:#}"),
+            "the configuration was not taken over; everything stays as it was"
+        ),
     }
 }
 

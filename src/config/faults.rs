@@ -70,6 +70,9 @@ fn sections(config: &Config, found: &mut Found) {
     if config.objects.journal.is_some() && config.objects.url.starts_with("file://") {
         found.add("objects.journal", "belongs to a bucket; in a folder segments begin where they stay");
     }
+    if let Some(fault) = config.audit.fault() {
+        found.add("audit.keep_days", fault);
+    }
     for (key, message) in config.reports.faults() {
         found.add(format!("reports.{key}"), message);
     }
@@ -363,6 +366,7 @@ mod tests {
             (open, "sender.0.addresses"),
             ("[qr]\nsize_mm = nan", "qr.size_mm"),
             ("[qr]\nmargin_mm = -1.0", "qr.margin_mm"),
+            ("[audit]\nkeep_days = 179", "audit.keep_days: must be at least 180"),
             ("[pages]\npage_size = 0", "pages.page_size"),
             ("[pages]\nsession_idle_minutes = 0", "pages.session_idle_minutes"),
             ("[pages]\nprefix = ''", "pages.prefix"),

@@ -16,12 +16,13 @@ use super::services::{Service, Services};
 use crate::archive::peers::find::Reads;
 use crate::dicom::text::Charset;
 use crate::domain::AeTitle;
+use crate::domain::live::Live;
 
 /// The configured peers and the count of their associations.
 #[derive(Debug)]
 pub(super) struct Admission {
     ae_title: AeTitle,
-    peers: Vec<PeerConfig>,
+    peers: Live<[PeerConfig]>,
     unknown_caller_organization: Option<String>,
     default_charset: Charset,
     max_associations: usize,
@@ -65,7 +66,7 @@ impl Drop for Slot {
 }
 
 impl Admission {
-    pub(super) fn new(config: &DicomConfig, peers: Vec<PeerConfig>) -> Self {
+    pub(super) fn new(config: &DicomConfig, peers: Live<[PeerConfig]>) -> Self {
         Self {
             ae_title: config.ae_title.clone(),
             peers,
@@ -81,14 +82,15 @@ impl Admission {
     pub(super) async fn admit(&self, request: &AssociationRQ, origin: &Origin) -> Result<Admitted, Rejection> {
         let called = unpadded(&request.called_ae_title);
         let calling = AeTitle::parse(&request.calling_ae_title);
+        let peers = self.peers.now();
         let is_known_so = |peer: &PeerConfig| {
             calling.as_ref().is_ok_and(|calling| peer.ae_title == *calling) && self.calls_us(peer, called)
         };
-        if called != self.ae_title.as_str() && !self.peers.iter().any(is_known_so) {
+        if called != self.ae_title.as_str() && !peers.iter().any(is_known_so) {
             return Err(Rejection::CalledAeTitle);
         }
         let calling = calling.map_err(|_| Rejection::CallingAeTitle)?;
-        let caller = self.caller(&calling, request, origin).await?;
+        let caller = self.caller(&peers, &calling, request, origin).await?;
         let slot = self.take_slot(calling.as_str()).ok_or(Rejection::LocalLimit)?;
         Ok(Admitted { caller, slot })
     }
@@ -99,10 +101,16 @@ impl Admission {
         called == self.ae_title.as_str() || towards_peer.is_some_and(|title| called == title.as_str())
     }
 
-    async fn caller(&self, calling: &AeTitle, request: &AssociationRQ, origin: &Origin) -> Result<Caller, Rejection> {
+    async fn caller(
+        &self,
+        peers: &[PeerConfig],
+        calling: &AeTitle,
+        request: &AssociationRQ,
+        origin: &Origin,
+    ) -> Result<Caller, Rejection> {
         let address = origin.address;
         let mut is_known = false;
-        for peer in self.peers.iter().filter(|peer| peer.ae_title == *calling) {
+        for peer in peers.iter().filter(|peer| peer.ae_title == *calling) {
             is_known = true;
             if self.calls_us(peer, unpadded(&request.called_ae_title))
                 && peer.calls_from(address.ip(), origin.certificate.as_ref()).await
@@ -177,7 +185,8 @@ mod tests {
             "ae_title = 'PACS03'\nhost = '127.0.0.1'\norganization = 'ORG-T04'\n[scu]\ncalling_ae_title = 'FRONT'",
             "ae_title = 'PACS03'\nhost = '192.0.2.1'\norganization = 'ORG-T05'",
         ];
-        Admission::new(&config, peers.iter().map(|text| toml::from_str(text).unwrap()).collect())
+        let peers: Vec<PeerConfig> = peers.iter().map(|text| toml::from_str(text).unwrap()).collect();
+        Admission::new(&config, Live::new(peers))
     }
 
     #[tokio::test]

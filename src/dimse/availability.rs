@@ -16,6 +16,7 @@ use crate::archive::upkeep::queue::{Finished, Job, JobFailure};
 use crate::dicom::availability::notification;
 use crate::dicom::sop_class::INSTANCE_AVAILABILITY_NOTIFICATION;
 use crate::dicom::transfer_syntax::ElementEncoding;
+use crate::domain::live::Live;
 use crate::jobs::JobOutcome;
 
 /// Telling peers that studies are here; who is told has `notify_availability` in its `[[peer]]`.
@@ -41,13 +42,12 @@ impl Default for AvailabilityConfig {
 pub struct AvailabilityNotification {
     archive: Archive,
     dicom: DicomConfig,
-    peers: Vec<PeerConfig>,
+    peers: Live<[PeerConfig]>,
 }
 
 impl AvailabilityNotification {
     /// For these peers.
-    pub fn new(archive: Archive, dicom: &DicomConfig, peers: &[PeerConfig]) -> Self {
-        let peers = peers.iter().filter(|peer| peer.notify_availability).cloned().collect();
+    pub fn new(archive: Archive, dicom: &DicomConfig, peers: Live<[PeerConfig]>) -> Self {
         Self { archive, dicom: dicom.clone(), peers }
     }
 
@@ -69,8 +69,12 @@ impl AvailabilityNotification {
             parse_key(&job.key).ok_or_else(|| failure("the key names no study and peer".to_owned(), false))?;
         let study = self.archive.study_availability(study_pk).await;
         let Some(study) = study.map_err(|error| failure(error.to_string(), true))? else { return Ok(Finished::Done) };
-        let fits = |peer: &&PeerConfig| peer.ae_title.as_str() == ae_title && peer.organization == study.org_code;
-        let Some(peer) = self.peers.iter().find(fits) else {
+        let fits = |peer: &&PeerConfig| {
+            let is_it = peer.ae_title.as_str() == ae_title && peer.organization == study.org_code;
+            peer.notify_availability && is_it
+        };
+        let peers = self.peers.now();
+        let Some(peer) = peers.iter().find(fits) else {
             // Somebody has taken it out of the configuration.
             return Ok(Finished::Done);
         };

@@ -121,7 +121,8 @@ fn destination_of(association: &Association, destination: &str) -> Option<ScuTar
     let node = &association.node;
     let fits = |peer: &&PeerConfig| peer.ae_title == title && !peer.host.is_empty();
     let own = |peer: &&PeerConfig| peer.organization == association.caller.organization;
-    let peers = || node.peers.iter().filter(fits);
+    let known = node.peers.now();
+    let peers = || known.iter().filter(fits);
     let peer = peers().find(own).or_else(|| peers().next())?;
     Some(ScuTarget { max_pdu_length: node.dicom.max_sent_pdu_length, ..ScuTarget::of_peer(&node.dicom, peer) })
 }

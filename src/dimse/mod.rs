@@ -44,6 +44,7 @@ use tracing::{debug, info, warn};
 
 use crate::archive::Archive;
 use crate::archive::peers::send_data_set::Sending;
+use crate::domain::live::Live;
 use crate::tls::{ListenerKind, ServerTls, TlsError};
 use admission::{Admission, Admitted, Origin};
 use association::abort::AbortReason;
@@ -124,7 +125,8 @@ impl Listener {
             }
             None => None,
         };
-        let node = Arc::new(Node::new(config, &peers, &archive));
+        let peers = Live::<[PeerConfig]>::new(peers);
+        let node = Arc::new(Node::new(config, peers.clone(), &archive));
         let admission = Admission::new(config, peers);
         let service = Connections { config: config.clone(), admission, archive, node };
         Ok(Self { listener, local_addr, over_tls, service: Arc::new(service) })
@@ -133,6 +135,11 @@ impl Listener {
     /// Both sides of storage commitment: for the job that reports, and to ask peers.
     pub fn storage_commitment(&self) -> StorageCommitment {
         self.service.node.commitment.clone()
+    }
+
+    /// The peers, for whoever replaces them while the listener runs.
+    pub fn peers(&self) -> Live<[PeerConfig]> {
+        self.service.node.peers.clone()
     }
 
     /// Turns of conversions, shared with those of C-MOVE and C-GET.

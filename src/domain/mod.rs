@@ -20,6 +20,7 @@ pub mod lab_report;
 pub mod lab_result;
 pub mod legacy_login;
 pub mod link_signature;
+pub mod live;
 pub mod organization;
 pub mod page;
 pub mod patient;

@@ -286,8 +286,9 @@ fn attachment_from(row: &Row) -> Result<Attachment, Error> {
     let size = |column| row.int(column).and_then(|v| u64::try_from(v).map_err(|_| Error::Damaged("attachment.object")));
     Ok(Attachment {
         pk: row.int("id")?,
-        kind: AttachmentKind::parse(&row.text("kind")?).ok_or(Error::Damaged("attachment.kind"))?,
-        media_type: AttachmentType::parse(&row.text("media_type")?).ok_or(Error::Damaged("attachment.media_type"))?,
+        // A newer version beside this one may know kinds and types that are none of ours: kept, told, not shown.
+        kind: AttachmentKind::parse(&row.text("kind")?).unwrap_or(AttachmentKind::Other),
+        media_type: AttachmentType::parse(&row.text("media_type")?).unwrap_or(AttachmentType::Unknown),
         title: row.text("title")?,
         source_name: row.text("source_name")?,
         content_hash: row.text("content_hash")?,

@@ -1,4 +1,4 @@
-//! Who did what to which data (RD-21, RD-28). Rows are only ever added.
+//! Who did what to which data (RD-21, RD-28). Rows are only ever added, and forgotten when their time is over.
 
 use serde_json::Value as Json;
 
@@ -42,6 +42,17 @@ pub async fn record(tx: &mut Tx, id: i64, now: i64, entry: &AuditRecord) -> Resu
         entry.detail.to_string(),
     ];
     tx.post(sql, values).await
+}
+
+/// Whether there are entries from before a moment.
+pub async fn is_any_before(index: &Index, before: i64) -> Result<bool, Error> {
+    Ok(index.query_opt("SELECT id FROM audit WHERE at < $1 LIMIT 1", params![before]).await?.is_some())
+}
+
+/// Forgets the oldest entries from before a moment; gives how many there were.
+pub async fn forget(tx: &mut Tx, before: i64, limit: u32) -> Result<u64, Error> {
+    let sql = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)";
+    tx.execute(sql, params![before, i64::from(limit)]).await
 }
 
 /// Which entries are asked for; what is absent narrows nothing.

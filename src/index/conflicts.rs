@@ -61,6 +61,8 @@ pub enum ConflictState {
 }
 
 impl ConflictState {
+    const ALL: [ConflictState; 2] = [ConflictState::Open, ConflictState::Closed];
+
     /// The word kept in the table.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -112,7 +114,15 @@ pub async fn open(
     tx.execute(sql, values).await.map(|_| ())
 }
 
-const COLUMNS: &str = "SELECT id, kind, org_code, subject, detail, state, created_at, updated_at FROM conflict WHERE ";
+/// Conflicts whose kind and state this version knows: those of a newer one beside it are not ours to show.
+fn known_conflicts() -> Select {
+    let mut select = Select::new(
+        "SELECT id, kind, org_code, subject, detail, state, created_at, updated_at FROM conflict WHERE 1 = 1",
+    );
+    select.push_in(" AND kind", ConflictKind::ALL.map(|kind| Value::from(kind.as_str())).to_vec());
+    select.push_in(" AND state", ConflictState::ALL.map(|state| Value::from(state.as_str())).to_vec());
+    select
+}
 
 /// Conflicts, the newest first; of one kind or of all, the open ones or all.
 pub async fn find(
@@ -121,8 +131,7 @@ pub async fn find(
     state: Option<ConflictState>,
     limit: u32,
 ) -> Result<Vec<Conflict>, Error> {
-    let mut select = Select::new(COLUMNS);
-    select.push("1 = 1", params![]);
+    let mut select = known_conflicts();
     if let Some(state) = state {
         select.push(" AND state = ?", params![state.as_str()]);
     }
@@ -136,8 +145,8 @@ pub async fn find(
 
 /// One conflict.
 pub async fn get(index: &Index, id: i64) -> Result<Option<Conflict>, Error> {
-    let mut select = Select::new(COLUMNS);
-    select.push("id = ?", params![id]);
+    let mut select = known_conflicts();
+    select.push(" AND id = ?", params![id]);
     let row = index.query_opt(select.sql(), select.values()).await?;
     row.as_ref().map(conflict_from).transpose()
 }
@@ -181,18 +190,15 @@ pub async fn close_about_single_uid(tx: &mut Tx, study_instance_uid: &str, now: 
 }
 
 fn conflict_from(row: &Row) -> Result<Conflict, Error> {
-    let state = match row.text("state")?.as_str() {
-        "open" => ConflictState::Open,
-        "closed" => ConflictState::Closed,
-        _ => return Err(Error::Damaged("conflict.state")),
-    };
+    let state = row.text("state")?;
+    let state = ConflictState::ALL.into_iter().find(|known| known.as_str() == state);
     Ok(Conflict {
         id: row.int("id")?,
         kind: ConflictKind::parse(&row.text("kind")?).ok_or(Error::Damaged("conflict.kind"))?,
         org_code: row.text("org_code")?,
         subject: row.text("subject")?,
         detail: row.text("detail")?,
-        state,
+        state: state.ok_or(Error::Damaged("conflict.state"))?,
         created_at: row.int("created_at")?,
         updated_at: row.int("updated_at")?,
     })

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Error, Index, Row, Select, Tx};
+use super::{Error, Index, Row, Select, Tx, Value};
 use crate::params;
 
 /// Where the fetching of an exam's images stands.
@@ -92,9 +92,16 @@ pub struct ExamKeys {
 /// The instances of one study that are here: SOP Instance UIDs by Series Instance UID.
 pub type HeldStudy = BTreeMap<String, BTreeSet<String>>;
 
-const COLUMNS: &str = "SELECT exam_report_pk, org_code, state, requested_at, checks, quiet_checks, studies, \
-                       expected_instances, held_instances, fetched_instances, changed_at, checked_at, next_at, \
-                       last_error, detail FROM exam_retrieve WHERE 1 = 1";
+/// Rows whose state this version knows: those of a newer one beside it are not ours to show or to change.
+fn known_rows() -> Select {
+    let mut select = Select::new(
+        "SELECT exam_report_pk, org_code, state, requested_at, checks, quiet_checks, studies, expected_instances, \
+         held_instances, fetched_instances, changed_at, checked_at, next_at, last_error, detail FROM exam_retrieve \
+         WHERE 1 = 1",
+    );
+    select.push_in(" AND state", RetrieveState::ALL.map(|state| Value::from(state.as_str())).to_vec());
+    select
+}
 
 /// Notes that an exam's images are to be fetched from now on; what was found earlier stays.
 pub async fn request(tx: &mut Tx, exam_report_pk: i64, org_code: &str, now: i64) -> Result<(), Error> {
@@ -122,7 +129,7 @@ pub async fn held_less(tx: &mut Tx, exam_report_pk: i64, instances: i64) -> Resu
 
 /// The row of an exam report.
 pub async fn get(tx: &mut Tx, exam_report_pk: i64) -> Result<Option<ExamRetrieve>, Error> {
-    let mut select = Select::new(COLUMNS);
+    let mut select = known_rows();
     select.push(" AND exam_report_pk = ?", params![exam_report_pk]);
     tx.query_opt(select.sql(), select.values()).await?.as_ref().map(read).transpose()
 }
@@ -152,7 +159,7 @@ pub async fn put(tx: &mut Tx, row: &ExamRetrieve) -> Result<(), Error> {
 
 /// Rows in one state or in all: what is missing something first, then those that were checked last.
 pub async fn list(index: &Index, state: Option<RetrieveState>, limit: u32) -> Result<Vec<ExamRetrieve>, Error> {
-    let mut select = Select::new(COLUMNS);
+    let mut select = known_rows();
     if let Some(state) = state {
         select.push(" AND state = ?", params![state.as_str()]);
     }
@@ -166,7 +173,7 @@ pub async fn list(index: &Index, state: Option<RetrieveState>, limit: u32) -> Re
 
 /// The rows of the exams with this id or AccessionNumber, whatever the organisation.
 pub async fn of_exam(index: &Index, exam_or_accession: &str, limit: u32) -> Result<Vec<ExamRetrieve>, Error> {
-    let mut select = Select::new(COLUMNS);
+    let mut select = known_rows();
     select.push(" AND exam_report_pk IN (SELECT id FROM exam_report WHERE pacs_id = ?", params![exam_or_accession]);
     if let Ok(id) = exam_or_accession.parse::<i64>() {
         select.push(" OR id = ?", params![id]);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Error, Index, Row, Select, Tx};
+use super::{Error, Index, Row, Select, Tx, Value};
 use crate::params;
 
 /// How a message ended.
@@ -107,9 +107,16 @@ pub struct KeptMessage {
     pub replayed_at: Option<i64>,
 }
 
-const HEAD: &str = "SELECT id, channel, sender, remote_addr, content_type, headers, org_codes, sent_at, business_date, \
-                    body_length, is_cut, content_hash, received_at, state, result, finished_at, replays, replayed_at \
-                    FROM inbox_message WHERE 1 = 1";
+/// Messages whose state this version knows: those of a newer one beside it are not ours to show.
+fn known_messages() -> Select {
+    let mut select = Select::new(
+        "SELECT id, channel, sender, remote_addr, content_type, headers, org_codes, sent_at, business_date, \
+         body_length, is_cut, content_hash, received_at, state, result, finished_at, replays, replayed_at \
+         FROM inbox_message WHERE 1 = 1",
+    );
+    select.push_in(" AND state", MessageState::ALL.map(|state| Value::from(state.as_str())).to_vec());
+    select
+}
 
 /// Keeps a message. `ended` is given when it has been dealt with already.
 pub async fn insert(
@@ -170,7 +177,7 @@ pub async fn finish_replay(
 
 /// A kept message.
 pub async fn get(index: &Index, id: i64) -> Result<Option<KeptMessage>, Error> {
-    let mut select = Select::new(HEAD);
+    let mut select = known_messages();
     select.push(" AND id = ?", params![id]);
     index.query_opt(select.sql(), select.values()).await?.as_ref().map(message_from).transpose()
 }
@@ -215,7 +222,7 @@ pub async fn find(
     after: Option<(i64, i64)>,
     limit: u32,
 ) -> Result<Vec<KeptMessage>, Error> {
-    let mut select = Select::new(HEAD);
+    let mut select = known_messages();
     if let Some(channel) = &search.channel {
         select.push(" AND channel = ?", params![channel]);
     }
@@ -250,12 +257,12 @@ pub async fn find(
 pub async fn count_since(index: &Index, since: i64) -> Result<Vec<(MessageState, i64)>, Error> {
     let sql = "SELECT state, COUNT(*) AS messages FROM inbox_message WHERE received_at >= $1 GROUP BY state";
     let rows = index.query(sql, params![since]).await?;
-    rows.iter()
-        .map(|row| {
-            let state = MessageState::parse(&row.text("state")?).ok_or(Error::Damaged("inbox_message.state"))?;
-            Ok((state, row.int("messages")?))
-        })
-        .collect()
+    let mut counts = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let Some(state) = MessageState::parse(&row.text("state")?) else { continue };
+        counts.push((state, row.int("messages")?));
+    }
+    Ok(counts)
 }
 
 /// Bytes of all kept bodies.

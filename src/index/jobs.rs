@@ -149,8 +149,16 @@ pub struct JobCount {
     pub count: i64,
 }
 
-const COLUMNS: &str = "SELECT id, kind, job_key, state, attempts, run_at, lease_owner, generation, last_error, updated_at \
-                       FROM job WHERE 1 = 1";
+/// Jobs whose kind and state this version knows: those of a newer one beside it are not ours to show.
+fn known_jobs() -> Select {
+    let mut select = Select::new(
+        "SELECT id, kind, job_key, state, attempts, run_at, lease_owner, generation, last_error, updated_at \
+         FROM job WHERE 1 = 1",
+    );
+    select.push_in(" AND kind", JobKind::ALL.map(|kind| Value::from(kind.as_str())).to_vec());
+    select.push_in(" AND state", JobState::ALL.map(|state| Value::from(state.as_str())).to_vec());
+    select
+}
 
 /// Puts work in the queue, in the transaction that causes it.
 ///
@@ -308,9 +316,9 @@ pub async fn open_counts(index: &Index) -> Result<Vec<JobCount>, Error> {
 async fn counted(index: &Index, sql: &'static str) -> Result<Vec<JobCount>, Error> {
     let mut counts = Vec::new();
     for row in index.query(sql, params![]).await? {
-        // A kind of a newer version of the program is not ours to count.
+        // What a newer version of the program does is not ours to count.
         let Some(kind) = JobKind::parse(&row.text("kind")?) else { continue };
-        let state = JobState::parse(&row.text("state")?).ok_or(Error::Damaged("job.state"))?;
+        let Some(state) = JobState::parse(&row.text("state")?) else { continue };
         counts.push(JobCount { kind, state, count: row.int("jobs")? });
     }
     Ok(counts)
@@ -328,27 +336,27 @@ pub async fn find(
     kind: Option<JobKind>,
     limit: u32,
 ) -> Result<Vec<Job>, Error> {
-    let mut select = Select::new(COLUMNS);
+    let mut select = known_jobs();
     if let Some(state) = state {
         select.push(" AND state = ?", params![state.as_str()]);
     }
-    // Kinds of a newer version of the program are not ours to show.
-    let kinds = kind.map_or_else(|| JobKind::ALL.to_vec(), |kind| vec![kind]);
-    select.push_in(" AND kind", kinds.into_iter().map(|kind| Value::from(kind.as_str())).collect());
+    if let Some(kind) = kind {
+        select.push(" AND kind = ?", params![kind.as_str()]);
+    }
     select.push(" ORDER BY updated_at DESC, id DESC LIMIT ?", params![limit]);
     index.query(select.sql(), select.values()).await?.iter().map(job_from).collect()
 }
 
 /// The job about one thing, if it was ever enqueued.
 pub async fn get(index: &Index, kind: JobKind, key: &str) -> Result<Option<Job>, Error> {
-    let mut select = Select::new(COLUMNS);
+    let mut select = known_jobs();
     select.push(" AND kind = ? AND job_key = ?", params![kind.as_str(), key]);
     index.query_opt(select.sql(), select.values()).await?.as_ref().map(job_from).transpose()
 }
 
 /// The job with this id.
 pub async fn by_id(index: &Index, id: i64) -> Result<Option<Job>, Error> {
-    let mut select = Select::new(COLUMNS);
+    let mut select = known_jobs();
     select.push(" AND id = ?", params![id]);
     index.query_opt(select.sql(), select.values()).await?.as_ref().map(job_from).transpose()
 }

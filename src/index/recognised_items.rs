@@ -10,19 +10,21 @@ pub async fn all(index: &Index) -> Result<Vec<RecognisedItem>, Error> {
     let sql = "SELECT kind, org_code, item, aliases, level, valid_from, valid_to FROM recognised_item \
                ORDER BY position, kind, org_code, item, valid_from";
     let rows = index.query(sql, Vec::new()).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(RecognisedItem {
-                kind: ItemKind::parse(&row.text("kind")?).ok_or(Error::Damaged("recognised_item.kind"))?,
-                org_code: row.text("org_code")?,
-                item: row.text("item")?,
-                aliases: listed(&row.text("aliases")?),
-                level: row.text("level")?,
-                valid_from: row.text("valid_from")?,
-                valid_to: row.text("valid_to")?,
-            })
-        })
-        .collect()
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        // A kind of which only a newer version beside this one knows decides nothing here.
+        let Some(kind) = ItemKind::parse(&row.text("kind")?) else { continue };
+        items.push(RecognisedItem {
+            kind,
+            org_code: row.text("org_code")?,
+            item: row.text("item")?,
+            aliases: listed(&row.text("aliases")?),
+            level: row.text("level")?,
+            valid_from: row.text("valid_from")?,
+            valid_to: row.text("valid_to")?,
+        });
+    }
+    Ok(items)
 }
 
 /// Puts these items in the place of all that were there.

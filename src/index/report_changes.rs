@@ -36,7 +36,7 @@ impl Subject {
 }
 
 /// What of a report has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Aspect {
     /// Its content, lines included, or whether it is withdrawn.
     Report,
@@ -50,6 +50,8 @@ pub enum Aspect {
     Recognition,
     /// Which person its patient is.
     Person,
+    /// What a newer server beside this one calls so.
+    Other(String),
 }
 
 impl Aspect {
@@ -57,7 +59,7 @@ impl Aspect {
         [Aspect::Report, Aspect::File, Aspect::Images, Aspect::Attachments, Aspect::Recognition, Aspect::Person];
 
     /// The word kept in the table.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Aspect::Report => "report",
             Aspect::File => "file",
@@ -65,12 +67,17 @@ impl Aspect {
             Aspect::Attachments => "attachments",
             Aspect::Recognition => "recognition",
             Aspect::Person => "person",
+            Aspect::Other(word) => word,
         }
+    }
+
+    fn read(word: String) -> Self {
+        Self::ALL.into_iter().find(|aspect| aspect.as_str() == word).unwrap_or(Aspect::Other(word))
     }
 }
 
 /// One change, in the transaction that makes it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Change<'c> {
     /// The report's row.
     pub report_pk: i64,
@@ -202,6 +209,30 @@ async fn locked_head(tx: &mut Tx) -> Result<i64, Error> {
     tx.query_opt(sql, Vec::new()).await?.ok_or(Error::Damaged("report_feed"))?.int("position")
 }
 
+/// A waiting change in the words of whoever wrote it: a newer server beside this one may have some that are not known here,
+/// and its changes get their positions all the same.
+struct Waiting {
+    report_pk: i64,
+    subject: String,
+    aspect: String,
+    org_code: String,
+    sharing: i64,
+    changed_at: i64,
+}
+
+impl Waiting {
+    fn read(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
+            report_pk: row.int("report_pk")?,
+            subject: row.text("subject")?,
+            aspect: row.text("aspect")?,
+            org_code: row.text("org_code")?,
+            sharing: row.int("sharing")?,
+            changed_at: row.int("changed_at")?,
+        })
+    }
+}
+
 async fn sequence_in(tx: &mut Tx, limit: u32) -> Result<usize, Error> {
     let mut position = locked_head(tx).await?;
     let sql = "SELECT id, report_pk, subject, aspect, org_code, sharing, changed_at FROM report_change_waiting \
@@ -212,29 +243,27 @@ async fn sequence_in(tx: &mut Tx, limit: u32) -> Result<usize, Error> {
     }
     let mut ids = Vec::with_capacity(waiting.len());
     // A report that changed several times gets one position, the last one's.
-    let mut newest: HashMap<(i64, Aspect), (usize, Entry)> = HashMap::with_capacity(waiting.len());
+    let mut newest: HashMap<(i64, String), (usize, Waiting)> = HashMap::with_capacity(waiting.len());
     for (at, row) in waiting.iter().enumerate() {
         ids.push(Value::from(row.int("id")?));
-        let mut entry = entry_of(row, 0)?;
-        let key = (entry.report_pk, entry.aspect);
+        let mut change = Waiting::read(row)?;
+        let key = (change.report_pk, change.aspect.clone());
         if let Some((_, earlier)) = newest.get(&key) {
-            entry.widest = entry.widest.max(earlier.widest);
-            entry.changed_at = entry.changed_at.max(earlier.changed_at);
+            change.sharing = change.sharing.max(earlier.sharing);
+            change.changed_at = change.changed_at.max(earlier.changed_at);
         }
-        newest.insert(key, (at, entry));
+        newest.insert(key, (at, change));
     }
-    let mut entries: Vec<(usize, Entry)> = newest.into_values().collect();
-    entries.sort_unstable_by_key(|(at, _)| *at);
+    let mut changes: Vec<(usize, Waiting)> = newest.into_values().collect();
+    changes.sort_unstable_by_key(|(at, _)| *at);
     let mut insert = Select::new(
         "INSERT INTO report_change (report_pk, aspect, subject, org_code, position, sharing, changed_at) VALUES ",
     );
-    for (n, (_, entry)) in entries.iter().enumerate() {
+    for (n, (_, change)) in changes.iter().enumerate() {
         position += 1;
-        let (aspect, subject) = (entry.aspect.as_str(), entry.subject.as_str());
         let piece = if n == 0 { "(?, ?, ?, ?, ?, ?, ?)" } else { ", (?, ?, ?, ?, ?, ?, ?)" };
-        let sharing = entry.widest.number();
-        let values = params![entry.report_pk, aspect, subject, &entry.org_code, position, sharing, entry.changed_at];
-        insert.push(piece, values);
+        let Waiting { report_pk, subject, aspect, org_code, sharing, changed_at } = change;
+        insert.push(piece, params![*report_pk, aspect, subject, org_code, position, *sharing, *changed_at]);
     }
     insert.push(
         " ON CONFLICT (report_pk, aspect) DO UPDATE SET position = excluded.position, changed_at = excluded.changed_at, \
@@ -315,17 +344,17 @@ pub async fn after(
     }
     select.push(" ORDER BY position LIMIT ?", params![limit]);
     let rows = index.query(select.sql(), select.values()).await?;
-    rows.iter().map(|row| entry_of(row, row.int("position")?)).collect()
+    rows.iter().map(entry_of).collect()
 }
 
-fn entry_of(row: &Row, position: i64) -> Result<Entry, Error> {
-    let (subject, aspect) = (row.text("subject")?, row.text("aspect")?);
-    let damaged = Error::Damaged("report_change");
+fn entry_of(row: &Row) -> Result<Entry, Error> {
+    let subject = row.text("subject")?;
     Ok(Entry {
-        position,
+        position: row.int("position")?,
         report_pk: row.int("report_pk")?,
-        subject: Subject::ALL.into_iter().find(|s| s.as_str() == subject).ok_or(damaged.clone())?,
-        aspect: Aspect::ALL.into_iter().find(|a| a.as_str() == aspect).ok_or(damaged)?,
+        // Passing over a report of a kind that is not known here would lose it for the follower: better no answer.
+        subject: Subject::ALL.into_iter().find(|s| s.as_str() == subject).ok_or(Error::Damaged("report_change"))?,
+        aspect: Aspect::read(row.text("aspect")?),
         org_code: row.text("org_code")?,
         widest: Sharing::from_number(row.int("sharing")?),
         changed_at: row.int("changed_at")?,

@@ -274,7 +274,8 @@ fn file_from(row: &Row) -> Result<ReportFile, Error> {
         media_type: row.text("media_type")?,
         original: place(row.text("original_key")?, row.int("original_length")?),
         original_hash: row.text("original_hash")?,
-        stamp_state: StampState::parse(&row.text("stamp_state")?).ok_or(Error::Damaged("report_file.stamp_state"))?,
+        // A word of a newer version beside this one: nothing is said of a stamp.
+        stamp_state: StampState::parse(&row.text("stamp_state")?).unwrap_or(StampState::NotApplicable),
         stamp_reason: row.text("stamp_reason")?,
         stamped,
         page_count: row.get("page_count")?,

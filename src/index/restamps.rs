@@ -36,9 +36,9 @@ pub async fn begin(tx: &mut Tx, policy: &str, org_code: &str, now: i64, finished
     WALKS.begin(tx, [policy, org_code], now, finished_at).await
 }
 
-/// Notes how far a walk has come; a walk that another one has replaced is not noted.
-pub async fn advance(tx: &mut Tx, walk: &Restamp) -> Result<bool, Error> {
+/// Notes how far a walk has come that was at `from`; one that is elsewhere by now, or was replaced, is not noted.
+pub async fn advance(tx: &mut Tx, walk: &Restamp, from: i64) -> Result<bool, Error> {
     let Restamp { policy, org_code, after_id, stamped, failed, finished_at } = walk.clone();
     let (goals, counts) = ([policy, org_code], [stamped, failed]);
-    WALKS.advance(tx, &Walk { goals, counts, after_id, finished_at }).await
+    WALKS.advance(tx, &Walk { goals, counts, after_id, finished_at }, from).await
 }

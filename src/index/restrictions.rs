@@ -47,10 +47,8 @@ pub async fn resume(tx: &mut Tx, words: &str, back: i64, now: i64) -> Result<boo
 
 /// Notes how far a walk has come that was at `from`; one that is elsewhere by now, or was replaced, is not noted.
 pub async fn advance(tx: &mut Tx, walk: &Restriction, from: i64) -> Result<bool, Error> {
-    let sql = "UPDATE restriction SET after_id = $1, changed = $2, finished_at = $3 \
-               WHERE id = 1 AND words = $4 AND after_id = $5";
-    let values = params![walk.after_id, walk.changed, walk.finished_at, &walk.words, from];
-    Ok(tx.execute(sql, values).await? == 1)
+    let Restriction { words, after_id, changed, finished_at } = walk.clone();
+    WALKS.advance(tx, &Walk { goals: [words], counts: [changed], after_id, finished_at }, from).await
 }
 
 /// What decides about one report.

@@ -68,15 +68,15 @@ impl<const GOALS: usize, const COUNTS: usize> Walks<GOALS, COUNTS> {
         tx.execute(insert.sql(), insert.values()).await.map(|_| ())
     }
 
-    /// Notes how far a walk has come; a walk that another one has replaced is not noted.
-    pub(super) async fn advance(&self, tx: &mut Tx, walk: &Walk<GOALS, COUNTS>) -> Result<bool, Error> {
+    /// Notes how far a walk has come that was at `from`; one that is elsewhere by now, or was replaced, is not noted.
+    pub(super) async fn advance(&self, tx: &mut Tx, walk: &Walk<GOALS, COUNTS>, from: i64) -> Result<bool, Error> {
         let mut update = Select::new("UPDATE ");
         update.push(self.table, params![]);
         update.push(" SET after_id = ?, finished_at = ?", params![walk.after_id, walk.finished_at]);
         for (column, count) in self.counts.into_iter().zip(walk.counts) {
             update.push(", ", params![]).push(column, params![]).push(" = ?", params![count]);
         }
-        update.push(" WHERE id = 1 AND after_id <= ?", params![walk.after_id]);
+        update.push(" WHERE id = 1 AND after_id = ?", params![from]);
         for (column, goal) in self.goals.into_iter().zip(&walk.goals) {
             update.push(" AND ", params![]).push(column, params![]).push(" = ?", params![goal]);
         }

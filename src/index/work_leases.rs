@@ -3,7 +3,7 @@
 //! A holder renews its lease while it works; a lease that ran out belongs to a dead process and can be taken. A clock
 //! that is wrong makes two processes work for a while: what they do must bear that.
 
-use super::{Error, Index};
+use super::{Error, Index, Tx};
 use crate::params;
 
 /// Takes or keeps a lease until `until`; `false` when another holder has it.
@@ -27,6 +27,12 @@ pub async fn hold(index: &Index, name: &str, holder: &str, now: i64, until: i64)
             })
         })
         .await
+}
+
+/// Whether anybody holds a lease whose name begins so.
+pub async fn is_any_held(tx: &mut Tx, beginning: &str, now: i64) -> Result<bool, Error> {
+    let sql = "SELECT name FROM work_lease WHERE name LIKE $1 AND lease_until > $2 LIMIT 1";
+    Ok(tx.query_opt(sql, params![format!("{beginning}%"), now]).await?.is_some())
 }
 
 /// Gives a lease back, if it is still the holder's.

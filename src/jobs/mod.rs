@@ -7,6 +7,7 @@
 mod backoff;
 mod handlers;
 pub mod people;
+pub mod rounds;
 mod worker;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use super::rounds::Rounds;
 use crate::archive::Archive;
 
 /// Section `[patients]`: patients of several organisations who are one person.
@@ -33,19 +34,14 @@ impl Default for PatientsConfig {
 /// Works until `shutdown` is cancelled.
 pub async fn keep_people(archive: Archive, config: PatientsConfig, shutdown: CancellationToken) {
     let holder = archive.worker_name();
-    let mut look = tokio::time::interval(Duration::from_millis(config.look_every_ms.max(10)));
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = look.tick() => {}
-        }
+    let mut rounds = Rounds::every(Duration::from_millis(config.look_every_ms.max(10)), shutdown);
+    while rounds.next().await {
         match archive.refresh_dictionaries().await {
             Ok(true) => tracing::info!("dictionaries have been read anew"),
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "dictionaries could not be read; those from before stay"),
         }
-        while !shutdown.is_cancelled() {
+        while !rounds.are_over() {
             match archive.keep_people(&holder, config.batch.max(1)).await {
                 Ok(true) => tokio::time::sleep(Duration::from_millis(config.rest_ms)).await,
                 Ok(false) => break,

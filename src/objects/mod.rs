@@ -42,6 +42,9 @@ use segment::{Depth, Outcome, Rows, Segments};
 /// The offset by which a record of a deletion means a whole segment: no record begins there.
 pub const WHOLE_SEGMENT: u64 = 0;
 
+/// After so long a segment has left the journal of the server that made it.
+const LONGEST_IN_A_JOURNAL_MS: i64 = 24 * 3600 * 1000;
+
 /// What an object is; the first part of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -324,6 +327,13 @@ impl Objects {
     /// Whether an object is seen while it is being written (a folder), or only when it is whole (a bucket).
     pub fn writes_in_place(&self) -> bool {
         self.folder.is_some()
+    }
+
+    /// Whether an object that is missing may lie in the journal of another server, which brings its segments into the bucket
+    /// when they are full or old enough.
+    pub fn may_be_elsewhere(&self, key: &str, now_ms: i64) -> bool {
+        let age_ms = now_ms - begun_at(key).unwrap_or(0);
+        !self.writes_in_place() && segment::is_segment(key) && age_ms < LONGEST_IN_A_JOURNAL_MS
     }
 
     /// Removes an object that has its key for itself; one that is gone already is no error. A segment is left alone, it

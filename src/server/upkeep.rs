@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::Archive;
 use crate::archive::upkeep::free_space::DiskWatch;
+use crate::archive::upkeep::purge_audit::AuditConfig;
 use crate::index;
+use crate::jobs::rounds::Rounds;
 use crate::web::health::Readiness;
 
 /// How often the journal is looked through for finished segments.
@@ -17,6 +19,10 @@ const SHIP_EVERY: Duration = Duration::from_secs(5);
 const WRITE_SUCCESSES_EVERY: Duration = Duration::from_secs(30);
 /// How often tables are looked for that have outgrown their statistics.
 const KEEP_STATISTICS_EVERY: Duration = Duration::from_secs(10);
+/// How often entries of the audit trail are looked for whose time is over.
+const PURGE_AUDIT_EVERY: Duration = Duration::from_secs(600);
+/// Rest between two batches of them, so that what comes in is not held up.
+const PURGE_AUDIT_REST: Duration = Duration::from_millis(50);
 /// How often messages and lines that wait are counted.
 const COUNT_BACKLOG_EVERY: Duration = Duration::from_secs(30);
 
@@ -66,13 +72,8 @@ async fn write_successes(archive: &Archive) {
 
 /// Gives changes their positions in the feed also when nobody follows, so that few wait.
 pub(super) async fn sequence_changes(archive: Archive, every: Duration, shutdown: CancellationToken) {
-    let mut look = tokio::time::interval(every);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = look.tick() => {}
-        }
+    let mut rounds = Rounds::every(every, shutdown);
+    while rounds.next().await {
         if let Err(error) = archive.sequence_changes().await {
             tracing::warn!(%error, "changes wait for their place in the feed");
         }
@@ -81,17 +82,35 @@ pub(super) async fn sequence_changes(archive: Archive, every: Duration, shutdown
 
 /// Has the database look again at tables that have grown much, so that it goes on to choose good plans.
 pub(super) async fn keep_statistics(archive: Archive, shutdown: CancellationToken) {
-    let mut look = tokio::time::interval(KEEP_STATISTICS_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = look.tick() => {}
-        }
+    let mut rounds = Rounds::every(KEEP_STATISTICS_EVERY, shutdown);
+    while rounds.next().await {
         match archive.keep_statistics().await {
             Ok(0) => {}
             Ok(analysed) => tracing::debug!(tables = analysed, "tables analysed that had outgrown their statistics"),
             Err(error) => tracing::warn!(%error, "the database's statistics are behind its tables"),
+        }
+    }
+}
+
+/// Forgets entries of the audit trail whose time is over.
+pub(super) async fn purge_audit(archive: Archive, config: AuditConfig, shutdown: CancellationToken) {
+    let holder = archive.worker_name();
+    let mut rounds = Rounds::every(PURGE_AUDIT_EVERY, shutdown);
+    while rounds.next().await {
+        let mut forgotten = 0;
+        while !rounds.are_over() {
+            match archive.purge_audit(&config, &holder).await {
+                Ok(0) => break,
+                Ok(entries) => forgotten += entries,
+                Err(error) => {
+                    tracing::warn!(%error, "the audit trail keeps entries whose time is over");
+                    break;
+                }
+            }
+            tokio::time::sleep(PURGE_AUDIT_REST).await;
+        }
+        if forgotten > 0 {
+            tracing::info!(audit.entries = forgotten, "entries of the audit trail forgotten whose time was over");
         }
     }
 }
@@ -101,13 +120,8 @@ pub(super) async fn ship_segments(archive: Archive, shutdown: CancellationToken)
     if !archive.has_journal() {
         return;
     }
-    let mut look = tokio::time::interval(SHIP_EVERY);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = look.tick() => {}
-        }
+    let mut rounds = Rounds::every(SHIP_EVERY, shutdown);
+    while rounds.next().await {
         match archive.ship_segments().await {
             Ok(shipped) if shipped.segments > 0 => {
                 tracing::info!(shipped.segments, shipped.bytes, "segments uploaded");
@@ -125,13 +139,8 @@ pub(super) async fn watch_disks(
     readiness: Arc<Readiness>,
     shutdown: CancellationToken,
 ) {
-    let mut look = tokio::time::interval(every);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = look.tick() => {}
-        }
+    let mut rounds = Rounds::every(every, shutdown);
+    while rounds.next().await {
         readiness.set_little_room(!watch.look().await);
     }
 }

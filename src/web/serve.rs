@@ -29,6 +29,7 @@ use super::HttpConfig;
 use super::crowd::Crowd;
 use super::send_limit::SendLimit;
 use super::source::Source;
+use crate::domain::live::Live;
 use crate::tls::{CertificateMatch, ListenerKind, PeerCertificate, ServerTls, TlsError};
 
 /// Pause after the system refuses to accept, when it has no more file descriptors for example.
@@ -115,8 +116,9 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Bin
     TcpListener::bind(address).await.map_err(|source| BindError::Address { key, address, source })
 }
 
-/// Serves until `shutdown`; then requests under way have `http.drain_timeout_ms` to end.
-pub async fn serve(listener: HttpListener, router: Router, config: &HttpConfig, shutdown: CancellationToken) {
+/// Serves until `shutdown`; then requests under way have `http.drain_timeout_ms` to end. Each request goes by the router as
+/// it is when it comes.
+pub async fn serve(listener: HttpListener, router: Live<Router>, config: &HttpConfig, shutdown: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(config.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
     let crowd = Crowd::new(config.max_connections_per_address);
@@ -187,7 +189,7 @@ pub async fn serve(listener: HttpListener, router: Router, config: &HttpConfig, 
 /// What all connections share.
 #[derive(Clone)]
 struct Door {
-    router: Router,
+    router: Live<Router>,
     head_timeout: Duration,
     send_timeout: Duration,
 }
@@ -221,7 +223,7 @@ impl Door {
                     request.extensions_mut().insert(certificate.clone());
                 }
             }
-            router.clone().oneshot(request)
+            Arc::unwrap_or_clone(router.now()).oneshot(request)
         });
         http1::Builder::new()
             .timer(TokioTimer::new())

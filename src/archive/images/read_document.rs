@@ -101,11 +101,10 @@ impl Archive {
         viewer: &Viewer,
         session: &Session,
         remote_addr: &str,
-        (observation_uid, instance_pk): (&str, i64),
+        key: (&str, i64),
         meanings: Meanings,
     ) -> Result<ViewedDocument, Error> {
-        let (entry, instance) =
-            self.document_instance(viewer, session, remote_addr, (observation_uid, instance_pk)).await?;
+        let (entry, instance) = self.viewed_instance(viewer, session, remote_addr, key, shows_document).await?;
         let (archive, org_code, limits) = (self.clone(), entry.org_code.clone(), self.documents.config().clone());
         let read = move |file: Bytes| {
             let charset = archive.charset_of_file(&org_code, &file);
@@ -136,7 +135,7 @@ impl Archive {
         key: (&str, i64),
         (page, width): (usize, u32),
     ) -> Result<Picture, Error> {
-        let (_, instance) = self.document_instance(viewer, session, remote_addr, key).await?;
+        let (_, instance) = self.viewed_instance(viewer, session, remote_addr, key, shows_document).await?;
         let hash = instance.content_hash.as_str();
         let bytes = async {
             let file = self.whole_file(viewer, &instance);
@@ -158,7 +157,7 @@ impl Archive {
         key: (&str, i64),
         part: DocumentPart,
     ) -> Result<(&'static str, GivenFile), Error> {
-        let (entry, instance) = self.document_instance(viewer, session, remote_addr, key).await?;
+        let (entry, instance) = self.viewed_instance(viewer, session, remote_addr, key, shows_document).await?;
         let place = instance.place.clone();
         let find = move |file: Bytes| {
             let document = EncapsulatedDocument::read(&file, &Charset::default());
@@ -257,24 +256,14 @@ impl Archive {
         let rules = &self.reading_rules;
         rules.charset_of_file(org_code, file).unwrap_or_else(|| rules.default_charset.clone())
     }
+}
 
-    async fn document_instance(
-        &self,
-        viewer: &Viewer,
-        session: &Session,
-        remote_addr: &str,
-        (observation_uid, instance_pk): (&str, i64),
-    ) -> Result<(Entry, InstanceBytes), Error> {
-        let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
-        let found = exam_details::instance_of(&self.index, &entry, instance_pk).await?;
-        let is_shown = |instance: &InstanceBytes| match instance.kind.as_str() {
-            DOCUMENT => session.scope.show_type != ShowType::DataOnly,
-            // One that came as a PDF is read as one and stays a film (D-I5).
-            FILM => instance.pixel_data_offset.is_none(),
-            _ => false,
-        };
-        let found = found.filter(|instance| is_shown(instance) && !instance.place.key.is_empty());
-        Ok((entry, found.ok_or(Error::NotFound)?))
+fn shows_document(session: &Session, instance: &InstanceBytes) -> bool {
+    match instance.kind.as_str() {
+        DOCUMENT => session.scope.show_type != ShowType::DataOnly,
+        // One that came as a PDF is read as one and stays a film (D-I5).
+        FILM => instance.pixel_data_offset.is_none(),
+        _ => false,
     }
 }
 

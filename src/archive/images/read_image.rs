@@ -150,7 +150,8 @@ impl Archive {
         (observation_uid, instance_pk): (&str, i64),
         look: FrameLook,
     ) -> Result<Picture, Error> {
-        let (_, instance) = self.viewed_instance(viewer, session, remote_addr, (observation_uid, instance_pk)).await?;
+        let key = (observation_uid, instance_pk);
+        let (_, instance) = self.viewed_instance(viewer, session, remote_addr, key, shows_image).await?;
         let key = (instance.pk, format!("{}:{look:?}", instance.content_hash));
         viewer.once(key, self.draw(viewer, &instance, look)).await
     }
@@ -191,30 +192,28 @@ impl Archive {
         remote_addr: &str,
         exam_and_instance: (&str, i64),
     ) -> Result<(Turn, Bytes, Charset), Error> {
-        let (entry, instance) = self.viewed_instance(viewer, session, remote_addr, exam_and_instance).await?;
+        let key = exam_and_instance;
+        let (entry, instance) = self.viewed_instance(viewer, session, remote_addr, key, shows_image).await?;
         let turn = viewer.turn().await?;
         let file = self.whole_file(viewer, &instance).await?;
         let charset = self.charset_of_file(&entry.org_code, &file);
         Ok((turn, file, charset))
     }
 
-    /// An instance of an exam that the session may see, and whose bytes are here. A document is none with ShowType 3,
-    /// whatever its pixels are (D-P18).
+    /// An instance of an exam that the session may see, when it is one of those that are looked for and its bytes are here.
     pub(super) async fn viewed_instance(
         &self,
         viewer: &Viewer,
         session: &Session,
         remote_addr: &str,
         (observation_uid, instance_pk): (&str, i64),
+        is_shown: fn(&Session, &InstanceBytes) -> bool,
     ) -> Result<(Entry, InstanceBytes), Error> {
         let entry = self.visible_exam(viewer, session, remote_addr, observation_uid).await?;
-        let instance = exam_details::instance_of(&self.index, &entry, instance_pk).await?.ok_or(Error::NotFound)?;
-        let is_document = || is_document(&instance.kind, &instance.sop_class_uid, &instance.modality);
+        let found = exam_details::instance_of(&self.index, &entry, instance_pk).await?;
         // Without a key its bytes are upstream (RD-8).
-        if instance.place.key.is_empty() || (session.scope.show_type == ShowType::DataOnly && is_document()) {
-            return Err(Error::NotFound);
-        }
-        Ok((entry, instance))
+        let found = found.filter(|instance| is_shown(session, instance) && !instance.place.key.is_empty());
+        Ok((entry, found.ok_or(Error::NotFound)?))
     }
 
     async fn draw(&self, viewer: &Viewer, instance: &InstanceBytes, look: FrameLook) -> Result<Picture, Error> {
@@ -262,6 +261,12 @@ impl Archive {
         }
         Ok(self.objects.read(&instance.place).await?)
     }
+}
+
+/// Whether an instance is shown as an image: with ShowType 3 no document is, whatever its pixels are (D-P18).
+pub(super) fn shows_image(session: &Session, instance: &InstanceBytes) -> bool {
+    session.scope.show_type != ShowType::DataOnly
+        || !is_document(&instance.kind, &instance.sop_class_uid, &instance.modality)
 }
 
 /// The error of a drawing that several waited for.

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 
 use super::read_attachment::{AttachmentUse, ByteStream};
-use super::read_image::Viewer;
+use super::read_image::{Viewer, shows_image};
 use crate::archive::pages::open_link::Session;
 use crate::archive::{Archive, Error};
 use crate::dicom::frames::{FragmentWalk, FrameMap};
@@ -85,7 +85,7 @@ impl Archive {
         key: (&str, i64),
         purpose: AttachmentUse,
     ) -> Result<Arc<Video>, Error> {
-        let (entry, instance) = self.viewed_instance(viewer, session, remote_addr, key).await?;
+        let (entry, instance) = self.viewed_instance(viewer, session, remote_addr, key, shows_image).await?;
         let video = self.video_in(viewer, instance).await?;
         if purpose == AttachmentUse::Download || !video.plays {
             if !session.scope.may_keep_images() {

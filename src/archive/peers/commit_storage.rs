@@ -192,7 +192,8 @@ impl Archive {
             };
             if let Some(fault) = self.check(&promise, Depth::Content).await? {
                 // Another server has yet to bring it into the bucket: asked again later.
-                if fault == Fault::Missing && self.may_be_elsewhere(&promise.place.key) {
+                let now = self.clock.now_ms();
+                if fault == Fault::Missing && self.objects.may_be_elsewhere(&promise.place.key, now) {
                     return Err(objects::Error::Missing.into());
                 }
                 tracing::error!(object.key = %promise.place.key, ?fault, "an object cannot be committed");

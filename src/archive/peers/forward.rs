@@ -21,9 +21,6 @@ use crate::objects::{self, Objects};
 
 pub use crate::index::forwards::{ForwardBatch, ForwardInstance, ForwardResult, ForwardState, Parked, Step};
 
-/// After so long a segment has left the journal of the server that made it.
-const LONGEST_IN_A_JOURNAL_MS: i64 = 24 * 3600 * 1000;
-
 /// Purged objects that are removed between two transactions.
 const FORGOTTEN_AT_ONCE: u32 = 500;
 
@@ -107,19 +104,12 @@ impl Archive {
         let place = forwards::place(&self.index, instance).await?.ok_or(Error::NotFound)?;
         match self.objects.stream(&rest_of(&place, from)).await {
             // Another server has yet to bring it into the bucket.
-            Err(objects::Error::Missing) if self.may_be_elsewhere(&place.key) => Err(objects::Error::Missing.into()),
+            Err(objects::Error::Missing) if self.objects.may_be_elsewhere(&place.key, self.clock.now_ms()) => {
+                Err(objects::Error::Missing.into())
+            }
             Err(objects::Error::Missing) => Err(Error::NotFound),
             other => Ok(other?),
         }
-    }
-
-    /// Whether an object that is missing may lie in the journal of another server, which brings its segments into the bucket
-    /// when they are full or old enough.
-    pub(in crate::archive) fn may_be_elsewhere(&self, key: &str) -> bool {
-        let begun_at = Objects::begun_at(key).unwrap_or(0);
-        !self.objects.writes_in_place()
-            && Objects::is_segment(key)
-            && self.clock.now_ms() - begun_at < LONGEST_IN_A_JOURNAL_MS
     }
 
     /// The data set of an instance in another transfer syntax, for an upstream that does not take the stored one.

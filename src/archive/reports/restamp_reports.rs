@@ -89,7 +89,8 @@ impl Archive {
             let Some(mut walk) = restamps::get(&self.index).await?.filter(|walk| walk.finished_at.is_none()) else {
                 return Ok(());
             };
-            let files = report_files::current_after(&self.index, walk.after_id, &walk.org_code, BATCH).await?;
+            let from = walk.after_id;
+            let files = report_files::current_after(&self.index, from, &walk.org_code, BATCH).await?;
             let is_last = files.len() < BATCH as usize;
             for file in files {
                 let (id, exam) = (file.file.id, file.file.exam_report_pk);
@@ -105,7 +106,7 @@ impl Archive {
             }
             walk.finished_at = is_last.then(|| self.clock.now_ms());
             let (stamped, failed) = (walk.stamped, walk.failed);
-            self.index.write(move |tx| Box::pin(async move { restamps::advance(tx, &walk).await })).await?;
+            self.index.write(move |tx| Box::pin(async move { restamps::advance(tx, &walk, from).await })).await?;
             if is_last {
                 tracing::info!(restamp.stamped = stamped, restamp.failed = failed, "reports stamped anew");
             }

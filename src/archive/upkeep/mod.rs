@@ -9,6 +9,7 @@ pub mod hold_lease;
 mod keep_statistics;
 pub mod note_success;
 mod organizations;
+pub mod purge_audit;
 pub mod purge_inbox;
 pub mod purge_jobs;
 pub mod queue;

@@ -20,6 +20,7 @@ use super::status::Status;
 use crate::archive::Archive;
 use crate::dicom::storage_commitment::{CommitmentReport, CommitmentRequest};
 use crate::domain::commitment::ReferencedInstance;
+use crate::domain::live::Live;
 
 use open::OpenAssociations;
 
@@ -70,7 +71,7 @@ pub struct StorageCommitment {
 struct Inner {
     archive: Archive,
     dicom: DicomConfig,
-    peers: Vec<PeerConfig>,
+    peers: Live<[PeerConfig]>,
     /// Requests of ours that wait for a report, by Transaction UID.
     waiting: Mutex<HashMap<String, Waiting>>,
     open: OpenAssociations,
@@ -100,7 +101,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl StorageCommitment {
-    pub(super) fn new(archive: Archive, dicom: DicomConfig, peers: Vec<PeerConfig>) -> Self {
+    pub(super) fn new(archive: Archive, dicom: DicomConfig, peers: Live<[PeerConfig]>) -> Self {
         let inner = Inner { archive, dicom, peers, waiting: Mutex::default(), open: OpenAssociations::default() };
         Self { inner: Arc::new(inner) }
     }

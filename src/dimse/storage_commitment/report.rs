@@ -52,7 +52,7 @@ impl StorageCommitment {
     ) -> Result<(), (String, bool)> {
         let peer = self.peer(ae_title, org_code);
         let Some(peer) = peer else { return Err((format!("{ae_title} has no [[peer]] with a host"), false)) };
-        let target = ScuTarget::of_peer(&self.inner.dicom, peer);
+        let target = ScuTarget::of_peer(&self.inner.dicom, &peer);
         let role = ProposedRole { sop_class_uid: STORAGE_COMMITMENT_PUSH_MODEL.to_owned(), scu: false, scp: true };
         let failed = |error: crate::dimse::scu::Error| (error.to_string(), true);
         let mut association =
@@ -67,11 +67,12 @@ impl StorageCommitment {
     }
 
     /// The peer that can be called under an AE title.
-    fn peer(&self, ae_title: &str, org_code: &str) -> Option<&PeerConfig> {
+    fn peer(&self, ae_title: &str, org_code: &str) -> Option<PeerConfig> {
         let fits = |peer: &&PeerConfig| peer.ae_title.as_str() == ae_title && !peer.host.is_empty();
         let of_organization = |peer: &&PeerConfig| peer.organization == org_code;
-        let peers = || self.inner.peers.iter().filter(fits);
-        peers().find(of_organization).or_else(|| peers().next())
+        let known = self.inner.peers.now();
+        let peers = || known.iter().filter(fits);
+        peers().find(of_organization).or_else(|| peers().next()).cloned()
     }
 }
 

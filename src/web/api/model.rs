@@ -149,7 +149,7 @@ pub(super) struct ReportList {
 }
 
 /// What of a report has changed.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ChangeKindName {
     /// Content of an exam report.
@@ -166,6 +166,9 @@ pub(super) enum ChangeKindName {
     Recognition,
     /// Its patient is another person now: linked with numbers of other institutions, or taken apart.
     Person,
+    /// Something of which a later version tells: pass over what you do not know.
+    #[serde(untagged)]
+    Other(String),
 }
 
 /// Why a report is gone.
@@ -344,12 +347,13 @@ impl Change {
         let there = change.removed.is_none();
         Self {
             id: report.observation_uid.clone(),
-            kind: match (change.aspect, &report.content) {
+            kind: match (&change.aspect, &report.content) {
                 (Aspect::File, _) => ChangeKindName::File,
                 (Aspect::Images, _) => ChangeKindName::Images,
                 (Aspect::Attachments, _) => ChangeKindName::Attachments,
                 (Aspect::Recognition, _) => ChangeKindName::Recognition,
                 (Aspect::Person, _) => ChangeKindName::Person,
+                (Aspect::Other(word), _) => ChangeKindName::Other(word.clone()),
                 (Aspect::Report, Content::Exam(_)) => ChangeKindName::Exam,
                 (Aspect::Report, Content::Lab(..)) => ChangeKindName::Lab,
             },

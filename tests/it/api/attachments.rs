@@ -67,6 +67,21 @@ each_database! {
         assert!(audits[0].starts_with("region ") && audits[0].contains("request_form") && !audits[0].contains("scan.jpg"), "{audits:?}");
     }
 
+    async fn an_attachment_of_a_kind_that_only_a_newer_server_knows_is_told_and_given(database: TestDatabase) {
+        let world = World::start(database).await;
+        world.register(&[exam(&[])]).await;
+        world.attach(A0001, SCAN, &scan()).await;
+        let sql = "UPDATE attachment SET kind = 'hologram', media_type = 'model/gltf-binary'";
+        world.index.write(move |tx| Box::pin(async move { tx.execute(sql, Vec::new()).await })).await.unwrap();
+
+        let list = world.found(REGION, "/api/v1/reports?card_no=C00000001").await;
+
+        let told = &list["reports"][0]["attachments"][0];
+        assert_eq!((&told["kind"], &told["media_type"]), (&json!("other"), &json!("application/octet-stream")));
+        let path = path_of(&world, REGION, "EX0001").await;
+        assert_eq!(world.get(REGION, &path).await.body, scan());
+    }
+
     async fn an_attachment_is_seen_by_those_who_see_its_report(database: TestDatabase) {
         let world = World::start(database).await;
         world.register(&[exam(&[])]).await;

@@ -62,6 +62,22 @@ each_database! {
         assert_eq!(told(&again), ["exam EX1"]);
     }
 
+    async fn a_change_that_a_newer_server_has_written_is_told_in_its_own_word(database: TestDatabase) {
+        let world = World::start(database).await;
+        world.register(&[exam(&[])]).await;
+        let (_, cursor) = world.follow(REGION, "", "").await;
+        let sql = "INSERT INTO report_change_waiting (id, report_pk, subject, aspect, org_code, sharing, changed_at) \
+                   SELECT 1, id, 'exam', 'sounds', org_code, 0, 1711262400000 FROM exam_report";
+        world.index.write(move |tx| Box::pin(async move { tx.execute(sql, Vec::new()).await })).await.unwrap();
+        world.register(&[exam(&[("report_form_no", "EX2")])]).await;
+
+        let (changes, _) = world.follow(REGION, &cursor, WHOLE).await;
+        let (exams, _) = world.follow(REGION, &cursor, "&kind=exam&include=report").await;
+
+        assert_eq!(told(&changes), ["sounds EX0001", "exam EX2"]);
+        assert_eq!(told(&exams), ["exam EX2"]);
+    }
+
     async fn the_same_message_again_is_no_change(database: TestDatabase) {
         let world = World::start(database).await;
         let messages = [exam(&[]), lab(&[]), line("1", &[])];

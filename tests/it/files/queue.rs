@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use yingku::index::Index;
-use yingku::index::jobs::{self, Job, JobKind, JobState};
+use yingku::index::jobs::{self, Job, JobCount, JobKind, JobState};
 
 use super::bench::{Bench, enqueue};
 use crate::each_database;
@@ -60,6 +60,33 @@ each_database! {
         assert_eq!(bury(&index, &late, LEASE, "late").await, None);
         assert!(jobs::finish(&index, &job, LEASE).await.unwrap());
         assert_eq!(jobs::list(&index, None, 1).await.unwrap()[0].state, JobState::Done);
+    }
+
+    async fn what_a_newer_server_has_put_in_the_queue_is_left_for_it(database: TestDatabase) {
+        let bench = Bench::on(database).await;
+        for key in ["known", "newer kind", "newer state"] {
+            enqueue(&bench.index, &bench.ids, 0, key).await;
+        }
+        bench.execute("UPDATE job SET kind = 'bring_sounds' WHERE job_key = 'newer kind'", Vec::new()).await;
+        bench.execute("UPDATE job SET state = 'parked' WHERE job_key = 'newer state'", Vec::new()).await;
+
+        let mut claimed = Vec::new();
+        for kind in JobKind::ALL {
+            claimed.extend(jobs::claim(&bench.index, "older", kind, 1, LEASE, 10).await.unwrap());
+        }
+
+        assert_eq!(claimed.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["known"]);
+        assert_eq!(jobs::list(&bench.index, None, 10).await.unwrap(), claimed);
+        let running = JobCount { kind: JobKind::FetchReportFile, state: JobState::Running, count: 1 };
+        assert_eq!(jobs::counts(&bench.index).await.unwrap(), [running]);
+        let sql = "SELECT id, kind, state, attempts FROM job WHERE job_key <> 'known' ORDER BY job_key";
+        let left = bench.index.query(sql, Vec::new()).await.unwrap();
+        for (row, (kind, state)) in left.iter().zip([("bring_sounds", "ready"), ("fetch_report_file", "parked")]) {
+            assert_eq!((row.text("kind").unwrap().as_str(), row.text("state").unwrap().as_str()), (kind, state));
+            assert_eq!(row.int("attempts").unwrap(), 0);
+            assert_eq!(jobs::by_id(&bench.index, row.int("id").unwrap()).await.unwrap(), None);
+        }
+        assert_eq!(left.len(), 2);
     }
 
     async fn a_heartbeat_keeps_the_lease(database: TestDatabase) {

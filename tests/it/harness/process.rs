@@ -201,6 +201,12 @@ impl ServerProcess {
         .await
     }
 
+    /// Asks it to read its configuration again (SIGHUP).
+    pub fn hang_up(&self) {
+        let child = self.child.as_ref().expect("it runs");
+        super::run(Command::new("kill").arg("-HUP").arg(child.id().to_string()));
+    }
+
     /// Runs another command of the program with the same configuration, e.g. `verify`.
     pub fn command(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_yingku"));

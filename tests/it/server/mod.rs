@@ -1,7 +1,9 @@
 //! The server as its operator meets it: health, metrics, logs, signals, a port that is taken.
 
+mod audit;
 mod callers;
 mod disk;
+mod reload;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
