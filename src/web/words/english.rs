@@ -34,6 +34,11 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
     ("检查号", "Number"),
     ("查询", "Search"),
     ("重置", "Reset"),
+    ("只看危急", "Critical only"),
+    (
+        "在全部患者中按状态或危急查找时，最多回溯一个月。本次起始日期：",
+        "Among all patients, a status or what is critical is looked for one month back at most, this time from ",
+    ),
     ("没有符合条件的检查。", "No exams match."),
     ("可能尚未上传，或不在可查看的范围内。", "They may not have been sent yet, or are outside what may be seen here."),
     ("检查时间", "Date"),
