@@ -4,7 +4,7 @@
 // PAGES: a list of { name, path, status, shows?: text, hides?: text, print?: boolean, types?: text, key?: text }, of which `types` is
 // sent by the page's form and leads to the page that is looked at, and `key` is a system's; BASE: the server; SCREENS: which of those
 // below; THEIRS: words that hospitals send, which nobody translates. Pictures are kept of pages with faults, and of all with
-// YINGKU_TEST_PICTURES: they cost more than all that is looked at.
+// YINGKU_TEST_PICTURES: nothing is asserted of them, and each is drawn from its top to its end.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
