@@ -119,10 +119,6 @@ pub(super) async fn show(
         Ok(marks) => marks,
         Err(error) => return pages.failed(&error),
     };
-    let rows = list.entries.iter().map(|entry| ListRow {
-        mark: marks.get(&entry.observation_uid).cloned().unwrap_or_default(),
-        ..ListRow::of(entry, &shell.root, &pages.organization(&entry.org_code))
-    });
     let organizations = match has_form(&session) {
         true => match pages.archive.organizations_to_choose(&session).await {
             Ok(codes) => choices(codes, &session.search.organization, &pages),
@@ -130,6 +126,10 @@ pub(super) async fn show(
         },
         false => Vec::new(),
     };
+    let rows = list.entries.iter().map(|entry| ListRow {
+        mark: marks.get(&entry.observation_uid).cloned().unwrap_or_default(),
+        ..ListRow::of(entry, &shell.root, &pages.organization(&entry.org_code))
+    });
     let shown = if list.sortable { sorted } else { (SortBy::Observed, order) };
     let page = ListPage {
         rows: rows.collect(),
