@@ -53,7 +53,7 @@ packages-build: cargo
 packages-test:
 	@.ci/need storescu:dcmtk echoscu:dcmtk /usr/lib/postgresql/*/bin/initdb:postgresql chromium:chromium qpdf:qpdf \
 	    Orthanc:orthanc /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
-	    node:nodejs mcs:mono-mcs mono:mono-runtime /usr/lib/mono/4.5/System.Core.dll:libmono-system-core4.0-cil javac:default-jdk-headless psql:postgresql-client wsdl2h:gsoap /usr/include/stdsoap2.h:libgsoap-dev curl:curl cc:gcc \
+	    node:nodejs mcs:mono-mcs mono:mono-runtime /usr/lib/mono/4.5/System.Core.dll:libmono-system-core4.0-cil javac:default-jdk-headless fpc:fp-compiler /usr/lib/*/fpc/*/units/*/hash/md5.ppu:fp-units-base psql:postgresql-client wsdl2h:gsoap /usr/include/stdsoap2.h:libgsoap-dev curl:curl cc:gcc \
 	    pdftoppm:poppler-utils /usr/sbin/smbd:samba smbclient:smbclient tiffcp:libtiff-tools prlimit:util-linux setpriv:util-linux python3:python3-venv \
 	    /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk
 	@python3 -c 'import ensurepip' 2>/dev/null || .ci/need /missing/ensurepip:python3-venv

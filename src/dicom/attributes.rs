@@ -45,12 +45,14 @@ const PERFORMED_PROCEDURE_STEP_START_DATE: u32 = 0x0040_0244;
 const PERFORMED_PROCEDURE_STEP_START_TIME: u32 = 0x0040_0245;
 const REQUEST_ATTRIBUTES_SEQUENCE: u32 = 0x0040_0275;
 const REQUESTED_PROCEDURE_ID: u32 = 0x0040_1001;
+const PLACER_ORDER_NUMBER: u32 = 0x0040_2016;
+const FILLER_ORDER_NUMBER: u32 = 0x0040_2017;
 
 /// The largest number that an IS can say (PS3.5 section 6.2); no object has more frames.
 pub const MOST_FRAMES: i64 = i32::MAX as i64;
 
 /// Sorted, for the search.
-const WANTED: [u32; 35] = [
+const WANTED: [u32; 37] = [
     SPECIFIC_CHARACTER_SET,
     SOP_CLASS_UID,
     SOP_INSTANCE_UID,
@@ -86,6 +88,8 @@ const WANTED: [u32; 35] = [
     COLUMNS,
     PERFORMED_PROCEDURE_STEP_START_DATE,
     PERFORMED_PROCEDURE_STEP_START_TIME,
+    PLACER_ORDER_NUMBER,
+    FILLER_ORDER_NUMBER,
 ];
 
 pub(super) fn is_wanted(tag: u32) -> bool {
@@ -97,16 +101,20 @@ pub(super) fn is_wanted_sequence(tag: u32) -> bool {
 }
 
 pub(super) fn is_wanted_in_items(tag: u32) -> bool {
-    matches!(tag, SCHEDULED_PROCEDURE_STEP_ID | REQUESTED_PROCEDURE_ID)
+    matches!(tag, SCHEDULED_PROCEDURE_STEP_ID | REQUESTED_PROCEDURE_ID | PLACER_ORDER_NUMBER | FILLER_ORDER_NUMBER)
 }
 
-/// A request that a series answers: an item of Request Attributes Sequence (0040,0275).
+/// A request that a series answers: an item of Request Attributes Sequence (0040,0275), or what stands of it beside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestAttributes {
     /// Scheduled Procedure Step ID (0040,0009).
     pub step_id: String,
     /// Requested Procedure ID (0040,1001).
     pub procedure_id: String,
+    /// Placer Order Number / Imaging Service Request (0040,2016), of the item or of the data set.
+    pub placer_order: String,
+    /// Filler Order Number / Imaging Service Request (0040,2017), of the item or of the data set.
+    pub filler_order: String,
 }
 
 /// What the index keeps of an instance. Texts are trimmed UTF-8 and empty when the element is absent or empty.
@@ -180,7 +188,7 @@ pub struct InstanceAttributes {
     pub performed_date: String,
     /// (0040,0245)
     pub performed_time: String,
-    /// The items of (0040,0275) that say something.
+    /// The items of (0040,0275) that say something; one of its own when only order numbers stand in the data set.
     pub requests: Vec<RequestAttributes>,
 }
 
@@ -259,8 +267,30 @@ impl Reader<'_> {
         let request = |item| RequestAttributes {
             step_id: text(item, SCHEDULED_PROCEDURE_STEP_ID).unwrap_or_default(),
             procedure_id: text(item, REQUESTED_PROCEDURE_ID).unwrap_or_default(),
+            placer_order: text(item, PLACER_ORDER_NUMBER).unwrap_or_default(),
+            filler_order: text(item, FILLER_ORDER_NUMBER).unwrap_or_default(),
         };
-        self.raw.items().iter().map(request).filter(|request| *request != RequestAttributes::default()).collect()
+        let says_something = |request: &RequestAttributes| *request != RequestAttributes::default();
+        let mut requests: Vec<RequestAttributes> =
+            self.raw.items().iter().map(request).filter(says_something).collect();
+        // No module of images has them; devices that write them do so in either place.
+        let beside = RequestAttributes {
+            placer_order: self.text(PLACER_ORDER_NUMBER),
+            filler_order: self.text(FILLER_ORDER_NUMBER),
+            ..RequestAttributes::default()
+        };
+        for request in &mut requests {
+            if request.placer_order.is_empty() {
+                request.placer_order.clone_from(&beside.placer_order);
+            }
+            if request.filler_order.is_empty() {
+                request.filler_order.clone_from(&beside.filler_order);
+            }
+        }
+        if requests.is_empty() && says_something(&beside) {
+            requests.push(beside);
+        }
+        requests
     }
 
     fn name(&self, tag: u32) -> String {

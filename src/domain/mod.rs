@@ -30,6 +30,7 @@ pub mod place;
 pub mod query;
 pub mod recognition;
 pub mod record;
+pub mod report_state;
 pub mod scope;
 pub mod search_rules;
 pub mod sharing;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::criteria::{Criteria, ShowType, Span};
 use super::customer::Permission;
 use super::page::Page;
+use super::report_state::ReportState;
 
 /// Whose and which exams a session may see (D-P5, D-P22 to D-P24, D-R22).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +97,12 @@ pub struct Search {
     pub exam_type: String,
     /// Accession number or report number.
     pub accession: String,
+    /// Code of the organisation.
+    pub organization: String,
+    /// [`ReportState::code`].
+    pub state: String,
+    /// Whether only what is critical is looked for.
+    pub critical: bool,
 }
 
 /// What the query form adds to the scope; every field narrows.
@@ -109,10 +116,23 @@ pub struct Filter {
     pub types: Vec<String>,
     /// Accession number or report number.
     pub accession: String,
+    /// One organisation only; `""` means any.
+    pub organization: String,
+    /// One state only.
+    pub state: Option<ReportState>,
+    /// Only what is critical.
+    pub critical: bool,
     /// One exam only.
     pub observation_uid: String,
     /// Exams of these patients only; empty means any.
     pub patients: Vec<PatientKey>,
+}
+
+impl Filter {
+    /// Whether it asks for what no index knows: each entry has to be looked at.
+    pub fn looks_at_each(&self) -> bool {
+        self.state.is_some() || self.critical
+    }
 }
 
 /// Which part of a list.

@@ -9,6 +9,9 @@ mod conditions;
 mod keys;
 mod ordered;
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use super::{Error, Index, Row, Select};
 use crate::domain::lab_result::Severity;
 use crate::domain::scope::{Filter, Order, Paging, Scope, SortBy};
@@ -105,6 +108,7 @@ impl Contents {
 
 /// The entries that a session may see, narrowed by the form.
 pub async fn find(index: &Index, scope: &Scope, filter: &Filter, paging: &Paging) -> Result<Vec<Entry>, Error> {
+    let scope = &*of_organization(scope, filter);
     if is_whole(scope, filter) {
         return ordered::find(index, scope, filter, paging).await;
     }
@@ -119,8 +123,34 @@ pub fn is_whole(scope: &Scope, filter: &Filter) -> bool {
     ordered::is_whole(scope, filter)
 }
 
+/// The scope with no organisation but the one that the form asks for.
+fn of_organization<'s>(scope: &'s Scope, filter: &Filter) -> Cow<'s, Scope> {
+    if filter.organization.is_empty() {
+        return Cow::Borrowed(scope);
+    }
+    let may_be_seen = scope.organizations.as_ref().is_none_or(|codes| codes.contains(&filter.organization));
+    let codes = if may_be_seen { vec![filter.organization.clone()] } else { Vec::new() };
+    Cow::Owned(Scope { organizations: Some(codes), ..scope.clone() })
+}
+
+/// The organisations of the scope that have reports, and the session's own when its images need none.
+pub async fn organizations(index: &Index, scope: &Scope) -> Result<BTreeSet<String>, Error> {
+    let mut found = BTreeSet::new();
+    for branch in [&EXAM_BRANCH, &LAB_BRANCH] {
+        found.extend(ordered::organizations(index, branch).await?);
+    }
+    if scope.unreviewed && !scope.home.is_empty() {
+        found.insert(scope.home.clone());
+    }
+    if let Some(codes) = &scope.organizations {
+        found.retain(|code| codes.contains(code));
+    }
+    Ok(found)
+}
+
 /// How many entries of each kind a session may see, up to `most` together; `None` for a list that is not counted.
 pub async fn count(index: &Index, scope: &Scope, filter: &Filter, most: i64) -> Result<Option<Counts>, Error> {
+    let scope = &*of_organization(scope, filter);
     if is_whole(scope, filter) {
         return Ok(None);
     }
@@ -161,6 +191,7 @@ impl Counts {
 /// How the database would read the list: the lines of its explanation. For the test that no large table is read from end
 /// to end.
 pub async fn explain(index: &Index, scope: &Scope, filter: &Filter, paging: &Paging) -> Result<Vec<String>, Error> {
+    let scope = &*of_organization(scope, filter);
     let selects = match is_whole(scope, filter) {
         true => ordered::all(scope, filter, paging),
         false => {

@@ -16,6 +16,10 @@ pub struct SeriesRequest {
     pub step_id: String,
     /// (0040,1001).
     pub procedure_id: String,
+    /// (0040,2016).
+    pub placer_order: String,
+    /// (0040,2017).
+    pub filler_order: String,
 }
 
 /// Adds the requests of a series that has none.
@@ -30,10 +34,11 @@ async fn add_behind(
     last: usize,
     requests: &[SeriesRequest],
 ) -> Result<(), Error> {
-    let sql = "INSERT INTO series_request (series_pk, item, org_code, step_id, procedure_id) \
-               VALUES ($1, $2, $3, $4, $5) ON CONFLICT (series_pk, item) DO NOTHING";
+    let sql = "INSERT INTO series_request (series_pk, item, org_code, step_id, procedure_id, placer_order, filler_order) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (series_pk, item) DO NOTHING";
     for (item, request) in (last as i64 + 1..).zip(requests.iter().take(MOST.saturating_sub(last))) {
-        tx.execute(sql, params![series_pk, item, org_code, &request.step_id, &request.procedure_id]).await?;
+        let SeriesRequest { step_id, procedure_id, placer_order, filler_order } = request;
+        tx.execute(sql, params![series_pk, item, org_code, step_id, procedure_id, placer_order, filler_order]).await?;
     }
     Ok(())
 }
@@ -54,10 +59,16 @@ fn missing(known: &[SeriesRequest], requests: &[SeriesRequest]) -> Vec<SeriesReq
 }
 
 async fn known(tx: &mut Tx, series_pk: i64) -> Result<Vec<SeriesRequest>, Error> {
-    let find = "SELECT step_id, procedure_id FROM series_request WHERE series_pk = $1 ORDER BY item";
+    let find = "SELECT step_id, procedure_id, placer_order, filler_order FROM series_request WHERE series_pk = $1 \
+                ORDER BY item";
     let mut known = Vec::new();
     for row in tx.query(find, params![series_pk]).await? {
-        known.push(SeriesRequest { step_id: row.text("step_id")?, procedure_id: row.text("procedure_id")? });
+        known.push(SeriesRequest {
+            step_id: row.text("step_id")?,
+            procedure_id: row.text("procedure_id")?,
+            placer_order: row.text("placer_order")?,
+            filler_order: row.text("filler_order")?,
+        });
     }
     Ok(known)
 }

@@ -118,7 +118,8 @@ const PREFIXES: [(&str, &str); 4] =
 const AROUND: [([&str; 2], [&str; 2]); 1] =
     [(["参数 ", " 的格式不正确。"], ["The parameter ", " is not in its form."])];
 
-const COUNTERS: [(&str, &str); 4] = [("岁", " y"), ("个月", " mo"), ("天", " d"), ("幅", " images")];
+const COUNTERS: [(&str, &str); 6] =
+    [("岁", " y"), ("个月", " mo"), ("天", " d"), ("小时", " h"), ("分钟", " min"), ("幅", " images")];
 
 /// The English of a word, if the table has it.
 fn english(chinese: &str) -> Option<&'static str> {
@@ -147,6 +148,7 @@ mod tests {
     fn words_numbers_and_what_is_nobodys_word() {
         assert_eq!(Language::English.say("检查列表"), "Exams");
         assert_eq!(Language::English.say("33岁"), "33 y");
+        assert_eq!(Language::English.say("119 分钟"), "119 min");
         assert_eq!(Language::English.say("胸部CT平扫"), "胸部CT平扫");
         assert_eq!(Language::Chinese.say("检查列表"), "检查列表");
     }

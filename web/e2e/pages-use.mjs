@@ -64,6 +64,13 @@ async function lists(page) {
   assert.deepEqual(sorted(await cells(page, '时间', 2)), ['2026-09-05 08:30', '2026-09-06 08:30']);
   await page.getByRole('button', { name: '重置' }).click();
   assert.equal((await cells(page, '时间', 20)).length, 20);
+  await page.getByLabel('只看危急').check();
+  await page.getByRole('button', { name: '查询' }).click();
+  assert.deepEqual(await cells(page, '类型', 1), ['检验']);
+  await page.getByText('最多回溯一个月').waitFor();
+  assert.ok(await page.getByLabel('只看危急').isChecked(), 'the form says what narrows the list');
+  await page.getByRole('button', { name: '重置' }).click();
+  assert.equal((await cells(page, '时间', 20)).length, 20);
   await page.getByLabel('姓名').fill('没有这个人');
   await page.getByRole('button', { name: '查询' }).click();
   await page.getByText('没有符合条件的检查。').waitFor();

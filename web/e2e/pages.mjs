@@ -1,8 +1,10 @@
 // Every page on every screen: nothing sticks out, nothing jumps, nothing is refused by the policy, axe has no objection, and
 // everything can be reached, named and read.
 //
-// PAGES: a list of { name, path, status, shows?: text, hides?: text, print?: boolean }; BASE: the server; SCREENS: which of those below;
-// THEIRS: words that hospitals send, which nobody translates.
+// PAGES: a list of { name, path, status, shows?: text, hides?: text, print?: boolean, types?: text, key?: text }, of which `types` is
+// sent by the page's form and leads to the page that is looked at, and `key` is a system's; BASE: the server; SCREENS: which of those
+// below; THEIRS: words that hospitals send, which nobody translates. Pictures are kept of pages with faults, and of all with
+// YINGKU_TEST_PICTURES: nothing is asserted of them, and each is drawn from its top to its end.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -41,7 +43,7 @@ function watch() {
 /** Goes down the page as a reader does, so that what is loaded late is loaded, and waits for all pictures. */
 async function readThrough(page) {
   await page.evaluate(async () => {
-    for (let y = 0; y < document.documentElement.scrollHeight; y += window.innerHeight / 2) {
+    for (let y = 0; y < document.documentElement.scrollHeight; y += window.innerHeight) {
       window.scrollTo(0, y);
       await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     }
@@ -63,11 +65,23 @@ for (const screen of required('SCREENS').split(',')) {
   await run(`pages-${screen}`, { tolerated, ...options }, async (page) => {
     const faults = [];
     await page.addInitScript(watch);
-    for (const { name, path, status, shows, hides, print } of pages) {
+    for (const { name, path, status, shows, hides, print, types, key } of pages) {
       wanted = status;
-      const answer = await page.goto(`${base}${path}`, { waitUntil: 'load' });
+      await page.setExtraHTTPHeaders(key ? { Authorization: `Bearer ${key}` } : {});
+      let answer = await page.goto(`${base}${path}`, { waitUntil: 'load' });
+      if (types) {
+        const next = page.waitForNavigation({ waitUntil: 'load' });
+        await page.locator('.ask input').fill(types);
+        await page.locator('.ask button').click();
+        answer = await next;
+      }
       assert.equal(answer.status(), status, path);
+      const before = faults.length;
       const fault = (text) => faults.push(`${name}: ${text}`);
+      const picture = async (medium) => {
+        if (!process.env.YINGKU_TEST_PICTURES && faults.length === before) return;
+        await page.screenshot({ path: join(required('OUT'), `${screen}-${name}${medium}.png`), fullPage: true });
+      };
       if (hasScript) {
         await readThrough(page);
         const { shift, sources, refused } = await page.evaluate(() => window.watched);
@@ -101,13 +115,12 @@ for (const screen of required('SCREENS').split(',')) {
         const left = [...new Set(ours.match(/[^\s\u0000-\u02ff]*[\u4e00-\u9fff]+[^\s\u0000-\u02ff]*/g) ?? [])];
         if (left.length) fault(`is not English: ${left.join(' | ')}`);
       }
-      await page.screenshot({ path: join(required('OUT'), `${screen}-${name}.png`), fullPage: true });
       if (print) {
         await page.emulateMedia({ media: 'print' });
         for (const hidden of ['.bar', '.tabs', '.foot']) {
           if (await page.locator(hidden).first().isVisible()) fault(`prints ${hidden}`);
         }
-        await page.screenshot({ path: join(required('OUT'), `${screen}-${name}-print.png`), fullPage: true });
+        await picture('-print');
         await page.emulateMedia({ media: 'screen' });
       }
       if (options.axe) {
@@ -121,6 +134,7 @@ for (const screen of required('SCREENS').split(',')) {
         for (const found of [...(await nameless(page)), ...(await faint(page))]) fault(found);
       }
       if (options.keys) for (const found of await unreached(page)) fault(found);
+      await picture('');
     }
     assert.deepEqual(faults, []);
   });

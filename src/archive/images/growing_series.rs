@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn requests_of_a_series_are_not_those_of_another() {
-        let request = |step: &str| SeriesRequest { step_id: step.to_owned(), procedure_id: "P1".to_owned() };
+        let request = |step: &str| SeriesRequest { step_id: step.to_owned(), ..SeriesRequest::default() };
         let (one, other) =
             (SeriesMark::of("ORG-T01", "2.25.1", "2.25.2"), SeriesMark::of("ORG-T01", "2.25.1", "2.25.3"));
         assert_eq!(one.answering(&[request("S1")]), one.answering(&[request("S1")]));

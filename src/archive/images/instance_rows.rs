@@ -279,7 +279,12 @@ pub(in crate::archive) fn new_instance(
 
 /// The requests of a series as its rows hold them.
 pub(in crate::archive) fn requests(read: Vec<RequestAttributes>) -> Vec<SeriesRequest> {
-    let row = |one: RequestAttributes| SeriesRequest { step_id: one.step_id, procedure_id: one.procedure_id };
+    let row = |one: RequestAttributes| SeriesRequest {
+        step_id: one.step_id,
+        procedure_id: one.procedure_id,
+        placer_order: one.placer_order,
+        filler_order: one.filler_order,
+    };
     read.into_iter().map(row).collect()
 }
 

@@ -114,6 +114,9 @@ impl Archive {
                 "to": search.to,
                 "type": search.exam_type,
                 "accession": hashed(&search.accession),
+                "organization": search.organization,
+                "state": search.state,
+                "critical": search.critical,
             }),
         };
         let (now, audit_id) = (self.clock.now_ms(), self.ids.next());

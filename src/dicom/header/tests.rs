@@ -119,10 +119,31 @@ fn the_items_of_the_request_are_kept_however_they_are_encoded() {
             }
             let header = scan(uid, &request(uid, vr, is_defined).text(0x0040_0280, "ST", "after").bytes);
             let attributes = header.instance_attributes(&Charset::gb18030());
-            let expected = [RequestAttributes { step_id: "S1".to_owned(), procedure_id: "P12".to_owned() }];
+            let expected = [RequestAttributes {
+                step_id: "S1".to_owned(),
+                procedure_id: "P12".to_owned(),
+                ..RequestAttributes::default()
+            }];
             assert_eq!(attributes.requests, expected, "{uid} {vr} {is_defined}");
             assert_eq!((header.state, attributes.modality.as_str()), (HeaderState::Complete, "CT"));
         }
+    }
+}
+
+#[test]
+fn order_numbers_beside_the_request_belong_to_it() {
+    for uid in [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN] {
+        let numbered = |set: Builder| set.text(0x0040_2016, "LO", "PL1").text(0x0040_2017, "LO", "FI1").bytes;
+        let read = |bytes: &[u8]| scan(uid, bytes).instance_attributes(&Charset::gb18030()).requests;
+        let alone = RequestAttributes {
+            placer_order: "PL1".to_owned(),
+            filler_order: "FI1".to_owned(),
+            ..RequestAttributes::default()
+        };
+        assert_eq!(read(&numbered(Builder::new(uid).text(0x0008_0060, "CS", "CT"))), [alone.clone()], "{uid}");
+        let (step_id, procedure_id) = ("S1".to_owned(), "P12".to_owned());
+        let whole = RequestAttributes { step_id, procedure_id, ..alone };
+        assert_eq!(read(&numbered(request(uid, "SQ", true))), [whole], "{uid}");
     }
 }
 
@@ -164,8 +185,8 @@ fn check_image(header: &Header) {
     assert_eq!(attributes.number_of_frames, 1);
     assert_eq!(attributes.sop_class_uid, "1.2.840.10008.5.1.4.1.1.2");
     assert_eq!(attributes.performed_date, "20240322");
-    let request = RequestAttributes { step_id: "步骤1".to_owned(), procedure_id: "P1".to_owned() };
-    assert_eq!(attributes.requests, [request]);
+    let (step_id, procedure_id) = ("步骤1".to_owned(), "P1".to_owned());
+    assert_eq!(attributes.requests, [RequestAttributes { step_id, procedure_id, ..RequestAttributes::default() }]);
 }
 
 #[test]

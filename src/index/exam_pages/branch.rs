@@ -51,6 +51,16 @@ macro_rules! said {
     };
 }
 
+/// Whether an exam report calls itself critical, as [`crate::domain::lab_result::Severity::parse`] reads it.
+macro_rules! exam_critical {
+    ($($word:literal),*) => {
+        concat!(
+            " AND (e.is_abnormal LIKE '%危急%' OR UPPER(TRIM(COALESCE(e.is_abnormal, ''))) IN ('2'",
+            $(", '", $word, "'",)* "))"
+        )
+    };
+}
+
 /// Whether neither code nor text is more than one of the words, as with most results.
 macro_rules! says_only {
     ($($word:literal),*) => {
@@ -97,6 +107,17 @@ const STUDY: &str = concat!(
     ", CAST(0 AS BIGINT) AS files, '' AS abnormal FROM study s"
 );
 
+/// Whether one of its results is critical. Counted, because PostgreSQL may read all results for an EXISTS.
+const LAB_CRITICAL: &str = concat!(
+    " AND (SELECT COUNT(*) FROM lab_item i WHERE i.lab_report_pk = l.id AND i.withdrawn = 0 AND NOT (",
+    normal_words!(says_only),
+    ") AND (",
+    words!(),
+    " LIKE '%危急%' OR ",
+    critical_words!(said),
+    ")) > 0"
+);
+
 /// What one branch calls its columns.
 pub(super) struct Branch {
     pub(super) kind: EntryKind,
@@ -122,6 +143,7 @@ pub(super) struct Branch {
     pub(super) name: &'static str,
     pub(super) accession: &'static str,
     pub(super) observation: &'static str,
+    pub(super) critical: &'static str,
     pub(super) visible: fn(&mut Select, &Scope),
     pub(super) patient: Piece,
     pub(super) local_patient: Piece,
@@ -180,6 +202,7 @@ pub(super) static EXAM_BRANCH: Branch = Branch {
     name: " AND e.name = ?",
     accession: " AND (e.pacs_id = ? OR e.report_form_no = ?)",
     observation: " AND e.observation_uid = ?",
+    critical: critical_words!(exam_critical),
     visible: exam_visible,
     patient: ("e.org_code = ? AND e.patient_id = ?", 2),
     local_patient: ("e.org_code = ? AND e.patient_local_id = ?", 2),
@@ -212,6 +235,7 @@ pub(super) static LAB_BRANCH: Branch = Branch {
     name: " AND l.name = ?",
     accession: " AND (l.specimen_id = ? OR l.report_form_no = ?)",
     observation: " AND l.observation_uid = ?",
+    critical: LAB_CRITICAL,
     visible: lab_visible,
     patient: ("l.org_code = ? AND l.patient_id = ?", 2),
     local_patient: NEVER,
@@ -234,6 +258,7 @@ pub(super) static STUDY_BRANCH: Branch = Branch {
     name: " AND s.id IN (SELECT k.study_pk FROM study_key k WHERE k.org_code = ? AND k.kind = ? AND k.search_key = ?)",
     accession: " AND (s.accession_number = ? OR s.study_id = ?)",
     observation: " AND s.observation_uid = ?",
+    critical: " AND 1 = 0",
     visible: study_visible,
     patient: NEVER,
     local_patient: ("s.org_code = ? AND s.patient_id = ?", 2),

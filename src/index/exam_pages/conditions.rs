@@ -7,6 +7,7 @@ use crate::domain::criteria::{Criteria, Key};
 use crate::domain::date_time;
 use crate::domain::identity::IdNo;
 use crate::domain::query;
+use crate::domain::report_state::ReportState;
 use crate::domain::scope::{Filter, PatientKey, Scope};
 use crate::index::lab_reports::vip_patient;
 use crate::index::{Select, Value, search_keys};
@@ -52,6 +53,31 @@ pub(super) fn push_branch(
         push_patients(select, branch, &filter.patients);
     }
     push_types(select, branch.kind, &filter.types);
+    if let Some(state) = filter.state {
+        select.push(of_state(branch.kind, state), params![]);
+    }
+    if filter.critical {
+        select.push(branch.critical, params![]);
+    }
+}
+
+/// Of this state, as [`ReportState::of_exam`] reads it.
+fn of_state(kind: EntryKind, state: ReportState) -> &'static str {
+    match (kind, state) {
+        (EntryKind::Lab, ReportState::Published) | (EntryKind::Study, ReportState::Unreported) => "",
+        (EntryKind::Lab | EntryKind::Study, _) => " AND 1 = 0",
+        (EntryKind::Exam, ReportState::Registered) => " AND COALESCE(e.state, '') = '0'",
+        (EntryKind::Exam, ReportState::Examined) => " AND COALESCE(e.state, '') = '1'",
+        (EntryKind::Exam, ReportState::Written) => " AND COALESCE(e.state, '') = '2'",
+        (EntryKind::Exam, ReportState::Reviewed) => {
+            " AND (e.state = '3' OR (COALESCE(e.state, '') NOT IN ('0', '1', '2', '3', '4') AND e.reviewed = 1))"
+        }
+        (EntryKind::Exam, ReportState::Revised) => " AND COALESCE(e.state, '') = '4'",
+        (EntryKind::Exam, ReportState::Reported) => {
+            " AND COALESCE(e.state, '') NOT IN ('0', '1', '2', '3', '4') AND e.reviewed = 0"
+        }
+        (EntryKind::Exam, ReportState::Published | ReportState::Unreported) => " AND 1 = 0",
+    }
 }
 
 /// Of these patients, by either number.

@@ -78,21 +78,41 @@ pub(super) fn lab_key(key: Key) -> Piece {
     }
 }
 
+/// Studies with a request of this number. Requests are looked up within an organisation, each of which is found by one look
+/// into the index.
+macro_rules! of_request {
+    ($column:literal) => {
+        concat!(
+            "SELECT t.study_pk FROM \
+             (WITH RECURSIVE found_org (code) AS (SELECT MIN(org_code) FROM series_request UNION ALL \
+             SELECT (SELECT MIN(n.org_code) FROM series_request n WHERE n.org_code > found_org.code) FROM found_org \
+             WHERE found_org.code IS NOT NULL) SELECT code FROM found_org) c JOIN series_request q ON q.org_code = c.code \
+             AND q.",
+            $column,
+            " = ? AND q.",
+            $column,
+            " <> '' JOIN series t ON t.id = q.series_pk"
+        )
+    };
+}
+
 /// Of a study that no report names.
 pub(super) fn study_key(key: Key) -> Piece {
     match key {
         Key::Accession => ("s.accession_number = ?", 1),
         // Of what was ordered, images name what the filler gave: the accession number and the requested procedure (0040,1001).
-        // The placer's number (0040,2016) is no attribute of theirs. Requests are looked up within an organisation, each of
-        // which is found by one look into the index.
+        // Order numbers are no attributes of theirs, but some devices write them.
         Key::FillerOrder => (
-            "s.id IN (SELECT a.id FROM study a WHERE a.accession_number = ? UNION ALL SELECT t.study_pk FROM \
-             (WITH RECURSIVE found_org (code) AS (SELECT MIN(org_code) FROM series_request UNION ALL \
-             SELECT (SELECT MIN(n.org_code) FROM series_request n WHERE n.org_code > found_org.code) FROM found_org \
-             WHERE found_org.code IS NOT NULL) SELECT code FROM found_org) c JOIN series_request q ON q.org_code = c.code \
-             AND q.procedure_id = ? JOIN series t ON t.id = q.series_pk)",
-            2,
+            concat!(
+                "s.id IN (SELECT a.id FROM study a WHERE a.accession_number = ? UNION ALL ",
+                of_request!("procedure_id"),
+                " UNION ALL ",
+                of_request!("filler_order"),
+                ")"
+            ),
+            3,
         ),
+        Key::PlacerOrder => (concat!("s.id IN (", of_request!("placer_order"), ")"), 1),
         Key::PatientId => ("s.patient_id = ?", 1),
         Key::Observation => ("s.observation_uid = ?", 1),
         Key::PatientMaster => (

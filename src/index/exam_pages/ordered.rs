@@ -3,7 +3,8 @@
 //! Reports are read organisation by organisation, and type by type, in the order of an index, as many as a part of the list
 //! has, and put together here: a part costs the same wherever it is, also of a type that is rare. Studies without a report
 //! have no such index; they are looked for only in the days that the reports leave them, of a type among the studies that
-//! have it, and those without a date, which count as the oldest, where the oldest are.
+//! have it, and those without a date, which count as the oldest, where the oldest are. Of a state, or of what is critical, each
+//! entry on the way is looked at: the caller bounds the time.
 
 use super::{
     Branch, EXAM_BRANCH, Entry, EntryKind, LAB_BRANCH, STUDY_BRANCH, Standing, entry_from, push_branch, push_outer,
@@ -66,7 +67,7 @@ fn cut(found: &mut Vec<Entry>, paging: &Paging) {
 }
 
 /// The organisations that have reports; one look into the index for each.
-async fn organizations(index: &Index, branch: &Branch) -> Result<Vec<String>, Error> {
+pub(super) async fn organizations(index: &Index, branch: &Branch) -> Result<Vec<String>, Error> {
     let mut codes: Vec<String> = Vec::new();
     loop {
         let last = codes.last().cloned().unwrap_or_default();

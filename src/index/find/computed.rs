@@ -25,6 +25,10 @@ struct Computed {
     end: &'static str,
 }
 
+/// Items in their order; one that holds order numbers only is no request that a query knows.
+const REQUESTED: &str = " AND (series_request.step_id <> '' OR series_request.procedure_id <> '') \
+                         ORDER BY series_request.series_pk, series_request.item";
+
 const COMPUTED: &[Computed] = &[
     Computed {
         tag: tag::MODALITIES_IN_STUDY,
@@ -86,14 +90,14 @@ const COMPUTED: &[Computed] = &[
         owner: Owner::Series,
         sql: "SELECT series_request.series_pk AS owner, series_request.step_id AS value FROM series_request \
               WHERE series_request.series_pk",
-        end: " ORDER BY series_request.series_pk, series_request.item",
+        end: REQUESTED,
     },
     Computed {
         tag: tag::REQUESTED_PROCEDURE_ID,
         owner: Owner::Series,
         sql: "SELECT series_request.series_pk AS owner, series_request.procedure_id AS value FROM series_request \
               WHERE series_request.series_pk",
-        end: " ORDER BY series_request.series_pk, series_request.item",
+        end: REQUESTED,
     },
     // Bytes that only an upstream archive has (RD-8); what has none of these is online.
     Computed {

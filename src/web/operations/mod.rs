@@ -11,10 +11,12 @@ mod recognition;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::HeaderMap;
 use axum::routing::get;
 use tokio::sync::Semaphore;
 
 use crate::archive::Archive;
+use crate::web::words::Language;
 
 pub use access::OperationsClient;
 pub use csv::csv;
@@ -48,6 +50,11 @@ impl OperationsState {
         let turns = Semaphore::new(TURNS);
         Self(Arc::new(Inner { archive, config, clients, base, turns }))
     }
+}
+
+/// The language that an address asks for, else the one that the browser prefers.
+fn language_of(asked: &str, headers: &HeaderMap) -> Language {
+    Language::parse(asked).or_else(|| Language::preferred(headers)).unwrap_or_default()
 }
 
 /// The routes; nothing of them is there when nobody may look.

@@ -1,4 +1,4 @@
-//! `GET /ops/quality?from=…&to=…&org=…&format=html|csv|json`
+//! `GET /ops/quality?from=…&to=…&org=…&format=html|csv|json&lang=zh|en`
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::access::{OperationsClient, client_of};
-use super::{Inner, OperationsState, csv};
+use super::{Inner, OperationsState, csv, language_of};
 use crate::archive::reports::measure_quality::{FieldQuality, KindQuality, Quality, QualityScope};
 use crate::domain::date_time::{self, Moment};
 use crate::domain::{Actor, ActorKind};
 use crate::tls::PeerCertificate;
 use crate::web::assets::CSS_NAME;
+use crate::web::words::Language;
 
 /// Section `[quality]`: the page that shows how good the registered data is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +41,7 @@ pub(super) struct Question {
     to: String,
     org: String,
     format: String,
+    lang: String,
 }
 
 /// Answers with a page, or as the question or its Accept header asks.
@@ -119,7 +121,7 @@ fn answer(inner: &Inner, quality: &Quality, question: &Question, headers: &Heade
             let name = (header::CONTENT_DISPOSITION, "attachment; filename=\"quality.csv\"");
             ([no_store, kind, name], csv(quality)).into_response()
         }
-        "html" => match QualityPage::of(inner, quality, question).render() {
+        "html" => match QualityPage::of(inner, quality, question, language_of(&question.lang, headers)).render() {
             Ok(page) => ([no_store], Html(page)).into_response(),
             Err(error) => {
                 tracing::error!(%error, "quality page not drawn");
@@ -150,7 +152,9 @@ struct QualityPage {
     css: String,
     from: String,
     to: String,
+    /// The question behind another one, without its form and its language.
     query: String,
+    language: Language,
     organizations: Vec<OrganizationRows>,
 }
 
@@ -170,15 +174,24 @@ struct KindRows {
     noted: String,
     conflicts: i64,
     rejected: i64,
-    late: Option<String>,
+    late: Option<Late>,
     rows: Vec<FieldRow>,
+}
+
+#[derive(Debug)]
+struct Late {
+    p50: String,
+    p90: String,
+    p99: String,
+    reports: i64,
+    from_the_future: i64,
 }
 
 #[derive(Debug)]
 struct FieldRow {
     field: &'static str,
     label: &'static str,
-    need: &'static str,
+    is_needed: bool,
     filled: String,
     invalid: String,
     notes: String,
@@ -186,10 +199,10 @@ struct FieldRow {
 }
 
 impl QualityPage {
-    fn of(inner: &Inner, quality: &Quality, question: &Question) -> Self {
+    fn of(inner: &Inner, quality: &Quality, question: &Question, language: Language) -> Self {
         let organizations = quality.organizations.iter().map(|(code, figures)| {
             let title = match (inner.archive.organization_name(code), code.as_str()) {
-                (_, "") => "未登记的机构".to_owned(),
+                (_, "") => language.say("未登记的机构").into_owned(),
                 (name, code) if name == code => name,
                 (name, code) => format!("{name} {code}"),
             };
@@ -211,6 +224,7 @@ impl QualityPage {
             from: quality.from.clone(),
             to: quality.to.clone(),
             query: query.map(|(name, text)| format!("&{name}={}", encode(text))).collect(),
+            language,
             organizations: organizations.collect(),
         }
     }
@@ -225,11 +239,7 @@ impl KindRows {
         };
         let late = figures.timeliness.map(|late| {
             let [p50, p90, p99] = [late.p50_minutes, late.p90_minutes, late.p99_minutes].map(minutes);
-            let future = match late.from_the_future {
-                0 => String::new(),
-                reports => format!("；{reports} 份的报告时间晚于注册时间"),
-            };
-            format!("一半在 {p50} 内，九成在 {p90} 内，99% 在 {p99} 内（{} 份有报告时间{future}）", late.reports)
+            Late { p50, p90, p99, reports: late.reports, from_the_future: late.from_the_future }
         });
         Self {
             label,
@@ -250,7 +260,7 @@ impl FieldRow {
         Self {
             field,
             label,
-            need: if needed { "必填" } else { "" },
+            is_needed: needed,
             filled: share(*filled, records),
             invalid: share(*invalid, records),
             notes: notes.iter().map(|(code, records)| format!("{code}×{records}")).collect::<Vec<_>>().join(" "),

@@ -1,4 +1,5 @@
-//! `GET /ops/recognition?from=…&to=…&org=…&by=…&format=html|csv|json`: how often images and data are recognised (D-X10).
+//! `GET /ops/recognition?from=…&to=…&org=…&by=…&format=html|csv|json&lang=zh|en`: how often images and data are
+//! recognised (D-X10).
 
 use std::net::SocketAddr;
 
@@ -13,12 +14,13 @@ use serde::Deserialize;
 use super::access::client_of;
 use super::csv::cell;
 use super::quality::{actor, format_of, problem, unauthorized};
-use super::{Inner, OperationsState};
+use super::{Inner, OperationsState, language_of};
 use crate::archive::reports::recognitions::{RecognitionFilter, RecognitionStatistics, Tally};
 use crate::domain::date_time::{self, Moment};
 use crate::domain::recognition::NOT_RECOGNISED;
 use crate::tls::PeerCertificate;
 use crate::web::assets::CSS_NAME;
+use crate::web::words::Language;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -28,6 +30,7 @@ pub(super) struct Question {
     org: String,
     by: String,
     format: String,
+    lang: String,
 }
 
 /// Answers with a page, or as the question or its Accept header asks.
@@ -91,7 +94,7 @@ fn answer(inner: &Inner, figures: &RecognitionStatistics, question: &Question, h
             let name = (header::CONTENT_DISPOSITION, "attachment; filename=\"recognition.csv\"");
             ([no_store, kind, name], csv(figures)).into_response()
         }
-        "html" => match RecognitionPage::of(inner, figures, question).render() {
+        "html" => match RecognitionPage::of(inner, figures, question, language_of(&question.lang, headers)).render() {
             Ok(page) => ([no_store], Html(page)).into_response(),
             Err(error) => {
                 tracing::error!(%error, "recognition page not drawn");
@@ -127,6 +130,7 @@ struct RecognitionPage {
     from: String,
     until: String,
     query: String,
+    language: Language,
     total: Row,
     rows: Vec<Row>,
     reasons: Vec<(String, String)>,
@@ -145,7 +149,7 @@ struct Row {
 }
 
 impl RecognitionPage {
-    fn of(inner: &Inner, figures: &RecognitionStatistics, question: &Question) -> Self {
+    fn of(inner: &Inner, figures: &RecognitionStatistics, question: &Question, language: Language) -> Self {
         let name = |code: &String| match inner.archive.organization_name(code) {
             name if name == *code => name,
             name => format!("{name} {code}"),
@@ -166,7 +170,8 @@ impl RecognitionPage {
             from: figures.from.clone(),
             until: figures.until.clone(),
             query: query.map(|(name, text)| format!("&{name}={}", encode(text))).collect(),
-            total: Row::of("合计".to_owned(), String::new(), "", &figures.total),
+            total: Row::of(language.say("合计").into_owned(), String::new(), "", &figures.total),
+            language,
             rows: rows.collect(),
             reasons: reasons.into_iter().flatten().map(|entry| (entry.code.clone(), entry.meaning.clone())).collect(),
         }

@@ -3,13 +3,15 @@
 //! The form is posted and kept with the session: its address and its links hold the place in the list, never what was
 //! typed. The session's id in the path is what only the session's own browser knows, so the form needs no other token.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::extract::{Form, Path, Query};
-use super::list_page::{ListPage, ListRow, SORTED, columns};
+use super::list_page::{Choice, ListPage, ListRow, SORTED, columns};
 use super::open::{malformed, redirect};
 use super::qr::scanned;
 use super::state::{Inner, PagesState, Peer, framed};
@@ -20,6 +22,7 @@ use crate::archive::pages::open_link::Session;
 use crate::domain::criteria::{Span, range_end, range_start};
 use crate::domain::date_time::NotADate;
 use crate::domain::page::Page;
+use crate::domain::report_state::ReportState;
 use crate::domain::scope::{Filter, Order, Search, SortBy};
 use crate::domain::search_rules::SearchRules;
 use crate::web::error_page::html;
@@ -48,6 +51,10 @@ pub(super) struct SearchForm {
     #[serde(rename = "type")]
     exam_type: String,
     accession: String,
+    hospital: String,
+    state: String,
+    /// Sent when the box is checked.
+    critical: Option<String>,
     /// Sent by the button that empties the form.
     reset: Option<String>,
 }
@@ -69,6 +76,9 @@ impl SearchForm {
             to: field(self.to)?,
             exam_type: field(self.exam_type)?,
             accession: field(self.accession)?,
+            organization: field(self.hospital)?,
+            state: field(self.state)?,
+            critical: self.critical.is_some(),
         })
     }
 }
@@ -109,6 +119,13 @@ pub(super) async fn show(
         Ok(marks) => marks,
         Err(error) => return pages.failed(&error),
     };
+    let organizations = match has_form(&session) {
+        true => match pages.archive.organizations_to_choose(&session).await {
+            Ok(codes) => choices(codes, &session.search.organization, &pages),
+            Err(error) => return pages.failed(&error),
+        },
+        false => Vec::new(),
+    };
     let rows = list.entries.iter().map(|entry| ListRow {
         mark: marks.get(&entry.observation_uid).cloned().unwrap_or_default(),
         ..ListRow::of(entry, &shell.root, &pages.organization(&entry.org_code))
@@ -116,6 +133,9 @@ pub(super) async fn show(
     let shown = if list.sortable { sorted } else { (SortBy::Observed, order) };
     let page = ListPage {
         rows: rows.collect(),
+        organizations,
+        states: states(&session),
+        since: list.since,
         heading: match session.scope.page {
             Page::ClinicExamView => "检查查询",
             Page::RelatedExamList => "相关检查",
@@ -173,6 +193,26 @@ fn has_form(session: &Session) -> bool {
     session.scope.page == Page::ClinicExamView
 }
 
+/// The organisations that can be chosen; one that was chosen stays among them, so that the form says what narrows the list.
+fn choices(mut codes: BTreeSet<String>, chosen: &str, pages: &Inner) -> Vec<Choice> {
+    if !chosen.is_empty() {
+        codes.insert(chosen.to_owned());
+    }
+    let choice = |code: String| Choice { label: pages.organization(&code), is_chosen: code == chosen, value: code };
+    codes.into_iter().map(choice).collect()
+}
+
+/// The states that the session can see an entry in.
+fn states(session: &Session) -> Vec<Choice> {
+    let can_be_seen = |state: &ReportState| session.scope.scope.unreviewed || state.is_finished();
+    let choice = |state: ReportState| Choice {
+        value: state.code().to_owned(),
+        label: state.label().to_owned(),
+        is_chosen: session.search.state == state.code(),
+    };
+    ReportState::ALL.into_iter().filter(can_be_seen).map(choice).collect()
+}
+
 /// Column and order that the address asks for; what it does not know is the newest first.
 fn sorted_by(place: &Place) -> (SortBy, Order) {
     let found = SORTED.iter().find(|(_, name, _)| *name == place.by);
@@ -207,6 +247,9 @@ fn filter_of(search: &Search, rules: &SearchRules) -> (Filter, Vec<&'static str>
         observed,
         types: rules.exam_types(&search.exam_type),
         accession: search.accession.clone(),
+        organization: search.organization.clone(),
+        state: ReportState::parse(&search.state),
+        critical: search.critical,
         ..Filter::default()
     };
     (filter, mistakes)

@@ -32,6 +32,11 @@ pub(super) struct ListPage {
     /// Where the form is posted to.
     pub(super) form_action: String,
     pub(super) search: Search,
+    /// The organisations to choose from; empty where there is only one.
+    pub(super) organizations: Vec<Choice>,
+    pub(super) states: Vec<Choice>,
+    /// The day before which nothing was looked for.
+    pub(super) since: Option<String>,
     pub(super) mistakes: Vec<&'static str>,
     pub(super) counts: Option<Counts>,
     pub(super) restricted: i64,
@@ -47,6 +52,14 @@ impl ListPage {
     fn is_type(&self, value: &str) -> bool {
         self.search.exam_type == value
     }
+}
+
+/// One of the values of a field.
+#[derive(Debug, Clone)]
+pub(super) struct Choice {
+    pub(super) value: String,
+    pub(super) label: String,
+    pub(super) is_chosen: bool,
 }
 
 /// The head of a column.
@@ -164,6 +177,13 @@ impl ListRow {
 }
 
 #[cfg(test)]
+impl Choice {
+    fn sample(label: &str) -> Self {
+        Choice { value: "1".to_owned(), label: label.to_owned(), is_chosen: true }
+    }
+}
+
+#[cfg(test)]
 impl ListPage {
     pub(super) fn sample() -> Self {
         let entry = text::sample_entry();
@@ -175,6 +195,9 @@ impl ListPage {
             has_form: true,
             form_action: "/t/0123456789abcdef0123456789abcdef/exams".to_owned(),
             search: Search { name: "测试甲".to_owned(), ..Search::default() },
+            organizations: ["ORG-T01", "ORG-T02"].map(Choice::sample).into(),
+            states: ["已审核", "未出报告"].map(Choice::sample).into(),
+            since: Some("2024-01-01".to_owned()),
             mistakes: vec!["开始日期的格式不正确，应为 2024-01-31。"],
             counts: Some(Counts { exams: 1, labs: 2, studies: 3 }),
             restricted: 1,

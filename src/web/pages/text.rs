@@ -8,6 +8,7 @@ use crate::archive::pages::list_exams::{Content, Entry, EntryKind};
 use crate::domain::date_time::local_text;
 #[cfg(test)]
 use crate::domain::lab_result::Severity;
+use crate::domain::report_state::ReportState;
 
 /// `2024-01-31 08:00:00` without its seconds.
 pub(super) fn to_the_minute(moment: &str) -> String {
@@ -91,17 +92,12 @@ pub(super) fn chip(entry: &Entry) -> &'static str {
 
 /// The state of the report in one word.
 pub(super) fn state_label(entry: &Entry) -> &'static str {
-    match (entry.kind, entry.state.as_str()) {
-        (EntryKind::Study, _) => "未出报告",
-        (EntryKind::Lab, _) => "已发布",
-        (_, "0") => "已登记",
-        (_, "1") => "已检查",
-        (_, "2") => "已书写",
-        (_, "3") => "已审核",
-        (_, "4") => "已修订",
-        _ if entry.reviewed => "已审核",
-        _ => "已报告",
-    }
+    let state = match entry.kind {
+        EntryKind::Study => ReportState::Unreported,
+        EntryKind::Lab => ReportState::Published,
+        EntryKind::Exam => ReportState::of_exam(&entry.state, entry.reviewed),
+    };
+    state.label()
 }
 
 /// What can be looked at, as the tabs are called.

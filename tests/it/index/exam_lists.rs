@@ -1,6 +1,7 @@
 //! Lists of the signed pages: every part once and in order, and no list reads a large table from end to end.
 
 use yingku::domain::criteria::{Criteria, Key, Span};
+use yingku::domain::report_state::ReportState;
 use yingku::domain::scope::{Filter, Order, Paging, PatientKey, Scope, SortBy};
 use yingku::index::{Index, exam_pages, persons};
 use yingku::params;
@@ -57,6 +58,7 @@ async fn fill(index: &Index) {
                     tx.execute(sql, params![id, format!("uid-{id}"), date, time]).await?;
                 }
                 tx.execute("UPDATE exam_report SET class_code = 'us' WHERE id = 1", params![]).await?;
+                tx.execute("UPDATE exam_report SET is_abnormal = '危急' WHERE id = 2", params![]).await?;
                 tx.execute("UPDATE lab_report SET class_code = 'G003' WHERE id = 11", params![]).await?;
                 let sql = "INSERT INTO series (id, study_pk, series_instance_uid, modality, kind, series_number, \
                            series_description, body_part_examined, laterality, protocol_name, series_date, series_time, \
@@ -116,7 +118,7 @@ each_database! {
             assert_eq!(walked(&index, &two, &none, Order::Newest, limit).await, [12, 5, 21, 3, 22, 2, 11, 1, 24, 25]);
             let other = whole(Some(&["ORG-T03"]));
             assert_eq!(walked(&index, &other, &none, Order::Newest, limit).await, [4], "studies are of the own one");
-            let reviewed = Scope { unreviewed: false, ..two };
+            let reviewed = Scope { unreviewed: false, ..two.clone() };
             assert_eq!(walked(&index, &reviewed, &none, Order::Newest, limit).await, [12, 5, 3, 2, 11, 1]);
             let observed = Span { from: "2024-03-02 00:00:00".to_owned(), to: "2024-03-03 23:59:59".to_owned() };
             let days = Filter { observed, ..Filter::default() };
@@ -138,6 +140,23 @@ each_database! {
                 oldest.reverse();
                 assert_eq!(oldest, found, "{names:?}");
             }
+            let of_state = |state| Filter { state: Some(state), ..Filter::default() };
+            for (filter, found) in [
+                (of_state(ReportState::Unreported), vec![21, 22, 24, 25]),
+                (of_state(ReportState::Reviewed), vec![5, 4, 3, 2, 1]),
+                (of_state(ReportState::Published), vec![12, 11]),
+                (of_state(ReportState::Written), vec![]),
+                (Filter { organization: "ORG-T02".to_owned(), ..Filter::default() }, vec![12, 2]),
+                (Filter { organization: "ORG-T01".to_owned(), ..of_state(ReportState::Reviewed) }, vec![5, 3, 1]),
+                (Filter { critical: true, ..Filter::default() }, vec![2]),
+            ] {
+                assert_eq!(walked(&index, &whole(None), &filter, Order::Newest, limit).await, found, "{filter:?}");
+                let mut oldest = walked(&index, &whole(None), &filter, Order::Oldest, limit).await;
+                oldest.reverse();
+                assert_eq!(oldest, found, "{filter:?}");
+            }
+            let hidden = Filter { organization: "ORG-T03".to_owned(), ..Filter::default() };
+            assert_eq!(walked(&index, &two, &hidden, Order::Newest, limit).await, Vec::<i64>::new(), "no scope grows");
             let labs = types(&["LAB"]);
             assert_eq!(walked(&index, &whole(None), &labs, Order::Newest, limit).await, [12, 11]);
             let named = Filter { name: "测试甲".to_owned(), ..Filter::default() };
@@ -175,7 +194,7 @@ async fn every_list_walks_an_index() {
                 let told = lines.join("\n");
                 let reads_all = |line: &String| {
                     let is_narrow_enough = line.contains("found") || line.contains("CONSTANT ROW");
-                    let is_walked = ["everything", "typed"].contains(&name.as_str());
+                    let is_walked = ["everything", "typed", "written", "critical"].contains(&name.as_str());
                     let only_by_organization = line.ends_with("(org_code=?)") && !is_walked;
                     (line.starts_with("SCAN ") && !is_narrow_enough) || only_by_organization
                 };
@@ -186,6 +205,9 @@ async fn every_list_walks_an_index() {
                     }
                     assert!(told.contains("m USING PRIMARY KEY (org_code=? AND modality=? AND study_date>"), "{told}");
                     assert!(!told.contains("study_org_date") && !told.contains("exam_report_observed"), "{told}");
+                }
+                if ["written", "critical"].contains(&name.as_str()) {
+                    assert!(told.contains("exam_report_observed"), "{name}\n{told}");
                 }
                 if name == "everything" {
                     for index in ["exam_report_observed", "lab_report_observed", "study_org_date"] {
@@ -243,6 +265,8 @@ pub(super) fn cases() -> Vec<(String, Scope, Filter)> {
     for (name, filter) in [
         ("everything", Filter::default()),
         ("typed", Filter { types: vec!["CT".to_owned()], ..Filter::default() }),
+        ("written", Filter { state: Some(ReportState::Written), ..Filter::default() }),
+        ("critical", Filter { critical: true, ..Filter::default() }),
         ("name", Filter { name: number(), ..Filter::default() }),
         ("number", Filter { accession: number(), ..Filter::default() }),
         ("one", Filter { observation_uid: number(), ..Filter::default() }),

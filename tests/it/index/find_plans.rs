@@ -157,7 +157,11 @@ fn new_instance(number: usize) -> NewInstance {
         series: SeriesRow {
             series_instance_uid: format!("2.25.{number}.1"),
             modality: "CT".to_owned(),
-            requests: vec![SeriesRequest { step_id: "S1".to_owned(), procedure_id: "P1".to_owned() }],
+            requests: vec![SeriesRequest {
+                step_id: "S1".to_owned(),
+                procedure_id: "P1".to_owned(),
+                ..SeriesRequest::default()
+            }],
             ..SeriesRow::default()
         },
         instance: InstanceRow {

@@ -1,4 +1,5 @@
-//! The pages in Chromium: the specs `web/e2e/pages*.mjs`. Their screenshots are kept in `target/tmp/pages`.
+//! The pages in Chromium: the specs `web/e2e/pages*.mjs`. Their screenshots are kept in `target/tmp/pages`, of every page with
+//! `YINGKU_TEST_PICTURES`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::path::Path;
 use yingku::demo;
 use yingku::domain::customer::{Customer, Permission};
 
-use super::hospital::{EVIL, EVIL_TITLE, ID, Page, QR_LINK, hospital, hospital_for, pages, staff};
+use super::hospital::{EVIL, EVIL_TITLE, ID, Page, QR_LINK, hospital, hospital_for, operations, pages, staff};
 use super::world::{Exam, NOW_S, World, customer, link, link_at, uid};
 use crate::harness::free_port;
 use crate::viewer::browser::{Renderer, spec};
@@ -16,7 +17,7 @@ const READ: &str = "<script>evil=1</script>";
 const USER: &str = "测试医生甲";
 
 /// Words of the hospital, its patients and its devices; everything else on a page is ours.
-const THEIRS: [&str; 46] = [
+const THEIRS: [&str; 47] = [
     "测试甲",
     "测试乙",
     "测试医生甲",
@@ -25,6 +26,7 @@ const THEIRS: [&str; 46] = [
     "测试 医生乙",
     "呼吸内科",
     "示例医院",
+    "示例二院",
     "胸部CT平扫",
     "胸部",
     "头颅MR平扫",
@@ -84,7 +86,8 @@ async fn walk(world: &World, screens: &str, pages: Vec<Page>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_fits_every_screen_stays_still_and_can_be_read_by_everybody() {
     let world = hospital(None).await;
-    let pages = pages(&world, USER).await;
+    let mut pages = pages(&world, USER).await;
+    pages.extend(operations(&world).await);
     walk(&world, "desk,ward,phone,plain,english", pages).await;
 }
 

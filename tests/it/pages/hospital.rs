@@ -9,7 +9,7 @@ use yingku::domain::customer::Customer;
 use yingku::params;
 use yingku::web::pages::PagesConfig;
 
-use super::world::{Exam, NOW_S, World, customer, link, link_at, uid};
+use super::world::{Exam, NOW_S, OPERATIONS_KEY, World, customer, link, link_at, uid};
 use crate::harness::{TestDatabase, python_script};
 
 pub const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
@@ -32,11 +32,25 @@ pub struct Page {
     pub status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shows: Option<String>,
+    /// What is sent by the page's form; the page that comes then is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub types: Option<&'static str>,
+    /// The key of the system that asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<&'static str>,
 }
 
 impl Page {
     fn new(name: &str, path: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), path: path.into(), print: false, status: 200, shows: None }
+        Self {
+            name: name.to_owned(),
+            path: path.into(),
+            print: false,
+            status: 200,
+            shows: None,
+            types: None,
+            key: None,
+        }
     }
 
     fn printed(self) -> Self {
@@ -45,6 +59,14 @@ impl Page {
 
     fn refused(self, status: u16) -> Self {
         Self { status, ..self }
+    }
+
+    fn answering(self, text: &'static str) -> Self {
+        Self { types: Some(text), ..self }
+    }
+
+    fn of_operations(self) -> Self {
+        Self { key: Some(OPERATIONS_KEY), ..self }
     }
 
     /// The same, and that the text is to be read on it.
@@ -65,7 +87,8 @@ pub fn staff() -> Customer {
 
 /// The same for a customer of the test's.
 pub async fn hospital_for(customer: Customer, text: Option<&str>) -> World {
-    let config = PagesConfig { page_size: 20, ..PagesConfig::default() };
+    // Each screen gives the printed code a wrong answer.
+    let config = PagesConfig { page_size: 20, qr_attempts_per_hour_link: 30, ..PagesConfig::default() };
     let world = World::with(TestDatabase::sqlite(), customer, config).await;
     let own = text.map(str::to_owned);
     for id in 1..=26 {
@@ -203,9 +226,25 @@ pub async fn pages(world: &World, user: &str) -> Vec<Page> {
     }
     let empty = open("ClinicExamList", &[("CardNO", "C9")]).await;
     // They hold nothing of anybody's.
-    pages.extend([Page::new("empty", empty), Page::new("code", format!("/q/{QR_LINK}"))]);
+    let code = format!("/q/{QR_LINK}");
+    pages.extend([Page::new("empty", empty), Page::new("code", code.clone())]);
+    pages.push(Page::new("code-wrong", code).answering("0018").refused(403));
     pages.extend(refusals(world).await);
     pages
+}
+
+/// The pages of those who look after the archive; what tests put into the database was registered in 1970.
+pub async fn operations(world: &World) -> [Page; 3] {
+    let sql = "INSERT INTO recognition (id, request_key, kind, report_pk, org_code, by_org_code, recognised, reason, remark, \
+               doctor_id, doctor_name, decided_at, recorded_at) \
+               VALUES (1, 'k', 'exam', 1, 'ORG-T01', 'ORG-T02', 0, '5', '', 'D', '', $1, $1)";
+    world.execute(sql, params![NOW_S * 1000 - 60_000]).await;
+    [
+        Page::new("operations-quality", "/ops/quality?from=1970-01-01&to=1970-01-02").showing("Body_Part_Name"),
+        Page::new("operations-empty", "/ops/quality?from=1980-01-01&to=1980-01-02"),
+        Page::new("operations-recognition", "/ops/recognition").showing("ORG-T02"),
+    ]
+    .map(Page::of_operations)
 }
 
 /// Every kind of page that says why there is nothing to see.

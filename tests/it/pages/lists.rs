@@ -1,7 +1,7 @@
 //! Lists: sorted, in parts, counted, marked, in two languages, and without patient data in addresses.
 
 use yingku::demo;
-use yingku::domain::customer::{Customer, VisibleScope};
+use yingku::domain::customer::{Customer, Unreviewed, VisibleScope};
 use yingku::params;
 use yingku::web::pages::{PagesConfig, PagesLanguage};
 
@@ -10,9 +10,12 @@ use crate::harness::TestDatabase;
 
 const ID: (&str, &str) = ("IDCardNO", "990101199001010019");
 
-/// The numbers of the exams in the order of the page.
+/// The numbers of the exams, and of lab reports from 7 on, in the order of the page.
 fn order(text: &str) -> Vec<i64> {
-    let mut found: Vec<(usize, i64)> = (1..=5).filter_map(|id| Some((text.find(&format!("A{id:04}"))?, id))).collect();
+    let exams = (1..=5).map(|id| (id, format!("A{id:04}")));
+    let labs = (7..=8).map(|id| (id, format!(">LAB{id}<")));
+    let mut found: Vec<(usize, i64)> =
+        exams.chain(labs).filter_map(|(id, text_of)| Some((text.find(&text_of)?, id))).collect();
     found.sort_unstable();
     found.into_iter().map(|(_, id)| id).collect()
 }
@@ -54,17 +57,114 @@ async fn a_list_is_sorted_by_each_column_both_ways_and_comes_in_parts_without_a_
             ("?by=name&order=desc", vec![5, 4, 3, 2, 1]),
             ("?by=nonsense&order=sideways", vec![5, 4, 3, 2, 1]),
         ] {
-            let (mut walked, mut part) = (Vec::new(), Some(query.to_owned()));
-            while let Some(query) = part {
-                assert!(!query.contains("US") && !query.contains("%E6"), "neither title nor name: {query}");
-                let text = world.get(&format!("{list}{query}")).await.text();
-                walked.extend(order(&text));
-                part = next(&text);
-            }
-            assert_eq!(walked, expected, "{query}");
+            assert_eq!(walked(&world, &list, query).await, expected, "{query}");
         }
         let text = world.get(&format!("{list}?by=title")).await.text();
         assert!(text.contains("aria-sort=\"ascending\"") && text.contains("by=title&#38;order=desc"), "{text}");
+    }
+}
+
+/// The numbers of all parts, one behind the other.
+async fn walked(world: &World, list: &str, query: &str) -> Vec<i64> {
+    let (mut walked, mut part) = (Vec::new(), Some(query.to_owned()));
+    while let Some(query) = part {
+        assert!(!query.contains("US") && !query.contains("%E6"), "neither title nor name: {query}");
+        let text = world.get(&format!("{list}{query}")).await.text();
+        walked.extend(order(&text));
+        part = next(&text);
+    }
+    walked
+}
+
+#[tokio::test]
+async fn the_form_narrows_to_a_hospital_to_a_state_and_to_what_is_critical() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let world = world(database).await;
+        world.lab(7, &[("钾", "7.2", "3.5", "5.5"), ("钠", "140", "", "")]).await;
+        world.lab(8, &[("白细胞", "12", "4", "10")]).await;
+        for sql in [
+            "UPDATE lab_item SET result_interpre = 'hh' WHERE class_local_name = '钾'",
+            "UPDATE lab_item SET result_interpre = 'H' WHERE class_local_name = '白细胞'",
+            "UPDATE exam_report SET state = '2', reviewed = 0, is_abnormal = '阳性' WHERE id = 2",
+            "UPDATE exam_report SET state = NULL, is_abnormal = '危急值' WHERE id = 3",
+            "UPDATE exam_report SET is_abnormal = ' aa ' WHERE id = 5",
+        ] {
+            world.execute(sql, vec![]).await;
+        }
+        let list = world.open("ClinicExamView", &[ID]).await;
+        let text = world.get(&list).await.text();
+        assert!(
+            text.contains("<option value=\"ORG-T02\">示例二院</option>") && text.contains("示例医院</option>"),
+            "{text}"
+        );
+        for (form, query, expected) in [
+            ("hospital=ORG-T02", "", vec![3, 1]),
+            ("hospital=ORG-T01", "", vec![8, 7, 5, 4, 2]),
+            ("hospital=ORG-T01&type=US", "?order=asc", vec![2, 4]),
+            ("hospital=ORG-T99", "", vec![]),
+            ("state=written", "", vec![2]),
+            ("state=reviewed", "", vec![5, 4, 3, 1]),
+            ("state=published", "", vec![8, 7]),
+            ("state=unreported", "", vec![]),
+            ("state=nonsense", "", vec![8, 7, 5, 4, 3, 2, 1]),
+            ("critical=1", "", vec![7, 5, 3]),
+            ("critical=1", "?order=asc", vec![3, 5, 7]),
+            ("critical=1&state=reviewed&hospital=", "?by=title", vec![3, 5]),
+            ("critical=1&hospital=ORG-T02", "", vec![3]),
+        ] {
+            let text = world.search(&list, form).await.text();
+            assert!(text.contains(&format!("共 <b>{}</b>", expected.len())), "{form}: {text}");
+            assert_eq!(walked(&world, &list, query).await, expected, "{form}");
+        }
+        // What narrows the list is seen in the form, and a reset takes it all away.
+        let text = world.search(&list, "critical=1&hospital=ORG-T02&state=reviewed").await.text();
+        assert!(text.contains("value=\"ORG-T02\" selected") && text.contains("value=\"reviewed\" selected"), "{text}");
+        assert!(text.contains("name=\"critical\" type=\"checkbox\" value=\"1\" checked"), "{text}");
+        let text = world.search(&list, "critical=1&reset=1").await.text();
+        assert!(text.contains("共 <b>7</b>") && !text.contains(" checked") && !text.contains(" selected"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_form_offers_no_choice_where_there_is_none() {
+    let world = World::for_customer(Customer { unreviewed: Unreviewed::Hidden, ..customer() }).await;
+    world.exam(Exam::new(1)).await;
+    world.exam(Exam { organization: "ORG-T02", ..Exam::new(2) }).await;
+    let text = world.get(&world.open("ClinicExamView", &[ID]).await).await.text();
+    assert!(!text.contains("id=\"hospital\"") && text.contains("value=\"reviewed\""), "its own hospital only: {text}");
+    assert!(
+        !text.contains("value=\"written\"") && !text.contains("value=\"unreported\""),
+        "it never sees them: {text}"
+    );
+}
+
+#[tokio::test]
+async fn among_all_patients_what_is_critical_is_looked_for_in_a_month_and_the_page_says_so() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let free = Customer { free_search: true, ..customer() };
+        let world = World::with(database, free, PagesConfig::default()).await;
+        world.exam(Exam { observed_at: "2026-07-01 08:30:00".to_owned(), ..Exam::new(1) }).await;
+        world.exam(Exam::new(2)).await;
+        world.exam(Exam::new(3)).await;
+        world.execute("UPDATE exam_report SET is_abnormal = '危急' WHERE id <> 3", vec![]).await;
+        let list = world.open("ClinicExamView", &[ID]).await;
+        for (form, expected, since) in [
+            ("critical=1", vec![2], Some("2026-08-21")),
+            ("critical=1&from=2026-09-01", vec![2], None),
+            ("critical=1&from=2026-06-20&to=2026-07-02", vec![1], None),
+            ("critical=1&to=2026-08-31", vec![], Some("2026-07-31")),
+            ("state=reviewed", vec![3, 2], Some("2026-08-21")),
+            ("type=CT", vec![3, 2, 1], None),
+        ] {
+            let text = world.search(&list, form).await.text();
+            assert_eq!(order(&text), expected, "{form}: {text}");
+            let said = since.map(|day| format!("本次起始日期：{day}"));
+            assert_eq!(text.contains("本次起始日期"), said.is_some(), "{form}: {text}");
+            assert!(said.is_none_or(|said| text.contains(&said)), "{form}: {text}");
+        }
+        // A name has an index of its own: nothing is left out.
+        let named = world.search(&list, "critical=1&name=%E6%B5%8B%E8%AF%95%E7%94%B2").await.text();
+        assert!(order(&named) == [2, 1] && !named.contains("本次起始日期"), "{named}");
     }
 }
 

@@ -64,12 +64,32 @@ fn the_postgresql_sample_makes_the_vectors() {
     ]);
     let printed = printed(&mut command);
     assert_eq!(printed[..2], [TOKEN, SIGN]);
-    let (link, sign) = printed[2].split_once("&sign=").unwrap();
+    assert_signed(&printed[2], "");
+}
+
+#[test]
+fn the_delphi_sample_makes_the_vectors_and_a_whole_link() {
+    let compiler = tool("fpc", Package::Debian("fp-compiler fp-units-base"));
+    let folder = tempfile::tempdir().unwrap();
+    run(Command::new(compiler)
+        .arg(format!("-FE{}", folder.path().display()))
+        .arg(format!("-FU{}", folder.path().display()))
+        .arg(sample("SignLinkVectors.dpr")));
+    let printed = printed(&mut Command::new(folder.path().join("SignLinkVectors")));
+    assert_eq!(printed[..2], [TOKEN, SIGN]);
+    assert_signed(&printed[2], "&MedRecNO=");
+}
+
+/// A whole link with an empty value, which may be left out, and one that needs percent signs; its sign must be ours.
+fn assert_signed(link: &str, empty: &str) {
+    let (link, sign) = link.split_once("&sign=").unwrap();
     let (query, timestamp) = link.split_once("&Timestamp=").unwrap();
     assert_eq!(
         query,
-        "https://archive.example.test/IDCAS/Interface/ClinicExam?CustomerGuid=11111111-2222-4333-8444-555555555555\
-         &UserName=%E6%B5%8B%E8%AF%95%20%E5%8C%BB%E7%94%9F%2B%E7%94%B2&AccessionNumber=A0001"
+        format!(
+            "https://archive.example.test/IDCAS/Interface/ClinicExam?CustomerGuid=11111111-2222-4333-8444-555555555555\
+             &UserName=%E6%B5%8B%E8%AF%95%20%E5%8C%BB%E7%94%9F%2B%E7%94%B2{empty}&AccessionNumber=A0001"
+        )
     );
     let parameters = [
         ("CustomerGuid", "11111111-2222-4333-8444-555555555555"),

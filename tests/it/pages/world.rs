@@ -19,6 +19,7 @@ use yingku::integrations::report_registry::{self, RegistryConfig, SenderConfig, 
 use yingku::objects::{Kind, Objects};
 use yingku::params;
 use yingku::web::dicomweb::{DicomwebConfig, DicomwebState};
+use yingku::web::operations::{self, OperationsClient, OperationsState, QualityPageConfig};
 use yingku::web::pages::{PagesConfig, PagesState, router};
 use yingku::web::{HttpConfig, app};
 
@@ -27,6 +28,8 @@ use crate::harness::{TestDatabase, TestStore, archive};
 pub const GUID: &str = "11111111-2222-4333-8444-555555555555";
 pub const SECRET: &str = "a-secret-for-these-tests";
 pub const NOW_S: i64 = 1_790_000_000;
+/// Of whoever looks after the archive.
+pub const OPERATIONS_KEY: &str = "unit-test-key-0009";
 
 pub struct World {
     pub address: SocketAddr,
@@ -118,7 +121,16 @@ impl World {
         let web = DicomwebConfig::default();
         let web = DicomwebState::new(archive.clone(), &http, web, Charset::default(), Vec::new(), state.clone());
         let registry = report_registry::router(archive.clone(), laboratory()).unwrap();
-        let routers = [router(state), yingku::web::dicomweb::router(web), registry];
+        let watcher = OperationsClient {
+            id: "quality".to_owned(),
+            key: OPERATIONS_KEY.to_owned(),
+            certificate: Vec::new(),
+            networks: Vec::new(),
+            organizations: Vec::new(),
+        };
+        let url = "http://127.0.0.1:8080";
+        let watched = OperationsState::new(archive.clone(), QualityPageConfig::default(), vec![watcher], url);
+        let routers = [router(state), yingku::web::dicomweb::router(web), registry, operations::router(watched)];
         let service = app(&http, routers).into_make_service_with_connect_info::<SocketAddr>();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -163,6 +163,12 @@ async fn the_page_the_table_and_the_data_are_shown_to_whoever_may_look() {
     assert!(csv.contains("ORG-T01,exam,Name,病人的姓名,optional,filled,0,1\r\n"), "{csv}");
     let (_, page) = ask("?format=html", key).await;
     assert!(page.contains("<h2>示例医院 ORG-T01</h2>") && page.contains("Body_Part_Name"), "{page}");
+    let (_, page) = ask("?format=html&lang=en&org=ORG-T01", key).await;
+    assert!(page.contains("<html lang=\"en\">") && page.contains("<h1>Data quality</h1>"), "{page}");
+    assert!(
+        page.contains("示例医院 ORG-T01") && !page.contains("完整率") && page.contains("?lang=zh&#38;org="),
+        "{page}"
+    );
     let (_, others) = ask("?org=ORG-T01", Some("unit-test-key-0010")).await;
     assert!(!others.contains("exam"), "{others}");
     assert_eq!(ask("?from=2020-01-01", key).await.0, StatusCode::BAD_REQUEST);
