@@ -1,9 +1,9 @@
 //! Which reports are to be told to which upstream archive (D-I19, ADR 6).
 //!
-//! What changes is known from the change feed. Each upstream has a cursor in it; [`take_in`] moves what lies behind the cursor
-//! into `report_forward`, one row for each report that the upstream does not have as it stands. A row goes when the upstream
-//! has taken the report. It names the position of the change that it is about, so that another change which comes while the
-//! report is on its way is not taken for told.
+//! What changes is known from the change feed. Each upstream has a cursor in it; [`take_in`] walks on from there and has one
+//! row of `report_forward` for each report that changed wait. A row names the position of the change that it is about, so that
+//! another change which comes while the report is on its way is not taken for told; and the hashes of what the upstream took
+//! last, so that a change which is none for the upstream (a file stamped anew) is not told at all.
 
 use super::record_columns::record_of;
 use super::report_changes::Subject;
@@ -15,7 +15,16 @@ use crate::params;
 /// Positions of the feed that are walked in one transaction.
 const WALK: i64 = 2000;
 
-/// A report that an upstream does not have as it stands.
+/// What an upstream knows of a report: hashes, empty for nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Of the record.
+    pub record: String,
+    /// Of the file.
+    pub file: String,
+}
+
+/// A report that an upstream may not have as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportForward {
     /// Its row.
@@ -26,13 +35,15 @@ pub struct ReportForward {
     pub position: i64,
     /// Failed attempts so far.
     pub attempts: i64,
+    /// What the upstream took last.
+    pub told: Told,
 }
 
 /// What became of a report on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReportForwardEnd {
-    /// The upstream has it.
-    Taken,
+    /// The upstream has it: this.
+    Taken(Told),
     /// It is sent again.
     Later {
         /// When, milliseconds since 1970 UTC.
@@ -78,8 +89,11 @@ pub async fn begin(index: &Index, upstream: &str, position: i64) -> Result<(), E
     index.write(move |tx| Box::pin(async move { tx.execute(sql, values).await.map(|_| ()) })).await
 }
 
-/// Lets an upstream follow the feed from its beginning.
+/// Lets an upstream follow the feed from its beginning, as if it had been told nothing.
 pub async fn begin_anew(index: &Index, upstream: &str) -> Result<(), Error> {
+    let sql = "UPDATE report_forward SET told_record = '', told_file = '' \
+               WHERE report_pk > $1 AND report_pk <= $2 AND upstream = $3";
+    walk(index, upstream, sql).await?;
     let sql = "INSERT INTO report_forward_cursor (upstream, position) VALUES ($1, 0) \
                ON CONFLICT (upstream) DO UPDATE SET position = 0";
     let values = params![upstream];
@@ -124,10 +138,11 @@ async fn take_in_part(
         return Ok(());
     }
     let mut insert = Select::new(
-        "INSERT INTO report_forward (report_pk, upstream, subject, position, state, attempts, due_at, changed_at, reason) ",
+        "INSERT INTO report_forward (report_pk, upstream, subject, position, state, attempts, due_at, changed_at, reason, \
+         told_record, told_file) ",
     );
     insert.push(
-        "SELECT report_pk, ?, subject, MAX(position), 0, 0, ?, ?, '' FROM report_change \
+        "SELECT report_pk, ?, subject, MAX(position), 0, 0, ?, ?, '', '', '' FROM report_change \
          WHERE position > ? AND position <= ? AND aspect IN ('report', 'file')",
         params![upstream, due_at, now, from, to],
     );
@@ -147,7 +162,7 @@ async fn take_in_part(
 
 /// Reports that may be sent now, in the order of their changes.
 pub async fn next(index: &Index, upstream: &str, now: i64, limit: u32) -> Result<Vec<ReportForward>, Error> {
-    let sql = "SELECT report_pk, subject, position, attempts FROM report_forward \
+    let sql = "SELECT report_pk, subject, position, attempts, told_record, told_file FROM report_forward \
                WHERE state = 0 AND upstream = $1 AND due_at <= $2 ORDER BY position LIMIT $3";
     let rows = index.query(sql, params![upstream, now, limit]).await?;
     let forward = |row: &Row| {
@@ -156,6 +171,7 @@ pub async fn next(index: &Index, upstream: &str, now: i64, limit: u32) -> Result
             subject: subject_of(row)?,
             position: row.int("position")?,
             attempts: row.int("attempts")?,
+            told: Told { record: row.text("told_record")?, file: row.text("told_file")? },
         })
     };
     rows.iter().map(forward).collect()
@@ -173,9 +189,10 @@ pub async fn settle(
                   WHERE report_pk = $6 AND upstream = $7 AND position = $8";
     let (report_pk, position) = (one.report_pk, one.position);
     let (sql, values) = match end {
-        ReportForwardEnd::Taken => (
-            "DELETE FROM report_forward WHERE report_pk = $1 AND upstream = $2 AND position = $3",
-            params![report_pk, upstream, position],
+        ReportForwardEnd::Taken(Told { record, file }) => (
+            "UPDATE report_forward SET state = 1, due_at = 0, attempts = 0, reason = '', changed_at = $1, told_record = $2, \
+             told_file = $3 WHERE report_pk = $4 AND upstream = $5 AND position = $6",
+            params![now, record, file, report_pk, upstream, position],
         ),
         ReportForwardEnd::Later { due_at, attempts, reason } => {
             (update, params![0_i64, due_at, attempts, reason, now, report_pk, upstream, position])
@@ -221,38 +238,51 @@ pub async fn parked(index: &Index, upstream: &str, limit: u32) -> Result<Vec<Par
 /// Lets parked reports wait again with fresh attempts, and those that wait for their next attempt go at once.
 pub async fn retry(index: &Index, upstream: &str, now: i64) -> Result<u64, Error> {
     let mut all = 0;
-    loop {
-        // In parts, because nobody else writes to an embedded database meanwhile.
-        let sql = "UPDATE report_forward SET state = 0, attempts = 0, due_at = $1, changed_at = $2 WHERE upstream = $3 \
-                   AND report_pk IN (SELECT report_pk FROM report_forward WHERE upstream = $4 \
-                   AND (state = 3 OR due_at > $5) LIMIT 2000)";
-        let values = params![now, now, upstream, upstream, now];
-        let changed: Result<u64, Error> =
-            index.write(move |tx| Box::pin(async move { tx.execute(sql, values).await })).await;
-        match changed? {
-            0 => return Ok(all),
-            some => all += some,
+    // In parts, because nobody else writes to an embedded database meanwhile.
+    for sql in [
+        "UPDATE report_forward SET state = 0, attempts = 0, due_at = $1, changed_at = $2 WHERE upstream = $3 AND report_pk IN \
+         (SELECT report_pk FROM report_forward WHERE state = 3 AND upstream = $4 AND due_at < $5 LIMIT 2000)",
+        "UPDATE report_forward SET attempts = 0, due_at = $1, changed_at = $2 WHERE upstream = $3 AND report_pk IN \
+         (SELECT report_pk FROM report_forward WHERE state = 0 AND upstream = $4 AND due_at > $5 LIMIT 2000)",
+    ] {
+        loop {
+            let values = params![now, now, upstream, upstream, now];
+            let changed: Result<u64, Error> =
+                index.write(move |tx| Box::pin(async move { tx.execute(sql, values).await })).await;
+            match changed? {
+                0 => break,
+                some => all += some,
+            }
         }
     }
+    Ok(all)
 }
 
-/// Forgets an upstream: its cursor, and what waits for it.
-pub async fn forget(index: &Index, upstream: &str) -> Result<u64, Error> {
+/// Forgets an upstream: its cursor, and how reports stand with it; gives how many had not been taken.
+pub async fn forget(index: &Index, upstream: &str) -> Result<i64, Error> {
+    let left = count_waiting(index, upstream).await? + count_parked(index, upstream).await?;
     let (sql, values) = ("DELETE FROM report_forward_cursor WHERE upstream = $1", params![upstream]);
     let forgotten: Result<u64, Error> =
         index.write(move |tx| Box::pin(async move { tx.execute(sql, values).await })).await;
     forgotten?;
-    let mut all = 0;
+    walk(index, upstream, "DELETE FROM report_forward WHERE report_pk > $1 AND report_pk <= $2 AND upstream = $3")
+        .await?;
+    Ok(left)
+}
+
+/// Runs a statement over all rows in parts: from a report to another one, of one upstream.
+async fn walk(index: &Index, upstream: &str, sql: &'static str) -> Result<(), Error> {
+    let mut after = 0;
     loop {
-        let sql = "DELETE FROM report_forward WHERE upstream = $1 AND report_pk IN \
-                   (SELECT report_pk FROM report_forward WHERE upstream = $2 LIMIT 2000)";
-        let values = params![upstream, upstream];
-        let deleted: Result<u64, Error> =
+        let next = "SELECT report_pk FROM report_forward WHERE report_pk > $1 ORDER BY report_pk LIMIT 2000";
+        let rows = index.query(next, params![after]).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        let last = last.int("report_pk")?;
+        let values = params![after, last, upstream];
+        let done: Result<u64, Error> =
             index.write(move |tx| Box::pin(async move { tx.execute(sql, values).await })).await;
-        match deleted? {
-            0 => return Ok(all),
-            some => all += some,
-        }
+        done?;
+        after = last;
     }
 }
 

@@ -4,25 +4,36 @@
 //! upstream which was away for long gets what counts, once, and never something older after something newer.
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use super::forward::{ForwardRule, ForwardState};
 use crate::archive::reports::read_report_file::ReportCopy;
 use crate::archive::{Archive, Error};
 use crate::domain::exam_report::{ExamField, ExamReport};
 use crate::domain::lab_report::{LabItem, LabReport};
-use crate::domain::record::is_withdrawn;
+use crate::domain::record::{Field, Record, is_withdrawn};
 use crate::index::report_changes::{self, Subject};
-use crate::index::{encapsulated_reports, report_files, report_forwards};
+use crate::index::report_files::{self, ReportFile};
+use crate::index::{encapsulated_reports, report_forwards};
 
-pub use crate::index::report_forwards::{ParkedReport, ReportForward, ReportForwardEnd};
+pub use crate::index::report_forwards::{ParkedReport, ReportForward, ReportForwardEnd, Told};
 
 /// A report as an upstream is to have it.
 #[derive(Debug, Clone)]
 pub struct Registration {
     /// What was registered.
     pub content: Registered,
-    /// The hospital's own file, when it is here and goes with the report.
+    /// The hospital's own file, when the upstream has not had it yet.
     pub file: Option<RegisteredFile>,
+    /// What the upstream knows when it has taken both.
+    pub told: Told,
+}
+
+impl Registration {
+    /// Whether it says anything that the upstream has not been told.
+    pub fn is_news(&self, one: &ReportForward) -> bool {
+        self.file.is_some() || self.told.record != one.told.record
+    }
 }
 
 /// What was registered, in its kept form.
@@ -71,28 +82,38 @@ impl Archive {
         Ok(report_forwards::next(&self.index, upstream, self.clock.now_ms(), limit).await?)
     }
 
-    /// A report as it stands now. The file of an exam report comes along unless the report is withdrawn (D-R18), or the file
-    /// came inside a DICOM object: that one goes upstream by itself, and is the file there as it is here (D-I14).
+    /// A report as it stands now. The file of an exam report comes along unless the upstream has it, the report is withdrawn
+    /// (D-R18), or the file came inside a DICOM object: that one goes upstream by itself, and is the file there as it is here
+    /// (D-I14).
     pub async fn report_to_forward(&self, one: &ReportForward) -> Result<Option<Registration>, Error> {
+        let known = &one.told.file;
         if one.subject == Subject::Lab {
-            let found = report_forwards::lab(&self.index, one.report_pk).await?;
-            let told = |(head, lines)| Registration { content: Registered::Lab(Box::new(head), lines), file: None };
-            return Ok(found.map(told));
+            let Some((head, lines)) = report_forwards::lab(&self.index, one.report_pk).await? else { return Ok(None) };
+            let mut hash = Sha256::new();
+            add(&mut hash, &head);
+            lines.iter().for_each(|line| add(&mut hash, line));
+            let told = Told { record: hex::encode(hash.finalize()), file: known.clone() };
+            return Ok(Some(Registration { content: Registered::Lab(Box::new(head), lines), file: None, told }));
         }
         let Some(mut report) = report_forwards::exam(&self.index, one.report_pk).await? else { return Ok(None) };
         report.put(ExamField::ReportFilePath, None);
+        let mut hash = Sha256::new();
+        add(&mut hash, &report);
+        let mut told = Told { record: hex::encode(hash.finalize()), file: known.clone() };
         let current = match is_withdrawn(report.get(ExamField::DataStatus)) {
             true => None,
             false => report_files::current(&self.index, one.report_pk).await?,
         };
-        let file = match current.filter(|file| !encapsulated_reports::is_source(&file.source)) {
+        let is_new = |file: &ReportFile| !encapsulated_reports::is_source(&file.source) && file.original_hash != *known;
+        let file = match current.filter(is_new) {
             Some(file) => {
                 let bytes = self.read_report_file(&file, ReportCopy::Original).await?;
+                told.file = file.original_hash;
                 Some(RegisteredFile { media_type: file.media_type, bytes })
             }
             None => None,
         };
-        Ok(Some(Registration { content: Registered::Exam(Box::new(report)), file }))
+        Ok(Some(Registration { content: Registered::Exam(Box::new(report)), file, told }))
     }
 
     /// Writes down what became of a report.
@@ -102,7 +123,8 @@ impl Archive {
         one: &ReportForward,
         end: ReportForwardEnd,
     ) -> Result<(), Error> {
-        if end == ReportForwardEnd::Taken {
+        // What it has been told already it is not asked about.
+        if matches!(&end, ReportForwardEnd::Taken(told) if *told != one.told) {
             self.note_success("forward_reports", upstream);
         }
         Ok(report_forwards::settle(&self.index, upstream, self.clock.now_ms(), one, end).await?)
@@ -125,8 +147,8 @@ impl Archive {
         Ok(report_forwards::retry(&self.index, upstream, self.clock.now_ms()).await?)
     }
 
-    /// Forgets which reports were meant for an upstream that there is no more.
-    pub async fn forget_report_forwards(&self, upstream: &str) -> Result<u64, Error> {
+    /// Forgets which reports were meant for an upstream that there is no more; gives how many it had not taken.
+    pub async fn forget_report_forwards(&self, upstream: &str) -> Result<i64, Error> {
         Ok(report_forwards::forget(&self.index, upstream).await?)
     }
 
@@ -137,4 +159,15 @@ impl Archive {
         self.queue_report_changes(rule).await?;
         Ok(report_forwards::count_waiting(&self.index, &rule.upstream).await?)
     }
+}
+
+/// Adds a record to the hash of what is told.
+fn add<F: Field>(hash: &mut Sha256, record: &Record<F>) {
+    for (field, text) in record.filled() {
+        hash.update(field.spec().column);
+        hash.update([0x1F]);
+        hash.update(text);
+        hash.update([0x1E]);
+    }
+    hash.update([0x1D]);
 }

@@ -36,8 +36,10 @@ pub(super) struct RegistryUpstream {
 /// What became of one report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// The upstream has it.
+    /// The upstream has it, with the file that came along.
     Taken,
+    /// The upstream has it, and left the file out: what it has is newer.
+    TakenWithoutFile,
     /// The upstream does not take it, however often it is told.
     Refused(String),
     /// It did not work out, which may be the report's doing or the upstream's.
@@ -160,6 +162,7 @@ fn judge(status: StatusCode, text: &[u8], has_file: bool) -> Answer {
             Some(_) => Answer::Refused(told.to_owned()),
         };
     }
+    let mut taken = Answer::Taken;
     for row in rows {
         let (code, told) = (text_of(row, "Code"), text_of(row, "Msg"));
         if text_of(row, "Status") == "rejected" {
@@ -171,8 +174,11 @@ fn judge(status: StatusCode, text: &[u8], has_file: bool) -> Answer {
         if has_file && without.iter().any(|code| told.contains(code.as_str())) {
             return Answer::Refused(format!("without its file: {told}"));
         }
+        if has_file && told.contains(Code::FileSkipped.as_str()) {
+            taken = Answer::TakenWithoutFile;
+        }
     }
-    Answer::Taken
+    taken
 }
 
 fn text_of<'v>(value: &'v Value, key: &str) -> &'v str {
@@ -205,6 +211,7 @@ mod tests {
         for status in ["stored", "updated", "duplicate", "stale"] {
             assert_eq!(judged(&row(status, "0", "E1005 Class_Code 必填字段为空")), Answer::Taken, "{status}");
         }
+        assert_eq!(judged(&row("stale", "0", "E1084 附带的文件未采用")), Answer::TakenWithoutFile);
         assert_eq!(judged("1"), Answer::Taken);
         assert_eq!(judged("success\n"), Answer::Taken);
     }

@@ -2,7 +2,7 @@
 //! away (R2.5.1.5-3).
 //!
 //! It works while the upstream's lease is held, within its windows and bandwidth, as the loop over its images does. A report
-//! is off the queue when the upstream has acknowledged it: what a crash comes between is told again, and recognised.
+//! waits until the upstream has acknowledged it: what a crash comes between is told again, and recognised.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 
 use super::registration::{Answer, RegistryUpstream};
 use super::sender::{COUNT_EVERY, Context, GRACE, shortened};
-use crate::archive::peers::forward_reports::{ReportForward, ReportForwardEnd};
+use crate::archive::peers::forward_reports::{ReportForward, ReportForwardEnd, Told};
 
 /// Reports that are looked for at once.
 const AT_ONCE: u32 = 64;
@@ -103,21 +103,26 @@ async fn tell_one(
     }
     let upstream = &context.config.name;
     let (end, away) = match context.archive.report_to_forward(&one).await {
-        Ok(Some(registration)) => {
+        Ok(Some(registration)) if registration.is_news(&one) => {
             let bytes = registration.file.as_ref().map_or(0, |file| file.bytes.len() as u64);
+            let told = registration.told.clone();
             match registry.register(context, registration).await {
                 Answer::Taken => {
                     count(context, "sent");
                     metrics::counter!("yingku_forward_bytes_total", "upstream" => upstream.clone()).increment(bytes);
-                    (ReportForwardEnd::Taken, None)
+                    (ReportForwardEnd::Taken(told), None)
+                }
+                Answer::TakenWithoutFile => {
+                    count(context, "sent");
+                    (ReportForwardEnd::Taken(Told { file: one.told.file.clone(), ..told }), None)
                 }
                 Answer::Refused(reason) => (parked(context, &one, reason), None),
                 Answer::Failed(reason) => (failed(context, &one, reason.clone()), Some(reason)),
                 Answer::Away(reason) => return Some(reason),
             }
         }
-        // There is no such report any more.
-        Ok(None) => (ReportForwardEnd::Taken, None),
+        // The upstream has been told all that, or there is no such report any more.
+        Ok(_) => (ReportForwardEnd::Taken(one.told.clone()), None),
         Err(error) => (failed(context, &one, format!("cannot be read here: {error}")), None),
     };
     match context.archive.settle_report_forward(upstream, &one, end).await {

@@ -23,7 +23,8 @@ use crate::harness::{Gate, Limit, ServerProcess, TestServer, count_rows, eventua
 const PATIENCE: Duration = Duration::from_secs(120);
 const EXAMS: &str = "SELECT COUNT(*) AS n FROM exam_report";
 const MESSAGES: &str = "SELECT COUNT(*) AS n FROM inbox_message";
-const QUEUED: &str = "SELECT COUNT(*) AS n FROM report_forward";
+/// Waiting or parked.
+const QUEUED: &str = "SELECT COUNT(*) AS n FROM report_forward WHERE state <> 1";
 const APP_ID: &str = "synthetic-app-id-0001";
 const PASSWORD: &str = "synthetic-password-0001";
 /// Reports that are under way when something is killed.
@@ -120,6 +121,30 @@ async fn has_file(database: &DatabaseConfig, bytes: &[u8]) {
     .await;
 }
 
+/// Puts a change of the only exam report's file into the feed, and waits until the front has seen it and nothing waits.
+async fn tell_of_files_again(database: &DatabaseConfig) {
+    let index = Index::open(database).await.unwrap();
+    let sql = "INSERT INTO report_change_waiting (id, report_pk, subject, aspect, org_code, sharing, changed_at) \
+               SELECT 0 - id, id, 'exam', 'file', org_code, 0, 0 FROM exam_report";
+    let written: Result<u64, yingku::index::Error> =
+        index.write(move |tx| Box::pin(async move { tx.execute(sql, Vec::new()).await })).await;
+    assert_eq!(written.unwrap(), 1);
+    index.close().await;
+    let unnumbered = "SELECT COUNT(*) AS n FROM report_change_waiting";
+    let unseen = "SELECT COUNT(*) AS n FROM report_forward_cursor c JOIN report_feed f ON f.id = 1 \
+                  WHERE c.position < f.position";
+    eventually(PATIENCE, "the front has seen it", || async {
+        // In the order in which a change goes.
+        for sql in [unnumbered, unseen, QUEUED] {
+            if count_rows(database, sql).await != 0 {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+}
+
 each_database! {
     async fn reports_and_files_arrive_as_they_are_and_what_becomes_of_them_follows(database: TestDatabase) {
         let hospital = ReportServer::start().await;
@@ -172,6 +197,11 @@ each_database! {
         register(front.http(), &[exam(&[("last_update_dtime", "2024/3/26 0:00:00")])]).await;
         are_the_same(&front.database(), &region.database()).await;
         assert_eq!(count_rows(&region.database(), "SELECT COUNT(*) AS n FROM exam_report WHERE withdrawn = 0").await, 1);
+
+        // A change that is none for the archive above, as when a file is stamped anew, is not told.
+        let so_far = count_rows(&region.database(), MESSAGES).await;
+        tell_of_files_again(&front.database()).await;
+        assert_eq!(count_rows(&region.database(), MESSAGES).await, so_far);
 
         // The archive above was never told where the hospital keeps its files, and asked for none.
         let asked = "SELECT COUNT(*) AS n FROM job WHERE kind = 'fetch_report_file'";
