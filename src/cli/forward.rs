@@ -22,7 +22,8 @@ pub(super) struct Forward {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// How many instances wait, are sent, confirmed, parked or purged, how many reports wait or are parked; what is parked, and why.
+    /// How many instances wait, are sent, confirmed, parked or purged, and how many reports wait or are parked; what is
+    /// parked, and why.
     Status(ConfigFile),
     /// Let parked instances and reports, and those that wait for their next attempt, go at once.
     Retry(One),
