@@ -10,3 +10,4 @@ mod posted;
 mod postgres_plans;
 mod statements;
 mod transactions;
+mod unnumbered;
