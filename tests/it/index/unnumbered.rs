@@ -52,8 +52,7 @@ each_database! {
         });
         write.await.unwrap();
 
-        let readable =
-            Readable { org_code: "ORG-T01".to_owned(), confidentiality: Confidentiality::Everything };
+        let readable = Readable { org_code: "ORG-T01".to_owned(), confidentiality: Confidentiality::Everything };
         let keys = RetrieveKeys { study_instance_uids: vec!["2.25.1".to_owned()], ..RetrieveKeys::default() };
         let found = retrieval::find(&index, &readable, &keys, 100).await.unwrap();
         let uids: Vec<&str> = found.iter().map(|instance| instance.sop_instance_uid.as_str()).collect();
