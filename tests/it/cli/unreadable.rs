@@ -202,7 +202,7 @@ async fn a_segment_that_cannot_be_read_keeps_no_other_out_of_the_bucket() {
     let (store, folder) = (TestStore::s3_with_journal(), tempfile::tempdir().unwrap());
     let objects = store.open();
     let mut places = Vec::new();
-    for byte in 1..=3 {
+    for byte in 1..=3_u8 {
         places.push(objects.put(Kind::Instance, Bytes::from(vec![byte; 200_000])).await.unwrap());
         objects.close().await;
     }
