@@ -202,7 +202,7 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
          MIN(i.id) AS any_instance, MIN(i.sop_class_uid) AS sop_class_uid, \
          (SELECT f.id FROM instance f WHERE f.series_pk = r.id AND NOT ",
         is_stream!("f"),
-        " ORDER BY f.instance_number, f.id LIMIT 1) AS first_instance \
+        " ORDER BY f.instance_number NULLS LAST, f.id LIMIT 1) AS first_instance \
          FROM series r JOIN study s ON s.id = r.study_pk JOIN instance i ON i.series_pk = r.id WHERE ",
     ));
     push_studies(&mut select, entry);
