@@ -18,4 +18,5 @@ mod recognition;
 mod restarts;
 mod searches;
 mod versions;
+mod ways_out;
 pub mod world;
