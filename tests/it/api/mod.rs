@@ -1,6 +1,7 @@
 //! `/api/v1` and `/fhir` through HTTP, beside the registry that fills the archive.
 
 mod attachments;
+mod bulk_pull;
 mod changes;
 mod city;
 mod concurrency;
