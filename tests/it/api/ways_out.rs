@@ -27,6 +27,13 @@ const NOTHING: Told = [&[], &[], &[]];
 
 const WINDOW: &str = "from=2024-01-01&to=2024-12-31";
 
+/// Where WADO-URI gives the only object of a study.
+fn by_uri(report: &Report) -> String {
+    let study = &report.study;
+    let uids = format!("studyUID={study}&seriesUID={study}.1&objectUID={study}.1.1");
+    format!("/wado?requestType=WADO&{uids}&contentType=application/dicom")
+}
+
 /// Asks one way in each reader's name.
 async fn assert_told(way: &str, expected: Told, ask: impl AsyncFn(Reader) -> Vec<&'static str>) {
     for (reader, expected) in Reader::ALL.into_iter().zip(expected) {
@@ -173,6 +180,9 @@ async fn pages(ways: &Ways) {
     assert_told("attachment page", EXAMS, async |reader| ways.exams(Session(reader), attachment).await).await;
     let study = |r: &Report| format!("/dicom-web/studies/{}", r.study);
     assert_told("study of a session", EXAMS, async |reader| ways.exams(Session(reader), study).await).await;
+    assert_told("WADO-URI of a session", EXAMS, async |reader| ways.exams(Session(reader), by_uri).await).await;
+    let found = async |reader| numbers(&ways.text(Session(reader), "/dicom-web/studies?limit=100").await, "EX");
+    assert_told("QIDO-RS of a session", EXAMS, found).await;
     for rest in ["", "/report/stamped", "/trend?item=0", "/trend?item=0&format=svg"] {
         let labs = async |reader| ways.labs(Session(reader), |lab| format!("/exam/{lab}{rest}")).await;
         assert_told(&format!("page of a lab report{rest}"), LABS, labs).await;
@@ -191,6 +201,7 @@ async fn images(ways: &Ways) {
         let read = async |reader| ways.exams(Key(reader), |r| format!("/dicom-web/studies/{}{rest}", r.study)).await;
         assert_told(&format!("WADO-RS{rest}"), IMAGES, read).await;
     }
+    assert_told("WADO-URI", IMAGES, async |reader| ways.exams(Key(reader), by_uri).await).await;
     // A peer has no right to see VIPs of others.
     let [region, _, own] = IMAGES;
     assert_eq!(ways.find("REGION").await, region, "C-FIND of the region");
