@@ -54,7 +54,22 @@ await run('forms', {}, async (page, viewer) => {
     assert.ok(isWanted(found), `${what}: at ${column}, ${row} is ${found.slice(0, 3)} and not ${wanted}`);
   };
 
-  for (const { name, series, tolerance, lossy, frames, marks } of cases) {
+  /** The server's picture of the same image has the same look. */
+  const isDrawnSo = async (name, series, { grays }) => {
+    const thumbnail = page.locator(`.thumbnail[data-series="${series}"] img`);
+    const root = (await thumbnail.getAttribute('src')).replace(/\/thumbnail$/, '');
+    const found = await page.evaluate(async ([address, places]) => {
+      const answer = await fetch(address, { headers: { Accept: 'image/png' } });
+      const bitmap = await createImageBitmap(await answer.blob(), { colorSpaceConversion: 'none' });
+      const canvas = Object.assign(document.createElement('canvas'), { width: bitmap.width, height: bitmap.height });
+      const context = canvas.getContext('2d');
+      context.drawImage(bitmap, 0, 0);
+      return places.map(([column, row]) => context.getImageData(column, row, 1, 1).data[0]);
+    }, [`${root}/instances/${series}.1/frames/1/rendered`, PLACES]);
+    PLACES.forEach(([column, row], at) => near(found[at], grays[row * edge + column], 1, `${name}: the server's picture at ${column}, ${row}`));
+  };
+
+  for (const { name, series, tolerance, lossy, frames, marks, server } of cases) {
     await viewer.open(name, { series, index: 0, count: frames.length, inverted: false });
     for (const [at, frame] of frames.entries()) {
       const what = frames.length > 1 ? `${name}, frame ${at + 1}` : name;
@@ -78,6 +93,7 @@ await run('forms', {}, async (page, viewer) => {
       const found = await until(() => pixel(at, 'canvas.marks'), isWanted);
       assert.ok(isWanted(found), `${name}: over ${at} lies ${found} and not ${alpha} of 255`);
     }
+    if (server) await isDrawnSo(name, series, frames[0]);
     await viewer.picture(name);
   }
 });
