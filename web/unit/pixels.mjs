@@ -106,7 +106,13 @@ for (const modality of ['CR', 'DX', 'MG', 'RF', 'XA', 'IO', 'PX']) {
   assert.equal(scale({ ...of, '00200032': [0, 0, 0], '00200037': [1, 0, 0, 0, 1, 0] }), 'patient', modality);
 }
 for (const modality of ['CT', 'MR', 'US', 'SC']) assert.equal(scale({ ...alone, '00080060': [modality] }), 'patient', modality);
-assert.deepEqual(sliceOf('', set({ '00280034': [1, 2] }), 1).plane.spacing, [0.5, 1]);
+// Pixels that are not square: a spacing goes before the ratio, the image's before the detector's and that of a scanned film.
+const edges = (attributes) => sliceOf('', set(attributes), 1).plane.spacing;
+assert.deepEqual(edges({ '00280034': [1, 2] }), [0.5, 1]);
+assert.deepEqual(edges({ '00280034': [2, 1], '00280030': [1, 0.5] }), [1, 0.5]);
+assert.deepEqual(edges({ '00280034': [2, 1], '00181164': [0.2, 0.2], '00280030': [0, 0] }), [0.2, 0.2]);
+assert.deepEqual(edges({ '00280034': [2, 1], '00182010': [0.3, 0.3] }), [1, 1]);
+assert.equal(scale({ '00182010': [0.3, 0.3] }), 'none');
 const unit = (attributes) => sliceOf('', set({ '00280010': [1], ...attributes }), 1).values.unit;
 assert.equal(unit({ '00080060': ['CT'], '00281052': [-1024], '00281053': [1] }), 'HU');
 assert.equal(unit({ '00080060': ['CT'], '00080008': ['DERIVED'], '00281052': [0], '00281053': [1] }), '');

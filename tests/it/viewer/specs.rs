@@ -5,7 +5,7 @@ use std::process::Command;
 use yingku::domain::customer::Customer;
 
 use super::browser::{Renderer, spec};
-use super::{block, marked, phantom, report};
+use super::{block, marked, oblong, phantom, report};
 use crate::harness::{Package, free_port, run, tool};
 use crate::pages::hospital::{EVIL, EVIL_TITLE, ID, hospital};
 use crate::pages::world::{Exam, World, customer, uid};
@@ -168,6 +168,22 @@ async fn tables_and_functions_give_the_greys_of_the_server_without_a_graphics_pr
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_and_functions_give_the_greys_of_the_server_with_a_graphics_processor() {
     shades(Renderer::Gpu).await;
+}
+
+async fn oblong_pixels(renderer: Renderer) {
+    let (world, address) = world().await;
+    oblong::store(&world, 1).await;
+    spec("oblong", renderer, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pixels_that_are_not_square_are_drawn_and_measured_as_they_are_without_a_graphics_processor() {
+    oblong_pixels(Renderer::Cpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pixels_that_are_not_square_are_drawn_and_measured_as_they_are_with_a_graphics_processor() {
+    oblong_pixels(Renderer::Gpu).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
