@@ -94,6 +94,18 @@ async fn the_mouse_does_what_its_reader_is_used_to_with_a_graphics_processor() {
     spec("mouse", Renderer::Gpu, &[("URL", address)]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn bars_lines_drags_and_files_are_held_to_numbers_without_a_graphics_processor() {
+    let (_world, address) = world().await;
+    spec("tools", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bars_lines_drags_and_files_are_held_to_numbers_with_a_graphics_processor() {
+    let (_world, address) = world().await;
+    spec("tools", Renderer::Gpu, &[("URL", address)]).await;
+}
+
 async fn beside(renderer: Renderer) {
     let (world, address) = with_prior().await;
     spec("beside", renderer, &[("URL", address)]).await;
