@@ -135,9 +135,15 @@ async fn a_picture_is_kept_and_printed_as_it_is_seen_with_a_graphics_processor()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_phone_leafs_with_one_finger_and_zooms_with_two() {
+async fn a_phone_leafs_and_measures_with_one_finger_and_zooms_with_two_without_a_graphics_processor() {
     let (_world, address) = with_prior().await;
     spec("phone", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_leafs_and_measures_with_one_finger_and_zooms_with_two_with_a_graphics_processor() {
+    let (_world, address) = with_prior().await;
+    spec("phone", Renderer::Gpu, &[("URL", address)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
