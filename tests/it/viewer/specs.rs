@@ -156,18 +156,36 @@ async fn the_page_of_another_host_shows_it_without_cookies() {
     spec("frame", Renderer::Cpu, &[("URL", address), ("HOST_PORT", port.to_string())]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn key_images_are_marked_and_stepped_through() {
+async fn key_images(renderer: Renderer) {
     let (world, address) = world().await;
     marked::store_key_objects(&world, 1).await;
-    spec("keys", Renderer::Cpu, &[("URL", address)]).await;
+    spec("keys", renderer, &[("URL", address)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn presentation_states_are_listed_applied_and_taken_off() {
+async fn key_images_are_marked_and_stepped_through_without_a_graphics_processor() {
+    key_images(Renderer::Cpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_images_are_marked_and_stepped_through_with_a_graphics_processor() {
+    key_images(Renderer::Gpu).await;
+}
+
+async fn presentation_states(renderer: Renderer) {
     let (world, address) = world().await;
     marked::store_presentation_states(&world, 1).await;
-    spec("states", Renderer::Cpu, &[("URL", address)]).await;
+    spec("states", renderer, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn presentation_states_are_listed_applied_and_taken_off_without_a_graphics_processor() {
+    presentation_states(Renderer::Cpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn presentation_states_are_listed_applied_and_taken_off_with_a_graphics_processor() {
+    presentation_states(Renderer::Gpu).await;
 }
 
 async fn shades(renderer: Renderer) {
@@ -241,11 +259,20 @@ async fn a_browser_of_2020_shows_every_way_of_compression() {
     spec("old", Renderer::Gpu, &borrowed(&environment)).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn segmented_palettes_overlays_in_the_pixels_and_lengths_in_regions_are_shown() {
+async fn hidden(renderer: Renderer) {
     let (world, address) = world().await;
     marked::store_hidden(&world, 1).await;
-    spec("hidden", Renderer::Cpu, &[("URL", address)]).await;
+    spec("hidden", renderer, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segmented_palettes_overlays_in_the_pixels_and_lengths_in_regions_are_shown_without_a_graphics_processor() {
+    hidden(Renderer::Cpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segmented_palettes_overlays_in_the_pixels_and_lengths_in_regions_are_shown_with_a_graphics_processor() {
+    hidden(Renderer::Gpu).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -289,9 +316,15 @@ async fn a_session_stays_awake_while_somebody_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_magnifier_shows_twice_as_much() {
+async fn the_magnifier_shows_twice_as_much_without_a_graphics_processor() {
     let (_world, address) = world().await;
     spec("lens", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_magnifier_shows_twice_as_much_with_a_graphics_processor() {
+    let (_world, address) = world().await;
+    spec("lens", Renderer::Gpu, &[("URL", address)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -301,9 +334,15 @@ async fn everything_is_reached_by_keys_and_axe_finds_nothing_serious() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_way_of_compression_gives_the_same_numbers() {
+async fn every_way_of_compression_gives_the_same_numbers_without_a_graphics_processor() {
     let (_world, environment) = compressed().await;
     spec("syntaxes", Renderer::Cpu, &borrowed(&environment)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_of_compression_gives_the_same_numbers_with_a_graphics_processor() {
+    let (_world, environment) = compressed().await;
+    spec("syntaxes", Renderer::Gpu, &borrowed(&environment)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
