@@ -328,9 +328,15 @@ async fn the_magnifier_shows_twice_as_much_with_a_graphics_processor() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_reached_by_keys_and_axe_finds_nothing_serious() {
+async fn everything_is_reached_by_keys_and_axe_finds_nothing_but_trifles() {
     let (_world, address) = world().await;
     spec("access", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_jumps_while_images_come_and_a_report_menus_and_an_earlier_exam_open() {
+    let (_world, address) = with_prior().await;
+    spec("still", Renderer::Cpu, &[("URL", address)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
