@@ -69,6 +69,25 @@ await run('forms', {}, async (page, viewer) => {
     PLACES.forEach(([column, row], at) => near(found[at], grays[row * edge + column], 1, `${name}: the server's picture at ${column}, ${row}`));
   };
 
+  /** So has the magnifier, outside of a shutter and within. */
+  const isMagnifiedSo = async (name, { grays }) => {
+    await page.keyboard.press('m');
+    for (const [column, row] of [PLACES[0], PLACES[4]]) {
+      const [x, y] = await viewer.at(column, row, edge, edge);
+      await page.mouse.move(x, y);
+      await page.mouse.down();
+      await page.mouse.move(x + 1, y);
+      const lens = page.locator('.lens');
+      await lens.waitFor();
+      const read = () => lens.evaluate((canvas) => canvas.getContext('2d').getImageData(canvas.width >> 1, canvas.height >> 1, 1, 1).data[0]);
+      const wanted = grays[row * edge + column];
+      near(await until(read, (gray) => Math.abs(gray - wanted) <= 1), wanted, 1, `${name}: magnified at ${column}, ${row}`);
+      await page.mouse.up();
+      await lens.waitFor({ state: 'detached' });
+    }
+    await page.keyboard.press('w');
+  };
+
   for (const { name, series, tolerance, lossy, frames, marks, server } of cases) {
     await viewer.open(name, { series, index: 0, count: frames.length, inverted: false });
     for (const [at, frame] of frames.entries()) {
@@ -93,7 +112,10 @@ await run('forms', {}, async (page, viewer) => {
       const found = await until(() => pixel(at, 'canvas.marks'), isWanted);
       assert.ok(isWanted(found), `${name}: over ${at} lies ${found} and not ${alpha} of 255`);
     }
-    if (server) await isDrawnSo(name, series, frames[0]);
+    if (server) {
+      await isDrawnSo(name, series, frames[0]);
+      await isMagnifiedSo(name, frames[0]);
+    }
     await viewer.picture(name);
   }
 });
