@@ -192,6 +192,7 @@ fn is_one_of(code: &str, codes: &[Code]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::peers::forward_reports::Told;
     use crate::domain::exam_report::{ExamField, ExamReport};
     use crate::domain::lab_report::{LabField, LabItem, LabItemField, LabReport};
 
@@ -257,7 +258,7 @@ mod tests {
 
         let bytes = Bytes::from(vec![b'x'; PIECE + 1]);
         let file = Some(RegisteredFile { media_type: "application/pdf".to_owned(), bytes });
-        let pieces = pieces(&Registration { content, file }, "B");
+        let pieces = pieces(&Registration { content, file, told: Told::default() }, "B");
         assert_eq!(pieces.iter().map(Bytes::len).skip(1).collect::<Vec<_>>(), [PIECE, 1, "\r\n--B--\r\n".len()]);
         assert!(pieces[0].starts_with(b"--B\r\nContent-Disposition: form-data; name=\"strReportInfo\"\r\n"));
         assert!(pieces[0].ends_with(b"Content-Type: application/pdf\r\n\r\n"));
