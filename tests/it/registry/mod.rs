@@ -4,6 +4,7 @@ mod bus;
 mod by_hand;
 mod callers;
 mod decisions;
+mod decisions_on_fields;
 mod dictionaries;
 mod exams;
 mod inbox;
