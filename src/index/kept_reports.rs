@@ -15,8 +15,9 @@ use super::report_changes::Subject;
 use super::report_studies::{self, KeptStudy};
 use super::{Error, Index, Row, Select, Value, attachments};
 use crate::domain::dictionary::Entry;
-use crate::domain::exam_report::ExamReport;
-use crate::domain::lab_report::{LabItem, LabItemField, LabReport};
+use crate::domain::exam_report::{ExamField, ExamReport};
+use crate::domain::lab_report::{LabField, LabItem, LabItemField, LabReport};
+use crate::domain::record::Participant;
 use crate::domain::sharing::{Sharing, is_final};
 use crate::params;
 
@@ -96,6 +97,20 @@ pub enum Content {
     Exam(Box<ExamReport>),
     /// A lab report with its lines that are not withdrawn, by number (D-R36).
     Lab(Box<LabReport>, Vec<KeptItem>),
+}
+
+impl Content {
+    /// Who asked for the examination (D-R26).
+    pub fn participant(&self) -> Participant<'_> {
+        match self {
+            Content::Exam(record) => {
+                Participant::of(record.text(ExamField::ParticipantName), record.text(ExamField::ParticipantId))
+            }
+            Content::Lab(record, _) => {
+                Participant::of(record.text(LabField::ParticipantName), record.text(LabField::ParticipantId))
+            }
+        }
+    }
 }
 
 /// A line of a lab report.

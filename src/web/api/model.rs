@@ -74,6 +74,9 @@ pub(super) struct Report {
     /// What the class of a lab report is by the archive's dictionary `lab_class`, LOINC for example (D-R16).
     #[serde(skip_serializing_if = "Option::is_none")]
     mapped_code: Option<String>,
+    /// Who asked for the examination; absent when nobody is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requester: Option<Requester>,
     /// How often others have recognised its images and data, and have not; absent while nobody has decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     recognitions: Option<RecognitionCounts>,
@@ -83,6 +86,18 @@ pub(super) struct Report {
     /// stand beside what was registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     items: Option<Vec<Fields>>,
+}
+
+/// The doctor who asked for an examination. A name that was registered as `name/staff number` without a `participant_id` is
+/// taken apart; `fields` holds it as it was registered (D-R26).
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct Requester {
+    /// The name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// The staff number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
 }
 
 /// Decisions of other institutions about a report.
@@ -315,12 +330,21 @@ impl Report {
             attachments: attachments_of(report, root),
             recognition_mark: filled(&report.mark),
             mapped_code: report.mapped.as_ref().map(|entry| entry.code.clone()),
+            requester: Requester::of(report),
             recognitions: Some(report.recognised)
                 .filter(|counts| *counts != [0, 0])
                 .map(|[recognised, not_recognised]| RecognitionCounts { recognised, not_recognised }),
             fields,
             items,
         }
+    }
+}
+
+impl Requester {
+    fn of(report: &KeptReport) -> Option<Self> {
+        let participant = report.content.participant();
+        let (name, id) = (filled(participant.name), filled(participant.id));
+        (name.is_some() || id.is_some()).then_some(Self { name, id })
     }
 }
 

@@ -100,6 +100,7 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
     ("互认", "Recognition"),
     ("申请科室", "Requesting department"),
     ("申请医生", "Requested by"),
+    ("申请医生工号", "Requester's staff no."),
     ("报告医生", "Reported by"),
     ("报告时间", "Reported at"),
     ("审核医生", "Reviewed by"),

@@ -1,6 +1,7 @@
 //! Decisions on single fields as a hospital and a region meet them: what is registered over HTTP, what is noted, what a
 //! query answers (D-R12 to D-R38). What each rule makes of odd values is tested beside it, in `src`.
 
+use serde_json::json;
 use yingku::domain::Actor;
 use yingku::domain::dictionary::{Entry, RECOGNITION};
 
@@ -8,6 +9,7 @@ use super::{Service, exam, lab, line, root};
 use crate::api::containers;
 use crate::api::world::{REGION, World, members};
 use crate::each_database;
+use crate::pages::world::customer;
 
 const ID_NO: (&str, &str) = ("strSSID", "990101199001010019");
 const CARD_NO: (&str, &str) = ("strIDNO", "C00000001");
@@ -158,6 +160,60 @@ each_database! {
         for (at, (of, is_shared)) in said.iter().enumerate() {
             assert_eq!(answer.contains(&format!("EX{at}X")), *is_shared, "{of:?}");
         }
+    }
+
+    async fn d_r26_a_staff_number_in_the_name_is_taken_apart_wherever_the_report_is_read(database: TestDatabase) {
+        let world = World::start(database).await;
+        let of = |number: &'static str, name: &'static str, id: &'static str| {
+            let asked = ("participant_dtime", "2024/3/22 9:00:00");
+            let study = if number == "EX0001" { "2.25.1000" } else { "2.25.9" };
+            let exam = [("report_form_no", number), ("pacs_id", number), ("study_instance_uid", study)];
+            [&exam[..], &[("participant_name", name), ("participant_id", id), asked]].concat()
+        };
+        let lab = [("participant_name", "申请甲/D0017"), ("participant_dtime", "2024/3/22 9:00:00")];
+        world.register(&[containers::exam(&of("EX0001", "申请甲/D0017", "")), containers::lab(&lab)]).await;
+        world.register(&[containers::exam(&of("EX0002", "申请甲/D0017", "D0018")), containers::exam(&of("EX0003", "申请甲/内科", ""))]).await;
+        world.register(&[containers::exam(&of("EX0004", "", ""))]).await;
+        world.store_slice().await;
+
+        for (number, expected) in [
+            ("EX0001", json!({ "name": "申请甲", "id": "D0017" })),
+            ("LB0001", json!({ "name": "申请甲", "id": "D0017" })),
+            ("EX0002", json!({ "name": "申请甲/D0017", "id": "D0018" })),
+            ("EX0003", json!({ "name": "申请甲/内科" })),
+            ("EX0004", json!(null)),
+        ] {
+            let found = world.found(REGION, &format!("/api/v1/reports?organization=ORG-T01&report_form_no={number}")).await;
+            let report = &found["reports"][0];
+            assert_eq!(report["requester"], expected, "{number}");
+            let bundle = world.found(REGION, &format!("/fhir/DiagnosticReport?identifier={number}")).await;
+            let resource = &bundle["entry"][0]["resource"];
+            let request = &resource["contained"][0];
+            let told = &request["requester"];
+            assert_eq!([&told["display"], &told["identifier"]["value"]], [&expected["name"], &expected["id"]], "{resource}");
+            let Some(id) = expected["id"].as_str() else { continue };
+            assert_eq!(told["identifier"], json!({ "system": "urn:x-yingku:ORG-T01:staff-no", "value": id }));
+            assert_eq!((&request["resourceType"], &request["authoredOn"]), (&json!("ServiceRequest"), &json!("2024-03-22T09:00:00+08:00")));
+            assert_eq!(resource["basedOn"][0]["reference"], "#request");
+        }
+        let raw = world.found(REGION, "/api/v1/reports?organization=ORG-T01&report_form_no=EX0001").await;
+        assert_eq!(raw["reports"][0]["fields"]["participant_name"], "申请甲/D0017", "what was registered stays");
+        let study = world.found(REGION, "/fhir/ImagingStudy?identifier=urn:dicom:uid|urn:oid:2.25.1000").await;
+        let referrer = &study["entry"][0]["resource"]["referrer"];
+        assert!(referrer["type"] == "Practitioner" && referrer["display"].as_str().unwrap().starts_with("申请甲"), "{referrer}");
+    }
+
+    async fn d_r26_a_page_names_the_requester_without_the_staff_number_and_the_request_tells_it(database: TestDatabase) {
+        let pages = crate::pages::world::World::with(database, customer(), Default::default()).await;
+        let at = ("performer_dtime", "2026/9/20 9:00:00");
+        let told = pages.register(&root(&[containers::exam(&[at, ("participant_name", "申请甲/D0017")])])).await;
+        assert!(told.contains("<result>1</result>"), "{told}");
+
+        let exam = pages.open("ClinicExam", &[("AccessionNumber", "A0001")]).await;
+        let request = pages.get(&format!("{exam}?tab=request")).await.text();
+
+        assert!(request.contains("申请甲") && request.contains("D0017"), "{request}");
+        assert!(!request.contains("申请甲/"), "{request}");
     }
 
     async fn d_r30_misspelt_names_are_understood_and_answered_as_the_specification_writes_them(database: TestDatabase) {
