@@ -139,6 +139,8 @@ pub struct KeptFile {
     pub sha256: String,
     /// Whether there is a copy with the QR code.
     pub stamped: bool,
+    /// Why there is none though there should be one, e.g. `encrypted`; empty otherwise.
+    pub stamp_reason: String,
     /// When it was fetched, milliseconds since 1970 UTC.
     pub fetched_at: i64,
 }
@@ -313,7 +315,8 @@ async fn add_files(
     reports: &mut [KeptReport],
 ) -> Result<(), Error> {
     let mut select = Select::new(
-        "SELECT exam_report_pk, revision, media_type, original_length, original_hash, stamped_key, fetched_at \
+        "SELECT exam_report_pk, revision, media_type, original_length, original_hash, stamped_key, fetched_at, \
+         CASE WHEN stamp_state = 'unstampable' THEN stamp_reason ELSE '' END AS stamp_reason \
          FROM report_file WHERE is_current = 1",
     );
     select.push_in(" AND exam_report_pk", pks);
@@ -327,6 +330,7 @@ async fn add_files(
             length: row.int("original_length")?,
             sha256: row.text("original_hash")?,
             stamped: row.get::<Option<String>>("stamped_key")?.is_some(),
+            stamp_reason: row.text("stamp_reason")?,
             fetched_at: row.int("fetched_at")?,
         });
     }
@@ -356,6 +360,7 @@ async fn add_documents(
             length: row.int("object_length")?,
             sha256: row.text("object_hash")?,
             stamped: row.flag("stamped")?,
+            stamp_reason: String::new(),
             fetched_at: row.int("composed_at")?,
         });
     }

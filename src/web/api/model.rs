@@ -122,6 +122,10 @@ pub(super) struct File {
     sha256: String,
     /// Whether there is a copy with the QR code.
     stamped: bool,
+    /// Why the file takes no QR code: `encrypted`, `signed`, `damaged`, `not_a_pdf`, `no_pages` or `too_large` (D-I9); absent
+    /// when it has one, or is to have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stamp_reason: Option<String>,
     /// When it was fetched or composed, RFC 3339.
     fetched_at: String,
     /// Where it is.
@@ -356,6 +360,7 @@ impl File {
             length: file.length,
             sha256: file.sha256.clone(),
             stamped: file.stamped,
+            stamp_reason: filled(&file.stamp_reason),
             fetched_at: instant(file.fetched_at),
             url: format!("{root}/api/v1/reports/{}/file", report.observation_uid),
         }

@@ -160,6 +160,8 @@ struct OrganizationRows {
     waiting_lines: i64,
     aside_lines: i64,
     oldest: String,
+    /// Files without a QR code by reason; empty when there are none.
+    unstamped: String,
     kinds: Vec<KindRows>,
 }
 
@@ -198,6 +200,12 @@ impl QualityPage {
                 waiting_lines: figures.waiting_lines,
                 aside_lines: figures.aside_lines,
                 oldest: figures.oldest_pending_line.clone(),
+                unstamped: figures
+                    .unstamped
+                    .iter()
+                    .map(|(reason, reports)| format!("{} {reports} 份", refusal(reason)))
+                    .collect::<Vec<_>>()
+                    .join("，"),
                 kinds: figures.kinds.iter().map(|(kind, figures)| KindRows::of(kind, figures)).collect(),
             }
         });
@@ -256,6 +264,19 @@ impl FieldRow {
             notes: notes.iter().map(|(code, records)| format!("{code}×{records}")).collect::<Vec<_>>().join(" "),
             is_weak: *invalid > 0 || (needed && *filled < records),
         }
+    }
+}
+
+/// Why a file takes no QR code, for people.
+fn refusal(reason: &str) -> &str {
+    match reason {
+        "encrypted" => "已加密",
+        "signed" => "带电子签名",
+        "damaged" => "已损坏",
+        "not_a_pdf" => "不是PDF",
+        "no_pages" => "没有页面",
+        "too_large" => "过大",
+        other => other,
     }
 }
 

@@ -20,4 +20,5 @@ pub mod server;
 mod shares;
 mod stamp;
 mod tiffs;
+mod unstamped;
 mod workers;
