@@ -21,4 +21,5 @@ mod shares;
 mod stamp;
 mod tiffs;
 mod two_nodes;
+mod unstamped;
 mod workers;
