@@ -3,7 +3,7 @@
 // BASE, HOST_PORT; VIEW, LIST, EXAM, LAB: addresses of a session; FORGED, EXPIRED: links; LINK: a good one.
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { assert, required, run, until } from './harness.mjs';
+import { assert, near, required, run, until } from './harness.mjs';
 
 const base = required('BASE');
 const at = (name) => `${base}${required(name)}`;
@@ -102,8 +102,46 @@ async function tabs(page) {
   await page.locator('h1', { hasText: '检查查询' }).waitFor();
 }
 
+/** The film of tests/it/pages/objects.py plays: it is as large and as long, and at a moment its frame is seen; what no browser plays says so. */
+async function film(page) {
+  const statuses = [];
+  page.on('response', (response) => {
+    if (/\/video\/\d+$/.test(new URL(response.url()).pathname)) statuses.push(response.status());
+  });
+  await page.goto(`${at('EXAM')}?tab=video`);
+  const video = page.locator('video');
+  assert.equal(await video.count(), 1, 'one film plays, the other has a coding that browsers do not know');
+  assert.ok(await page.getByText('浏览器不支持该视频的编码方式').isVisible(), 'and says so');
+  const state = () => video.evaluate((element) => ({ ready: element.readyState, error: element.error?.message ?? null }));
+  const { ready, error } = await until(state, (found) => found.ready >= 2 || found.error !== null);
+  assert.deepEqual([ready >= 2, error], [true, null], 'a picture of the film is there');
+  assert.deepEqual(await video.evaluate((element) => [element.videoWidth, element.videoHeight]), [48, 32]);
+  near(await video.evaluate((element) => element.duration), 2, 0.001, 'seconds');
+  // Each frame is 20 brighter than the one before; the first is 40 of 16 to 235.
+  for (const [seconds, luma] of [[1.5, 180], [0.5, 80]]) {
+    await video.evaluate((element, wanted) => { element.currentTime = wanted; }, seconds);
+    const gray = () => video.evaluate((element) => {
+      if (element.seeking || element.readyState < 2) return -1;
+      const context = Object.assign(document.createElement('canvas'), { width: 48, height: 32 }).getContext('2d');
+      context.drawImage(element, 0, 0);
+      return context.getImageData(24, 16, 1, 1).data[1];
+    });
+    const wanted = ((luma - 16) * 255) / 219;
+    near(await until(gray, (found) => Math.abs(found - wanted) <= 11), wanted, 11, `what is seen after ${seconds} s`);
+  }
+  // And it runs to its end.
+  await video.evaluate((element) => {
+    element.muted = true;
+    return element.play();
+  });
+  assert.ok(await until(() => video.evaluate((element) => element.ended), (ended) => ended), 'it plays to its end');
+  assert.ok(statuses.includes(206), `it is asked for by parts: ${statuses}`);
+}
+
 // Whoever goes on before a picture has come breaks it off.
 const tolerated = (text) => text.includes('net::ERR_ABORTED');
+
+await run('use-film', { tolerated }, film);
 
 await run('use', { tolerated }, async (page) => {
   await lists(page);
