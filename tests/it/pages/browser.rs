@@ -6,7 +6,8 @@ use std::path::Path;
 use yingku::demo;
 use yingku::domain::customer::{Customer, Permission};
 
-use super::hospital::{EVIL, EVIL_TITLE, ID, Page, QR_LINK, hospital, hospital_for, pages, staff};
+use super::hospital::{EVIL, EVIL_TITLE, ID, Page, QR_LINK, hospital, hospital_for, hospital_saying, pages, staff};
+use super::hostile_words::{CORPUS, Words};
 use super::world::{Exam, NOW_S, World, customer, link, link_at, uid};
 use crate::harness::free_port;
 use crate::viewer::browser::{Renderer, spec};
@@ -100,6 +101,20 @@ async fn whatever_a_hospital_sends_is_text_on_every_page() {
         _ => page.showing(READ),
     });
     walk(&world, "evil", pages.collect()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_markup_from_anywhere_is_text_on_every_page_with_scripts_and_without() {
+    let words = Words::corpus();
+    let world = hospital_saying(staff(), Some(&words)).await;
+    let pages: Vec<Page> = pages(&world, &words.persons[0]).await.into_iter().map(Page::saying).collect();
+    let environment = [
+        ("BASE", format!("http://{}", world.address)),
+        ("PAGES", serde_json::to_string(&pages).unwrap()),
+        ("CORPUS", serde_json::to_string(&CORPUS).unwrap()),
+        ("OUT", pictures()),
+    ];
+    spec("pages-hostile", Renderer::Cpu, &environment).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,11 @@
-"""Writes DICOM objects that are no images into a folder, by pydicom: objects.py FOLDER IMAGE [WORDS].
+"""Writes DICOM objects that are no images into a folder, by pydicom: objects.py FOLDER IMAGE [WORDS...].
 
-Reports and key images refer to IMAGE; WORDS stand wherever the author of an object may write what he likes, instead of ours.
+Reports and key images refer to IMAGE; WORDS stand, one after the other, wherever the author of an object may write what he
+likes, instead of ours.
 """
 
 import base64
+import itertools
 import struct
 import sys
 from pathlib import Path
@@ -16,11 +18,18 @@ from pydicom.sequence import Sequence
 
 FOLDER = Path(sys.argv[1])
 ROOT = "1.2.840.10008.5.1.4.1.1."
-WORDS = sys.argv[3] if len(sys.argv) > 3 else None
+HOSTILE = len(sys.argv) > 3
+WORDS = itertools.cycle(sys.argv[3:])
+# A name is divided by these signs.
+NAMES = itertools.cycle([word for word in sys.argv[3:] if not set(word) & set("^=\\")] or sys.argv[3:])
 
 
 def said(own):
-    return own if WORDS is None else WORDS
+    return next(WORDS) if HOSTILE else own
+
+
+def called(own):
+    return next(NAMES) if HOSTILE else own
 
 
 def start(sop_class, uid, modality, syntax="1.2.840.10008.1.2.1", series=1):
@@ -45,7 +54,7 @@ def save(ds, name):
 
 def code(value, scheme, meaning):
     item = Dataset()
-    if WORDS is not None and scheme in ("DCM", "SCT"):
+    if HOSTILE and scheme in ("DCM", "SCT"):
         # What a known code means is said by us, not by the object.
         value, scheme = "X1", "99TEST"
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, said(meaning)
@@ -88,7 +97,7 @@ def report(uid, image, name="report.dcm"):
         content("IMAGE", None, ReferencedSOPSequence=referenced("2.25.999999")),
     ])
     observer = content("PNAME", ("121008", "DCM", "Person Observer Name"), "HAS OBS CONTEXT",
-                       PersonName=said("Ceshi^Yi=测试^医生乙"))
+                       PersonName=called("Ceshi^Yi=测试^医生乙"))
     ds.ContentSequence = Sequence([observer, findings])
     save(ds, name)
 
