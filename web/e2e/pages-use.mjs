@@ -102,6 +102,59 @@ async function tabs(page) {
   await page.locator('h1', { hasText: '检查查询' }).waitFor();
 }
 
+/** Each tab shows what it is named after. */
+async function contents(page) {
+  const content = page.locator('.content');
+  const open = (tab) => page.goto(`${at('EXAM')}?tab=${tab}&basic=1`);
+  const words = async (selector, wanted) => {
+    const found = await content.locator(selector).first().innerText();
+    assert.ok(found.includes(wanted), `${wanted} in ${found}`);
+  };
+  /** How many pixels wide and high the picture is that has come; nothing when none does. */
+  const size = (picture) => until(
+    () => picture.evaluate((image) => (image.complete && image.naturalWidth > 0 ? [image.naturalWidth, image.naturalHeight] : [])),
+    (found) => found.length > 0,
+  );
+
+  await open('report');
+  const [wide, high] = await size(content.locator('.report img.page').first());
+  assert.ok(wide >= 900, `a page of the report is ${wide} wide`);
+  near(high / wide, 297 / 210, 0.01, 'and is an A4');
+  await open('text');
+  await words('.text', '右肺上叶见小结节，直径约4mm。');
+  await open('images');
+  await words('.strip', '上腹部平扫 5mm');
+  assert.deepEqual(await size(content.locator('.stage [data-frames]')), [512, 512], 'the CT has as many pixels');
+  await open('film');
+  await words('.strip', '电子胶片');
+  assert.equal(await content.locator('[data-position]').innerText(), '1 / 1');
+  assert.ok((await size(content.locator('.stage [data-frames]')))[0] >= 512, 'the sheet is large enough to be read');
+  await open('video');
+  await words('figcaption', '胃镜录像');
+  assert.equal(await until(() => content.locator('video').evaluate((video) => video.videoWidth), (found) => found > 0), 48);
+  await open('documents');
+  await words('.document', '右肺上叶小结节。');
+  await open('request');
+  await words('.text', '呼吸内科');
+  await words('.text', '测试医生乙');
+  await words('figcaption', '第1页');
+  await open('attachments');
+  await words('figcaption', '知情同意书 · 第1页');
+  assert.deepEqual(await size(content.locator('.attachment img').first()), [620, 877], 'the scan as it came');
+
+  // Paper of a recording of 10 s, and of the first 10.5 s of a longer one: 25 mm a second, and 20 mm around it.
+  const millimetres = [];
+  for (const recording of [1, 2]) {
+    await open(`waveform&s=${recording}`);
+    const drawing = content.locator('.ecg img');
+    await size(drawing);
+    millimetres.push(await drawing.evaluate((image) => (image.getBoundingClientRect().width / 96) * 25.4));
+  }
+  const [short, long] = sorted(millimetres);
+  near(short, 270, 0.3, 'millimetres of 10 s');
+  near(long, 282.5, 0.3, 'millimetres of 10.5 s');
+}
+
 /** The film of tests/it/pages/objects.py plays: it is as large and as long, and at a moment its frame is seen; what no browser plays says so. */
 async function film(page) {
   const statuses = [];
@@ -144,6 +197,7 @@ const tolerated = (text) => text.includes('net::ERR_ABORTED');
 await run('use-film', { tolerated }, film);
 
 await run('use', { tolerated }, async (page) => {
+  await contents(page);
   await lists(page);
   await tabs(page);
 
@@ -242,6 +296,7 @@ await run('use-old', { tolerated: (text) => tolerated(text) || text.includes('st
 });
 
 await run('use-plain', { tolerated, javaScript: false }, async (page) => {
+  await contents(page);
   await lists(page);
   await tabs(page);
   assert.equal(await page.getByRole('button', { name: '打印' }).count(), 0, 'a button that does nothing is not shown');
