@@ -23,7 +23,7 @@ pub const EVIL: &str = concat!(
 );
 /// The longest that fits in a title, and in most elements of DICOM.
 pub const EVIL_TITLE: &str = "\"'><img src=x onerror=evil=1><x-evil>";
-const OBJECTS: &str = include_str!("objects.py");
+pub const OBJECTS: &str = include_str!("objects.py");
 pub const QR_LINK: &str = "abcdefghijklmnopqrstuvwxy4";
 
 /// A page for the spec.

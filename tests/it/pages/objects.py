@@ -284,6 +284,30 @@ def curves():
     (FOLDER / "curves.txt").write_text(" ".join(f"{value / 1000:.6f}" for value in microvolts[:1000]))
 
 
+def recording(name, uid, sop_class, modality, series, leads, hertz, seconds):
+    """Curves of their own class: in each lead 0.2 s of 1 mV every second, of 2 mV in the second half; one step is 2.5 uV."""
+    ds = start(sop_class, uid, modality, series=series)
+    t = np.arange(seconds * hertz) / hertz
+    wave = np.where(t % 1 < 0.2, np.where(t < seconds / 2, 400, 800), 0).astype("<i2")
+    group = Dataset()
+    group.WaveformOriginality, group.SamplingFrequency = "ORIGINAL", hertz
+    group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = len(leads), len(t)
+    group.WaveformBitsAllocated, group.WaveformSampleInterpretation = 16, "SS"
+    definitions = []
+    for lead, value in leads.items():
+        item = Dataset()
+        item.ChannelSourceSequence = code(value, "MDC" if value.startswith("2:") else "99TEST", f"Lead {lead}")
+        item.ChannelSensitivity, item.ChannelSensitivityCorrectionFactor = "2.5", "1"
+        item.ChannelSensitivityUnitsSequence = code("uV", "UCUM", "microvolt")
+        item.ChannelBaseline, item.ChannelSampleSkew, item.WaveformBitsStored = "0", "0", 16
+        definitions.append(item)
+    group.ChannelDefinitionSequence = Sequence(definitions)
+    group.WaveformData = np.repeat(wave, len(leads)).tobytes()
+    group["WaveformData"].VR = "OW"
+    ds.WaveformSequence = Sequence([group])
+    save(ds, name)
+
+
 image = sys.argv[2]
 report("2.25.8802", image)
 key_objects("2.25.8803", image)
@@ -302,3 +326,13 @@ still("endoscopy.dcm", "2.25.8812", "77.1.1.1", "ES", 12, 1)
 encapsulated("cda_pdf.dcm", "2.25.8814", "104.2", "text/XML", CDA_PDF, 14)
 encapsulated("film_pdf.dcm", "2.25.8813", "104.1", "application/pdf", pdf(), 13, "EFILM")
 curves()
+# Twelve leads, three of another kind, and twenty minutes of two: each class of electrocardiogram; one that says it is something
+# else; and curves that are none.
+TWELVE = {"I": "2:1", "II": "2:2", "III": "2:61", "aVR": "2:62", "aVL": "2:63", "aVF": "2:64", "V1": "2:3", "V2": "2:4", "V3": "2:5",
+          "V4": "2:6", "V5": "2:7", "V6": "2:8"}
+recording("twelve.dcm", "2.25.8821", "9.1.1", "ECG", 21, TWELVE, 500, 10)
+recording("general.dcm", "2.25.8822", "9.1.2", "ECG", 22, {"X": "X", "Y": "Y", "Z": "Z"}, 250, 10)
+recording("ambulatory.dcm", "2.25.8823", "9.1.3", "ECG", 23, {"CM5": "CM5", "CC5": "CC5"}, 100, 1200)
+recording("other.dcm", "2.25.8824", "9.1.1", "OT", 24, TWELVE, 500, 10)
+for number, (sop_class, modality) in enumerate([("9.2.1", "HD"), ("9.7.4", "EEG"), ("9.6.1", "RESP")], 25):
+    recording(f"{modality}.dcm", f"2.25.88{number}", sop_class, modality, number, {"A": "A"}, 100, 12)
