@@ -107,6 +107,22 @@ impl World {
         config: PagesConfig,
         documents: DocumentsConfig,
     ) -> Self {
+        Self::build(database, customer, config, documents, DicomwebConfig::default()).await
+    }
+
+    /// The same with these limits of DICOMweb.
+    pub async fn with_dicomweb(web: DicomwebConfig) -> Self {
+        let (pages, documents) = (PagesConfig::default(), DocumentsConfig::default());
+        Self::build(TestDatabase::sqlite(), customer(), pages, documents, web).await
+    }
+
+    async fn build(
+        database: TestDatabase,
+        customer: Customer,
+        config: PagesConfig,
+        documents: DocumentsConfig,
+        web: DicomwebConfig,
+    ) -> Self {
         let store = TestStore::folder();
         let (index, ids) = database.open_with_ids().await;
         let objects = store.open();
@@ -118,7 +134,6 @@ impl World {
         let http = HttpConfig::default();
         let render = RenderConfig::default();
         let state = PagesState::new(archive.clone(), &http, config, render, vec![customer]);
-        let web = DicomwebConfig::default();
         let web = DicomwebState::new(archive.clone(), &http, web, Charset::default(), Vec::new(), state.clone());
         let registry = report_registry::router(archive.clone(), laboratory()).unwrap();
         let watcher = OperationsClient {
