@@ -73,7 +73,8 @@ async fn a_session_reads_the_studies_of_its_exams_and_no_others() {
 #[tokio::test]
 async fn a_search_without_a_study_looks_at_the_newest_exams_only() {
     // The exam with the higher number is the newer one.
-    for (session_exams, found_studies) in [(1, &[1_usize][..]), (2, &[0, 1])] {
+    let table: [(u32, &[usize]); 2] = [(1, &[1]), (2, &[0, 1])];
+    for (session_exams, found_studies) in table {
         let world = World::with_dicomweb(DicomwebConfig { session_exams, ..DicomwebConfig::default() }).await;
         world.exam(Exam::new(1)).await;
         world.exam(Exam::new(2)).await;
