@@ -52,6 +52,34 @@ pub enum NameMatching {
     Fuzzy,
 }
 
+/// What `""` means as the value of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EmptyValueMatching {
+    /// A text like others.
+    #[default]
+    Literal,
+    /// No value (PS3.4 section C.2.2.2.7): when QIDO-RS asks for it.
+    Empty,
+}
+
+/// Which values a key may list, separated by `\`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MultipleValueMatching {
+    /// UIDs, and texts without wildcards.
+    #[default]
+    UidsAndTexts,
+    /// Whatever one value may be, each by its own kind of matching (PS3.4 section C.2.2.2.8): when QIDO-RS asks for it.
+    Any,
+}
+
+/// How the values of keys are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Reading {
+    names: NameMatching,
+    empty_values: EmptyValueMatching,
+    multiple_values: MultipleValueMatching,
+}
+
 /// What a key means to the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeySupport {
@@ -81,7 +109,7 @@ pub struct Query {
     conditions: Vec<Condition>,
     returned: BTreeSet<u32>,
     date_time: DateTimeMatching,
-    names: NameMatching,
+    reading: Reading,
 }
 
 impl Query {
@@ -94,8 +122,8 @@ impl Query {
             (Level::Instance, tag::SOP_INSTANCE_UID),
         ];
         let returned = unique.into_iter().filter(|(of, _)| *of <= level).map(|(_, tag)| tag).collect();
-        let (date_time, names) = (DateTimeMatching::default(), NameMatching::default());
-        Self { level, conditions: Vec::new(), returned, date_time, names }
+        let (date_time, reading) = (DateTimeMatching::default(), Reading::default());
+        Self { level, conditions: Vec::new(), returned, date_time, reading }
     }
 
     /// How ranges of dates and times go together.
@@ -106,7 +134,19 @@ impl Query {
 
     /// How the names of persons of keys that are added from here on are compared.
     pub fn with_names(mut self, names: NameMatching) -> Self {
-        self.names = names;
+        self.reading.names = names;
+        self
+    }
+
+    /// What `""` means in keys that are added from here on.
+    pub fn with_empty_values(mut self, empty_values: EmptyValueMatching) -> Self {
+        self.reading.empty_values = empty_values;
+        self
+    }
+
+    /// What keys that are added from here on may list.
+    pub fn with_multiple_values(mut self, multiple_values: MultipleValueMatching) -> Self {
+        self.reading.multiple_values = multiple_values;
         self
     }
 
@@ -130,7 +170,7 @@ impl Query {
         if !attribute.is_matched() {
             return Ok(KeySupport::Returned);
         }
-        if let Some(matching) = Matching::read(attribute, value, self.names)? {
+        if let Some(matching) = Matching::read(attribute, value, self.reading)? {
             self.conditions.retain(|condition| condition.attribute.tag != tag);
             self.conditions.push(Condition { attribute, matching });
         }

@@ -273,6 +273,16 @@ fn both_engines_have_the_same_schema() {
     assert_eq!(derived, read("postgres"));
 }
 
+#[test]
+fn the_tests_that_the_conformance_statement_names_are_there() {
+    let statement = std::fs::read_to_string(root().join("docs/conformance.md")).unwrap();
+    let annex = statement.split("### Annex C").nth(1).unwrap().split("### Annex D").next().unwrap();
+    let named: BTreeSet<&str> = annex.split('`').filter(|words| words.ends_with(".rs")).collect();
+    assert!(named.len() > 20, "{named:?}");
+    let missing: Vec<&&str> = named.iter().filter(|name| !root().join("tests/it").join(name).is_file()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// The words by which a statement for a planner begins; of any other its whole line.
 fn words_of_statement(line: &str) -> &str {
     ["CREATE STATISTICS", "ANALYZE"].into_iter().find(|words| line.starts_with(words)).unwrap_or(line)

@@ -1,13 +1,19 @@
 //! The kinds of matching (PS3.4 section C.2.2.2) and how a key's text becomes one.
 
 use super::attribute::{Attribute, Kind};
-use super::{FuzzyName, NameMatching, NamePattern, Pattern, QueryError};
+use super::{
+    EmptyValueMatching, FuzzyName, MultipleValueMatching, NameMatching, NamePattern, Pattern, QueryError, Reading,
+};
 use crate::domain::Uid;
 
 /// Longest text of one value; nothing that is stored as a short text is longer.
 const MAX_VALUE_CHARS: usize = 1024;
 /// Most values of a list.
 const MAX_VALUES: usize = 100_000;
+/// Most values of a list whose values are compared one by one.
+const MAX_WAYS: usize = 100;
+/// The value of a key that asks for no value.
+const EMPTY_VALUE: &str = "\"\"";
 
 /// One end of a range of dates or times; `None` is open.
 pub type Bound = Option<String>;
@@ -31,11 +37,15 @@ pub enum Matching {
     DateRange(Bound, Bound),
     /// Range matching of times; the ends are HHmmss.ffffff, both included.
     TimeRange(Bound, Bound),
+    /// No value (empty value matching).
+    Empty,
+    /// One of these at least (multiple value matching).
+    AnyOf(Vec<Matching>),
 }
 
 impl Matching {
     /// Reads the text of a key; `None` is universal matching.
-    pub(super) fn read(attribute: &Attribute, text: &str, names: NameMatching) -> Result<Option<Self>, QueryError> {
+    pub(super) fn read(attribute: &Attribute, text: &str, reading: Reading) -> Result<Option<Self>, QueryError> {
         let tag = attribute.tag;
         let values: Vec<&str> = text.split('\\').map(trimmed).filter(|value| !value.is_empty()).collect();
         if values.is_empty() {
@@ -48,6 +58,25 @@ impl Matching {
             return Ok(None);
         }
         let invalid = || QueryError::InvalidValue(tag);
+        let asks_empty = |value: &str| reading.empty_values == EmptyValueMatching::Empty && value == EMPTY_VALUE;
+        if values.iter().any(|value| asks_empty(value)) && (attribute.kind != Kind::Stored || attribute.vr == "UI") {
+            // A UID is always there; what is found from other rows has no row that says so.
+            return Err(invalid());
+        }
+        if values.len() == 1 && asks_empty(values[0]) {
+            return Ok(Some(Matching::Empty));
+        }
+        let is_text = !matches!(attribute.vr, "DA" | "TM" | "IS" | "US" | "PN");
+        let is_plain = |value: &&str| is_text && !asks_empty(value) && !Pattern::has_wildcard(value);
+        // A list of plain texts has an index, and needs not be asked for.
+        if values.len() > 1 && reading.multiple_values == MultipleValueMatching::Any && !values.iter().all(is_plain) {
+            if values.len() > MAX_WAYS {
+                return Err(QueryError::TooLong(tag));
+            }
+            let ways: Result<Vec<_>, _> = values.iter().map(|value| Self::read(attribute, value, reading)).collect();
+            // Where everything fits one of them, everything fits the list.
+            return Ok(ways?.into_iter().collect::<Option<Vec<_>>>().map(Matching::AnyOf));
+        }
         // A list of these is no kind of matching, and one value of it alone would be another question.
         if values.len() > 1 && matches!(attribute.vr, "DA" | "TM" | "IS" | "US" | "PN") {
             return Err(invalid());
@@ -61,7 +90,7 @@ impl Matching {
             }
             "DA" => date_range(values[0]).map(Some).ok_or_else(invalid),
             "TM" => time_range(values[0]).map(Some).ok_or_else(invalid),
-            "PN" if names == NameMatching::Fuzzy => {
+            "PN" if reading.names == NameMatching::Fuzzy => {
                 let read = FuzzyName::read(values[0]).map_err(|_| QueryError::TooLong(tag))?;
                 Ok(read.map(Matching::Fuzzy))
             }
@@ -86,12 +115,12 @@ impl Matching {
         Matching::OneOf(texts)
     }
 
-    /// Whether a stored value fits; an empty value fits no condition.
+    /// Whether a stored value fits; an empty value fits no condition but the one that asks for it.
     pub fn accepts(&self, value: &str) -> bool {
-        if value.is_empty() {
-            return false;
-        }
         match self {
+            Matching::Empty => value.is_empty(),
+            Matching::AnyOf(ways) => ways.iter().any(|way| way.accepts(value)),
+            _ if value.is_empty() => false,
             Matching::Exactly(text) => value == text,
             Matching::OneOf(texts) => texts.binary_search_by(|text| text.as_str().cmp(value)).is_ok(),
             Matching::Number(number) => value.parse() == Ok(*number),

@@ -63,6 +63,50 @@ fn each_kind_of_matching_decides() {
 }
 
 #[test]
+fn empty_values_and_lists_of_any_kind_match_when_they_are_asked_for() {
+    use tag::*;
+    let asking = |key: (u32, &str)| {
+        let query = Query::new(Level::Series).with_empty_values(EmptyValueMatching::Empty);
+        let mut query = query.with_multiple_values(MultipleValueMatching::Any);
+        query.add_key(key.0, key.1).map(|_| query)
+    };
+    for (tag, asked, stored, expected) in [
+        (ACCESSION_NUMBER, "\"\"", "", true),
+        (ACCESSION_NUMBER, "\"\"", "A1", false),
+        (ACCESSION_NUMBER, "\"\"\\A1", "", true),
+        (ACCESSION_NUMBER, "\"\"\\A1", "A1", true),
+        (ACCESSION_NUMBER, "\"\"\\A1", "A2", false),
+        (ACCESSION_NUMBER, "A1\\B*", "B7", true),
+        (ACCESSION_NUMBER, "A1\\B*", "A12", false),
+        (ACCESSION_NUMBER, "A1\\*", "", true),
+        (PATIENT_NAME, "\"\"", "", true),
+        (PATIENT_NAME, "Wang*\\Li^B", "li^b", true),
+        (PATIENT_NAME, "Wang*\\Li^B", "Li^C", false),
+        (STUDY_DATE, "\"\"", "20240301", false),
+        (STUDY_DATE, "20240301\\20240305-20240306", "20240306", true),
+        (STUDY_DATE, "20240301\\20240305-20240306", "20240302", false),
+        (SERIES_NUMBER, "\"\"", "", true),
+        (SERIES_NUMBER, "1\\3", "3", true),
+        (SERIES_NUMBER, "1\\3", "2", false),
+    ] {
+        let query = asking((tag, asked)).unwrap();
+        assert_eq!(accepts(&query, &[(tag, stored)]), expected, "{asked} {stored}");
+    }
+    for (tag, asked) in [(STUDY_INSTANCE_UID, "\"\""), (MODALITIES_IN_STUDY, "\"\""), (STUDY_DATE, "20240301\\x")] {
+        assert_eq!(asking((tag, asked)).err(), Some(QueryError::InvalidValue(tag)), "{asked}");
+    }
+    let long = ["A*"; 101].join("\\");
+    assert_eq!(asking((ACCESSION_NUMBER, long.as_str())).err(), Some(QueryError::TooLong(ACCESSION_NUMBER)));
+    // Plain texts keep their index.
+    let texts = asking((ACCESSION_NUMBER, "A1\\A2")).unwrap();
+    let list = Matching::OneOf(vec!["A1".to_owned(), "A2".to_owned()]);
+    assert_eq!(texts.condition(ACCESSION_NUMBER), Some(&list));
+    // Nobody asked: two quotes are a text.
+    assert!(study_accepts(&[(ACCESSION_NUMBER, "\"\"")], &[(ACCESSION_NUMBER, "\"\"")]));
+    assert!(!study_accepts(&[(ACCESSION_NUMBER, "\"\"")], &[(ACCESSION_NUMBER, "")]));
+}
+
+#[test]
 fn a_date_and_a_time_make_one_range_when_combined() {
     use tag::{STUDY_DATE, STUDY_TIME};
     let keys = [(STUDY_DATE, "20240301-20240303"), (STUDY_TIME, "2200-0600")];

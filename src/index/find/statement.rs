@@ -208,6 +208,7 @@ fn push_stored(select: &mut Select, column: &'static str, holds: Holds, matching
             select.push(" AND ", vec![]).push(column, vec![]).push_in("", texts(list));
         }
         Matching::Wildcard(pattern) if holds == Holds::Text => push(" LIKE ?", Value::from(like_text(pattern))),
+        Matching::Empty if holds == Holds::Text => push(" = ?", Value::from(String::new())),
         Matching::DateRange(from, to) => {
             if let Some(from) = from {
                 push(" >= ?", Value::from(from));

@@ -19,7 +19,9 @@ use crate::archive::peers::find::{Find, Match};
 use crate::dicom::model::{DataSet, Number, Value, person_name};
 use crate::dicom::{dictionary, json, native_xml};
 use crate::domain::query::attribute::tag;
-use crate::domain::query::{Attribute, DateTimeMatching, KeySupport, Level, NameMatching, Query};
+use crate::domain::query::{
+    Attribute, DateTimeMatching, EmptyValueMatching, KeySupport, Level, MultipleValueMatching, NameMatching, Query,
+};
 use crate::domain::{Actor, ActorKind};
 
 const WARNING: HeaderName = header::WARNING;
@@ -28,10 +30,6 @@ const SPECIFIC_CHARACTER_SET: (u16, u16) = (0x0008, 0x0005);
 const TOO_MANY: &str =
     "The number of results exceeded the maximum supported by the server. Additional results can be requested.";
 const NOT_MATCHED: &str = "Some attributes of the search are not supported for matching and were ignored.";
-const NO_EMPTY_VALUES: &str =
-    "The emptyvaluematching parameter is not supported. Only literal matching has been performed.";
-const NO_MULTIPLE_VALUES: &str =
-    "The multiplevaluematching parameter is not supported. Only literal matching has been performed.";
 
 /// What is returned without being asked for (PS3.18 tables 10.6.3-3 to 10.6.3-5).
 const OF_STUDIES: [u32; 15] = [
@@ -178,10 +176,18 @@ pub fn search_query(level: Level, parameters: &str) -> Result<Query, String> {
 
 fn read(level: Level, path: &ImagePath, parameters: &Parameters) -> Result<Search, Problem> {
     let is_true = |value: &str| value.trim().eq_ignore_ascii_case("true");
-    let is_fuzzy =
-        parameters.0.iter().any(|(name, value)| name.eq_ignore_ascii_case("fuzzymatching") && is_true(value));
-    let names = if is_fuzzy { NameMatching::Fuzzy } else { NameMatching::Literal };
-    let mut query = Query::new(level).with_names(names).with_date_time(DateTimeMatching::Combined);
+    let asks =
+        |wanted: &str| parameters.0.iter().any(|(name, value)| name.eq_ignore_ascii_case(wanted) && is_true(value));
+    let mut query = Query::new(level).with_date_time(DateTimeMatching::Combined);
+    if asks("fuzzymatching") {
+        query = query.with_names(NameMatching::Fuzzy);
+    }
+    if asks("emptyvaluematching") {
+        query = query.with_empty_values(EmptyValueMatching::Empty);
+    }
+    if asks("multiplevaluematching") {
+        query = query.with_multiple_values(MultipleValueMatching::Any);
+    }
     for tag in returned(level, path) {
         query.add_return(tag);
     }
@@ -190,10 +196,7 @@ fn read(level: Level, path: &ImagePath, parameters: &Parameters) -> Result<Searc
         match name.to_ascii_lowercase().as_str() {
             "limit" => limit = Some(number(name, value)?),
             "offset" => offset = number(name, value)? as u64,
-            "fuzzymatching" | "accept" | "charset" => {}
-            "emptyvaluematching" if is_true(value) => warnings.push(NO_EMPTY_VALUES),
-            "multiplevaluematching" if is_true(value) => warnings.push(NO_MULTIPLE_VALUES),
-            "emptyvaluematching" | "multiplevaluematching" => {}
+            "fuzzymatching" | "emptyvaluematching" | "multiplevaluematching" | "accept" | "charset" => {}
             "includefield" => include(&mut query, value)?,
             _ if !key(&mut query, name, value)? && !warnings.contains(&NOT_MATCHED) => warnings.push(NOT_MATCHED),
             _ => {}
@@ -345,11 +348,15 @@ mod tests {
         let uids = Matching::OneOf(vec!["1.2".to_owned(), "1.3".to_owned()]);
         assert_eq!(search.query.condition(tag::STUDY_INSTANCE_UID), Some(&uids));
         assert!(search.query.returned().contains(&tag::PATIENT_AGE), "includefield=all");
-        let more = "emptyvaluematching=true&multiplevaluematching=TRUE";
-        let search = asked(Level::Study, &ImagePath::default(), more).unwrap();
-        assert_eq!(search.warnings, [NO_EMPTY_VALUES, NO_MULTIPLE_VALUES]);
-        let no_more = "emptyvaluematching=false&multiplevaluematching=";
-        assert!(asked(Level::Study, &ImagePath::default(), no_more).unwrap().warnings.is_empty());
+        // The parameter counts wherever it stands.
+        let empty = asked(Level::Study, &ImagePath::default(), "StudyID=%22%22&emptyvaluematching=TRUE").unwrap();
+        assert_eq!((empty.query.condition(tag::STUDY_ID), empty.warnings.len()), (Some(&Matching::Empty), 0));
+        let literal = asked(Level::Study, &ImagePath::default(), "StudyID=%22%22&emptyvaluematching=").unwrap();
+        assert_eq!(literal.query.condition(tag::STUDY_ID), Some(&Matching::Exactly("\"\"".to_owned())));
+        let dates = "StudyDate=20240301%5C20240305&multiplevaluematching=";
+        let list = asked(Level::Study, &ImagePath::default(), &format!("{dates}true")).unwrap();
+        assert!(matches!(list.query.condition(tag::STUDY_DATE), Some(Matching::AnyOf(ways)) if ways.len() == 2));
+        assert!(asked(Level::Study, &ImagePath::default(), &format!("{dates}false")).is_err());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Pictures: size, format, window, and which instance stands for a study.
 
+use yingku::web::dicomweb::DicomwebConfig;
+
 use super::world::{OWN, STUDIES, World};
-use crate::harness::small_instance;
+use crate::harness::{TestDatabase, small_instance};
 
 async fn world() -> World {
     let world = World::start().await;
@@ -91,6 +93,24 @@ async fn a_thumbnail_is_there_at_every_level() {
         assert_eq!((answer.status, size(&answer.body)), (200, (2, 8)), "{path}");
         let refused = world.get(&format!("{path}/thumbnail"), "application/dicom").await;
         assert_eq!((refused.status, refused.header("content-type")), (406, "application/problem+json"));
+    }
+}
+
+#[tokio::test]
+async fn a_thumbnail_is_no_larger_than_it_may_be_and_other_pictures_are() {
+    let config = DicomwebConfig { thumbnail_edge: 32, ..DicomwebConfig::default() };
+    let world = World::with(TestDatabase::sqlite(), config).await;
+    // 16 columns and 64 rows.
+    world.store(&[small_instance(0, 16 * 64 * 2).bytes()]).await;
+    let study = format!("{STUDIES}/2.25.7001");
+    for (picture, expected) in [
+        ("thumbnail", (8, 32)),
+        ("thumbnail?viewport=100,100", (8, 32)),
+        ("thumbnail?viewport=8,8", (2, 8)),
+        ("rendered", (16, 64)),
+    ] {
+        let answer = world.get(&format!("{study}/{picture}"), "image/png").await;
+        assert_eq!((answer.status, size(&answer.body)), (200, expected), "{picture}");
     }
 }
 

@@ -307,3 +307,33 @@ async fn a_peer_that_never_reports_is_an_error_in_time_and_garbage_is_refused() 
     eventually(Duration::from_secs(120), "one request is kept", count).await;
     listener.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_that_is_too_long_is_not_taken() {
+    let provider = TestServer::start().await;
+    let mut config = DicomConfig::default();
+    config.commitment.wait_on_association_ms = 120_000;
+    // One that came otherwise is not waited for.
+    config.commitment.report_timeout_ms = 100;
+    let asker = TestListener::start_with(config).await;
+    // Each takes 70 bytes at least.
+    let instances: Vec<ReferencedInstance> = (1..=100).map(|number| instance(&format!("2.25.{number}"))).collect();
+
+    for (most, is_taken) in [(4096, false), (65_536, true)] {
+        let text = format!(
+            "ae_title = 'YINGKU'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\n\
+             [scu]\ncalling_ae_title = 'PACS01'\nanswer_timeout_ms = 120000\nmax_report_bytes = {most}",
+            provider.dicom().port()
+        );
+        let called = ScuTarget::of_peer(&DicomConfig::default(), &toml::from_str(&text).unwrap());
+
+        let told = asker.commitment.request(&called, &instances).await;
+
+        match told {
+            Ok(told) => assert!(is_taken && told.failed.len() == 100, "{most}: {told:?}"),
+            Err(error) => assert!(!is_taken && matches!(error, CommitmentError::NoReport(100)), "{most}: {error:?}"),
+        }
+    }
+    asker.stop().await;
+    provider.stop().await;
+}

@@ -2,21 +2,25 @@
 
 use std::time::Duration;
 
+use dicom_ul::pdu::{AssociationAC, Pdu, PresentationContextResult, PresentationContextResultReason, UserVariableItem};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use yingku::dicom::storage_commitment::CommitmentRequest;
 use yingku::dicom::text::Charset;
 use yingku::dimse::scu::{
-    Association, Error, FindLimits, Identifier, Proposal, QueryLevel, QueryRoot, RetrieveLimits, StoreRequest,
+    Association, Error, FindLimits, Identifier, Proposal, QueryLevel, QueryRoot, RetrieveLimits, ScuTarget,
+    StoreRequest,
 };
 use yingku::dimse::{DicomConfig, Status};
 use yingku::domain::AeTitle;
 use yingku::domain::commitment::ReferencedInstance;
 
 use super::raw::{
-    RawPeer, VERIFICATION, association_request, association_request_for, echo_request, p_data, store_request,
+    RawPeer, VERIFICATION, association_request, association_request_for, association_request_to_get, echo_request,
+    get_request, p_data, store_request, study_identifier,
 };
-use super::{TestListener, ct_file, target};
+use super::{TestListener, ct_file, file_of, target};
 use crate::harness::dataset::{CT_IMAGE, DataSet, EXPLICIT_LE};
 use crate::harness::{TestDatabase, TestServer, count_rows, eventually, texts};
 
@@ -102,6 +106,115 @@ async fn a_stopping_server_finishes_the_object_at_hand_and_aborts_the_idle() {
     listener.running.take().unwrap().await.unwrap();
     assert_eq!(listener.data_set("2.25.1").await.unwrap(), data_set);
     assert!(listener.connect().await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_does_not_end_is_dropped_when_the_time_of_a_stopping_server_is_over() {
+    // Nothing else ends an object that has stopped in its middle.
+    let config = DicomConfig { shutdown_timeout_ms: 300, idle_timeout_ms: 3_600_000, ..DicomConfig::default() };
+    let mut listener = TestListener::start_with(config).await;
+    let mut stuck = RawPeer::associate(&listener).await;
+    stuck.send(&p_data(1, 3, &store_request("2.25.1"))).await;
+    stuck.send(&p_data(1, 0, &DataSet::ct("2.25.1").encode()[..100])).await;
+    // As above: what was sent before has been read.
+    let mut other = listener.connect().await.unwrap();
+    assert_eq!(other.store(&ct_file("2.25.2")).await.unwrap().status, Status::SUCCESS);
+    other.release().await.unwrap();
+
+    listener.stop.cancel();
+
+    let running = listener.running.take().unwrap();
+    timeout(PATIENCE, running).await.expect("it stops without the rest").unwrap();
+    assert!(stuck.is_closed().await, "without a word");
+    assert!(listener.data_set("2.25.1").await.is_none() && listener.data_set("2.25.2").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_pdu_is_longer_than_those_that_may_be_sent_whatever_more_a_peer_takes() {
+    let listener = TestListener::start_with(DicomConfig { max_sent_pdu_length: 4096, ..DicomConfig::default() }).await;
+    let mut set = DataSet::ct("2.25.1");
+    set.text(0x0020_000D, "UI", "2.25.10001").bytes(0x7FE0_0010, "OW", &vec![7; 20_000]);
+    let data_set = set.encode();
+    let mut storing = listener.connect().await.unwrap();
+    assert_eq!(storing.store(&file_of("2.25.1", &data_set)).await.unwrap().status, Status::SUCCESS);
+    storing.release().await.unwrap();
+
+    // 0 is no limit (PS3.8 section D.1).
+    for (taken, expected) in [(0, 4096), (1 << 20, 4096), (1024, 1024)] {
+        let mut peer = RawPeer::connect(&listener).await;
+        peer.send(&association_request_to_get(taken)).await;
+        assert_eq!(peer.receive_pdu().await.unwrap()[0], 2, "accepted");
+        peer.send(&p_data(3, 3, &get_request())).await;
+        peer.send(&p_data(3, 2, &study_identifier("2.25.10001"))).await;
+
+        let (mut got, mut longest) = (Vec::new(), 0);
+        loop {
+            let pdu = peer.receive_pdu().await.expect("the rest of the object");
+            assert_eq!(pdu[0], 4, "P-DATA-TF");
+            longest = longest.max(pdu.len() - 6);
+            // Behind the length stand context and flags: 1 is a command, 2 the last fragment.
+            if pdu[11] & 1 == 0 {
+                got.extend_from_slice(&pdu[12..]);
+                if pdu[11] & 2 == 2 {
+                    break;
+                }
+            }
+        }
+        assert!(got == data_set, "{taken}");
+        assert_eq!(longest, expected, "{taken}");
+    }
+    listener.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_to_our_association_request_is_read_up_to_its_limit() {
+    for (most, is_read) in [(4096, false), (65_536, true)] {
+        let peer = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let text = format!(
+            "ae_title = 'PACS01'\nhost = '127.0.0.1'\nport = {}\norganization = 'ORG-T01'\n\
+             [scu]\nmax_associate_answer_bytes = {most}",
+            peer.local_addr().unwrap().port()
+        );
+        let to = ScuTarget::of_peer(&DicomConfig::default(), &toml::from_str(&text).unwrap());
+        let answering = tokio::spawn(accept_at_length(peer, 5000));
+
+        let opened = Association::connect(&to, &[Proposal::verification()]).await;
+
+        match opened {
+            Ok(association) => {
+                assert!(is_read, "{most}");
+                association.abort().await;
+            }
+            Err(error) => assert!(!is_read && error.to_string().contains("association PDU is too long"), "{error}"),
+        }
+        answering.await.unwrap();
+    }
+}
+
+/// Accepts one association in a PDU with an item of so many bytes that mean nothing, and waits for its end.
+async fn accept_at_length(listener: tokio::net::TcpListener, bytes: usize) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut head = [0; 6];
+    stream.read_exact(&mut head).await.unwrap();
+    let mut request = vec![0; u32::from_be_bytes([head[2], head[3], head[4], head[5]]) as usize];
+    stream.read_exact(&mut request).await.unwrap();
+    let answer = AssociationAC {
+        protocol_version: 1,
+        calling_ae_title: "YINGKU".to_owned(),
+        called_ae_title: "PACS01".to_owned(),
+        application_context_name: "1.2.840.10008.3.1.1.1".to_owned(),
+        presentation_contexts: vec![PresentationContextResult {
+            id: 1,
+            reason: PresentationContextResultReason::Acceptance,
+            transfer_syntax: EXPLICIT_LE.to_owned(),
+        }],
+        user_variables: vec![UserVariableItem::MaxLength(16384), UserVariableItem::Unknown(0x70, vec![0; bytes])],
+    };
+    let mut pdu = Vec::new();
+    dicom_ul::pdu::write_pdu(&mut pdu, &Pdu::AssociationAC(answer)).unwrap();
+    stream.write_all(&pdu).await.unwrap();
+    // Whatever comes ends it: an A-ABORT, the end, or a reset.
+    let _ = stream.read(&mut head).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed, UserVariableItem};
+use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed, RequestorRoles, UserVariableItem};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -12,6 +12,8 @@ use crate::harness::dataset::{CT_IMAGE, EXPLICIT_LE};
 
 /// Verification.
 pub(super) const VERIFICATION: &str = "1.2.840.10008.1.1";
+/// Study Root Query/Retrieve, GET.
+const STUDY_ROOT_GET: &str = "1.2.840.10008.5.1.4.1.2.2.3";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A peer that knows no rules.
@@ -78,17 +80,29 @@ pub(super) fn association_request() -> Vec<u8> {
 }
 
 pub(super) fn association_request_for(abstract_syntax: &str) -> Vec<u8> {
+    request_of(&[(1, abstract_syntax)], vec![UserVariableItem::MaxLength(16384)])
+}
+
+/// Context 1 to take CT images, context 3 to ask for them by C-GET, from a peer that takes PDUs of this length; 0 is any.
+pub(super) fn association_request_to_get(max_length: u32) -> Vec<u8> {
+    let provider = RequestorRoles { scu: false, scp: true };
+    let role = UserVariableItem::ScuScpRoleSelectionSubItem(CT_IMAGE.to_owned(), provider);
+    request_of(&[(1, CT_IMAGE), (3, STUDY_ROOT_GET)], vec![UserVariableItem::MaxLength(max_length), role])
+}
+
+fn request_of(contexts: &[(u8, &str)], user_variables: Vec<UserVariableItem>) -> Vec<u8> {
+    let proposed = |(id, abstract_syntax): &(u8, &str)| PresentationContextProposed {
+        id: *id,
+        abstract_syntax: (*abstract_syntax).to_owned(),
+        transfer_syntaxes: vec![EXPLICIT_LE.to_owned()],
+    };
     let request = AssociationRQ {
         protocol_version: 1,
         calling_ae_title: "PACS01".to_owned(),
         called_ae_title: "YINGKU".to_owned(),
         application_context_name: "1.2.840.10008.3.1.1.1".to_owned(),
-        presentation_contexts: vec![PresentationContextProposed {
-            id: 1,
-            abstract_syntax: abstract_syntax.to_owned(),
-            transfer_syntaxes: vec![EXPLICIT_LE.to_owned()],
-        }],
-        user_variables: vec![UserVariableItem::MaxLength(16384)],
+        presentation_contexts: contexts.iter().map(proposed).collect(),
+        user_variables,
     };
     let mut bytes = Vec::new();
     dicom_ul::pdu::write_pdu(&mut bytes, &Pdu::AssociationRQ(request)).unwrap();
@@ -120,6 +134,26 @@ pub(super) fn store_request(sop_instance_uid: &str) -> Vec<u8> {
 /// A C-ECHO-RQ.
 pub(super) fn echo_request() -> Vec<u8> {
     command(&[(0x0002, VERIFICATION.as_bytes()), (0x0100, &[0x30, 0]), (0x0110, &[9, 0]), (0x0800, &[1, 1])])
+}
+
+/// A C-GET-RQ.
+pub(super) fn get_request() -> Vec<u8> {
+    command(&[
+        (0x0002, STUDY_ROOT_GET.as_bytes()),
+        (0x0100, &[0x10, 0]),
+        (0x0110, &[9, 0]),
+        (0x0700, &[0, 0]),
+        (0x0800, &[0, 0]),
+    ])
+}
+
+/// The identifier of a study whose UID has an even length.
+pub(super) fn study_identifier(study_instance_uid: &str) -> Vec<u8> {
+    assert_eq!(study_instance_uid.len() % 2, 0);
+    let length = (study_instance_uid.len() as u16).to_le_bytes();
+    let level = [&[0x08, 0, 0x52, 0][..], b"CS", &[6, 0], b"STUDY "];
+    let study = [&[0x20, 0, 0x0D, 0][..], b"UI", &length, study_instance_uid.as_bytes()];
+    [level.concat(), study.concat()].concat()
 }
 
 fn command(elements: &[(u16, &[u8])]) -> Vec<u8> {

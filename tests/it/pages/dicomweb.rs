@@ -2,6 +2,7 @@
 
 use yingku::demo::{self, Kind};
 use yingku::params;
+use yingku::web::dicomweb::DicomwebConfig;
 
 use super::world::{Exam, NOW_S, World};
 
@@ -67,4 +68,31 @@ async fn a_session_reads_the_studies_of_its_exams_and_no_others() {
     assert_eq!(world.count(views).await, 1, "looking at an exam is recorded once");
     let readings = "SELECT COUNT(*) AS n FROM audit WHERE action = 'read_study' AND actor_kind = 'customer'";
     assert_eq!(world.count(readings).await, 3, "objects, metadata and pictures");
+}
+
+#[tokio::test]
+async fn a_search_without_a_study_looks_at_the_newest_exams_only() {
+    // The exam with the higher number is the newer one.
+    let table: [(u32, &[usize]); 2] = [(1, &[1]), (2, &[0, 1])];
+    for (session_exams, found_studies) in table {
+        let world = World::with_dicomweb(DicomwebConfig { session_exams, ..DicomwebConfig::default() }).await;
+        world.exam(Exam::new(1)).await;
+        world.exam(Exam::new(2)).await;
+        world.exam(Exam { id_no: "990101198505050036", ..Exam::new(3) }).await;
+        let stored = three_studies(&world).await;
+        let root = world.open("ClinicExamView", &[ID]).await.replace("/exams", "");
+
+        let found = world.get(&format!("{root}/dicom-web/studies?accept={JSON}")).await;
+        assert_eq!(found.status, 200, "{}", found.text());
+        let list: serde_json::Value = serde_json::from_str(&found.text()).unwrap();
+        let mut studies: Vec<&str> =
+            list.as_array().unwrap().iter().map(|s| s["0020000D"]["Value"][0].as_str().unwrap()).collect();
+        studies.sort_unstable();
+        let mut expected: Vec<&str> = found_studies.iter().map(|number| stored[*number].as_str()).collect();
+        expected.sort_unstable();
+        assert_eq!(studies, expected, "{session_exams}");
+        // One that is named is found all the same.
+        let older = world.get(&format!("{root}/dicom-web/studies?StudyInstanceUID={}&accept={JSON}", stored[0])).await;
+        assert_eq!(older.status, 200, "{session_exams}: {}", older.text());
+    }
 }

@@ -107,12 +107,18 @@ impl World {
         config: PagesConfig,
         documents: DocumentsConfig,
     ) -> Self {
-        Self::build(database, customer, config, documents, "示例医院").await
+        Self::build(database, customer, config, documents, DicomwebConfig::default(), "示例医院").await
     }
 
     /// The same with a hospital of this name.
     pub async fn named(database: TestDatabase, customer: Customer, config: PagesConfig, name: &str) -> Self {
-        Self::build(database, customer, config, DocumentsConfig::default(), name).await
+        Self::build(database, customer, config, DocumentsConfig::default(), DicomwebConfig::default(), name).await
+    }
+
+    /// The same with these limits of DICOMweb.
+    pub async fn with_dicomweb(web: DicomwebConfig) -> Self {
+        let (pages, documents) = (PagesConfig::default(), DocumentsConfig::default());
+        Self::build(TestDatabase::sqlite(), customer(), pages, documents, web, "示例医院").await
     }
 
     async fn build(
@@ -120,6 +126,7 @@ impl World {
         customer: Customer,
         config: PagesConfig,
         documents: DocumentsConfig,
+        web: DicomwebConfig,
         name: &str,
     ) -> Self {
         let store = TestStore::folder();
@@ -132,7 +139,6 @@ impl World {
         let http = HttpConfig::default();
         let render = RenderConfig::default();
         let state = PagesState::new(archive.clone(), &http, config, render, vec![customer]);
-        let web = DicomwebConfig::default();
         let web = DicomwebState::new(archive.clone(), &http, web, Charset::default(), Vec::new(), state.clone());
         let registry = report_registry::router(archive.clone(), laboratory()).unwrap();
         let watcher = OperationsClient {
