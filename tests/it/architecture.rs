@@ -1,6 +1,6 @@
 //! The rules of the house that the compiler does not keep: who may import whom (the table in
 //! `docs/ARCHITECTURE.md` is read, not repeated), where sqlx and object_store may be named, sizes, module docs,
-//! equal migrations. The check is textual, on code lines outside `#[cfg(test)]` modules at a file's end.
+//! equal migrations, a test for each decision. The check is textual, on code lines outside `#[cfg(test)]` modules at a file's end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -286,6 +286,40 @@ fn the_tests_that_the_conformance_statement_names_are_there() {
 /// The words by which a statement for a planner begins; of any other its whole line.
 fn words_of_statement(line: &str) -> &str {
     ["CREATE STATISTICS", "ANALYZE"].into_iter().find(|words| line.starts_with(words)).unwrap_or(line)
+}
+
+/// Decisions of registration, queries, report files and what goes through all: their letters and numbers.
+const DECISIONS: [(char, std::ops::RangeInclusive<u32>); 4] =
+    [('r', 1..=40), ('q', 1..=11), ('i', 8..=13), ('x', 1..=12)];
+
+/// The decisions whose ids are in the name of a test: of `d_r39_d_r40_what_is_text` R39 and R40.
+fn decisions_in(name: &str) -> BTreeSet<(char, u32)> {
+    let words: Vec<&str> = name.split('_').collect();
+    let ids = words.windows(2).filter(|pair| pair[0] == "d").filter_map(|pair| {
+        let letter = pair[1].chars().next()?;
+        Some((letter, pair[1][letter.len_utf8()..].parse().ok()?))
+    });
+    ids.collect()
+}
+
+#[test]
+fn every_decision_has_a_test_from_outside_that_carries_its_id() {
+    let mut tested = BTreeSet::new();
+    for source in sources(&["tests/it"]) {
+        let lines = source.text.lines().map(str::trim_start);
+        let names = lines.filter_map(|line| line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn "));
+        tested.extend(names.filter_map(|rest| rest.split('(').next()).flat_map(decisions_in));
+    }
+    let all = DECISIONS.into_iter().flat_map(|(letter, numbers)| numbers.map(move |number| (letter, number)));
+    let missing: Vec<(char, u32)> = all.filter(|decision| !tested.contains(decision)).collect();
+    assert!(missing.is_empty(), "no test is called by these decisions, e.g. d_r1_…: {missing:?}");
+}
+
+#[test]
+fn several_decisions_may_be_in_one_name() {
+    assert_eq!(decisions_in("d_r39_d_r40_what_is_text"), BTreeSet::from([('r', 39), ('r', 40)]));
+    assert_eq!(decisions_in("rd_17_d_i10_a_code"), BTreeSet::from([('i', 10)]));
+    assert_eq!(decisions_in("add_r1_and_d_rows_of_d_r2x"), BTreeSet::new());
 }
 
 #[test]

@@ -129,7 +129,7 @@ async fn d_x9_a_patient_whose_reports_contradict_is_listed_and_accepted_by_a_com
 }
 
 #[tokio::test]
-async fn a_dictionary_is_imported_listed_exported_and_reset() {
+async fn rd_26_a_dictionary_is_imported_listed_exported_and_reset() {
     let folder = folder();
     let ask = |arguments: &[&str]| text(&run(&mut yingku(folder.path(), &[&["dictionary"], arguments].concat())));
     let gb18030 =

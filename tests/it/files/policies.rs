@@ -20,7 +20,7 @@ async fn seen(bench: &Bench, exam: i64) -> Vec<pdf::Seen> {
 }
 
 each_database! {
-    async fn a_rule_says_where_the_codes_of_a_class_go(database: TestDatabase) {
+    async fn d_i10_a_rule_says_where_the_codes_of_a_class_go(database: TestDatabase) {
         let server = ReportServer::start().await;
         let ultrasound = QrRule {
             organizations: vec!["ORG-T01".to_owned()],
@@ -46,7 +46,7 @@ each_database! {
         assert_eq!((film.stamp_state, film.stamp_reason.as_str()), (StampState::NotApplicable, "disabled"));
     }
 
-    async fn a_changed_policy_stamps_again_what_it_concerns_and_nothing_else(database: TestDatabase) {
+    async fn d_i10_a_changed_policy_stamps_again_what_it_concerns_and_nothing_else(database: TestDatabase) {
         let server = ReportServer::start().await;
         let mut bench = Bench::on(database).await;
         assert!(!bench.archive.restamp_if_changed().await.unwrap(), "there is nothing to compare with");
@@ -90,7 +90,7 @@ each_database! {
         assert_eq!(bench.archive.report_file_of(exams[0]).await.unwrap().unwrap(), now);
     }
 
-    async fn a_renewed_code_is_on_the_copy_and_the_former_one_opens_nothing(database: TestDatabase) {
+    async fn d_i10_a_renewed_code_is_on_the_copy_and_the_former_one_opens_nothing(database: TestDatabase) {
         let (bench, server) = (Bench::on(database).await, ReportServer::start().await);
         let exam = bench.exam(Some(&server.url("/report.pdf"))).await;
         bench.archive.fetch_report_file(exam).await.unwrap();
@@ -107,7 +107,7 @@ each_database! {
         assert_eq!(bench.archive.qr_link_state(former).await.unwrap(), QrLinkState::Unknown);
     }
 
-    async fn a_code_that_has_ended_does_not_come_alive_again_by_a_new_stamp(database: TestDatabase) {
+    async fn d_i10_a_code_that_has_ended_does_not_come_alive_again_by_a_new_stamp(database: TestDatabase) {
         let server = ReportServer::start().await;
         let mut bench = Bench::on(database).await;
         bench.archive.restamp_if_changed().await.unwrap();

@@ -1,4 +1,4 @@
-//! The page behind a printed code (D-I10).
+//! The page behind a printed code (RD-17, D-I10).
 
 use yingku::domain::Actor;
 use yingku::params;
@@ -18,7 +18,7 @@ async fn world() -> World {
 }
 
 #[tokio::test]
-async fn the_last_four_characters_open_this_exam_and_no_other() {
+async fn rd_17_d_i10_the_last_four_characters_open_this_exam_and_no_other() {
     let world = world().await;
     assert_eq!(world.get(&format!("/q/{LINK}")).await.status, 200);
     assert_eq!(world.post(&format!("/q/{LINK}"), "factor=0018").await.status, 403);
@@ -82,7 +82,7 @@ async fn what_has_no_identity_number_opens_by_card_number_or_birth_date() {
 }
 
 #[tokio::test]
-async fn attempts_that_can_open_nothing_are_audited_too() {
+async fn rd_17_d_i10_attempts_that_can_open_nothing_are_audited_too() {
     let world = world().await;
     world.post("/q/aaaaaaaaaaaaaaaaaaaaaaaaaa", "factor=0019").await;
     world.execute("UPDATE qr_link SET revoked_at = 1", vec![]).await;
@@ -133,7 +133,7 @@ async fn unknown_revoked_and_withdrawn_look_alike() {
 }
 
 #[tokio::test]
-async fn before_the_factor_nothing_of_the_patient_is_told() {
+async fn rd_17_d_i10_before_the_factor_nothing_of_the_patient_is_told() {
     let world = world().await;
     let known = world.get(&format!("/q/{LINK}")).await;
     let unknown = world.get("/q/aaaaaaaaaaaaaaaaaaaaaaaaaa").await;
@@ -147,14 +147,14 @@ async fn before_the_factor_nothing_of_the_patient_is_told() {
 }
 
 #[tokio::test]
-async fn an_ended_link_opens_nothing() {
+async fn rd_17_d_i10_an_ended_link_opens_nothing() {
     let world = world().await;
     world.execute("UPDATE qr_link SET expires_at = $1", params![1]).await;
     assert_eq!(world.post(&format!("/q/{LINK}"), "factor=0019").await.status, 404);
 }
 
 #[tokio::test]
-async fn a_visitor_is_out_when_the_link_is_revoked_or_renewed_or_ends() {
+async fn rd_17_d_i10_a_visitor_is_out_when_the_link_is_revoked_or_renewed_or_ends() {
     for end in ["revoked", "renewed", "ended"] {
         let world = world().await;
         let right = world.post(&format!("/q/{LINK}"), "factor=0019").await;
@@ -178,7 +178,7 @@ async fn a_visitor_is_out_when_the_link_is_revoked_or_renewed_or_ends() {
 }
 
 #[tokio::test]
-async fn the_code_of_a_lab_report_opens_its_results_and_its_page() {
+async fn rd_17_d_i10_the_code_of_a_lab_report_opens_its_results_and_its_page() {
     let world = World::start().await;
     let uid = world.lab(7, &[("白细胞计数", "12.3", "3.5", "9.5"), ("血红蛋白", "140", "115", "150")]).await;
     let sql =
@@ -207,7 +207,7 @@ async fn the_code_of_a_lab_report_opens_its_results_and_its_page() {
 }
 
 #[tokio::test]
-async fn a_hospitals_session_is_a_factor_for_what_it_may_see() {
+async fn rd_17_d_i10_a_hospitals_session_is_a_factor_for_what_it_may_see() {
     let world = world().await;
     world.exam(Exam { organization: "ORG-T02", vip: true, ..Exam::new(3) }).await;
     let hidden = "hiddenhiddenhiddenhiddenh4";
@@ -255,7 +255,7 @@ async fn lab_reports_of_a_visit_are_printed_together() {
 
 /// What somebody sees who scans a code with a phone: the question, then the report; no page is wider than the phone.
 #[tokio::test]
-async fn the_pages_fit_on_a_phone() {
+async fn rd_17_d_i10_the_pages_fit_on_a_phone() {
     let world = world().await;
     world.report_file(1, "application/pdf", yingku_report(), 1).await;
     let right = world.post(&format!("/q/{LINK}"), "factor=0019").await;

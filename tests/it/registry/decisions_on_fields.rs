@@ -292,4 +292,30 @@ each_database! {
             assert!(["NO1", "NO2", "NO3"].iter().all(|number| answer.contains(number)), "{answer}");
         }
     }
+
+    async fn d_x1_every_time_on_the_wire_is_that_of_shanghai(database: TestDatabase) {
+        // Five in the afternoon of the 21st in Greenwich is the night of the 22nd.
+        let at = [("retrieve_date", "2024-03-21T17:00:00Z"), ("performer_dtime", "2024-03-21T17:00:00Z")];
+        let world = World::start(database).await;
+        world.register(&[containers::exam(&at)]).await;
+
+        let answer = world.ask("GetExamInfo", "C00000001").await;
+        let of_day = async |day: &str| {
+            let path = format!("/api/v1/reports?organization=ORG-T01&patient_id=P0001&from={day}&to={day}");
+            world.found(REGION, &path).await["reports"].as_array().unwrap().clone()
+        };
+
+        for (name, text) in [
+            ("RETRIEVE_DATE", "2024-03-22 01:00:00"),
+            ("PERFORMER_DTIME", "2024-03-22 01:00:00"),
+            // When it came.
+            ("CREATE_TIME", "2024-03-24 14:40:00"),
+        ] {
+            assert!(answer.contains(&format!("<{name}>{text}</{name}>")), "{name}: {answer}");
+        }
+        assert!(of_day("2024-03-21").await.is_empty());
+        let found = of_day("2024-03-22").await;
+        let times = ["retrieved_at", "observed_at", "received_at"].map(|name| found[0][name].as_str().unwrap());
+        assert_eq!(times, ["2024-03-22T01:00:00+08:00", "2024-03-22T01:00:00+08:00", "2024-03-24T14:40:00+08:00"]);
+    }
 }
