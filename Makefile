@@ -12,12 +12,13 @@
 # make bench-web      the first image in a browser, beside OHIF and Orthanc's own viewer
 # make bench-reports  queries of ten million reports
 # make bench-city     fourteen hospitals, a region that follows, a server that is killed again and again
+# make screenshots    docs/screenshots anew, from the demonstration
 # make fuzz   ten minutes for each fuzz target (FUZZ_SECONDS=600)
 # make doc    the documentation of the code
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run build web web-check test test-only lint bench bench-full bench-grow bench-find bench-lists bench-web bench-reports bench-city fuzz doc venv packages-build packages-test packages-bench packages-web-bench packages-postgres cargo \
+.PHONY: run build web web-check test test-only lint bench bench-full bench-grow bench-find bench-lists bench-web bench-reports bench-city screenshots fuzz doc venv packages-build packages-test packages-bench packages-web-bench packages-postgres cargo \
         format-check format clippy deny machete typos lint-tools fuzz-tool
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -102,6 +103,13 @@ web/node_modules/.complete: web/package.json web/package-lock.json
 
 web/dist/embedded.txt: $(WEB_SOURCES) web/node_modules/.complete
 	cd web && node build.mjs
+
+# From the hospital of `serve --demo`, in Chromium. Look at each before it is committed.
+screenshots: packages-build web
+	@.ci/need chromium:chromium /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk
+	cargo build --release --locked
+	cd web && PROGRAM=$(abspath $(TARGET))/release/yingku CHROMIUM=$$(command -v chromium) RENDERER=gpu \
+	    SCREENSHOTS=$(CURDIR)/docs/screenshots OUT=$(abspath $(TARGET))/tmp/screenshots node e2e/screenshots.mjs
 
 # ---------------------------------------------------------------- lint
 format:

@@ -94,6 +94,10 @@ impl Server {
         let archive = archive.notifying(AvailabilityNotification::rules(&config.dicom, &config.peer));
         archive.replay_segments().await?;
         archive.begin_feed_epoch().await?;
+        // Before anybody can register: what comes from now on goes to every upstream for reports.
+        for upstream in config.upstream.iter().filter(|upstream| upstream.reports.is_set()) {
+            archive.begin_report_forwards(&upstream.name).await?;
+        }
         let dimse = dimse::Listener::bind(&config.dicom, config.peer.clone(), archive.clone()).await?;
         let http = web::HttpListener::bind(&config.http, config.caller_certificates()).await?;
         let http_addr = http.local_addr().unwrap_or(config.http.listen);

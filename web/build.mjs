@@ -14,6 +14,10 @@ const modules = new Set();
 const listing = { name: 'modules-of-the-bundle', generateBundle: (_, bundle) => Object.values(bundle).forEach((chunk) => chunk.moduleIds?.forEach((id) => modules.add(id.replace(/^\0|[?#].*$/g, '')))) };
 await build({ root: folder, logLevel: 'warn', plugins: [listing], worker: { format: 'es', plugins: () => [listing] } });
 
+// What vite.config.ts keeps out: the first image would wait for all of it.
+const heavy = [...modules].find((id) => /\/node_modules\/(dcmjs|@kitware\/vtk\.js\/Rendering\/WebGPU)\//.test(id));
+if (heavy) throw new Error(`${heavy} has come into the bundle`);
+
 const manifest = JSON.parse(readFileSync(`${dist}.vite/manifest.json`, 'utf8'));
 rmSync(`${dist}.vite`, { recursive: true });
 const entry = manifest['src/main.tsx'];

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::yingku_process::{KEY, Yingku};
-use super::{names, report};
+use super::{WARM_ROUNDS, names, report};
 
 /// The fields of a search form, by round and number of studies.
 type Form = fn(u64, u64) -> [(&'static str, String); 2];
@@ -57,7 +57,7 @@ pub async fn measure(engine: &str, folder: &Path, database: &str, studies: u64, 
     ];
     for (name, fields) in searches {
         let mut times = Vec::new();
-        for round in 0..rounds {
+        for round in 0..rounds + WARM_ROUNDS {
             let form = fields(round * 7_919_317 % studies, studies);
             let body = form.map(|(name, value)| format!("{name}={}", encoded(&value))).join("&");
             let request = http.post(list.clone()).header("content-type", "application/x-www-form-urlencoded");
@@ -65,7 +65,9 @@ pub async fn measure(engine: &str, folder: &Path, database: &str, studies: u64, 
             let answer = request.body(body).send().await.unwrap();
             assert!(answer.status().is_success(), "{name}: {}", answer.status());
             answer.bytes().await.unwrap();
-            times.push(begun.elapsed());
+            if round >= WARM_ROUNDS {
+                times.push(begun.elapsed());
+            }
         }
         // The search is kept with the session, and the list is asked for again: two requests.
         report(name, LIST_MS, &mut times, 0);
@@ -85,9 +87,12 @@ pub async fn measure(engine: &str, folder: &Path, database: &str, studies: u64, 
     ];
     for (name, target_ms, url) in queries {
         let mut times = Vec::new();
-        for round in 0..rounds {
+        for round in 0..rounds + WARM_ROUNDS {
             let number = round * 7_919_317 % studies;
-            times.push(ask(url(number).parse().unwrap()).await.0);
+            let (time, _) = ask(url(number).parse().unwrap()).await;
+            if round >= WARM_ROUNDS {
+                times.push(time);
+            }
         }
         report(name, Some(target_ms), &mut times, 0);
     }

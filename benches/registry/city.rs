@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use yingku::index::{DatabaseConfig, Index};
 
-use super::hospitals::{HOSPITALS, assert_same, config, hospital, region, registrations};
+use super::hospitals::{HOSPITALS, KEY, OWN_KEY, assert_same, config, follower, hospital, registrations};
 use super::number;
 use super::yingku_process::Yingku;
 
@@ -28,7 +28,7 @@ pub async fn run(engine: &str, folder: &Path, database: &str) {
             })
         })
         .collect();
-    let follower = tokio::spawn(region(address, Arc::clone(&ended)));
+    let region = tokio::spawn(follower(address, KEY, Arc::clone(&ended)));
     let all = registrations(reports);
     for kill in 1..=kills {
         let all_ended = || hospitals.iter().all(tokio::task::JoinHandle::is_finished);
@@ -47,10 +47,10 @@ pub async fn run(engine: &str, folder: &Path, database: &str) {
         hospital.await.unwrap();
     }
     let registered = began.elapsed();
-    let copy = follower.await.unwrap();
+    let copy = region.await.unwrap();
     let followed = began.elapsed();
     let again = Instant::now();
-    let fresh = region(address, Arc::clone(&ended)).await;
+    let fresh = follower(address, KEY, Arc::clone(&ended)).await;
     let pace = fresh.len() as f64 / again.elapsed().as_secs_f64();
     println!("{engine}: {all} registrations of {} reports in {:.1} s", HOSPITALS * reports, registered.as_secs_f64());
     println!(
@@ -58,10 +58,11 @@ pub async fn run(engine: &str, folder: &Path, database: &str) {
         followed.as_secs_f64()
     );
     assert!(fresh == copy, "whoever begins at the end has the same");
+    let own = follower(address, OWN_KEY, Arc::clone(&ended)).await;
     drop(server);
     let config = DatabaseConfig { url: database.to_owned(), ..DatabaseConfig::default() };
     let index = Index::open(&config).await.unwrap();
-    assert_same(&index, copy, reports).await;
+    assert_same(&index, copy, own, reports).await;
     index.close().await;
     println!("both sides have the same reports after {kills} kills");
 }

@@ -1,4 +1,5 @@
-//! How soon a browser shows the first image: Yingku's viewer, OHIF over Orthanc's DICOMweb, and Orthanc's own web viewer.
+//! How soon a browser shows the first image: Yingku's viewer, OHIF over Orthanc's DICOMweb and over Yingku's, and Orthanc's own
+//! web viewer.
 //!
 //! `make bench-web` stores the same CT series in both archives; `web/bench/measure.mjs` opens each viewer in Chromium, on
 //! loopback and over an emulated line that lies before all of them alike. Variables are described in `docs/performance.md`.
@@ -54,7 +55,7 @@ fn main() {
     let mut node = processes::installed("node", "nodejs");
     node.arg(root.join("web/bench/measure.mjs"));
     node.env("CHROMIUM", processes::installed("chromium", "chromium").get_program());
-    node.env("YINGKU", format!("http://{}", yingku.http())).env("LINK", link());
+    node.env("YINGKU", format!("http://{}", yingku.http())).env("YINGKU_KEY", yingku_process::KEY).env("LINK", link());
     node.env("OHIF", ohif).env("ORTHANC", orthanc.http()).env("ORTHANC_SERIES", in_orthanc);
     node.env("STUDY", series::STUDY).env("OUT", &folder);
     run(node);

@@ -7,9 +7,11 @@ use clap::{Args, Subcommand};
 
 use super::{ConfigFile, with_archive};
 use crate::archive::Archive;
+use crate::archive::peers::forward_reports::ParkedReport;
 use crate::config::Config;
+use crate::integrations::front::UpstreamConfig;
 
-/// Parked instances that are listed for each upstream.
+/// Parked instances, and parked reports, that are listed for each upstream.
 const MOST_PARKED: u32 = 50;
 
 #[derive(Debug, Args)]
@@ -20,11 +22,12 @@ pub(super) struct Forward {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// How many instances wait, are sent, confirmed, parked or purged; what is parked, and why.
+    /// How many instances wait, are sent, confirmed, parked or purged, and how many reports wait or are parked; what is
+    /// parked, and why.
     Status(ConfigFile),
-    /// Let parked instances, and those that wait for their next attempt, go at once.
+    /// Let parked instances and reports, and those that wait for their next attempt, go at once.
     Retry(One),
-    /// Queue everything that is here already, e.g. for an upstream that is new.
+    /// Queue all images and reports that are here already, e.g. for an upstream that is new.
     Add(One),
     /// Forget what was meant for an upstream that has been taken out of the configuration.
     Drop(Former),
@@ -56,25 +59,43 @@ impl Forward {
                 with_archive(&config, async |archive| show(&config, archive).await).await?;
             }
             Action::Retry(one) => {
-                let (config, name) = one.chosen()?;
-                let count = with_archive(&config, async |archive| Ok(archive.retry_forwards(&name).await?)).await?;
-                println!("{name}: {count} instance(s) go at once");
+                let (config, upstream) = one.chosen()?;
+                let name = upstream.name.as_str();
+                let retried = with_archive(&config, async |archive| {
+                    Ok((archive.retry_forwards(name).await?, archive.retry_report_forwards(name).await?))
+                });
+                let (instances, reports) = retried.await?;
+                println!("{name}: {instances} instance(s) go at once");
+                if upstream.reports.is_set() {
+                    println!("{name}: {reports} report(s) go at once");
+                }
             }
             Action::Add(one) => {
-                let (config, name) = one.chosen()?;
-                let upstream = config.upstream.iter().find(|u| u.name == name).context("no such [[upstream]]")?;
-                let rule = upstream.rule();
-                let count = with_archive(&config, async |archive| Ok(archive.forward_existing(&rule).await?)).await?;
-                println!("{name}: {count} instance(s) are in the queue or have been");
+                let (config, upstream) = one.chosen()?;
+                let (name, rule) = (upstream.name.as_str(), upstream.rule());
+                let added = with_archive(&config, async |archive| {
+                    let reports = match upstream.reports.is_set() {
+                        true => Some(archive.forward_existing_reports(&rule).await?),
+                        false => None,
+                    };
+                    Ok((archive.forward_existing(&rule).await?, reports))
+                });
+                let (instances, reports) = added.await?;
+                println!("{name}: {instances} instance(s) are in the queue or have been");
+                if let Some(reports) = reports {
+                    println!("{name}: {reports} report(s) are in the queue");
+                }
             }
             Action::Drop(Former { file, upstream }) => {
                 let config = file.load()?;
                 if config.upstream.iter().any(|known| known.name == upstream) {
                     bail!("`{upstream}` is configured; take the [[upstream]] out first, and stop the server");
                 }
-                let count =
-                    with_archive(&config, async |archive| Ok(archive.forget_forwards(&upstream).await?)).await?;
-                println!("{upstream}: {count} instance(s) forgotten");
+                let forgotten = with_archive(&config, async |archive| {
+                    Ok((archive.forget_forwards(&upstream).await?, archive.forget_report_forwards(&upstream).await?))
+                });
+                let (instances, reports) = forgotten.await?;
+                println!("{upstream}: {instances} instance(s) and {reports} report(s) forgotten");
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -82,15 +103,18 @@ impl Forward {
 }
 
 impl One {
-    fn chosen(&self) -> anyhow::Result<(Config, String)> {
+    fn chosen(&self) -> anyhow::Result<(Config, UpstreamConfig)> {
         let config = self.file.load()?;
-        let name = match (&self.upstream, config.upstream.as_slice()) {
-            (Some(name), known) if known.iter().any(|u| u.name == *name) => name.clone(),
-            (Some(name), _) => bail!("`{name}` is no [[upstream]]"),
-            (None, [only]) => only.name.clone(),
+        let upstream = match (&self.upstream, config.upstream.as_slice()) {
+            (Some(name), known) => known
+                .iter()
+                .find(|upstream| upstream.name == *name)
+                .with_context(|| format!("`{name}` is no [[upstream]]"))?,
+            (None, [only]) => only,
             (None, _) => bail!("say which: --upstream NAME"),
         };
-        Ok((config, name))
+        let upstream = upstream.clone();
+        Ok((config, upstream))
     }
 }
 
@@ -105,6 +129,22 @@ async fn show(config: &Config, archive: &Archive) -> anyhow::Result<()> {
         for parked in archive.parked_forwards(&upstream.name, MOST_PARKED).await? {
             println!("  {}: {}", parked.sop_instance_uid, parked.reason);
         }
+        if upstream.reports.is_set() {
+            show_reports(upstream, archive).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn show_reports(upstream: &UpstreamConfig, archive: &Archive) -> anyhow::Result<()> {
+    // The server may be stopped, and what has changed since is not in the queue yet.
+    archive.queue_report_changes(&upstream.rule()).await?;
+    let counts = archive.count_report_forwards(&upstream.name).await?;
+    let words: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {}", state.as_str())).collect();
+    println!("{}, reports: {}", upstream.name, words.join(", "));
+    for parked in archive.parked_report_forwards(&upstream.name, MOST_PARKED).await? {
+        let ParkedReport { subject, org_code, report_form_no, reason } = parked;
+        println!("  {} {org_code} {report_form_no}: {reason}", subject.as_str());
     }
     Ok(())
 }

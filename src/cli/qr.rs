@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use super::{ConfigFile, operator, with_archive};
 use crate::archive::Archive;
 use crate::archive::reports::qr_link::{ListedLink, WhichLinks};
+use crate::archive::reports::read_report_file::UnstampedFile;
 use crate::archive::reports::restamp_reports::Restamp;
 use crate::archive::reports::stamp_rules::{ReportClass, StampSettings};
 use crate::config::Config;
@@ -32,6 +33,17 @@ enum Command {
         /// Ended and revoked ones too.
         #[arg(long)]
         all: bool,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// List report files that take no QR code, with the reason, the newest first: tell the hospital.
+    Unstamped {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Only those of this organisation.
+        #[arg(long)]
+        org: Option<String>,
         /// At most so many.
         #[arg(long, default_value_t = 50)]
         limit: u32,
@@ -92,6 +104,7 @@ impl Qr {
             return preview(&file.load()?, &class, pdf, stamped);
         }
         let (Command::List { file, .. }
+        | Command::Unstamped { file, .. }
         | Command::Restamp { file, .. }
         | Command::Preview { file, .. }
         | Command::Revoke { file, .. }
@@ -109,6 +122,11 @@ impl Command {
                 let which = if all { WhichLinks::All } else { WhichLinks::Open };
                 for listed in archive.find_qr_links(which, limit).await? {
                     println!("{}", line(&listed));
+                }
+            }
+            Command::Unstamped { org, limit, .. } => {
+                for file in archive.unstamped_files(org.as_deref(), limit).await? {
+                    println!("{}", unstamped(&file));
                 }
             }
             Command::Restamp { organization, status, .. } => {
@@ -151,6 +169,13 @@ fn progress(walk: Option<Restamp>) -> String {
     let Some(walk) = walk else { return "nothing was ever stamped anew".to_owned() };
     let state = if walk.finished_at.is_some() { "finished" } else { "planned or under way" };
     format!("{state}: {} stamped anew, {} failed", walk.stamped, walk.failed)
+}
+
+/// What others chose is quoted, so that no terminal takes it for a command.
+fn unstamped(file: &UnstampedFile) -> String {
+    let UnstampedFile { exam_report_pk, org_code, report_form_no, media_type, reason, fetched_at } = file;
+    let fetched = local_text(*fetched_at);
+    format!("exam:{exam_report_pk} {org_code} {report_form_no:?} {reason} {media_type} fetched={fetched:?}")
 }
 
 fn line(listed: &ListedLink) -> String {

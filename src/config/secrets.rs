@@ -25,6 +25,10 @@ pub(super) fn read(config: &mut Config) -> Result<(), Error> {
     }
     for (i, upstream) in config.upstream.iter_mut().enumerate() {
         fill(&mut upstream.token.0, &upstream.token_file, format_args!("upstream.{i}.token_file"))?;
+        let reports = &mut upstream.reports;
+        fill(&mut reports.app_id.0, &reports.app_id_file, format_args!("upstream.{i}.reports.app_id_file"))?;
+        let key = format_args!("upstream.{i}.reports.basic_password_file");
+        fill(&mut reports.basic_password.0, &reports.basic_password_file, key)?;
     }
     for (i, peer) in config.peer.iter_mut().enumerate() {
         fill(&mut peer.passcode.0, &peer.passcode_file, format_args!("peer.{i}.passcode_file"))?;

@@ -261,7 +261,17 @@ pub fn exams(now_ms: i64) -> Vec<Exam> {
         names_study: false,
         ..base.clone()
     };
-    vec![base, mr, dx, us, ecg]
+    let prior = Exam {
+        accession_number: "DEMO0006",
+        report_form_no: "EX0006",
+        study_instance_uid: uid("study DEMO0006"),
+        performed: before(24 * 190),
+        findings: "肝脏大小、形态正常，肝右叶见一类圆形低密度影，边界清楚，直径约20mm。\n\
+                   胆囊、脾脏、胰腺及双肾未见异常。",
+        conclusion: "1、肝右叶囊肿。\n2、建议半年后复查。",
+        ..base.clone()
+    };
+    vec![base, mr, dx, us, ecg, prior]
 }
 
 /// The hospital's time: China has one zone and no summer time.

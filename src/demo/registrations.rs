@@ -96,13 +96,42 @@ const LIVER_PANEL: &[LabItem] = &[
     ("2324-2", "γ-谷氨酰转移酶", "33", "U/L", "7", "45"),
     ("2345-7", "葡萄糖", "5.4", "mmol/L", "3.9", "6.1"),
     ("2160-0", "肌酐", "66", "μmol/L", "41", "73"),
+    ("2823-3", "钾", "6.6", "mmol/L", "3.5", "5.3"),
 ];
 
-/// The two laboratory reports.
-pub(super) fn lab_reports(now_ms: i64) -> [LabReport; 2] {
+/// Values above these are critical (危急值).
+const CRITICAL: [(&str, f64); 1] = [("2823-3", 6.2)];
+
+/// White cells, haemoglobin and platelets of a course: days ago, number of the report, items.
+const EARLIER: [(i64, &str, &[LabItem]); 4] = [
+    (16, "LB0003", &course("14.2", "141", "268")),
+    (44, "LB0004", &course("9.9", "139", "251")),
+    (91, "LB0005", &course("7.4", "143", "243")),
+    (178, "LB0006", &course("6.8", "145", "229")),
+];
+
+const fn course(white: &'static str, haemoglobin: &'static str, platelets: &'static str) -> [LabItem; 3] {
+    [
+        ("6690-2", "白细胞计数", white, "10^9/L", "3.5", "9.5"),
+        ("718-7", "血红蛋白", haemoglobin, "g/L", "130", "175"),
+        ("777-3", "血小板计数", platelets, "10^9/L", "125", "350"),
+    ]
+}
+
+/// The laboratory reports: a course of blood counts, and one with a critical value.
+pub(super) fn lab_reports(now_ms: i64) -> Vec<LabReport> {
     let [first, second, ..] = patients();
     let before = |hours: i64| local_time(now_ms) - Duration::hours(hours);
-    [
+    let earlier = EARLIER.map(|(days, report_form_no, items)| LabReport {
+        patient: first.clone(),
+        report_form_no,
+        title: "血常规检验报告单",
+        class_code: "58410-2",
+        specimen: "全血",
+        reported: before(24 * days),
+        items,
+    });
+    let newest = [
         LabReport {
             patient: first,
             report_form_no: "LB0001",
@@ -121,7 +150,8 @@ pub(super) fn lab_reports(now_ms: i64) -> [LabReport; 2] {
             reported: before(28),
             items: LIVER_PANEL,
         },
-    ]
+    ];
+    newest.into_iter().chain(earlier).collect()
 }
 
 /// The message that registers one laboratory report with its sub-items.
@@ -157,7 +187,10 @@ pub(super) fn lab_message(report: &LabReport, now_ms: i64) -> String {
 fn sub_item(report: &LabReport, number: usize, &(code, name, value, unit, low, high): &LabItem) -> Fields {
     let limit = |text: &str| text.parse::<f64>().unwrap_or(0.0);
     let measured = limit(value);
-    let (flag, words) = if measured > limit(high) {
+    let is_critical = CRITICAL.iter().any(|(of, most)| *of == code && measured > *most);
+    let (flag, words) = if is_critical {
+        ("HH", "危急值")
+    } else if measured > limit(high) {
         ("H", "偏高")
     } else if measured < limit(low) {
         ("L", "偏低")

@@ -89,3 +89,26 @@ fn registrations_are_well_formed_and_keep_their_paragraphs() {
     assert!(message.contains("&#10;胆囊"), "findings keep their paragraphs");
     assert!(registrations::envelope(&message).contains("&lt;exammaster&gt;"));
 }
+
+#[test]
+fn the_laboratory_has_a_course_to_draw_and_a_critical_value() {
+    let reports = registrations::lab_reports(NOW_MS);
+    let messages: Vec<String> = reports.iter().map(|report| registrations::lab_message(report, NOW_MS)).collect();
+    let with = |words: &str| messages.iter().filter(|message| message.contains(words)).count();
+    for code in ["6690-2", "718-7", "777-3"] {
+        assert_eq!(with(&format!("class_code=\"{code}\"")), 5, "{code}");
+    }
+    assert_eq!(with("result_interpre=\"HH\""), 1);
+    let mut numbers: Vec<&str> = reports.iter().map(|report| report.report_form_no).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), reports.len());
+}
+
+#[test]
+fn the_first_patient_has_two_examinations_of_the_same_kind() {
+    let all = exams(NOW_MS);
+    let (last, prior) = (&all[0], all.last().unwrap());
+    assert_eq!((last.patient.patient_id, last.kind), (prior.patient.patient_id, prior.kind));
+    assert!(prior.performed < last.performed && prior.study_instance_uid != last.study_instance_uid);
+}

@@ -4,6 +4,7 @@
 //! not believed blindly: Chinese devices often declare nothing, or Latin-1, and send GBK (D-I17). Undeclared text is
 //! UTF-8 when it is that, else the peer's default. Control characters are removed; nothing else is normalised.
 
+mod code_extensions;
 mod encode;
 mod iso2022;
 mod repertoire;
@@ -162,6 +163,12 @@ fn strict(encoding: &'static Encoding, bytes: &[u8]) -> Option<String> {
 
 fn lossy(encoding: &'static Encoding, bytes: &[u8]) -> String {
     encoding.decode_without_bom_handling(bytes).0.into_owned()
+}
+
+/// The text in an encoding; `None` when that has not all of its characters.
+fn whole(encoding: &'static Encoding, text: &str) -> Option<Vec<u8>> {
+    let (bytes, used, unmappable) = encoding.encode(text);
+    (!unmappable && used == encoding).then(|| bytes.into_owned())
 }
 
 #[cfg(test)]

@@ -140,13 +140,27 @@ pub fn observation_uid(kind: &str, parts: &[&str]) -> String {
     Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
 }
 
-/// Splits `name/staff number`, when the part after the last slash looks like a number (D-R26).
-pub fn split_participant(text: &str) -> (&str, Option<&str>) {
-    match text.rsplit_once('/') {
-        Some((name, number)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            (name, Some(number))
+/// The doctor who asked for an examination (D-R26).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Participant<'r> {
+    /// The name; `""` when it is not known.
+    pub name: &'r str,
+    /// The staff number; `""` when it is not known.
+    pub id: &'r str,
+}
+
+impl<'r> Participant<'r> {
+    /// Of `Participant_Name` and `Participant_Id`. Some hospitals have no field for the number and write `name/number`: that
+    /// is taken apart when the id is empty and what follows the last slash looks like a number. What was registered stays.
+    pub fn of(name: &'r str, id: &'r str) -> Self {
+        let (name, id) = (name.trim(), id.trim());
+        let looks_like_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        match name.rsplit_once('/') {
+            Some((words, number)) if id.is_empty() && looks_like_number(number) && !words.trim().is_empty() => {
+                Self { name: words.trim(), id: number }
+            }
+            _ => Self { name, id },
         }
-        _ => (text, None),
     }
 }
 
@@ -224,9 +238,18 @@ mod tests {
 
     #[test]
     fn d_r26_a_staff_number_is_split_from_a_name() {
-        assert_eq!(split_participant("测试医生/D0017"), ("测试医生", Some("D0017")));
-        assert_eq!(split_participant("测试医生/内科"), ("测试医生/内科", None));
-        assert_eq!(split_participant("测试医生"), ("测试医生", None));
+        for (name, id, expected) in [
+            ("测试医生/D0017", "", ("测试医生", "D0017")),
+            ("测试医生/内科/D0017 ", " ", ("测试医生/内科", "D0017")),
+            ("测试医生/D0017", "D0018", ("测试医生/D0017", "D0018")),
+            ("测试医生/内科", "", ("测试医生/内科", "")),
+            ("/D0017", "", ("/D0017", "")),
+            ("测试医生", "D0018", ("测试医生", "D0018")),
+            ("", "", ("", "")),
+        ] {
+            let participant = Participant::of(name, id);
+            assert_eq!((participant.name, participant.id), expected, "{name} {id}");
+        }
     }
 
     #[test]

@@ -52,6 +52,20 @@ impl Error {
         }
     }
 
+    /// Whether the engine has answered that it does not do this, so that nothing of the transaction is kept, nor will be: no
+    /// more room, a broken rule, a value that does not fit, a lost race. Of any other failure (a connection that is gone, a
+    /// failed sync) nobody knows whether the commit has happened.
+    pub fn is_refusal(&self) -> bool {
+        let Error::Engine(error) = self else { return false };
+        let Some(code) = error.as_database_error().and_then(|e| e.code()) else { return false };
+        // PostgreSQL says a class of two characters and three more; SQLite a number, with its kind in the last byte.
+        if code.len() == 5 {
+            let is_class = matches!(code.get(..2), Some("22" | "23" | "53" | "54" | "P0"));
+            return is_class || matches!(&*code, "40001" | "40P01");
+        }
+        matches!(code.parse::<u32>().map(|code| code & 0xFF), Ok(13 | 18 | 19 | 20))
+    }
+
     /// Whether the embedded engine could not sync (SQLITE_IOERR_FSYNC).
     pub(super) fn is_failed_sync(&self) -> bool {
         let Error::Engine(error) = self else { return false };

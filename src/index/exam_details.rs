@@ -9,6 +9,7 @@ use super::record_columns::record_of;
 use super::{Error, Index, Row, Select};
 use crate::domain::lab_report::{self, LabItemField};
 use crate::domain::place::Place;
+use crate::domain::record::Participant;
 use crate::params;
 
 /// Key Object Selection Document Storage.
@@ -21,7 +22,7 @@ macro_rules! is_stream {
     };
 }
 
-/// The texts of a report; absent ones are empty.
+/// The texts of a report; absent ones are empty. The participant is taken apart (D-R26).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields carry the names of the registration interface")]
 pub struct ReportText {
@@ -34,6 +35,7 @@ pub struct ReportText {
     pub sex_name: String,
     pub participant_dept: String,
     pub participant_name: String,
+    pub participant_id: String,
     pub participant_dtime: String,
     pub performer_dept_name: String,
     pub performer_doctor: String,
@@ -155,6 +157,8 @@ pub async fn report_text(index: &Index, entry: &Entry) -> Result<ReportText, Err
         EntryKind::Lab => &["class_code", "class_name", "class_local_name"],
         EntryKind::Exam | EntryKind::Study => &["exam_item_code", "exam_item_name"],
     };
+    let (name, id) = (text("participant_name")?, text("participant_id")?);
+    let participant = Participant::of(&name, &id);
     Ok(ReportText {
         item_names: item_columns.iter().map(|column| text(column)).collect::<Result<_, _>>()?,
         report_form_no: text("report_form_no")?,
@@ -166,7 +170,8 @@ pub async fn report_text(index: &Index, entry: &Entry) -> Result<ReportText, Err
         card_no: text("card_no")?,
         sex_name: text("sex_name")?,
         participant_dept: text("participant_dept")?,
-        participant_name: text("participant_name")?,
+        participant_name: participant.name.to_owned(),
+        participant_id: participant.id.to_owned(),
         participant_dtime: text("participant_dtime")?,
         performer_dept_name: text("performer_dept_name")?,
         performer_doctor: text("performer_doctor")?,
@@ -202,7 +207,7 @@ pub async fn series_of(index: &Index, entry: &Entry, limit: i64) -> Result<Vec<S
          MIN(i.id) AS any_instance, MIN(i.sop_class_uid) AS sop_class_uid, \
          (SELECT f.id FROM instance f WHERE f.series_pk = r.id AND NOT ",
         is_stream!("f"),
-        " ORDER BY f.instance_number, f.id LIMIT 1) AS first_instance \
+        " ORDER BY f.instance_number NULLS LAST, f.id LIMIT 1) AS first_instance \
          FROM series r JOIN study s ON s.id = r.study_pk JOIN instance i ON i.series_pk = r.id WHERE ",
     ));
     push_studies(&mut select, entry);

@@ -15,8 +15,9 @@ use super::report_changes::Subject;
 use super::report_studies::{self, KeptStudy};
 use super::{Error, Index, Row, Select, Value, attachments};
 use crate::domain::dictionary::Entry;
-use crate::domain::exam_report::ExamReport;
-use crate::domain::lab_report::{LabItem, LabItemField, LabReport};
+use crate::domain::exam_report::{ExamField, ExamReport};
+use crate::domain::lab_report::{LabField, LabItem, LabItemField, LabReport};
+use crate::domain::record::Participant;
 use crate::domain::sharing::{Sharing, is_final};
 use crate::params;
 
@@ -98,6 +99,20 @@ pub enum Content {
     Lab(Box<LabReport>, Vec<KeptItem>),
 }
 
+impl Content {
+    /// Who asked for the examination (D-R26).
+    pub fn participant(&self) -> Participant<'_> {
+        match self {
+            Content::Exam(record) => {
+                Participant::of(record.text(ExamField::ParticipantName), record.text(ExamField::ParticipantId))
+            }
+            Content::Lab(record, _) => {
+                Participant::of(record.text(LabField::ParticipantName), record.text(LabField::ParticipantId))
+            }
+        }
+    }
+}
+
 /// A line of a lab report.
 #[derive(Debug, Clone)]
 pub struct KeptItem {
@@ -124,6 +139,8 @@ pub struct KeptFile {
     pub sha256: String,
     /// Whether there is a copy with the QR code.
     pub stamped: bool,
+    /// Why there is none though there should be one, e.g. `encrypted`; empty otherwise.
+    pub stamp_reason: String,
     /// When it was fetched, milliseconds since 1970 UTC.
     pub fetched_at: i64,
 }
@@ -298,7 +315,8 @@ async fn add_files(
     reports: &mut [KeptReport],
 ) -> Result<(), Error> {
     let mut select = Select::new(
-        "SELECT exam_report_pk, revision, media_type, original_length, original_hash, stamped_key, fetched_at \
+        "SELECT exam_report_pk, revision, media_type, original_length, original_hash, stamped_key, fetched_at, \
+         CASE WHEN stamp_state = 'unstampable' THEN stamp_reason ELSE '' END AS stamp_reason \
          FROM report_file WHERE is_current = 1",
     );
     select.push_in(" AND exam_report_pk", pks);
@@ -312,6 +330,7 @@ async fn add_files(
             length: row.int("original_length")?,
             sha256: row.text("original_hash")?,
             stamped: row.get::<Option<String>>("stamped_key")?.is_some(),
+            stamp_reason: row.text("stamp_reason")?,
             fetched_at: row.int("fetched_at")?,
         });
     }
@@ -341,6 +360,7 @@ async fn add_documents(
             length: row.int("object_length")?,
             sha256: row.text("object_hash")?,
             stamped: row.flag("stamped")?,
+            stamp_reason: String::new(),
             fetched_at: row.int("composed_at")?,
         });
     }

@@ -271,6 +271,19 @@ pub async fn unlink_by_rule(tx: &mut Tx, exam_report_pk: i64) -> Result<(), Erro
     tx.execute(sql, params![exam_report_pk]).await.map(|_| ())
 }
 
+/// Takes an exam report from the studies that nothing but its AccessionNumber has linked to it; gives these.
+pub async fn unlink_by_accession(tx: &mut Tx, exam_report_pk: i64) -> Result<Vec<i64>, Error> {
+    let sql = "DELETE FROM exam_study WHERE exam_report_pk = $1 AND rule = 'accession' RETURNING study_pk";
+    let rows = tx.query(sql, params![exam_report_pk]).await?;
+    let studies = rows.iter().map(|row| row.int("study_pk")).collect::<Result<Vec<i64>, Error>>()?;
+    let sql = "DELETE FROM exam_study_uid WHERE exam_report_pk = $1 AND origin = 'dicom' \
+               AND study_instance_uid = (SELECT study_instance_uid FROM study WHERE id = $2)";
+    for study_pk in &studies {
+        tx.execute(sql, params![exam_report_pk, *study_pk]).await?;
+    }
+    Ok(studies)
+}
+
 fn read_exams(rows: Vec<Row>) -> Result<Vec<ExamKeys>, Error> {
     rows.iter().map(read_exam).collect()
 }

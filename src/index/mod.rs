@@ -53,6 +53,7 @@ pub mod registrations;
 pub mod rejected_records;
 pub mod report_changes;
 pub mod report_files;
+pub mod report_forwards;
 pub mod report_studies;
 pub mod report_versions;
 pub mod restamps;

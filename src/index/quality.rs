@@ -154,6 +154,22 @@ pub async fn identity_conflicts(
     rows.iter().map(|row| Ok((row.text("org_code")?, row.int("reports")?))).collect()
 }
 
+/// Exam reports whose current file takes no QR code (D-I9): organisation, reason, reports.
+pub async fn unstamped(index: &Index, scope: &QualityScope) -> Result<Vec<(String, String, i64)>, Error> {
+    let mut select = Select::new(
+        "SELECT r.org_code, f.stamp_reason, COUNT(*) AS reports FROM exam_report r \
+         JOIN report_file f ON f.exam_report_pk = r.id \
+         WHERE r.withdrawn = 0 AND f.is_current = 1 AND f.stamp_state = 'unstampable'",
+    );
+    select.push(" AND r.received_at >= ? AND r.received_at < ?", params![scope.from, scope.to]);
+    if let Some(organizations) = &scope.organizations {
+        select.push_in(" AND r.org_code", organizations.iter().map(Value::from).collect());
+    }
+    select.push(" GROUP BY r.org_code, f.stamp_reason", Vec::new());
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter().map(|row| Ok((row.text("org_code")?, row.text("stamp_reason")?, row.int("reports")?))).collect()
+}
+
 /// Lines of an organisation that are not shown with any report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingLines {

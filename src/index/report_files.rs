@@ -239,6 +239,49 @@ fn stamped_from(row: &Row) -> Result<StampedFile, Error> {
     Ok(StampedFile { file: file_from(row)?, policy: row.text("stamp_policy")?, source: source_from(row, None)? })
 }
 
+/// A current report file that takes no QR code (D-I9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnstampedFile {
+    /// The exam report.
+    pub exam_report_pk: i64,
+    /// Its organisation.
+    pub org_code: String,
+    /// Its number.
+    pub report_form_no: String,
+    /// e.g. `application/pdf`.
+    pub media_type: String,
+    /// e.g. `encrypted`.
+    pub reason: String,
+    /// When the file was fetched, milliseconds since 1970 UTC.
+    pub fetched_at: i64,
+}
+
+/// Current files that could not be stamped, the newest first; of one organisation or of all.
+pub async fn unstamped(index: &Index, org_code: Option<&str>, limit: u32) -> Result<Vec<UnstampedFile>, Error> {
+    let mut select = Select::new(
+        "SELECT f.exam_report_pk, e.org_code, e.report_form_no, f.media_type, f.stamp_reason, f.fetched_at \
+         FROM report_file f JOIN exam_report e ON e.id = f.exam_report_pk \
+         WHERE f.is_current = 1 AND f.stamp_state = 'unstampable' AND e.withdrawn = 0",
+    );
+    if let Some(org_code) = org_code {
+        select.push(" AND e.org_code = ?", params![org_code]);
+    }
+    select.push(" ORDER BY f.fetched_at DESC, f.id DESC LIMIT ?", params![i64::from(limit)]);
+    let rows = index.query(select.sql(), select.values()).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(UnstampedFile {
+                exam_report_pk: row.int("exam_report_pk")?,
+                org_code: row.text("org_code")?,
+                report_form_no: row.text("report_form_no")?,
+                media_type: row.text("media_type")?,
+                reason: row.text("stamp_reason")?,
+                fetched_at: row.int("fetched_at")?,
+            })
+        })
+        .collect()
+}
+
 /// Puts another stamped copy in the place of a current file's; `false` when the file is current no more.
 pub async fn set_stamped(tx: &mut Tx, file: &ReportFile, policy: &str) -> Result<bool, Error> {
     let sql = "UPDATE report_file SET stamp_state = $1, stamp_reason = $2, stamped_key = $3, stamped_length = $4, \

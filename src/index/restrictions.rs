@@ -66,12 +66,15 @@ pub struct Confidential {
 
 /// What was registered after a registration, in its order, each as its report is now.
 pub async fn after(index: &Index, after_id: i64, limit: u32) -> Result<Vec<Confidential>, Error> {
+    // Each part has its own end: of both together PostgreSQL would sort everything that is left, for each of the walk's steps.
     let sql = "SELECT w.registration, w.report_pk, COALESCE(e.confidentiality, '') AS confidentiality, \
-               COALESCE(e.restricted, 0) AS restricted FROM (SELECT id AS registration, id AS report_pk FROM exam_report \
-               WHERE id > $1 UNION ALL SELECT id AS registration, report_pk FROM report_version WHERE id > $2 \
-               AND kind = 'exam' ORDER BY registration LIMIT $3) w LEFT JOIN exam_report e ON e.id = w.report_pk \
+               COALESCE(e.restricted, 0) AS restricted FROM (\
+               SELECT * FROM (SELECT id AS registration, id AS report_pk FROM exam_report WHERE id > $1 \
+               ORDER BY id LIMIT $2) r UNION ALL \
+               SELECT * FROM (SELECT id AS registration, report_pk FROM report_version WHERE id > $3 AND kind = 'exam' \
+               ORDER BY id LIMIT $4) v ORDER BY registration LIMIT $5) w LEFT JOIN exam_report e ON e.id = w.report_pk \
                ORDER BY w.registration";
-    let rows = index.query(sql, params![after_id, after_id, limit]).await?;
+    let rows = index.query(sql, params![after_id, limit, after_id, limit, limit]).await?;
     let of = |row: &super::Row| {
         let (registration, pk, confidentiality) =
             (row.int("registration")?, row.int("report_pk")?, row.text("confidentiality")?);

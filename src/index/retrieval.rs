@@ -47,7 +47,8 @@ impl StoredInstance {
     }
 }
 
-/// The instances of one organisation that the keys name, in the order of series and instances; at most `limit`.
+/// The instances of one organisation that the keys name, in the order of series and instances, without a number
+/// last; at most `limit`.
 pub async fn find(
     index: &Index,
     readable: &Readable,
@@ -85,8 +86,9 @@ pub async fn find(
         }
         push_seen_by(&mut select, readable.confidentiality);
         let room = limit.saturating_sub(found.len());
-        let order =
-            " ORDER BY study.id, series.series_number, series.id, instance.instance_number, instance.id LIMIT ?";
+        // The engines differ in where they put what has no number.
+        let order = " ORDER BY study.id, series.series_number NULLS LAST, series.id, \
+                     instance.instance_number NULLS LAST, instance.id LIMIT ?";
         select.push(order, params![room as i64]);
         for row in index.query(select.sql(), select.values()).await? {
             found.push(stored_instance(&row)?);

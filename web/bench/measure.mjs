@@ -2,7 +2,7 @@
 // the largest picture or canvas is not black; and to the first that the viewer drew itself, on a canvas, from when on it can be
 // worked with. Cold is a new profile, warm is the second visit with it. Bytes are counted on the line until the first image.
 //
-// Started by benches/web with CHROMIUM, YINGKU, LINK, OHIF, ORTHANC, ORTHANC_SERIES, STUDY, OUT; ROUNDS and RENDERER may be given.
+// Started by benches/web with CHROMIUM, YINGKU, YINGKU_KEY, LINK, OHIF, ORTHANC, ORTHANC_SERIES, STUDY, OUT; ROUNDS and RENDERER may be given.
 import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -116,10 +116,16 @@ async function measure(peer, [name, megabits, roundTrip]) {
   return { name, peer: peer.name, cold: of('cold', 'ms'), warm: of('warm', 'ms'), coldDrawn: of('cold', 'drawn'), warmDrawn: of('warm', 'drawn'), coldBytes: of('cold', 'bytes'), warmBytes: of('warm', 'bytes') };
 }
 
-const ohif = await serveOhif(required('OHIF'), required('ORTHANC'));
+const OVER_ORTHANC = 'OHIF 3.13.2 over Orthanc';
+const ohif = await serveOhif(required('OHIF'), { name: 'Orthanc', root: required('ORTHANC') });
+const key = { authorization: `Bearer ${required('YINGKU_KEY')}` };
+const overYingku = await serveOhif(required('OHIF'), { name: 'Yingku', root: required('YINGKU'), headers: key });
+const ohifPath = `/viewer?StudyInstanceUIDs=${required('STUDY')}`;
 const peers = [
   { name: 'Yingku', port: Number(new URL(required('YINGKU')).port), path: required('LINK') },
-  { name: 'OHIF 3.13.2', port: ohif.port, path: `/viewer?StudyInstanceUIDs=${required('STUDY')}` },
+  { name: OVER_ORTHANC, port: ohif.port, path: ohifPath },
+  // This one is a check too: another viewer shows what our DICOMweb gives, or there is no table.
+  { name: "OHIF 3.13.2 over Yingku's DICOMweb", port: overYingku.port, path: ohifPath },
   { name: 'Orthanc Web Viewer', port: Number(new URL(required('ORTHANC')).port), path: `/web-viewer/app/viewer.html?series=${required('ORTHANC_SERIES')}` },
 ];
 const wanted = process.env.YINGKU_BENCH_PEERS?.split(',');
@@ -128,7 +134,7 @@ console.log('| line | viewer | cold ms | warm ms | cold, of OHIF | warm, of OHIF
 for (const line of LINES) {
   const rows = [];
   for (const peer of peers) if (!wanted || wanted.some((name) => peer.name.startsWith(name))) rows.push(await measure(peer, line));
-  const other = rows.find((row) => row.peer.startsWith('OHIF'));
+  const other = rows.find((row) => row.peer === OVER_ORTHANC);
   const share = (value, of) => (of ? (value / of).toFixed(2) : '–');
   for (const row of rows) {
     const times = [row.cold.toFixed(0), row.warm.toFixed(0), share(row.cold, other?.cold), share(row.warm, other?.warm), row.coldDrawn.toFixed(0), row.warmDrawn.toFixed(0)];
@@ -137,4 +143,5 @@ for (const line of LINES) {
   }
 }
 ohif.close();
+overYingku.close();
 process.exit(0);

@@ -1,4 +1,5 @@
-// OHIF as a hospital would put it up: its files compressed and kept by the browser, Orthanc's DICOMweb under the same origin.
+// OHIF as a hospital would put it up: its files compressed and kept by the browser, an archive's DICOMweb under the same origin,
+// and a key said to it that no browser holds.
 import { readFileSync, statSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -10,24 +11,24 @@ const TYPES = {
 };
 const PACKED = new Set(['.css', '.html', '.js', '.json', '.svg', '.wasm']);
 
-const SETTINGS = `window.config = {
+const settings = (name) => `window.config = {
   routerBasename: '/', extensions: [], modes: [], customizationService: {}, showStudyList: true, maxNumberOfWebWorkers: 3,
   showWarningMessageForCrossOrigin: false, showCPUFallbackMessage: false, showLoadingIndicator: true, strictZSpacingForVolumeViewport: true,
   investigationalUseDialog: { option: 'never' },
   maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 25 },
-  defaultDataSourceName: 'orthanc',
+  defaultDataSourceName: 'archive',
   dataSources: [{
-    namespace: '@ohif/extension-default.dataSourcesModule.dicomweb', sourceName: 'orthanc',
+    namespace: '@ohif/extension-default.dataSourcesModule.dicomweb', sourceName: 'archive',
     configuration: {
-      friendlyName: 'Orthanc', name: 'orthanc', wadoUriRoot: '/wado', qidoRoot: '/dicom-web', wadoRoot: '/dicom-web',
+      friendlyName: '${name}', name: 'archive', wadoUriRoot: '/wado', qidoRoot: '/dicom-web', wadoRoot: '/dicom-web',
       qidoSupportsIncludeField: false, imageRendering: 'wadors', thumbnailRendering: 'wadors', enableStudyLazyLoad: true,
       supportsFuzzyMatching: false, supportsWildcard: true, omitQuotationForMultipartRequest: true,
     },
   }],
 };`;
 
-/** Its port. */
-export function serveOhif(dist, orthanc) {
+/** Its port, over `archive`: name, root, and what headers are said to it. */
+export function serveOhif(dist, { name: archive, root, headers = {} }) {
   const kept = new Map();
   const file = (path) => {
     const name = normalize(path === '/' ? '/index.html' : path);
@@ -36,7 +37,7 @@ export function serveOhif(dist, orthanc) {
       const isThere = statSync(join(dist, name), { throwIfNoEntry: false })?.isFile();
       // Its pages are one file.
       if (!isThere && name !== '/app-config.js') return extname(name) ? undefined : file('/index.html');
-      const plain = name === '/app-config.js' ? Buffer.from(SETTINGS) : readFileSync(join(dist, name));
+      const plain = name === '/app-config.js' ? Buffer.from(settings(archive)) : readFileSync(join(dist, name));
       const isPacked = PACKED.has(extname(name));
       const bytes = isPacked ? brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: 10, [constants.BROTLI_PARAM_SIZE_HINT]: plain.length } }) : plain;
       // Names with a hash of what is in them never change.
@@ -49,7 +50,7 @@ export function serveOhif(dist, orthanc) {
   const server = createServer((asked, answer) => {
     const { pathname } = new URL(asked.url, 'http://here');
     if (pathname.startsWith('/dicom-web') || pathname.startsWith('/wado')) {
-      const forwarded = request(`${orthanc}${asked.url}`, { method: asked.method, headers: asked.headers }, (given) => {
+      const forwarded = request(`${root}${asked.url}`, { method: asked.method, headers: { ...asked.headers, ...headers } }, (given) => {
         answer.writeHead(given.statusCode, given.headers);
         given.pipe(answer);
       });

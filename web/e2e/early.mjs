@@ -1,6 +1,6 @@
 // The first image stands in the page before the viewer runs, in its place, and gives way to what the viewer draws; when the
 // viewer never comes, it stays, and the way to the basic page is seen above it.
-import { assert, near, required, run } from './harness.mjs';
+import { assert, near, required, run, until } from './harness.mjs';
 
 const ENGINE = /\/static\/viewer\/(window|engine)-[\w-]+\.js$/;
 
@@ -12,6 +12,8 @@ const place = (page, selector) =>
 
 for (const [name, viewport] of [['desk', { width: 1280, height: 800 }], ['old', { width: 1024, height: 768 }], ['phone', { width: 390, height: 844 }]]) {
   await run(`early-${name}`, { viewport }, async (page, viewer) => {
+    const asked = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
     let release;
     const held = new Promise((resolve) => (release = resolve));
     await page.route(ENGINE, async (route) => {
@@ -25,6 +27,10 @@ for (const [name, viewport] of [['desk', { width: 1280, height: 800 }], ['old', 
     assert.equal(await page.locator('[data-pane]').count(), 0, 'the viewer is not there');
     const before = await place(page, '.pane');
     await viewer.picture('before');
+    // What the viewer draws first does not wait for what draws it.
+    for (const wanted of [/\/metadata$/, /\/decode\.worker-[\w-]+\.js$/, /\/frames\/1$/]) {
+      assert.ok(await until(() => asked.some((path) => wanted.test(path)), Boolean), `${wanted} is asked for before the engine is there`);
+    }
     release();
     await viewer.shows({});
     const after = await place(page, '.pane');

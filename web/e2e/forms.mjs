@@ -54,7 +54,41 @@ await run('forms', {}, async (page, viewer) => {
     assert.ok(isWanted(found), `${what}: at ${column}, ${row} is ${found.slice(0, 3)} and not ${wanted}`);
   };
 
-  for (const { name, series, tolerance, lossy, frames, marks } of cases) {
+  /** The server's picture of the same image has the same look. */
+  const isDrawnSo = async (name, series, { grays }) => {
+    const thumbnail = page.locator(`.thumbnail[data-series="${series}"] img`);
+    const root = (await thumbnail.getAttribute('src')).replace(/\/thumbnail$/, '');
+    const found = await page.evaluate(async ([address, places]) => {
+      const answer = await fetch(address, { headers: { Accept: 'image/png' } });
+      const bitmap = await createImageBitmap(await answer.blob(), { colorSpaceConversion: 'none' });
+      const canvas = Object.assign(document.createElement('canvas'), { width: bitmap.width, height: bitmap.height });
+      const context = canvas.getContext('2d');
+      context.drawImage(bitmap, 0, 0);
+      return places.map(([column, row]) => context.getImageData(column, row, 1, 1).data[0]);
+    }, [`${root}/instances/${series}.1/frames/1/rendered`, PLACES]);
+    PLACES.forEach(([column, row], at) => near(found[at], grays[row * edge + column], 1, `${name}: the server's picture at ${column}, ${row}`));
+  };
+
+  /** So has the magnifier, outside of a shutter and within. */
+  const isMagnifiedSo = async (name, { grays }) => {
+    await page.keyboard.press('m');
+    for (const [column, row] of [PLACES[0], PLACES[4]]) {
+      const [x, y] = await viewer.at(column, row, edge, edge);
+      await page.mouse.move(x, y);
+      await page.mouse.down();
+      await page.mouse.move(x + 1, y);
+      const lens = page.locator('.lens');
+      await lens.waitFor();
+      const read = () => lens.evaluate((canvas) => canvas.getContext('2d').getImageData(canvas.width >> 1, canvas.height >> 1, 1, 1).data[0]);
+      const wanted = grays[row * edge + column];
+      near(await until(read, (gray) => Math.abs(gray - wanted) <= 1), wanted, 1, `${name}: magnified at ${column}, ${row}`);
+      await page.mouse.up();
+      await lens.waitFor({ state: 'detached' });
+    }
+    await page.keyboard.press('w');
+  };
+
+  for (const { name, series, tolerance, lossy, frames, marks, server } of cases) {
     await viewer.open(name, { series, index: 0, count: frames.length, inverted: false });
     for (const [at, frame] of frames.entries()) {
       const what = frames.length > 1 ? `${name}, frame ${at + 1}` : name;
@@ -77,6 +111,10 @@ await run('forms', {}, async (page, viewer) => {
       const isWanted = (found) => Math.abs(found[3] - alpha) <= 4;
       const found = await until(() => pixel(at, 'canvas.marks'), isWanted);
       assert.ok(isWanted(found), `${name}: over ${at} lies ${found} and not ${alpha} of 255`);
+    }
+    if (server) {
+      await isDrawnSo(name, series, frames[0]);
+      await isMagnifiedSo(name, frames[0]);
     }
     await viewer.picture(name);
   }

@@ -130,13 +130,13 @@ async function overlay(page, folder) {
 /** With the renderer that this run is about, whatever the machine has. */
 export const address = (query = '') => `${required('URL')}?render=${renderer}${query}`;
 
-/** What axe finds on a page as it is that keeps people from using it. */
+/** What axe finds on a page as it is, but for trifles: the same as on all pages (pages.mjs). */
 export async function serious(page) {
   await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
   return page.evaluate(async () => {
     const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] });
     return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .filter(({ impact }) => impact !== 'minor')
       .map(({ id, nodes }) => `${id}: ${nodes.map(({ html, any }) => `${html.slice(0, 160)} ${any[0]?.message ?? ''}`).join('\n  ')}`);
   });
 }

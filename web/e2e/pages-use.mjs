@@ -3,7 +3,7 @@
 // BASE, HOST_PORT; VIEW, LIST, EXAM, LAB: addresses of a session; FORGED, EXPIRED: links; LINK: a good one.
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { assert, required, run, until } from './harness.mjs';
+import { assert, near, required, run, until } from './harness.mjs';
 
 const base = required('BASE');
 const at = (name) => `${base}${required(name)}`;
@@ -109,10 +109,102 @@ async function tabs(page) {
   await page.locator('h1', { hasText: '检查查询' }).waitFor();
 }
 
+/** Each tab shows what it is named after. */
+async function contents(page) {
+  const content = page.locator('.content');
+  const open = (tab) => page.goto(`${at('EXAM')}?tab=${tab}&basic=1`);
+  const words = async (selector, wanted) => {
+    const found = await content.locator(selector).first().innerText();
+    assert.ok(found.includes(wanted), `${wanted} in ${found}`);
+  };
+  /** How many pixels wide and high the picture is that has come; nothing when none does. */
+  const size = (picture) => until(
+    () => picture.evaluate((image) => (image.complete && image.naturalWidth > 0 ? [image.naturalWidth, image.naturalHeight] : [])),
+    (found) => found.length > 0,
+  );
+
+  await open('report');
+  const [wide, high] = await size(content.locator('.report img.page').first());
+  assert.ok(wide >= 900, `a page of the report is ${wide} wide`);
+  near(high / wide, 297 / 210, 0.01, 'and is an A4');
+  await open('text');
+  await words('.text', '右肺上叶见小结节，直径约4mm。');
+  await open('images');
+  await words('.strip', '上腹部平扫 5mm');
+  assert.deepEqual(await size(content.locator('.stage [data-frames]')), [512, 512], 'the CT has as many pixels');
+  await open('film');
+  await words('.strip', '电子胶片');
+  assert.equal(await content.locator('[data-position]').innerText(), '1 / 1');
+  assert.ok((await size(content.locator('.stage [data-frames]')))[0] >= 512, 'the sheet is large enough to be read');
+  await open('video');
+  await words('figcaption', '胃镜录像');
+  assert.equal(await until(() => content.locator('video').evaluate((video) => video.videoWidth), (found) => found > 0), 48);
+  await open('documents');
+  await words('.document', '右肺上叶小结节。');
+  await open('request');
+  await words('.text', '呼吸内科');
+  await words('.text', '测试医生乙');
+  await words('figcaption', '第1页');
+  await open('attachments');
+  await words('figcaption', '知情同意书 · 第1页');
+  assert.deepEqual(await size(content.locator('.attachment img').first()), [620, 877], 'the scan as it came');
+
+  // Paper of a recording of 10 s, and of the first 10.5 s of a longer one: 25 mm a second, and 20 mm around it.
+  const millimetres = [];
+  for (const recording of [1, 2]) {
+    await open(`waveform&s=${recording}`);
+    const drawing = content.locator('.ecg img');
+    await size(drawing);
+    millimetres.push(await drawing.evaluate((image) => (image.getBoundingClientRect().width / 96) * 25.4));
+  }
+  const [short, long] = sorted(millimetres);
+  near(short, 270, 0.3, 'millimetres of 10 s');
+  near(long, 282.5, 0.3, 'millimetres of 10.5 s');
+}
+
+/** The film of tests/it/pages/objects.py plays: it is as large and as long, and at a moment its frame is seen; what no browser plays says so. */
+async function film(page) {
+  const statuses = [];
+  page.on('response', (response) => {
+    if (/\/video\/\d+$/.test(new URL(response.url()).pathname)) statuses.push(response.status());
+  });
+  await page.goto(`${at('EXAM')}?tab=video`);
+  const video = page.locator('video');
+  assert.equal(await video.count(), 1, 'one film plays, the other has a coding that browsers do not know');
+  assert.ok(await page.getByText('浏览器不支持该视频的编码方式').isVisible(), 'and says so');
+  const state = () => video.evaluate((element) => ({ ready: element.readyState, error: element.error?.message ?? null }));
+  const { ready, error } = await until(state, (found) => found.ready >= 2 || found.error !== null);
+  assert.deepEqual([ready >= 2, error], [true, null], 'a picture of the film is there');
+  assert.deepEqual(await video.evaluate((element) => [element.videoWidth, element.videoHeight]), [48, 32]);
+  near(await video.evaluate((element) => element.duration), 2, 0.001, 'seconds');
+  // Each frame is 20 brighter than the one before; the first is 40 of 16 to 235.
+  for (const [seconds, luma] of [[1.5, 180], [0.5, 80]]) {
+    await video.evaluate((element, wanted) => { element.currentTime = wanted; }, seconds);
+    const gray = () => video.evaluate((element) => {
+      if (element.seeking || element.readyState < 2) return -1;
+      const context = Object.assign(document.createElement('canvas'), { width: 48, height: 32 }).getContext('2d');
+      context.drawImage(element, 0, 0);
+      return context.getImageData(24, 16, 1, 1).data[1];
+    });
+    const wanted = ((luma - 16) * 255) / 219;
+    near(await until(gray, (found) => Math.abs(found - wanted) <= 11), wanted, 11, `what is seen after ${seconds} s`);
+  }
+  // And it runs to its end.
+  await video.evaluate((element) => {
+    element.muted = true;
+    return element.play();
+  });
+  assert.ok(await until(() => video.evaluate((element) => element.ended), (ended) => ended), 'it plays to its end');
+  assert.ok(statuses.includes(206), `it is asked for by parts: ${statuses}`);
+}
+
 // Whoever goes on before a picture has come breaks it off.
 const tolerated = (text) => text.includes('net::ERR_ABORTED');
 
+await run('use-film', { tolerated }, film);
+
 await run('use', { tolerated }, async (page) => {
+  await contents(page);
   await lists(page);
   await tabs(page);
 
@@ -211,6 +303,7 @@ await run('use-old', { tolerated: (text) => tolerated(text) || text.includes('st
 });
 
 await run('use-plain', { tolerated, javaScript: false }, async (page) => {
+  await contents(page);
   await lists(page);
   await tabs(page);
   assert.equal(await page.getByRole('button', { name: '打印' }).count(), 0, 'a button that does nothing is not shown');

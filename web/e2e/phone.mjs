@@ -1,5 +1,6 @@
-// A phone: one finger leafs, two fingers zoom and carry the image along, nothing runs over the edge or lies under something else.
-import { address, assert, fingers, run, seenIn } from './harness.mjs';
+// A phone: one finger leafs, measures and sets windows, two fingers zoom and carry the image along, nothing runs over the edge or
+// lies under something else.
+import { address, assert, fingers, near, run, seenIn, until } from './harness.mjs';
 
 await run('phone', { viewport: { width: 390, height: 844 }, touch: true }, async (page, viewer, context) => {
   await page.goto(address());
@@ -42,6 +43,45 @@ await run('phone', { viewport: { width: 390, height: 844 }, touch: true }, async
   await page.locator('[data-pane="1"] .image').dispatchEvent('contextmenu');
   await page.locator('body[data-menu="true"]').waitFor();
   await viewer.shows({ index, width });
+
+  // The slider goes where the finger goes.
+  const slider = await viewer.pane().locator('[role="slider"]').boundingBox();
+  const onSlider = (share) => [slider.x + slider.width / 2, slider.y + 1 + (slider.height - 2) * share];
+  await drag([onSlider(0.5)], [onSlider(1)]);
+  await viewer.shows({ index: 11, width });
+  await drag([onSlider(1)], [onSlider(0)]);
+  await viewer.shows({ index: 0, width });
+
+  // What a finger measures are millimetres: 128 columns of half a millimetre; and a line is moved by its end.
+  await viewer.tool('fit');
+  near(await until(() => viewer.number('zoom'), (found) => Math.abs(found - Number(zoom)) < 0.02), Number(zoom), 0.02, 'fits again');
+  const gone = () => page.waitForFunction(() => !/HU|mm/.test(document.querySelector('[data-pane="1"] svg.svg-layer').textContent));
+  await viewer.tool('length');
+  await drag([await viewer.at(64, 40)], [await viewer.at(192, 40)]);
+  near(await viewer.measured('([\\d.]+) mm'), 64, 1, 'length');
+  await viewer.tool('scroll');
+  await drag([await viewer.at(192, 40)], [await viewer.at(160, 40)]);
+  const length = () => page.evaluate(() => parseFloat(document.querySelector('[data-pane="1"] svg.svg-layer tspan')?.textContent));
+  near(await until(length, (found) => Math.abs(found - 48) <= 1), 48, 1, 'the end that was moved');
+  await viewer.shows({ index: 0, width });
+  await viewer.picture('length');
+  await viewer.tool('erase');
+  await gone();
+  await viewer.tool('rectangle');
+  await drag([await viewer.at(80, 80)], [await viewer.at(140, 140)]);
+  near(await viewer.measured('均值 (-?[\\d.]+) HU'), 100, 0.01, 'mean');
+  near(await viewer.measured('面积 ([\\d.]+) mm²'), 900, 40, 'area');
+  await viewer.tool('erase');
+  await gone();
+  // To the right is wider, as with a mouse, and goes with the next image.
+  await viewer.tool('window');
+  await drag([await viewer.at(80, 128)], [await viewer.at(130, 128)]);
+  const wider = await until(() => viewer.number('width'), (found) => found > 440);
+  assert.ok(wider > 440, `a finger widens the window: ${wider}`);
+  await viewer.shows({ index: 0, center: 40 });
+  await viewer.tool('reset');
+  await viewer.shows({ index: 0, width: 400, center: 40 });
+  await viewer.tool('scroll');
 
   // The series below each other in a row; what is beyond the edge is reached, and nothing is cut off.
   const names = await page.locator('.strip .thumbnail').evaluateAll((all) => all.map((one) => {

@@ -160,16 +160,31 @@ async function desk(page, viewer) {
   await page.waitForFunction((before) => Math.abs(Number(document.querySelector('[data-plane="axial"]').dataset.scale) / before - 1) > 0.1, scale);
   await page.keyboard.press('f');
 
-  // A thick slab brings what lies near; a length through it says that it is one.
+  // A thick slab brings what lies within half of it to either side, as bright as it is; a length through it says that it is one.
   await page.keyboard.press('Home');
   await page.keyboard.press('PageDown');
   for (let step = 0; step < 9; step += 1) await page.keyboard.press('ArrowDown');
   await shows(page, 'axial', { index: 19, place: '0.0 mm' });
   await until(page, 'axial', HALF, (box) => box === null, 'nothing below the block');
+  const leafs = async (key, times, wanted) => {
+    for (let step = 0; step < times; step += 1) await page.keyboard.press(key);
+    await shows(page, 'axial', wanted);
+  };
+  const isBlock = (box) => box !== null && Math.abs(box.middle - 247) <= 2;
   await page.keyboard.press('t');
+  await page.locator('[data-slab="10"]').waitFor();
+  await leafs('ArrowUp', 3, { index: 16, place: 'H 9.0 mm' });
+  await until(page, 'axial', HALF, isBlock, 'the block three millimetres above, through 10 mm');
+  await viewer.picture('thin-slab');
+  await leafs('ArrowDown', 2, { index: 18, place: 'H 3.0 mm' });
+  await until(page, 'axial', HALF, (box) => box === null, 'not what lies nine millimetres above');
   await page.keyboard.press('t');
   await page.locator('[data-slab="30"]').waitFor();
-  const projected = await until(page, 'axial', HALF, (box) => box !== null, 'the block through 30 mm');
+  await until(page, 'axial', HALF, isBlock, 'but through 30 mm');
+  await leafs('ArrowDown', 3, { index: 21, place: 'F 6.0 mm' });
+  await until(page, 'axial', HALF, (box) => box === null, 'not what lies eighteen millimetres above');
+  await leafs('ArrowUp', 2, { index: 19, place: '0.0 mm' });
+  const projected = await until(page, 'axial', HALF, isBlock, 'the block through 30 mm');
   await page.keyboard.press('l');
   await viewer.drag([projected.left, projected.y + 5], [projected.right, projected.y + 5]);
   near(await measured(page, 'axial', '([\\d.]+) mm \\(投影\\)'), 48, 1, 'across, projected');

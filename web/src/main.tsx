@@ -5,6 +5,7 @@ import './polyfill.ts';
 import { render } from 'preact';
 import './style.css';
 import { prepare } from './dicom/frames.ts';
+import { awaken } from './dicom/pool.ts';
 import { chooseRenderer } from './engine/capability.ts';
 import { readDescription } from './exam.ts';
 import { stackOf } from './stacks.ts';
@@ -21,6 +22,8 @@ async function start(): Promise<void> {
   // What is asked for is on its way before the processor is: that takes a while.
   const renderer = chooseRenderer();
   if (stack) {
+    // While the engine is on its way the page itself has no time: what decodes its first image comes beside it.
+    awaken();
     stack.then(
       (slices) => slices[0] && prepare(slices[0], renderer === 'gpu'),
       // Said in the pane, which asks again.

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 const built = new URL(process.argv[2] ?? './out/', import.meta.url);
 const { frameOf, pixelsOf, storedValues, unpackRle } = await import(new URL('dicom/pixels.js', built));
 const { sliceOf, lettersOf } = await import(new URL('dicom/slice.js', built));
+const { paddingOf } = await import(new URL('dicom/automatic.js', built));
+const { isSeen, shutterOf } = await import(new URL('dicom/shutter.js', built));
 const { crossing, nearest, isVolume } = await import(new URL('engine/geometry.js', built));
 
 const header = (changes) => ({
@@ -40,6 +42,31 @@ assert.deepEqual([...gray(new Uint8Array([0b1010]), { bitsAllocated: 1, bitsStor
 const wide = gray(new Uint8Array(Uint32Array.from([0, 1e9, 2e9, 4e9]).buffer), { bitsAllocated: 32, bitsStored: 32, highBit: 31, takesFractions: false });
 assert.ok(Math.abs(wide.values[2] * wide.slope + wide.intercept - 2e9) < 1e5);
 assert.throws(() => gray(words(1, 2), {}), /too short/);
+
+// A window over all values where the object brings none; padding is none of them, by its stored number.
+const windowOver = (values, changes) => gray(Uint8Array.from(values), { bitsAllocated: 8, bitsStored: 8, highBit: 7, needsWindow: true, ...changes }).window;
+assert.deepEqual(windowOver([0, 10, 20, 30], {}), { center: 15, width: 30 });
+assert.deepEqual(windowOver([0, 10, 20, 30], { padding: [0, 0] }), { center: 20, width: 20 });
+assert.deepEqual(windowOver([0, 10, 20, 200], { padding: [200, 255], slope: 2, intercept: -10 }), { center: 10, width: 40 });
+assert.deepEqual(windowOver([7, 7, 7, 7], { padding: [7, 7] }), { center: 0, width: 1 });
+assert.equal(gray(words(1, 2, 3, 4), {}).window, undefined);
+const tagged = (values) => Object.fromEntries(Object.entries(values).map(([tag, Value]) => [tag, { vr: 'US', Value }]));
+assert.deepEqual(paddingOf(tagged({ '00280120': [65535], '00280121': [60000] }), false), [60000, 65535]);
+assert.deepEqual(paddingOf(tagged({ '00280120': [63536] }), true), [-2000, -2000]);
+assert.equal(paddingOf({}, true), undefined);
+
+// Shutters: what each shape shows, and all of them; one that does not say where it is covers nothing.
+const seen = (values) => {
+  const shutter = shutterOf(tagged(values));
+  return [1, 2, 3, 4, 5].map((row) => [1, 2, 3, 4, 5].map((column) => (isSeen(shutter, row, column) ? '#' : '.')).join(''));
+};
+const [box, disc] = [{ '00181602': [3], '00181604': [5], '00181606': [2], '00181608': [4] }, { '00181610': [3, 3], '00181612': [2] }];
+assert.deepEqual(seen({ '00181600': ['RECTANGULAR'], ...box }), ['.....', '..###', '..###', '..###', '.....']);
+assert.deepEqual(seen({ '00181600': ['CIRCULAR'], ...disc }), ['..#..', '.###.', '#####', '.###.', '..#..']);
+assert.deepEqual(seen({ '00181600': ['POLYGONAL'], '00181620': [1, 1, 5, 1, 5, 5] }), ['#....', '##...', '###..', '####.', '#####']);
+assert.deepEqual(seen({ '00181600': ['RECTANGULAR', 'CIRCULAR'], ...box, ...disc }), ['.....', '..##.', '..###', '..##.', '.....']);
+assert.deepEqual([shutterOf(tagged({ '00181600': ['CIRCULAR'], '00181610': [3, 3] })), shutterOf({})], [undefined, undefined]);
+assert.equal(shutterOf(tagged({ '00181600': ['CIRCULAR'], ...disc, '00181622': [0x4000] })).level, 64);
 
 // Colours: by pixel, by plane, luminance and chrominance, halved chrominance, a palette.
 const color = (bytes, changes) => [...gray(Uint8Array.from(bytes), { bitsAllocated: 8, bitsStored: 8, highBit: 7, samples: 3, columns: 2, ...changes }).rgba];
@@ -79,7 +106,13 @@ for (const modality of ['CR', 'DX', 'MG', 'RF', 'XA', 'IO', 'PX']) {
   assert.equal(scale({ ...of, '00200032': [0, 0, 0], '00200037': [1, 0, 0, 0, 1, 0] }), 'patient', modality);
 }
 for (const modality of ['CT', 'MR', 'US', 'SC']) assert.equal(scale({ ...alone, '00080060': [modality] }), 'patient', modality);
-assert.deepEqual(sliceOf('', set({ '00280034': [1, 2] }), 1).plane.spacing, [0.5, 1]);
+// Pixels that are not square: a spacing goes before the ratio, the image's before the detector's and that of a scanned film.
+const edges = (attributes) => sliceOf('', set(attributes), 1).plane.spacing;
+assert.deepEqual(edges({ '00280034': [1, 2] }), [0.5, 1]);
+assert.deepEqual(edges({ '00280034': [2, 1], '00280030': [1, 0.5] }), [1, 0.5]);
+assert.deepEqual(edges({ '00280034': [2, 1], '00181164': [0.2, 0.2], '00280030': [0, 0] }), [0.2, 0.2]);
+assert.deepEqual(edges({ '00280034': [2, 1], '00182010': [0.3, 0.3] }), [1, 1]);
+assert.equal(scale({ '00182010': [0.3, 0.3] }), 'none');
 const unit = (attributes) => sliceOf('', set({ '00280010': [1], ...attributes }), 1).values.unit;
 assert.equal(unit({ '00080060': ['CT'], '00281052': [-1024], '00281053': [1] }), 'HU');
 assert.equal(unit({ '00080060': ['CT'], '00080008': ['DERIVED'], '00281052': [0], '00281053': [1] }), '');

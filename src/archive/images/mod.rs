@@ -13,6 +13,7 @@ pub mod read_image;
 pub mod read_metadata;
 pub mod read_object;
 pub mod read_video;
+mod refused_object;
 pub mod render_instance;
 pub mod store_attachment;
 pub mod store_instance;

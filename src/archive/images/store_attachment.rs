@@ -97,7 +97,7 @@ impl AttachmentWriter {
         self.object.abort().await;
     }
 
-    /// Makes the attachment durable and links it. After an error nothing is kept.
+    /// Makes the attachment durable and links it. After an error it has no row, unless the answer to its commit was lost.
     pub async fn commit(self) -> Result<AttachmentOutcome, Error> {
         let Self { archive, command, mut object, hash, length } = self;
         let mut new = NewAttachment {
@@ -142,6 +142,9 @@ impl AttachmentWriter {
             && let Err(error) = archive.objects.delete(&place.key).await
         {
             tracing::warn!(object.key = %place.key, %error, "an object that is not needed could not be removed");
+        }
+        if let Err(error) = &outcome {
+            archive.remove_refused(&place, error).await;
         }
         outcome
     }

@@ -254,11 +254,13 @@ impl InstanceWriter {
         let outcome = archive.index_instance(new, command.actor, surety, looked_up).await;
         archive.growing.note(series, matches!(outcome, Ok(StoreOutcome::Stored)));
         if matches!(outcome, Ok(StoreOutcome::Duplicate)) {
-            // No row names it: give the space back now. After an error the object stays, because a commit whose answer
-            // was lost may have happened; the sweep decides later, by the rows.
+            // No row names it: give the space back now.
             if let Err(error) = archive.forget_unnamed(&kept_at).await {
                 tracing::warn!(object.key = %kept_at.key, %error, "an object that is not needed could not be removed");
             }
+        }
+        if let Err(error) = &outcome {
+            archive.remove_refused(&kept_at, error).await;
         }
         outcome.map(committed)
     }

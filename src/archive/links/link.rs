@@ -128,10 +128,24 @@ async fn link_exams(tx: &mut Tx, ids: &Ids, now: i64, rules: LinkRules, study: &
         linked = true;
         join(tx, ids, now, exam, study, "patient_and_accession").await?;
     }
-    if let ([only], false, true) = (exams.as_slice(), linked, rules.accession_only) {
-        let studies = rules.studies(tx, &study.org_code, &study.accession_number).await?;
-        if studies.len() == 1 {
-            join(tx, ids, now, only, study, "accession").await?;
+    if !rules.accession_only || exams.is_empty() {
+        return Ok(());
+    }
+    let studies = rules.studies(tx, &study.org_code, &study.accession_number).await?;
+    match (exams.as_slice(), studies.len()) {
+        ([only], 1) if !linked => join(tx, ids, now, only, study, "accession").await,
+        ([_], 1) => Ok(()),
+        _ => part_by_accession(tx, ids, now, &exams).await,
+    }
+}
+
+/// Takes back what was linked by an AccessionNumber alone while that seemed unique: now others have it, too (D-I3).
+async fn part_by_accession(tx: &mut Tx, ids: &Ids, now: i64, exams: &[ExamKeys]) -> Result<(), index::Error> {
+    for exam in exams {
+        for study_pk in links::unlink_by_accession(tx, exam.exam_report_pk).await? {
+            attachments_of_exam_changed(tx, ids, now, exam).await?;
+            report_changes::images_linked(tx, ids, now, &exam.org_code, exam.exam_report_pk).await?;
+            encapsulated_reports::link_has_changed(tx, ids, now, exam.exam_report_pk, study_pk).await?;
         }
     }
     Ok(())
@@ -242,13 +256,15 @@ async fn link_studies(tx: &mut Tx, ids: &Ids, now: i64, rules: LinkRules, exam: 
         linked = true;
         join(tx, ids, now, exam, study, "patient_and_accession").await?;
     }
-    if let ([only], false, true) = (studies.as_slice(), linked, rules.accession_only) {
-        let exams = rules.exams(tx, &exam.org_code, &exam.pacs_id).await?;
-        if exams.len() == 1 {
-            join(tx, ids, now, exam, only, "accession").await?;
-        }
+    if !rules.accession_only || studies.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let exams = rules.exams(tx, &exam.org_code, &exam.pacs_id).await?;
+    match (studies.as_slice(), exams.len()) {
+        ([only], 1) if !linked => join(tx, ids, now, exam, only, "accession").await,
+        ([_], 1) => Ok(()),
+        _ => part_by_accession(tx, ids, now, &exams).await,
+    }
 }
 
 fn same_patient_number(exam: &ExamKeys, study: &StudyKeys) -> bool {

@@ -1,8 +1,9 @@
-//! What other DICOM nodes ask of us and we of them: queries, retrieval, commitment, forwarding.
+//! What other nodes ask of us and we of them: queries, retrieval, commitment, forwarding of images and reports.
 
 pub mod commit_storage;
 pub mod find;
 pub mod forward;
+pub mod forward_reports;
 pub mod notify_availability;
 pub mod retrieve;
 pub mod retrieve_exam;

@@ -15,7 +15,7 @@ use crate::documents::stamp::stamp_pdf;
 use crate::domain::Actor;
 use crate::domain::lab_report::{LabField, LabItem, LabItemField, LabReport};
 use crate::domain::lab_result;
-use crate::domain::record::split_participant;
+use crate::domain::record::Participant;
 use crate::index::audit::{self, AuditRecord};
 use crate::index::lab_documents::{self, LabDocument};
 use crate::index::lab_reports::FoundLab;
@@ -196,6 +196,7 @@ fn patient(report: &LabReport) -> Vec<(&'static str, String)> {
 
 fn sheet(report: &LabReport, items: &[LabItem]) -> LabSheet {
     let instrument = first_of(report, [LabField::PlayingDevice]);
+    let participant = Participant::of(report.text(LabField::ParticipantName), report.text(LabField::ParticipantId));
     LabSheet {
         title: first_of(report, [LabField::ReportTitle, LabField::ClassLocalName, LabField::ClassName]),
         report_form_no: report.text(LabField::ReportFormNo).trim().to_owned(),
@@ -203,7 +204,7 @@ fn sheet(report: &LabReport, items: &[LabItem]) -> LabSheet {
             ("标本", first_of(report, [LabField::SpecimenDeterminerName, LabField::SpecimenClassCode])),
             ("标本号", first_of(report, [LabField::SpecimenId])),
             ("申请单号", first_of(report, [LabField::ApplyFormNo])),
-            ("申请医生", split_participant(report.text(LabField::ParticipantName)).0.trim().to_owned()),
+            ("申请医生", participant.name.to_owned()),
             ("申请时间", to_the_minute(report, LabField::ParticipantDateTime)),
             ("执行科室", first_of(report, [LabField::PerformerDeptName])),
             ("标本情况", first_of(report, [LabField::SpecimenQuantityDescr])),

@@ -39,6 +39,8 @@ pub struct OrganizationQuality {
     pub aside_lines: i64,
     /// When the oldest of those lines came, in Asia/Shanghai; empty when there are none.
     pub oldest_pending_line: String,
+    /// Exam reports whose file takes no QR code, by reason: `encrypted`, `signed`, … (D-I9).
+    pub unstamped: BTreeMap<String, i64>,
     /// By kind: `exam`, `lab`, `lab_subitem`.
     pub kinds: BTreeMap<&'static str, KindQuality>,
 }
@@ -134,6 +136,9 @@ impl Archive {
             organization.waiting_lines = pending.waiting;
             organization.aside_lines = pending.aside;
             organization.oldest_pending_line = local_text(pending.oldest_at);
+        }
+        for (org_code, reason, reports) in quality::unstamped(&self.index, &scope).await? {
+            organizations.entry(org_code).or_default().unstamped.insert(reason, reports);
         }
         let (from, to) = (local_text(scope.from), local_text(scope.to));
         // The end is not part of the span: its day counts only when it has begun by then.

@@ -13,6 +13,8 @@ use crate::index::jobs::{self, JobKind, JobState};
 use crate::index::report_files::{self, ReportFile};
 use crate::objects;
 
+pub use crate::index::report_files::UnstampedFile;
+
 /// Pictures are made in these widths only, so that a hundred zoom steps do not make a hundred pictures.
 const WIDTH_STEP: u32 = 100;
 const WIDEST: u32 = 4000;
@@ -54,6 +56,11 @@ impl Archive {
     /// All report files an exam report ever had, newest first.
     pub async fn report_file_history(&self, exam_report_pk: i64) -> Result<Vec<ReportFile>, Error> {
         Ok(report_files::history(&self.index, exam_report_pk).await?)
+    }
+
+    /// Files that take no QR code, the newest first; of one organisation or of all (D-I9).
+    pub async fn unstamped_files(&self, org_code: Option<&str>, limit: u32) -> Result<Vec<UnstampedFile>, Error> {
+        Ok(report_files::unstamped(&self.index, org_code, limit).await?)
     }
 
     /// How far the report file of an exam report is; an older file stays ready while a newer one is fetched.

@@ -267,11 +267,13 @@ fn merge_plain(base: &mut FrameGroup, elements: &Elements<'_>) {
     base.rescale = base.rescale.or_else(|| rescale(elements));
     base.window = base.window.or_else(|| window(elements));
     base.function = base.function.or_else(|| elements.text((0x0028, 0x1056)).and_then(VoiFunction::parse));
+    // A ratio alone is for images without any spacing (PS3.3 C.7.6.3.1.7); the viewer has the same order (dicom/slice.ts).
     base.aspect = base
         .aspect
-        .or_else(|| spacing_aspect(elements, (0x0028, 0x0034)))
         .or_else(|| spacing_aspect(elements, (0x0028, 0x0030)))
-        .or_else(|| spacing_aspect(elements, (0x0018, 0x1164)));
+        .or_else(|| spacing_aspect(elements, (0x0018, 0x1164)))
+        .or_else(|| spacing_aspect(elements, (0x0018, 0x2010)))
+        .or_else(|| spacing_aspect(elements, (0x0028, 0x0034)));
 }
 
 fn rescale(elements: &Elements<'_>) -> Option<Rescale> {

@@ -263,6 +263,27 @@ fn pixels_twice_as_high_as_wide_give_a_picture_twice_as_high() {
 }
 
 #[test]
+fn a_spacing_goes_before_the_aspect_ratio_and_the_image_s_before_the_detector_s() {
+    let size = |elements: &[((u16, u16), &str)]| {
+        let mut file = FileBuilder::new(EXPLICIT);
+        for (tag, value) in elements {
+            file.put(*tag, b"DS", value.as_bytes());
+        }
+        file.image("MONOCHROME2", 1, [2, 4, 16, 16, 0]);
+        let rendered = render(&file.words(&[0, 1, 2, 3, 4, 5, 6, 7]), 1, &png()).unwrap();
+        (rendered.width, rendered.height)
+    };
+    let (spacing, detector, scanned, ratio) = ((0x0028, 0x0030), (0x0018, 0x1164), (0x0018, 0x2010), (0x0028, 0x0034));
+
+    assert_eq!(size(&[(spacing, "1.0\\0.5"), (ratio, "1\\1")]), (4, 4));
+    assert_eq!(size(&[(spacing, "0.5\\0.5"), (ratio, "2\\1")]), (4, 2));
+    assert_eq!(size(&[(detector, "0.2\\0.1"), (spacing, "1\\1")]), (4, 2));
+    assert_eq!(size(&[(detector, "0.2\\0.1"), (ratio, "1\\1")]), (4, 4));
+    assert_eq!(size(&[(scanned, "0.2\\0.1"), (ratio, "1\\1")]), (4, 4));
+    assert_eq!(size(&[(spacing, "0\\0"), (ratio, "2\\1")]), (4, 4), "what is no size is none");
+}
+
+#[test]
 fn a_frame_of_absurd_size_is_refused_before_it_is_allocated() {
     let mut file = FileBuilder::new("1.2.840.10008.1.2.5");
     file.image("MONOCHROME2", 1, [65535, 65535, 16, 16, 0]);

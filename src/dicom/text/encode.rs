@@ -1,12 +1,12 @@
 //! Texts in the character set that a peer wants (PS3.3 section C.12.1.1.2, PS3.5 sections 6.1.2 and 6.1.3).
 //!
-//! What a set cannot hold is told, not replaced, so that the caller can fall back to UTF-8. Of the code extensions
-//! ISO 2022 IR 58 (Chinese) and ISO 2022 IR 149 (Korean) are written; the Japanese ones are read only.
+//! What a set cannot hold is told, not replaced, so that the caller can fall back to UTF-8.
 
 use encoding_rs::{self as rs, Encoding, UTF_8};
 
-use super::Charset;
+use super::code_extensions::CodeExtensions;
 use super::repertoire::Repertoire;
+use super::{Charset, whole};
 
 /// Writes texts and says what Specific Character Set (0008,0005) must be for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,14 +15,12 @@ pub struct TextEncoder {
     form: Form,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
-    /// The set fills the upper half, or replaces everything.
+    /// The set replaces everything.
     Whole(&'static Encoding),
-    /// Latin-1 proper, without what Windows put in place of the C1 controls.
-    SingleByte(&'static Encoding),
-    /// An escape sequence designates two-byte characters of the upper half.
-    Escaped { encoding: &'static Encoding, escape: &'static [u8] },
+    /// One set in the upper half, or several that take turns by escape sequences.
+    Extended(CodeExtensions),
 }
 
 impl TextEncoder {
@@ -31,13 +29,22 @@ impl TextEncoder {
         Self { terms: vec!["ISO_IR 192".to_owned()], form: Form::Whole(UTF_8) }
     }
 
-    /// The set that values of (0008,0005) name; `None` when none is named or it cannot be written.
+    /// The sets that values of (0008,0005) name; `None` when none is named.
     pub fn of_terms<S: AsRef<str>>(terms: &[S]) -> Option<Self> {
-        let (term, repertoire) = terms
+        let read = |term: &S| Repertoire::of_term(term.as_ref());
+        let named: Vec<(&str, Repertoire)> = terms
             .iter()
-            .filter_map(|term| Some((term.as_ref(), Repertoire::of_term(term.as_ref())?)))
-            .find(|(_, repertoire)| *repertoire != Repertoire::Ascii)?;
-        Self::of(repertoire, term)
+            .filter_map(|term| Some((term.as_ref(), read(term)?)))
+            .filter(|(_, repertoire)| *repertoire != Repertoire::Ascii)
+            .collect();
+        let &(term, repertoire) = named.first()?;
+        // What replaces everything has no extensions; who names both is taken by the first word.
+        if named.len() == 1 || named.iter().any(|(_, repertoire)| repertoire.stands_alone()) {
+            return Self::of(repertoire, term);
+        }
+        let initial = terms.first().and_then(read).filter(|repertoire| repertoire.is_upper_half());
+        let sets: Vec<Repertoire> = named.iter().map(|(_, repertoire)| *repertoire).collect();
+        Some(Self::extended(CodeExtensions::of(initial.unwrap_or(Repertoire::Ascii), &sets)))
     }
 
     /// The set that a configuration names; `None` when DICOM has no term for it.
@@ -61,24 +68,22 @@ impl TextEncoder {
 
     fn of(repertoire: Repertoire, term: &str) -> Option<Self> {
         let one = |term: &str| vec![term.to_owned()];
-        let extended = |term: &str| vec![String::new(), term.to_owned()];
         let (terms, form) = match repertoire {
-            Repertoire::Ascii | Repertoire::Katakana | Repertoire::Kanji | Repertoire::SupplementaryKanji => {
-                return None;
-            }
+            Repertoire::Ascii => return None,
             Repertoire::Utf8 => (one("ISO_IR 192"), Form::Whole(UTF_8)),
             // A device that knows only GB 2312 reads GBK, not the four bytes of GB 18030.
             Repertoire::Gb18030 if ["GBK", "GB2312"].iter().any(|name| term.eq_ignore_ascii_case(name)) => {
                 (one("GBK"), Form::Whole(rs::GBK))
             }
             Repertoire::Gb18030 => (one("GB18030"), Form::Whole(rs::GB18030)),
-            Repertoire::Gb2312 => (extended("ISO 2022 IR 58"), Form::Escaped { encoding: rs::GBK, escape: b"\x1B$)A" }),
-            Repertoire::Korean => {
-                (extended("ISO 2022 IR 149"), Form::Escaped { encoding: rs::EUC_KR, escape: b"\x1B$)C" })
-            }
-            single => (one(term), Form::SingleByte(single.encoding())),
+            single if single.is_upper_half() => (one(term), Form::Extended(CodeExtensions::of(single, &[]))),
+            extension => return Some(Self::extended(CodeExtensions::of(Repertoire::Ascii, &[extension]))),
         };
         Some(Self { terms, form })
+    }
+
+    fn extended(sets: CodeExtensions) -> Self {
+        Self { terms: sets.terms(), form: Form::Extended(sets) }
     }
 
     /// The value of Specific Character Set (0008,0005).
@@ -91,54 +96,11 @@ impl TextEncoder {
         if text.is_ascii() {
             return Some(text.as_bytes().to_vec());
         }
-        match self.form {
+        match &self.form {
             Form::Whole(encoding) => whole(encoding, text),
-            Form::SingleByte(encoding) => {
-                whole(encoding, text).filter(|bytes| !bytes.iter().any(|b| matches!(b, 0x80..=0x9F)))
-            }
-            Form::Escaped { encoding, escape } => escaped(encoding, escape, text),
+            Form::Extended(sets) => sets.encode(text),
         }
     }
-}
-
-fn whole(encoding: &'static Encoding, text: &str) -> Option<Vec<u8>> {
-    let (bytes, used, unmappable) = encoding.encode(text);
-    (!unmappable && used == encoding).then(|| bytes.into_owned())
-}
-
-/// Each delimiter puts the code table back to its beginning, so the sequence is repeated behind it.
-fn escaped(encoding: &'static Encoding, escape: &[u8], text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() + 16);
-    let mut designated = false;
-    for c in text.chars() {
-        if c.is_ascii() {
-            bytes.push(c as u8);
-            if matches!(c, '\\' | '^' | '=' | '\r' | '\n' | '\t' | '\u{0C}') {
-                designated = false;
-            }
-            continue;
-        }
-        let pair = whole(encoding, c.encode_utf8(&mut [0; 4]))?;
-        if !is_designated(encoding, &pair) {
-            return None;
-        }
-        if !designated {
-            bytes.extend_from_slice(escape);
-            designated = true;
-        }
-        bytes.extend_from_slice(&pair);
-    }
-    Some(bytes)
-}
-
-/// Whether the bytes are of the 94×94 set that the escape sequence designates, and not of what GBK and UHC added to it.
-fn is_designated(encoding: &'static Encoding, bytes: &[u8]) -> bool {
-    let &[row, cell @ 0xA1..=0xFE] = bytes else { return false };
-    if encoding == rs::EUC_KR {
-        return matches!(row, 0xA1..=0xFE);
-    }
-    let added = matches!((row, cell), (0xA2, 0xA1..=0xAA) | (0xA6, 0xE0..=0xF5) | (0xA8, 0xBB..=0xC0));
-    matches!(row, 0xA1..=0xF7) && !added
 }
 
 #[cfg(test)]
@@ -172,13 +134,28 @@ mod tests {
     }
 
     #[test]
+    fn the_terms_of_the_answer_are_those_of_the_request_in_their_proper_form() {
+        for (asked, answered) in [
+            (vec!["ISO_IR 100"], "ISO_IR 100"),
+            (vec!["ISO_IR 13"], "ISO_IR 13"),
+            (vec!["ISO 2022 IR 6", "ISO2022IR87"], "\\ISO 2022 IR 87"),
+            (vec!["ISO_IR 13", "ISO 2022 IR 87"], "ISO 2022 IR 13\\ISO 2022 IR 87"),
+            (vec!["ISO 2022 IR 87", "ISO 2022 IR 87", "ISO 2022 IR 13"], "\\ISO 2022 IR 87\\ISO 2022 IR 13"),
+            (vec!["nonsense", "ISO 2022 IR 149"], "\\ISO 2022 IR 149"),
+            (vec!["ISO_IR 100", "ISO_IR 192"], "ISO_IR 100"),
+            (vec!["GB18030", "ISO 2022 IR 87"], "GB18030"),
+        ] {
+            assert_eq!(TextEncoder::of_terms(&asked).unwrap().terms(), answered, "{asked:?}");
+        }
+    }
+
+    #[test]
     fn what_a_set_does_not_hold_is_not_written() {
         let encoder = |term: &str| TextEncoder::of_terms(&[term]).unwrap();
         assert_eq!(encoder("ISO_IR 100").encode("王"), None);
         assert_eq!(encoder("ISO_IR 100").encode("€"), None);
         assert_eq!(encoder("GBK").encode("𠀀"), None);
         assert_eq!(encoder("ISO 2022 IR 58").encode("镕"), None);
-        assert_eq!(TextEncoder::of_terms(&["ISO 2022 IR 87"]), None);
         assert_eq!(TextEncoder::of_terms(&["ISO_IR 6", "nonsense"]), None);
         assert_eq!(TextEncoder::of_charset(&Charset::parse("Big5").unwrap()), None);
         assert_eq!(TextEncoder::of_charset(&Charset::parse("gb2312").unwrap()).unwrap().terms(), "GBK");

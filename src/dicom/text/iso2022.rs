@@ -5,9 +5,10 @@ use encoding_rs::EUC_JP;
 
 use super::repertoire::Repertoire;
 
-const ESCAPE: u8 = 0x1B;
+/// What begins an escape sequence.
+pub(super) const ESCAPE: u8 = 0x1B;
 /// Single shift three: the next two bytes are JIS X 0212 in EUC-JP.
-const EUC_SUPPLEMENTARY: u8 = 0x8F;
+pub(super) const EUC_SUPPLEMENTARY: u8 = 0x8F;
 
 /// What the two halves of the code table hold.
 #[derive(Debug, Clone, Copy)]
@@ -41,10 +42,18 @@ const ESCAPES: &[(&[u8], Half, Repertoire)] = &[
     (b"-T", Half::G1, Repertoire::Thai),
 ];
 
+/// A half of the code table.
 #[derive(Debug, Clone, Copy)]
-enum Half {
+pub(super) enum Half {
+    /// The lower one, 21H to 7EH.
     G0,
+    /// The upper one, A0H to FFH.
     G1,
+}
+
+/// The sequence behind the escape character that designates a set, and the half that it fills.
+pub(super) fn designation_of(set: Repertoire) -> Option<(&'static [u8], Half)> {
+    ESCAPES.iter().find(|(.., repertoire)| *repertoire == set).map(|(sequence, half, _)| (*sequence, *half))
 }
 
 /// Decodes text that has escape sequences; `plain` decodes upper-half bytes that nothing designates.
@@ -92,7 +101,8 @@ fn designate<'a>(rest: &'a [u8], now: &mut Designation) -> &'a [u8] {
     rest
 }
 
-fn is_delimiter(byte: u8) -> bool {
+/// What puts the first set back (PS3.5 section 6.1.2.5.3).
+pub(super) fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b'\\' | b'^' | b'=' | b'\r' | b'\n' | 0x0C | b'\t')
 }
 

@@ -26,6 +26,28 @@ pub(super) enum Repertoire {
     Utf8,
 }
 
+/// The registration numbers of ISO-IR.
+const NUMBERS: &[(&str, Repertoire)] = &[
+    ("6", Repertoire::Ascii),
+    ("100", Repertoire::Latin1),
+    ("101", Repertoire::Latin2),
+    ("109", Repertoire::Latin3),
+    ("110", Repertoire::Latin4),
+    ("148", Repertoire::Latin5),
+    ("203", Repertoire::Latin9),
+    ("144", Repertoire::Cyrillic),
+    ("127", Repertoire::Arabic),
+    ("126", Repertoire::Greek),
+    ("138", Repertoire::Hebrew),
+    ("166", Repertoire::Thai),
+    ("13", Repertoire::Katakana),
+    ("87", Repertoire::Kanji),
+    ("159", Repertoire::SupplementaryKanji),
+    ("149", Repertoire::Korean),
+    ("58", Repertoire::Gb2312),
+    ("192", Repertoire::Utf8),
+];
+
 impl Repertoire {
     /// Reads a defined term with the liberties that devices take: `ISO-IR 100`, `ISO_IR_100`, `ISO2022IR149`, `UTF8`.
     pub(super) fn of_term(term: &str) -> Option<Self> {
@@ -42,27 +64,12 @@ impl Repertoire {
                 };
             }
         };
-        Some(match number {
-            "6" => Repertoire::Ascii,
-            "100" => Repertoire::Latin1,
-            "101" => Repertoire::Latin2,
-            "109" => Repertoire::Latin3,
-            "110" => Repertoire::Latin4,
-            "148" => Repertoire::Latin5,
-            "203" => Repertoire::Latin9,
-            "144" => Repertoire::Cyrillic,
-            "127" => Repertoire::Arabic,
-            "126" => Repertoire::Greek,
-            "138" => Repertoire::Hebrew,
-            "166" => Repertoire::Thai,
-            "13" => Repertoire::Katakana,
-            "87" => Repertoire::Kanji,
-            "159" => Repertoire::SupplementaryKanji,
-            "149" => Repertoire::Korean,
-            "58" => Repertoire::Gb2312,
-            "192" => Repertoire::Utf8,
-            _ => return None,
-        })
+        NUMBERS.iter().find(|(of, _)| *of == number).map(|(_, repertoire)| *repertoire)
+    }
+
+    /// The number in its terms; `None` for the Chinese sets that have names.
+    pub(super) fn number(self) -> Option<&'static str> {
+        NUMBERS.iter().find(|(_, repertoire)| *repertoire == self).map(|(number, _)| *number)
     }
 
     /// What decodes whole texts of this set that have no escape sequences.
@@ -88,5 +95,15 @@ impl Repertoire {
 
     pub(super) fn is_single_byte(self) -> bool {
         self.encoding().is_single_byte()
+    }
+
+    /// Whether it may be the first of several sets and fill the upper half by itself.
+    pub(super) fn is_upper_half(self) -> bool {
+        self == Repertoire::Katakana || (self != Repertoire::Ascii && self.is_single_byte())
+    }
+
+    /// Whether it replaces everything and has no escape sequence (PS3.3 section C.12.1.1.2).
+    pub(super) fn stands_alone(self) -> bool {
+        matches!(self, Repertoire::Gb18030 | Repertoire::Utf8)
     }
 }

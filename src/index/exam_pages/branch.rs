@@ -17,7 +17,8 @@ macro_rules! contents {
              WHEN r.kind NOT IN ('image', 'video') THEN 0 \
              WHEN r.modality IN ('CT', 'MR', 'PT', 'NM', 'CR', 'DX', 'MG') THEN 1 \
              WHEN (SELECT i.transfer_syntax_uid FROM instance i WHERE i.series_pk = r.id \
-             ORDER BY i.instance_number LIMIT 1) LIKE '1.2.840.10008.1.2.4.10_%' THEN 8 ELSE 1 END), 0) FROM ",
+             ORDER BY i.instance_number NULLS LAST LIMIT 1) LIKE '1.2.840.10008.1.2.4.10_%' \
+             THEN 8 ELSE 1 END), 0) FROM ",
             $from,
             ") AS contents"
         )

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use reqwest::header::HeaderValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,11 +34,66 @@ pub enum Confirmation {
     None,
 }
 
+/// Where reports are registered with an upstream (R2.5.1.5-3).
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamReportsConfig {
+    /// Address of its report registry, e.g. `https://region.example.test/sehr.service.auto/IAutoReport.asmx`. Exam and lab reports
+    /// are registered there as they stand here, with their files. Default empty: reports are not forwarded.
+    pub url: String,
+    /// What we say as `X-App-Id`, when it asks for that. Prefer `app_id_file`.
+    pub app_id: Secret,
+    /// File that holds `app_id`.
+    pub app_id_file: Option<PathBuf>,
+    /// Our user of HTTP Basic, when it asks for one.
+    pub basic_user: String,
+    /// Our password of HTTP Basic. Prefer `basic_password_file`.
+    pub basic_password: Secret,
+    /// File that holds the password.
+    pub basic_password_file: Option<PathBuf>,
+    /// Our end of TLS towards an `https` address, with a private authority or a certificate that we show. Default: the
+    /// authorities that the system trusts, and no certificate.
+    pub tls: Option<PeerTlsConfig>,
+}
+
+impl UpstreamReportsConfig {
+    /// Whether reports are forwarded at all.
+    pub fn is_set(&self) -> bool {
+        !self.url.trim().is_empty()
+    }
+
+    fn faults(&self) -> Vec<String> {
+        if !self.is_set() {
+            let says_more = !self.app_id.0.is_empty() || !self.basic_user.is_empty() || self.tls.is_some();
+            return says_more.then(|| "reports needs a url".to_owned()).into_iter().collect();
+        }
+        let mut faults = Vec::new();
+        match url::Url::parse(self.url.trim()) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {}
+            _ => faults.push("reports.url must be the http or https address of a report registry".to_owned()),
+        }
+        if HeaderValue::from_str(&self.app_id.0).is_err() {
+            faults.push("reports.app_id holds characters that no header may have".to_owned());
+        }
+        if !self.basic_user.is_empty() && self.basic_password.0.is_empty() {
+            faults.push("reports.basic_password is missing, though basic_user is set".to_owned());
+        }
+        match &self.tls {
+            Some(_) if !self.url.trim().to_ascii_lowercase().starts_with("https:") => {
+                faults.push("reports.tls needs an https address".to_owned());
+            }
+            Some(tls) => faults.extend(tls.load_https().err().map(|error| format!("reports: {error}"))),
+            None => {}
+        }
+        faults
+    }
+}
+
 /// An archive that everything is forwarded to.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamConfig {
-    /// Its name in the queue, logs and metrics; unique. Instances that wait are found by it: do not change it.
+    /// Its name in the queue, logs and metrics; unique. What waits is found by it: do not change it.
     pub name: String,
     /// `c-store` or `stow-rs`. Default `c-store`.
     pub way: Way,
@@ -52,8 +108,10 @@ pub struct UpstreamConfig {
     /// For `stow-rs`: our end of TLS towards an `https` address, with a private authority or a certificate that we show.
     /// Default: the authorities that the system trusts, and no certificate. For `c-store` see `[peer.tls]` of its peer.
     pub tls: Option<PeerTlsConfig>,
-    /// Codes of the organisations whose instances go there, those of VIPs and restricted exams included: what hides them is
-    /// registered with the upstream, not here. Default all.
+    /// Where its reports are registered; without it only images are forwarded.
+    pub reports: UpstreamReportsConfig,
+    /// Codes of the organisations whose instances and reports go there, those of VIPs and restricted exams included: what hides
+    /// them is registered with the upstream, not here. Default all.
     pub organizations: Vec<String>,
     /// `commitment` (default for `c-store`), `query` (default for `stow-rs`) or `none`.
     pub confirm: Option<Confirmation>,
@@ -61,15 +119,15 @@ pub struct UpstreamConfig {
     /// Little Endian, decompressed where necessary, instead of being parked. The upstream then keeps the converted form;
     /// with `front.keep_days` it is the only one that is left. Default false.
     pub convert: bool,
-    /// Associations or requests at the same time, each with a study of its own. Default 2.
+    /// Associations or requests at the same time, each with a study of its own; and as many registrations beside them. Default 2.
     pub associations: usize,
     /// Instances sent over one association, or in one request. Default 100.
     pub batch_instances: u32,
-    /// Bytes a second over all associations; 0 means no limit. Default 0.
+    /// Bytes a second over all associations and requests; 0 means no limit. Default 0.
     pub bytes_per_second: u64,
     /// Times of day in Asia/Shanghai at which it may send, e.g. `["19:00-07:00", "12:00-13:30"]`. Default always.
     pub windows: Vec<Window>,
-    /// How long an instance waits for others of its study, in milliseconds. Default 2000.
+    /// How long an instance waits for others of its study, and a report for its file, in milliseconds. Default 2000.
     pub delay_ms: u64,
     /// Longest silence of the upstream, in milliseconds. Default 60000.
     pub timeout_ms: u64,
@@ -77,11 +135,11 @@ pub struct UpstreamConfig {
     pub retry_ms: u64,
     /// Longest pause, in milliseconds. Default 900000 (15 min).
     pub max_retry_ms: u64,
-    /// Attempts with one instance before it is parked. Default 12.
+    /// Attempts with one instance or report before it is parked. Default 12.
     pub max_attempts: u32,
     /// How long after sending the upstream is asked whether it keeps an instance, in milliseconds. Default 5000.
     pub confirm_delay_ms: u64,
-    /// Longest answer of a DICOMweb service that is read, in bytes. Default 16777216.
+    /// Longest answer of a DICOMweb service or a report registry that is read, in bytes. Default 16777216.
     pub max_answer_bytes: usize,
     /// How often the queue is looked at, in milliseconds. Default 1000.
     pub poll_ms: u64,
@@ -99,6 +157,7 @@ impl Default for UpstreamConfig {
             token: Secret::default(),
             token_file: None,
             tls: None,
+            reports: UpstreamReportsConfig::default(),
             organizations: Vec::new(),
             confirm: None,
             convert: false,
@@ -166,6 +225,7 @@ impl UpstreamConfig {
             }
             Some(tls) => faults.extend(tls.load_https().err().map(|error| error.to_string())),
         }
+        faults.extend(self.reports.faults());
         if self.associations == 0 || self.batch_instances == 0 || self.poll_ms == 0 || self.lease_ms < 1000 {
             faults.push("associations, batch_instances, poll_ms must be 1 at least, lease_ms 1000".to_owned());
         }

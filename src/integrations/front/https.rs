@@ -1,12 +1,11 @@
-//! The HTTP client of an upstream, with its certificates; made again when their files change, so that a renewed
-//! certificate needs no restart.
+//! The HTTP client of an upstream, with its certificates, made again when their files change, so that a renewed
+//! certificate needs no restart; and what all requests to upstreams have in common.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use reqwest::{Client, redirect};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 
-use super::config::UpstreamConfig;
 use crate::tls::{FileStamps, PeerTlsConfig};
 
 /// A cheap clone; clones share the client.
@@ -28,15 +27,13 @@ struct Current {
 }
 
 impl RenewedClient {
-    pub(super) fn new(config: &UpstreamConfig) -> Result<Self, String> {
+    pub(super) fn new(upstream: &str, connect_timeout: Duration, tls: Option<&PeerTlsConfig>) -> Result<Self, String> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let connect_timeout = Duration::from_millis(config.timeout_ms.max(1));
         // Before the files are read: what changes meanwhile is seen by the next look.
-        let stamps = config.tls.as_ref().map(PeerTlsConfig::stamps);
-        let client = client(connect_timeout, config.tls.as_ref());
-        let client = client.map_err(|error| format!("upstream {}: {error}", config.name))?;
+        let stamps = tls.map(PeerTlsConfig::stamps);
+        let client = client(connect_timeout, tls).map_err(|error| format!("upstream {upstream}: {error}"))?;
         let current = Mutex::new(Current { client, stamps });
-        let (upstream, tls) = (config.name.clone(), config.tls.clone());
+        let (upstream, tls) = (upstream.to_owned(), tls.cloned());
         Ok(Self(Arc::new(Inner { upstream, connect_timeout, tls, current })))
     }
 
@@ -86,4 +83,52 @@ fn client(connect_timeout: Duration, tls: Option<&PeerTlsConfig>) -> Result<Clie
         None => builder,
     };
     builder.build().map_err(|error| error.to_string())
+}
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(super) struct NoAnswer {
+    /// The causes, without the address, which may hold a secret.
+    pub(super) reason: String,
+    /// Whether nobody was there at all: then it was not the request.
+    pub(super) is_away: bool,
+}
+
+impl NoAnswer {
+    fn of(error: &reqwest::Error) -> Self {
+        let is_away = error.is_connect();
+        let mut reason = String::from(if is_away { "no connection" } else { "the request failed" });
+        let mut cause = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            reason = format!("{reason}: {inner}");
+            cause = inner.source();
+        }
+        Self { reason, is_away }
+    }
+}
+
+/// Sends a request; status and text of the answer, if that is not too long.
+pub(super) async fn answer(request: RequestBuilder, max_bytes: usize) -> Result<(StatusCode, Vec<u8>), NoAnswer> {
+    let mut response: Response = request.send().await.map_err(|error| NoAnswer::of(&error))?;
+    let (status, mut text) = (response.status(), Vec::new());
+    while let Some(bytes) = response.chunk().await.map_err(|error| NoAnswer::of(&error))? {
+        if text.len() + bytes.len() > max_bytes {
+            let reason = format!("the answer is longer than {max_bytes} bytes");
+            return Err(NoAnswer { reason, is_away: false });
+        }
+        text.extend_from_slice(&bytes);
+    }
+    Ok((status, text))
+}
+
+/// Returns when nothing has left for too long, `last` being when something did; the upstream has the same time again to
+/// answer.
+pub(super) async fn silence(last: impl Fn() -> Instant, timeout: Duration) {
+    loop {
+        let until = last() + timeout * 2;
+        if until <= Instant::now() {
+            return;
+        }
+        tokio::time::sleep_until(until.into()).await;
+    }
 }

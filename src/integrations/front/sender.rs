@@ -14,16 +14,17 @@ use tokio_util::sync::CancellationToken;
 use super::bandwidth::Bandwidth;
 use super::c_store::DicomUpstream;
 use super::config::{Confirmation, FrontConfig, UpstreamConfig, Way};
+use super::registration::RegistryUpstream;
 use super::stow::WebUpstream;
-use super::{confirm, purge};
+use super::{confirm, purge, reports};
 use crate::archive::peers::forward::{ForwardBatch, ForwardInstance, ForwardResult, ForwardState, Step};
 use crate::archive::{self, Archive};
 use crate::domain::day_window;
 
 /// How long lanes may go on when the program stops.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// How often the backlog is counted.
-const COUNT_EVERY: Duration = Duration::from_secs(30);
+pub(super) const COUNT_EVERY: Duration = Duration::from_secs(30);
 /// The smallest piece that the bandwidth is shared out in.
 const SMALLEST_PIECE: usize = 4096;
 
@@ -32,6 +33,7 @@ const SMALLEST_PIECE: usize = 4096;
 pub struct Upstream {
     config: UpstreamConfig,
     door: Door,
+    registry: Option<RegistryUpstream>,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,8 @@ impl Upstream {
             (Way::CStore, None) => return Err(format!("upstream {}: no [[peer]] {}", config.name, config.peer)),
             (Way::StowRs, _) => Door::Web(WebUpstream::new(&config)?),
         };
-        Ok(Self { config, door })
+        let registry = config.reports.is_set().then(|| RegistryUpstream::new(&config)).transpose()?;
+        Ok(Self { config, door, registry })
     }
 }
 
@@ -70,7 +73,7 @@ impl Front {
         if let Some(keep_days) = front.keep_days.filter(|_| !upstreams.is_empty()) {
             running.push(tokio::spawn(purge::run(archive.clone(), front.clone(), keep_days, shutdown.clone())));
         }
-        for Upstream { config, door } in upstreams {
+        for Upstream { config, door, registry } in upstreams {
             let context = Arc::new(Context {
                 bandwidth: Bandwidth::new(config.bytes_per_second),
                 leading: AtomicBool::new(false),
@@ -81,6 +84,9 @@ impl Front {
             });
             if context.config.confirmation() != Confirmation::None {
                 running.push(tokio::spawn(confirm::run(Arc::clone(&context))));
+            }
+            if let Some(registry) = registry {
+                running.push(tokio::spawn(reports::run(Arc::clone(&context), registry)));
             }
             running.push(tokio::spawn(run(context)));
         }
@@ -223,7 +229,7 @@ fn result(
 }
 
 /// A comment of the upstream may be long; the table keeps its beginning.
-fn shortened(reason: String) -> String {
+pub(super) fn shortened(reason: String) -> String {
     if reason.chars().count() > 300 { reason.chars().take(300).collect() } else { reason }
 }
 

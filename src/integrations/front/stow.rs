@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use reqwest::{Body, RequestBuilder, Response, StatusCode, header};
+use reqwest::{Body, RequestBuilder, StatusCode, header};
 use serde_json::Value;
 
 use super::config::UpstreamConfig;
-use super::https::RenewedClient;
+use super::https::{self, RenewedClient};
 use super::sender::Context;
 use crate::archive;
 use crate::archive::peers::forward::{ForwardBatch, ForwardInstance, ForwardResult};
@@ -47,12 +47,13 @@ struct Progress {
 
 impl WebUpstream {
     pub(super) fn new(config: &UpstreamConfig) -> Result<Self, String> {
+        let timeout = Duration::from_millis(config.timeout_ms.max(1));
         Ok(Self {
-            client: RenewedClient::new(config)?,
+            client: RenewedClient::new(&config.name, timeout, config.tls.as_ref())?,
             url: config.url.trim_end_matches('/').to_owned(),
             token: config.token.0.clone(),
             max_answer_bytes: config.max_answer_bytes,
-            timeout: Duration::from_millis(config.timeout_ms.max(1)),
+            timeout,
         })
     }
 
@@ -66,7 +67,7 @@ impl WebUpstream {
         let request = request.header(header::CONTENT_TYPE, kind).header(header::ACCEPT, DICOM_JSON).body(body);
         let answered = tokio::select! {
             answered = self.answer(request) => answered,
-            () = self.silence(&progress) => Err(format!("no progress for {} ms", self.timeout.as_millis())),
+            () = https::silence(|| at(&progress), self.timeout) => Err(format!("no progress for {} ms", self.timeout.as_millis())),
         };
         let (mut results, away) = match answered {
             Ok((status, text)) => judge(context, &batch, status, &text),
@@ -128,39 +129,13 @@ impl WebUpstream {
     }
 
     async fn answer(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), String> {
-        let mut response: Response = request.send().await.map_err(|error| told(&error))?;
-        let (status, mut text) = (response.status(), Vec::new());
-        while let Some(bytes) = response.chunk().await.map_err(|error| told(&error))? {
-            if text.len() + bytes.len() > self.max_answer_bytes {
-                return Err(format!("the answer is longer than {} bytes", self.max_answer_bytes));
-            }
-            text.extend_from_slice(&bytes);
-        }
-        Ok((status, text))
-    }
-
-    /// Returns when nothing has left for too long; the upstream has the same time again to answer.
-    async fn silence(&self, progress: &Mutex<Progress>) {
-        loop {
-            let at = progress.lock().unwrap_or_else(PoisonError::into_inner).at;
-            let until = at + self.timeout * 2;
-            if until <= Instant::now() {
-                return;
-            }
-            tokio::time::sleep_until(until.into()).await;
-        }
+        https::answer(request, self.max_answer_bytes).await.map_err(|error| error.reason)
     }
 }
 
-/// The causes of an error, without the address, which may hold a secret.
-fn told(error: &reqwest::Error) -> String {
-    let mut text = String::from(if error.is_connect() { "no connection" } else { "the request failed" });
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
+/// When something left last.
+fn at(progress: &Mutex<Progress>) -> Instant {
+    progress.lock().unwrap_or_else(PoisonError::into_inner).at
 }
 
 fn body(

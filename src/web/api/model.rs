@@ -74,6 +74,9 @@ pub(super) struct Report {
     /// What the class of a lab report is by the archive's dictionary `lab_class`, LOINC for example (D-R16).
     #[serde(skip_serializing_if = "Option::is_none")]
     mapped_code: Option<String>,
+    /// Who asked for the examination; absent when nobody is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requester: Option<Requester>,
     /// How often others have recognised its images and data, and have not; absent while nobody has decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     recognitions: Option<RecognitionCounts>,
@@ -83,6 +86,18 @@ pub(super) struct Report {
     /// stand beside what was registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     items: Option<Vec<Fields>>,
+}
+
+/// The doctor who asked for an examination. A name that was registered as `name/staff number` without a `participant_id` is
+/// taken apart; `fields` holds it as it was registered (D-R26).
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct Requester {
+    /// The name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// The staff number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
 }
 
 /// Decisions of other institutions about a report.
@@ -107,6 +122,10 @@ pub(super) struct File {
     sha256: String,
     /// Whether there is a copy with the QR code.
     stamped: bool,
+    /// Why the file takes no QR code: `encrypted`, `signed`, `damaged`, `not_a_pdf`, `no_pages` or `too_large` (D-I9); absent
+    /// when it has one, or is to have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stamp_reason: Option<String>,
     /// When it was fetched or composed, RFC 3339.
     fetched_at: String,
     /// Where it is.
@@ -318,12 +337,21 @@ impl Report {
             attachments: attachments_of(report, root),
             recognition_mark: filled(&report.mark),
             mapped_code: report.mapped.as_ref().map(|entry| entry.code.clone()),
+            requester: Requester::of(report),
             recognitions: Some(report.recognised)
                 .filter(|counts| *counts != [0, 0])
                 .map(|[recognised, not_recognised]| RecognitionCounts { recognised, not_recognised }),
             fields,
             items,
         }
+    }
+}
+
+impl Requester {
+    fn of(report: &KeptReport) -> Option<Self> {
+        let participant = report.content.participant();
+        let (name, id) = (filled(participant.name), filled(participant.id));
+        (name.is_some() || id.is_some()).then_some(Self { name, id })
     }
 }
 
@@ -335,6 +363,7 @@ impl File {
             length: file.length,
             sha256: file.sha256.clone(),
             stamped: file.stamped,
+            stamp_reason: filled(&file.stamp_reason),
             fetched_at: instant(file.fetched_at),
             url: format!("{root}/api/v1/reports/{}/file", report.observation_uid),
         }

@@ -17,6 +17,8 @@ const OBSERVATION_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observ
 pub(super) const IDENTIFIER_TYPE: &str = "http://terminology.hl7.org/CodeSystem/v2-0203";
 /// Marks of mutual recognition (互认) in words, as the archive is configured.
 const RECOGNITION: &str = "urn:x-yingku:recognition";
+/// The id of the request within a DiagnosticReport.
+const REQUEST: &str = "request";
 const LOINC: &str = "http://loinc.org";
 const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 
@@ -198,13 +200,14 @@ pub(super) fn diagnostic_report(report: &KeptReport, root: &str) -> Value {
         .put("effectiveDateTime", local_instant(&report.observed_at))
         .put("issued", local_instant(first(&["authenticator_dtime", "author_dtime"].map(|c| text(report, c)))))
         .put("performer", display(text(report, "performer_dept_name")))
-        .put("resultsInterpreter", display(text(report, "authenticator_name").or(text(report, "author_name"))));
+        .put("resultsInterpreter", display(text(report, "authenticator_name").or(text(report, "author_name"))))
+        .put("contained", request(report).into_iter().collect::<Vec<_>>())
+        .put("basedOn", based_on(report));
     match &report.content {
         Content::Exam(record) => {
             let reference =
                 |study: &KeptStudy| json!({ "reference": format!("ImagingStudy/{}", study.observation_uid) });
             resource
-                .put("basedOn", order(report, record.text(ExamField::PacsId)))
                 .put("imagingStudy", report.studies.iter().map(reference).collect::<Vec<_>>())
                 .put("conclusion", record.text(ExamField::Conclusion))
                 .put("presentedForm", presented_form(report, root).into_iter().collect::<Vec<_>>());
@@ -219,18 +222,59 @@ pub(super) fn diagnostic_report(report: &KeptReport, root: &str) -> Value {
     resource.value()
 }
 
-/// What was ordered is known by its accession number alone.
-fn order(report: &KeptReport, accession_number: &str) -> Vec<Value> {
-    let number = accession_number.trim();
-    let identifier = || {
-        json!({
+/// What was ordered: an exam is known by its accession number, and who asked for it by the request in the resource.
+fn based_on(report: &KeptReport) -> Vec<Value> {
+    let mut order = Filled::part();
+    if requester(report) != json!({}) {
+        order.put("reference", format!("#{REQUEST}"));
+    }
+    let number = text(report, "pacs_id").unwrap_or_default().trim();
+    if !number.is_empty() {
+        let identifier = json!({
             "type": { "coding": [{ "system": IDENTIFIER_TYPE, "code": "ACSN" }] },
             "system": System::text(&report.org_code, "accession-number"),
             "value": number,
-        })
+        });
+        order.put("identifier", identifier);
+    }
+    let order = order.value();
+    let typed = |mut order: Value| {
+        order["type"] = "ServiceRequest".into();
+        order
     };
-    let order = || json!({ "type": "ServiceRequest", "identifier": identifier() });
-    (!number.is_empty()).then(order).into_iter().collect()
+    (order != json!({})).then(|| typed(order)).into_iter().collect()
+}
+
+/// Who asked for the examination, with the staff number (D-R26); nothing when nobody is named.
+fn requester(report: &KeptReport) -> Value {
+    let participant = report.content.participant();
+    let mut practitioner = Filled::part();
+    if !participant.id.is_empty() {
+        let identifier = json!({ "system": System::text(&report.org_code, "staff-no"), "value": participant.id });
+        practitioner.put("identifier", identifier);
+    }
+    practitioner.put("display", participant.name);
+    let mut practitioner = practitioner.value();
+    if practitioner != json!({}) {
+        practitioner["type"] = "Practitioner".into();
+    }
+    practitioner
+}
+
+/// The request as far as the report tells of it: who asked, and when. A report of R4 has no requester of its own.
+fn request(report: &KeptReport) -> Option<Value> {
+    let requester = requester(report);
+    if requester == json!({}) {
+        return None;
+    }
+    let mut resource = Filled::new("ServiceRequest", REQUEST);
+    resource
+        .put("status", "unknown")
+        .put("intent", "order")
+        .put("subject", subject(report))
+        .put("authoredOn", text(report, "participant_dtime").map(local_instant))
+        .put("requester", requester);
+    Some(resource.value())
 }
 
 /// The lines of a lab report as Observations.
@@ -338,6 +382,7 @@ pub(super) fn imaging_study(report: &KeptReport, study: &KeptStudy, series: &[&K
         .put("modality", modalities.into_iter().map(coding).collect::<Vec<_>>())
         .put("subject", subject(report))
         .put("started", started(&study.study_date, &study.study_time))
+        .put("referrer", requester(report))
         .put("numberOfSeries", series.len())
         .put("numberOfInstances", series.iter().map(|one| one.instances).sum::<i64>())
         .put("description", study.description.as_str())

@@ -11,6 +11,9 @@ pub fn csv(quality: &Quality) -> String {
         }
         lines.add([org, "lab_subitem", "", "", "", "waiting_lines"], organization.waiting_lines, "");
         lines.add([org, "lab_subitem", "", "", "", "aside_lines"], organization.aside_lines, "");
+        for (reason, reports) in &organization.unstamped {
+            lines.add([org, "exam", "", "", "", &format!("unstamped_{reason}")], *reports, "");
+        }
     }
     lines.0
 }
@@ -87,6 +90,7 @@ mod tests {
     fn every_line_has_eight_cells() {
         let organization = OrganizationQuality {
             waiting_lines: 2,
+            unstamped: BTreeMap::from([("encrypted".to_owned(), 4)]),
             kinds: BTreeMap::from([("exam", KindQuality { records: 3, ..KindQuality::default() })]),
             ..OrganizationQuality::default()
         };
@@ -94,5 +98,6 @@ mod tests {
         let text = csv(&Quality { from: String::new(), to: String::new(), organizations });
         assert!(text.lines().all(|line| line.split(',').count() == 8), "{text}");
         assert!(text.contains("ORG-T01,exam,,,,records,3,\r\n") && text.contains("waiting_lines,2,\r\n"), "{text}");
+        assert!(text.contains("ORG-T01,exam,,,,unstamped_encrypted,4,\r\n"), "{text}");
     }
 }

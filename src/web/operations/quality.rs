@@ -164,6 +164,8 @@ struct OrganizationRows {
     waiting_lines: i64,
     aside_lines: i64,
     oldest: String,
+    /// How many files take no QR code, by reason.
+    unstamped: Vec<(String, i64)>,
     kinds: Vec<KindRows>,
 }
 
@@ -211,6 +213,11 @@ impl QualityPage {
                 waiting_lines: figures.waiting_lines,
                 aside_lines: figures.aside_lines,
                 oldest: figures.oldest_pending_line.clone(),
+                unstamped: figures
+                    .unstamped
+                    .iter()
+                    .map(|(reason, reports)| (language.say(refusal(reason)).into_owned(), *reports))
+                    .collect(),
                 kinds: figures.kinds.iter().map(|(kind, figures)| KindRows::of(kind, figures)).collect(),
             }
         });
@@ -266,6 +273,19 @@ impl FieldRow {
             notes: notes.iter().map(|(code, records)| format!("{code}×{records}")).collect::<Vec<_>>().join(" "),
             is_weak: *invalid > 0 || (needed && *filled < records),
         }
+    }
+}
+
+/// Why a file takes no QR code, for people.
+fn refusal(reason: &str) -> &str {
+    match reason {
+        "encrypted" => "已加密",
+        "signed" => "带电子签名",
+        "damaged" => "已损坏",
+        "not_a_pdf" => "不是PDF",
+        "no_pages" => "没有页面",
+        "too_large" => "过大",
+        other => other,
     }
 }
 

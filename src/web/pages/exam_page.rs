@@ -337,6 +337,7 @@ impl Content {
             ("医嘱号", &report.order_id),
             ("申请科室", &report.participant_dept),
             ("申请医生", &report.participant_name),
+            ("申请医生工号", &report.participant_id),
             ("申请时间", &when),
             ("检查项目", &found.entry.title),
             ("临床诊断", &report.outpat_diag_name),

@@ -67,6 +67,8 @@ pub(super) async fn show(
 }
 
 const WIDTH: f64 = 720.0;
+/// Above the first panel; what is drawn stands over the picture.
+const HEAD: f64 = 4.0;
 const PANEL: f64 = 240.0;
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 20.0;
@@ -77,7 +79,7 @@ const MOST_PANELS: usize = 4;
 
 /// Height of the picture.
 fn height(trend: &Trend) -> f64 {
-    40.0 + PANEL * trend.series.len().clamp(1, MOST_PANELS) as f64
+    HEAD + PANEL * trend.series.len().clamp(1, MOST_PANELS) as f64
 }
 
 /// One panel for each series, under each other.
@@ -87,7 +89,7 @@ fn drawn(trend: &Trend, language: Language) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
          height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#333\">\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/><text x=\"{LEFT}\" y=\"26\" font-size=\"16\">{} {}</text>",
+         <title>{} {}</title><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>",
         escaped(&trend.item),
         language.say("趋势图")
     );
@@ -96,7 +98,7 @@ fn drawn(trend: &Trend, language: Language) -> String {
         let _ = write!(svg, "<text x=\"{LEFT}\" y=\"80\">{words}</text>");
     }
     for (at, series) in panels.iter().enumerate() {
-        let _ = write!(svg, "<g transform=\"translate(0 {})\">", 40.0 + PANEL * at as f64);
+        let _ = write!(svg, "<g transform=\"translate(0 {})\">", HEAD + PANEL * at as f64);
         panel(&mut svg, series, language);
         svg.push_str("</g>");
     }
@@ -243,6 +245,8 @@ mod tests {
 
         assert_eq!((svg.matches("<circle").count(), svg.matches("<polyline").count()), (2, 1));
         assert!(svg.contains("参考范围") && svg.contains("2026-01-01") && svg.contains("fill=\"#fff\" stroke"));
+        // The page says it over the picture: here it is the picture's name, which is not drawn.
+        assert!(svg.contains("<title>白细胞&lt;script&gt; 趋势图</title>") && !svg.contains("font-size=\"16\""));
         assert!(!svg.contains("<script>") && !svg.contains("<g>/L") && svg.contains("&lt;g&gt;/L"));
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
     }

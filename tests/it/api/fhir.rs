@@ -23,7 +23,8 @@ each_database! {
     async fn a_fhir_client_finds_and_reads_valid_resources(database: TestDatabase) {
         let (world, server) = (World::start(database).await, ReportServer::start().await);
         let named = [("reportfilepath", server.url("/report.pdf"))];
-        world.register(&[exam(&[(named[0].0, &named[0].1)]), exam(&[("report_form_no", "EX0002"), ("pacs_id", "A9"), ("study_instance_uid", "1.2"), ("state", "4")])]).await;
+        let by = [("participant_name", "测试医生/D0017"), ("participant_dtime", "2024/3/22 9:00:00")];
+        world.register(&[exam(&[(named[0].0, &named[0].1), by[0], by[1]]), exam(&[("report_form_no", "EX0002"), ("pacs_id", "A9"), ("study_instance_uid", "1.2"), ("state", "4")])]).await;
         world.register(&[exam(&[("report_form_no", "VIP"), ("patient_id", "P0009"), ("xman_type", "1")])]).await;
         world.register(&[exam(&[("report_form_no", "GONE"), ("data_status", "0")])]).await;
         world.register(&[

@@ -1,10 +1,11 @@
-//! The city's two sides, over HTTP alone: hospitals that register, each in a dialect of its own, and a region that
-//! follows the change feed. `cargo bench --bench registry -- city` runs them with a hundred thousand reports.
+//! The city's two sides, over HTTP alone: hospitals that register, each in a dialect of its own, and those who follow the
+//! change feed: the region, which sees what is shared, and one of the hospitals, which sees its own alone and whole.
+//! `cargo bench --bench registry -- city` runs them with a hundred thousand reports.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::Client;
@@ -18,14 +19,23 @@ use super::dialects;
 pub const HOSPITALS: usize = 14;
 /// What the region says.
 pub const KEY: &str = "synthetic-city-key-0014";
+/// What the hospital says that follows its own reports, and which one it is.
+pub const OWN_KEY: &str = "synthetic-city-key-of-a-hospital-0003";
+const OWN: usize = 3;
 const BATCH: usize = 20;
 
-/// The organisations and the client of the city, as they are configured.
+fn code(hospital: usize) -> String {
+    format!("ORG-C{hospital:02}")
+}
+
+/// The organisations and the clients of the city, as they are configured.
 pub fn config() -> String {
     let hospital =
-        |n| format!("\n[[organization]]\ncode = \"ORG-C{n:02}\"\nname = \"示例{n}医院\"\n{}", dialects::sender(n));
+        |n| format!("\n[[organization]]\ncode = \"{}\"\nname = \"示例{n}医院\"\n{}", code(n), dialects::sender(n));
     let hospitals: String = (0..HOSPITALS).map(hospital).collect();
-    format!("\n[[client]]\nid = \"city\"\nkey = \"{KEY}\"\napi = \"follow\"\n{hospitals}")
+    let client = |id: &str, key: &str| format!("\n[[client]]\nid = \"{id}\"\nkey = \"{key}\"\napi = \"follow\"\n");
+    let own = format!("{}organizations = [\"{}\"]\n", client("hospital", OWN_KEY), code(OWN));
+    format!("{}{own}{hospitals}", client("city", KEY))
 }
 
 /// Registrations that the hospitals send when each has so many reports: every tenth report comes twice.
@@ -33,9 +43,34 @@ pub fn registrations(reports: usize) -> usize {
     HOSPITALS * (reports + reports.div_ceil(10))
 }
 
+/// What keeps an exam report from the region: some are of a VIP or restricted, at once or by their correction, some are
+/// drafts, of which some become final by their correction.
+fn rule(n: usize, round: usize) -> Option<(&'static str, &'static str)> {
+    match (n % 30, round) {
+        (7, _) | (20, 1) => Some(("xman_type", "1")),
+        (11, _) => Some(("confidentiality", "保密")),
+        (13, _) | (10, 0) => Some(("state", "2")),
+        _ => None,
+    }
+}
+
+/// A VIP is nobody else; one of them has a lab report too, which is kept from the region with the exam report.
+fn patient(n: usize) -> String {
+    match n % 30 {
+        7 | 9 => format!("V{:06}", n / 30),
+        20 => format!("W{n:06}"),
+        _ => format!("P{:04}", n % 500),
+    }
+}
+
+/// Whether the region has a report in the end. Every fiftieth is withdrawn.
+fn is_shared(n: usize) -> bool {
+    !n.is_multiple_of(50) && ![7, 9, 11, 13, 20].contains(&(n % 30))
+}
+
 /// Each hospital with a dialect of its own: how it says the state, the time, the sex.
 fn report(hospital: usize, n: usize, round: usize) -> Vec<String> {
-    let (org, number, patient) = (format!("ORG-C{hospital:02}"), format!("R{n:06}"), format!("P{:04}", n % 500));
+    let (org, number, patient) = (code(hospital), format!("R{n:06}"), patient(n));
     let day = n % 28 + 1;
     let time = match hospital % 4 {
         0 => format!("2024/3/{day} 8:00:0{round}"),
@@ -61,7 +96,9 @@ fn report(hospital: usize, n: usize, round: usize) -> Vec<String> {
     let state = ["3", "审核完成", "4", "审核"][hospital % 4];
     let told =
         [("state", state), ("data_status", status), ("conclusion", conclusion.as_str()), ("pacs_id", number.as_str())];
-    vec![exam(&[&common[..], &stamped, &told].concat())]
+    // A state that is said again counts.
+    let rule: Vec<_> = rule(n, round).into_iter().collect();
+    vec![exam(&[&common[..], &stamped, &told, &rule[..]].concat())]
 }
 
 async fn post(http: &Client, address: SocketAddr, hospital: usize, containers: &[String]) -> bool {
@@ -86,52 +123,97 @@ pub async fn hospital(address: SocketAddr, hospital: usize, reports: usize, done
     }
 }
 
-/// What the region has of a report.
+/// What a follower has of the reports.
 pub type Copy = BTreeMap<String, Value>;
 
-/// Follows the feed until the hospitals have ended and nothing is left.
-pub async fn region(address: SocketAddr, ended: Arc<AtomicUsize>) -> Copy {
+/// What a follower keeps from one run to the next.
+#[derive(Debug, Default)]
+pub struct Saved {
+    pub copy: Copy,
+    cursor: String,
+}
+
+impl Saved {
+    /// Takes a page: its changes and its cursor together, so that whoever ends here goes on behind them.
+    fn take(&mut self, page: &Value) {
+        let Some(cursor) = page["cursor"].as_str() else { panic!("{page}") };
+        for change in page["changes"].as_array().unwrap() {
+            let id = change["id"].as_str().unwrap().to_owned();
+            match change["removed"].is_string() {
+                true => self.copy.remove(&id),
+                false => self.copy.insert(id, change["report"].clone()),
+            };
+        }
+        self.cursor = cursor.to_owned();
+    }
+}
+
+/// Follows the feed from where it was left, until the hospitals have ended and nothing is left.
+pub async fn follow(address: SocketAddr, key: &str, saved: &Mutex<Saved>, ended: &AtomicUsize) {
     let http = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-    let (mut copy, mut cursor) = (Copy::new(), String::new());
     loop {
         let last = ended.load(Ordering::SeqCst) == HOSPITALS;
         let wait = if last { 0 } else { 1 };
+        let cursor = saved.lock().unwrap().cursor.clone();
         let path = format!("/api/v1/changes?include=report&limit=1000&wait={wait}&cursor={cursor}");
-        let asked = http.get(format!("http://{address}{path}")).bearer_auth(KEY).send().await;
+        let asked = http.get(format!("http://{address}{path}")).bearer_auth(key).send().await;
         let Ok(answer) = asked else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         let Ok(bytes) = answer.bytes().await else { continue };
         let page: Value = serde_json::from_slice(&bytes).unwrap();
-        let Some(next) = page["cursor"].as_str() else { panic!("{page}") };
-        cursor = next.to_owned();
+        saved.lock().unwrap().take(&page);
         let changes = page["changes"].as_array().unwrap();
-        for change in changes {
-            let id = change["id"].as_str().unwrap().to_owned();
-            match change["removed"].is_string() {
-                true => copy.remove(&id),
-                false => copy.insert(id, change["report"].clone()),
+        if key == KEY {
+            let is_kept_back = |report: &Value| {
+                report.is_object()
+                    && (report["vip"] == true || report["restricted"] == true || report["final"] == false)
             };
+            assert!(!changes.iter().any(|change| is_kept_back(&change["report"])), "the region sees too much");
         }
         if last && changes.is_empty() && page["more"] == false {
-            return copy;
+            return;
         }
     }
 }
 
-/// What the archive itself has to say of a report: version of the head, what was registered, results of the lines shown.
-type Kept = (i64, Vec<String>, Vec<String>);
+/// The same from the beginning; gives what there is in the end.
+pub async fn follower(address: SocketAddr, key: &'static str, ended: Arc<AtomicUsize>) -> Copy {
+    let saved = Mutex::default();
+    follow(address, key, &saved, &ended).await;
+    saved.into_inner().unwrap().copy
+}
+
+/// What there is to say of a report.
+#[derive(Debug, PartialEq)]
+struct Kept {
+    organization: String,
+    /// Of the head.
+    version: i64,
+    /// What was registered.
+    words: Vec<String>,
+    /// Results of the lines shown.
+    results: Vec<String>,
+}
+
+impl Kept {
+    /// Which one it is of its hospital.
+    fn n(&self) -> usize {
+        self.words[1].trim_start_matches('R').parse().unwrap()
+    }
+}
 
 /// Registered fields that are compared, of exam and lab reports alike.
 const COMPARED: [&str; 6] = ["report_form_no", "patient_id", "name", "id_no", "class_name", "last_update_dtime"];
 
+/// All that the archive itself has and that is not withdrawn.
 async fn kept(index: &Index) -> BTreeMap<String, Kept> {
     let sql = "SELECT id, observation_uid AS uid, version, COALESCE(conclusion, '') AS word, CAST(0 AS BIGINT) AS lab, \
-               report_form_no, patient_id, name, id_no, class_name, last_update_dtime \
+               org_code, report_form_no, patient_id, name, id_no, class_name, last_update_dtime \
                FROM exam_report WHERE withdrawn = 0 UNION ALL \
                SELECT id, observation_uid, version, COALESCE(class_local_name, ''), CAST(1 AS BIGINT), \
-               report_form_no, patient_id, name, id_no, class_name, last_update_dtime \
+               org_code, report_form_no, patient_id, name, id_no, class_name, last_update_dtime \
                FROM lab_report WHERE withdrawn = 0";
     let lines =
         "SELECT lab_report_pk AS lab, result_value AS result FROM lab_item WHERE withdrawn = 0 ORDER BY serial_no, id";
@@ -143,34 +225,53 @@ async fn kept(index: &Index) -> BTreeMap<String, Kept> {
     let of = |row: &yingku::index::Row| {
         let words = ["word"].iter().chain(&COMPARED).map(|name| row.text(name).unwrap()).collect();
         let is_lab = row.int("lab").unwrap() == 1;
-        let lines = if is_lab { results.get(&row.int("id").unwrap()).cloned().unwrap_or_default() } else { Vec::new() };
-        (row.text("uid").unwrap(), (row.int("version").unwrap(), words, lines))
+        let results =
+            if is_lab { results.get(&row.int("id").unwrap()).cloned().unwrap_or_default() } else { Vec::new() };
+        let (organization, version) = (row.text("org_code").unwrap(), row.int("version").unwrap());
+        (row.text("uid").unwrap(), Kept { organization, version, words, results })
     };
     rows.iter().map(of).collect()
 }
 
-/// The same of a report that the region has.
+/// The same of a report that a follower has.
 fn followed(report: &Value) -> Kept {
     let text = |name: &str| report["fields"][name].as_str().unwrap_or_default().to_owned();
     let word = ["conclusion", "class_local_name"].map(text).concat();
-    let words = [word].into_iter().chain(COMPARED.map(text)).collect();
     let lines = report["items"].as_array().into_iter().flatten();
-    let results = lines.map(|line| line["result_value"].as_str().unwrap_or_default().to_owned()).collect();
-    (report["version"].as_i64().unwrap(), words, results)
+    Kept {
+        organization: report["organization"].as_str().unwrap().to_owned(),
+        version: report["version"].as_i64().unwrap(),
+        words: [word].into_iter().chain(COMPARED.map(text)).collect(),
+        results: lines.map(|line| line["result_value"].as_str().unwrap_or_default().to_owned()).collect(),
+    }
 }
 
-/// Fails when anything that was acknowledged is missing, or the region's copy differs from what the archive has.
-pub async fn assert_same(index: &Index, copy: Copy, reports: usize) {
-    let expected = kept(index).await;
-    let followed: BTreeMap<String, Kept> = copy.iter().map(|(id, report)| (id.clone(), followed(report))).collect();
-    assert_eq!(expected.len(), HOSPITALS * (reports - reports.div_ceil(50)), "nothing acknowledged was lost");
-    assert!(expected.values().all(|(_, words, _)| words[3] == "测试甲"), "every hospital's characters are understood");
+/// Fails when anything that was acknowledged is missing, or what the region or the hospital has differs from what each of
+/// them is to have.
+pub async fn assert_same(index: &Index, region: Copy, own: Copy, reports: usize) {
+    let kept = kept(index).await;
+    assert_eq!(kept.len(), HOSPITALS * (reports - reports.div_ceil(50)), "nothing acknowledged was lost");
+    assert!(kept.values().all(|one| one.words[3] == "测试甲"), "every hospital's characters are understood");
+    let shared = (0..reports).filter(|n| is_shared(*n)).count();
+    assert_eq!(kept.values().filter(|one| is_shared(one.n())).count(), HOSPITALS * shared);
+    assert_has("the region", &kept, |one| is_shared(one.n()), &region);
+    assert_has("the hospital", &kept, |one| one.organization == code(OWN), &own);
+}
+
+/// Fails unless a follower has those of the reports that are for it, as they are, and no others.
+fn assert_has(who: &str, kept: &BTreeMap<String, Kept>, is_for_it: impl Fn(&Kept) -> bool, copy: &Copy) {
+    let expected: BTreeMap<&String, &Kept> = kept.iter().filter(|(_, one)| is_for_it(one)).collect();
+    let followed: BTreeMap<&String, Kept> = copy.iter().map(|(id, report)| (id, followed(report))).collect();
     let differ: Vec<_> = expected
         .iter()
-        .filter(|(id, value)| followed.get(*id) != Some(value))
-        .map(|(id, value)| (value, followed.get(id)))
+        .filter(|(id, one)| followed.get(*id) != Some(**one))
+        .map(|(id, one)| (one, followed.get(id)))
         .take(3)
         .collect();
+    let too_much: Vec<_> = followed.iter().filter(|(id, _)| !expected.contains_key(*id)).take(3).collect();
     let (here, there) = (expected.len(), followed.len());
-    assert!(differ.is_empty() && here == there, "{differ:?}, {there} of {here}");
+    assert!(
+        differ.is_empty() && too_much.is_empty(),
+        "{who} has {there} of {here}: {differ:?}, too much: {too_much:?}"
+    );
 }

@@ -1,6 +1,7 @@
 //! `/api/v1` and `/fhir` through HTTP, beside the registry that fills the archive.
 
 mod attachments;
+mod bulk_pull;
 mod changes;
 mod city;
 mod concurrency;
@@ -18,4 +19,5 @@ mod recognition;
 mod restarts;
 mod searches;
 mod versions;
+mod ways_out;
 pub mod world;

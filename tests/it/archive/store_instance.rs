@@ -1,10 +1,13 @@
 //! Objects that come in: durable, indexed, idempotent, linked.
 
+use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 use yingku::archive::Archive;
+use yingku::archive::images::store_attachment::ReceiveAttachment;
 use yingku::archive::images::store_instance::{Completeness, ReceiveInstance, StoreOutcome};
 use yingku::archive::upkeep::verify::{Depth, Fault};
 use yingku::dicom::text::Charset;
+use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 use yingku::domain::place::Place;
 use yingku::domain::{Actor, Clock};
 use yingku::index::{Ids, Row};
@@ -119,6 +122,58 @@ each_database! {
         assert_eq!(study.text("patient_name").unwrap(), "Wang^XiaoDong=王^小东");
         assert_eq!(study.text("accession_number").unwrap(), "A0001");
         assert!(!place.key.contains("2.25"), "nothing from the wire in a key");
+    }
+
+    async fn an_object_whose_rows_the_database_refuses_does_not_stay_behind(database: TestDatabase) {
+        let test = open(&database).await;
+        let set = |uid: &str, series: &str| {
+            let mut set = DataSet::ct(uid);
+            set.text(0x0020_000E, "UI", series);
+            set
+        };
+        store(&test.archive, "ORG-T01", "2.25.1", &set("2.25.1", "2.25.1000.1")).await.unwrap();
+        let refusing: &[&'static str] = if database.config().url.starts_with("postgres") {
+            &[
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN RAISE EXCEPTION 'said by this test' USING ERRCODE = '53100'; END $$",
+                "CREATE TRIGGER refuse BEFORE INSERT ON instance FOR EACH ROW EXECUTE FUNCTION refuse()",
+                "CREATE TRIGGER refuse BEFORE INSERT ON attachment FOR EACH ROW EXECUTE FUNCTION refuse()",
+            ]
+        } else {
+            &[
+                "CREATE TRIGGER refuse_1 BEFORE INSERT ON instance BEGIN SELECT RAISE(ABORT, 'said by this test'); END",
+                "CREATE TRIGGER refuse_2 BEFORE INSERT ON attachment BEGIN SELECT RAISE(ABORT, 'said by this test'); END",
+            ]
+        };
+        for sql in refusing.iter().copied() {
+            let made = test.index.write(move |tx| Box::pin(async move { tx.execute(sql, params![]).await }));
+            made.await.map_err(|error: yingku::index::Error| error.to_string()).unwrap();
+        }
+
+        // One of a series that is known, one of a new series, and a file of the exam.
+        for (uid, series) in [("2.25.2", "2.25.1000.1"), ("2.25.3", "2.25.1000.2")] {
+            let refused = store(&test.archive, "ORG-T01", uid, &set(uid, series)).await;
+            assert!(matches!(refused, Err(yingku::archive::Error::Index(_))), "{refused:?}");
+        }
+        let command = ReceiveAttachment {
+            org_code: "ORG-T01".to_owned(),
+            kind: AttachmentKind::RequestForm,
+            media_type: AttachmentType::Unknown,
+            title: "申请单".to_owned(),
+            accession_number: "A0001".to_owned(),
+            patient_id: "P0001".to_owned(),
+            study_instance_uid: String::new(),
+            source_name: "scan.bin".to_owned(),
+            actor: Actor::system("test"),
+        };
+        let mut writer = test.archive.receive_attachment(command).unwrap();
+        writer.write(b"scan").await.unwrap();
+        assert!(writer.commit().await.is_err());
+
+        let kept: Vec<_> = test.objects.list().try_collect().await.unwrap();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        let verified = test.archive.verify(Depth::Content, |_| ()).await.unwrap();
+        assert_eq!((verified.checked, verified.fault_count, verified.unnamed), (1, 0, 0));
     }
 
     async fn d_i15_the_same_content_again_changes_nothing(database: TestDatabase) {

@@ -3,7 +3,7 @@
 use yingku::params;
 
 use super::jobs::open;
-use super::{folder, part10, text, yingku};
+use super::{CONFIGURATION, folder, part10, text, yingku};
 use crate::harness::run;
 
 /// The first word of each line.
@@ -46,6 +46,42 @@ async fn a_conflict_is_listed_shown_decided_and_its_study_found_unlinked() {
     let audited = index.query(sql, params![]).await.unwrap();
     let actions: Vec<String> = audited.iter().map(|row| row.text("action").unwrap()).collect();
     assert_eq!(actions, ["view_conflict", "accept_conflict", "view_subject"]);
+}
+
+#[tokio::test]
+async fn d_i15_one_study_uid_of_two_organisations_is_listed_shown_and_accepted() {
+    let folder = folder();
+    let configuration = folder.path().join(CONFIGURATION);
+    let second = "\n[[organization]]\ncode = \"ORG-T02\"\nname = \"示例二院\"\n";
+    std::fs::write(&configuration, std::fs::read_to_string(&configuration).unwrap() + second).unwrap();
+    std::fs::write(folder.path().join("a.dcm"), part10("2.25.1")).unwrap();
+    for organization in ["ORG-T01", "ORG-T02"] {
+        run(&mut yingku(folder.path(), &["import", "--organization", organization, "a.dcm"]));
+    }
+    let ask = |arguments: &[&str]| text(&run(&mut yingku(folder.path(), &[&["conflicts"], arguments].concat())));
+
+    let listed = ask(&["list", "--kind", "uid_in_two_organizations"]);
+    assert_eq!(listed.lines().count(), 1, "{listed}");
+    assert!(listed.contains("open") && listed.contains("ORG-T02 study:") && listed.contains("ORG-T01"), "{listed}");
+    let id = first_words(&listed).remove(0);
+    let shown = ask(&["show", &id]);
+    assert!(shown.contains("2.25.1000") && shown.contains("ORG-T02") && shown.contains("L0001"), "{shown}");
+    // There is no content to choose: each organisation has its own study.
+    let chosen = yingku(folder.path(), &["conflicts", "accept", &id, "--content", "1"]).output().unwrap();
+    assert!(!chosen.status.success(), "{}", text(&chosen));
+
+    assert!(ask(&["accept", &id]).contains("closed"));
+
+    assert!(ask(&["list"]).is_empty());
+    assert!(ask(&["list", "--all", "--kind", "uid_in_two_organizations"]).contains("closed"));
+    let index = open(folder.path()).await;
+    let studies = index.query("SELECT org_code FROM study ORDER BY org_code", params![]).await.unwrap();
+    let kept: Vec<String> = studies.iter().map(|row| row.text("org_code").unwrap()).collect();
+    assert_eq!(kept, ["ORG-T01", "ORG-T02"], "both stay");
+    let sql = "SELECT action FROM audit WHERE action LIKE '%conflict' ORDER BY id";
+    let audited = index.query(sql, params![]).await.unwrap();
+    let actions: Vec<String> = audited.iter().map(|row| row.text("action").unwrap()).collect();
+    assert_eq!(actions, ["view_conflict", "accept_conflict"]);
 }
 
 /// Registers an exam report with the same AccessionNumber and another patient's birth date.

@@ -109,6 +109,32 @@ fn a_variable_of_the_environment_wins_over_the_file_and_secrets_come_from_files(
 }
 
 #[test]
+fn d_x7_sample_values_and_short_ones_are_refused_as_secrets_and_not_told() {
+    let folder = folder();
+    for (variable, key) in [
+        ("YINGKU__CUSTOMER__0__SECRET", "customer.0"),
+        ("YINGKU__CLIENT__0__KEY", "client.0.key"),
+        ("YINGKU__SENDER__0__APP_ID", "sender.0.app_id"),
+    ] {
+        let short = "yz".repeat(7);
+        for (secret, why) in [
+            ("unit-test-secret-1", "is a sample value"),
+            ("ChangeMe-ChangeMe-1", "is a sample value"),
+            ("0123456789abcdef0123", "is a sample value"),
+            ("aaaaaaaaaaaaaaaaaaaa", "is a sample value"),
+            (short.as_str(), "is shorter than 16 characters"),
+        ] {
+            for arguments in [["check-config"], ["serve"]] {
+                let told = yingku(folder.path(), &arguments).env(variable, secret).output().unwrap();
+                assert!(!told.status.success(), "{variable} {arguments:?}");
+                assert!(text(&told).contains(key) && text(&told).contains(why), "{variable}: {}", text(&told));
+                assert!(!text(&told).contains(secret), "{variable} is told: {}", text(&told));
+            }
+        }
+    }
+}
+
+#[test]
 fn migrate_makes_the_schema_and_can_be_repeated() {
     let folder = folder();
     for _ in 0..2 {

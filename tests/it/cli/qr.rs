@@ -67,3 +67,28 @@ async fn a_shut_link_is_opened_and_a_revoked_one_replaced() {
     let sql = "SELECT action FROM audit WHERE action IN ('unlock_qr_link', 'renew_qr_link')";
     assert_eq!(index.query(sql, params![]).await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn d_i9_files_that_take_no_code_are_listed_with_their_reason_for_each_organisation() {
+    let link = "INSERT INTO qr_link (id, exam_report_pk, created_at) VALUES ($1, 1, 0)";
+    let (folder, index) = linked(link).await;
+    let ask = |arguments: &[&str]| text(&run(&mut yingku(folder.path(), &[&["qr", "unstamped"], arguments].concat())));
+    assert!(ask(&[]).is_empty());
+    let file = "INSERT INTO report_file (id, exam_report_pk, revision, is_current, source, media_type, original_key, \
+                original_length, original_hash, stamp_state, stamp_reason, page_count, fetched_at) \
+                VALUES ($1, 1, $1, $2, '', 'application/pdf', 'k', 1, '', 'unstampable', $3, 1, 0)";
+    let written = index.write(move |tx| {
+        Box::pin(async move {
+            tx.execute(file, params![1, 0, "damaged"]).await?;
+            tx.execute(file, params![2, 1, "encrypted"]).await
+        })
+    });
+    written.await.map_err(|error: Error| error.to_string()).unwrap();
+
+    let listed = ask(&["--org", "ORG-T01"]);
+
+    assert_eq!(listed.lines().count(), 1, "the current file alone: {listed}");
+    assert!(listed.starts_with("exam:1 ORG-T01 \"EX0001\" encrypted application/pdf fetched="), "{listed}");
+    assert_eq!(ask(&[]), listed);
+    assert!(ask(&["--org", "ORG-T02"]).is_empty());
+}

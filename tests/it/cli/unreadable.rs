@@ -4,9 +4,16 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::text;
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use yingku::domain::place::Place;
+use yingku::objects::{Kind, Objects, ObjectsConfig};
+
+use super::{CONFIGURATION, text, yingku};
 use crate::archive::sender::send_all;
-use crate::harness::{Limit, Package, ServerProcess, count_rows, run, small_instance, texts, tool};
+use crate::harness::{
+    Limit, Package, ServerProcess, TestStore, base_toml, count_rows, run, small_instance, texts, tool,
+};
 
 const LARGE: usize = 6 * 1024 * 1024;
 
@@ -21,7 +28,10 @@ struct Bad {
 impl Bad {
     fn run(&self, server: &ServerProcess, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_yingku"));
-        command.args(arguments).args(["--config", "yingku.toml"]).current_dir(server.folder());
+        self.output_of(command.args(arguments).args(["--config", "yingku.toml"]).current_dir(server.folder()))
+    }
+
+    fn output_of(&self, command: &mut Command) -> Output {
         command.env("LD_PRELOAD", &self.library).env("YINGKU_TEST_BAD", &self.file);
         command.env("YINGKU_TEST_BAD_FROM", self.from.to_string()).env("YINGKU_TEST_BAD_TO", self.to.to_string());
         let output = command.output().unwrap();
@@ -138,4 +148,91 @@ async fn a_server_starts_over_a_segment_that_a_crash_left_open_and_the_disk_cann
     assert!(server.terminate().await.success());
     let whole = server.command(&["verify"]);
     assert!(whole.status.success() && text(&whole).contains("4 object(s)"), "{}", text(&whole));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_cannot_be_read_takes_no_other_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, library) = filled(folder.path()).await;
+    let dead = [place(&server, false, 0).await, place(&server, false, 1).await];
+    let dead = dead.map(|(key, offset, length)| Place { key, offset, length });
+    let url = format!("file://{}/objects", server.folder().display());
+    let objects = Objects::open(&ObjectsConfig { url, ..ObjectsConfig::default() }).unwrap();
+    let nowhere = |name: &str| Place { key: format!("segment/{name}.tar"), offset: 512, length: 1 };
+    // A long name makes the records an odd number of units behind it, so that one lies across two blocks of the disk.
+    let deletions = [
+        nowhere(&"n".repeat(600)),
+        dead[0].clone(),
+        nowhere("before"),
+        nowhere("bad"),
+        nowhere("in-the-same-block-1"),
+        nowhere("in-the-same-block-2"),
+        nowhere("in-the-same-block-3"),
+        nowhere("in-the-same-block-4"),
+        dead[1].clone(),
+    ];
+    for deletion in &deletions {
+        objects.forget(deletion).await.unwrap();
+    }
+    objects.close().await;
+    let mut bad = None;
+    for listed in objects.list().try_collect::<Vec<_>>().await.unwrap() {
+        if Objects::is_segment(&listed.key) {
+            let records = objects.segment_outline(&listed.key).await.unwrap().records;
+            bad = bad.or((records.len() == deletions.len()).then(|| (listed.key, records[3].offset)));
+        }
+    }
+    drop(objects);
+    let (file, from) = bad.expect("all deletions are in one segment");
+    assert_eq!(from % 4096, 0, "its head can be read");
+    let bad = Bad { library, file, from, to: from + 100 };
+
+    // The database is lost: of what was deleted storage alone knows.
+    for name in ["yingku.db", "yingku.db-wal", "yingku.db-shm"] {
+        let _ = std::fs::remove_file(server.folder().join(name));
+    }
+    let told = text(&bad.run(&server, &["reindex"]));
+
+    assert!(told.contains(" 4 indexed") && told.contains(" 2 deleted"), "{told}");
+    assert_eq!(count_rows(&server.database(), "SELECT COUNT(*) AS n FROM instance").await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_segment_that_cannot_be_read_keeps_no_other_out_of_the_bucket() {
+    let (store, folder) = (TestStore::s3_with_journal(), tempfile::tempdir().unwrap());
+    let objects = store.open();
+    let mut places = Vec::new();
+    for byte in 1..=3_u8 {
+        places.push(objects.put(Kind::Instance, Bytes::from(vec![byte; 200_000])).await.unwrap());
+        objects.close().await;
+    }
+    drop(objects);
+    places.sort_by(|a, b| a.key.cmp(&b.key));
+    let (oldest, others) = places.split_first().unwrap();
+    let config = store.config();
+    let any = "127.0.0.1:0".parse().unwrap();
+    let database = format!("sqlite://{}/yingku.db", folder.path().display());
+    std::fs::write(folder.path().join(CONFIGURATION), base_toml(any, any, &database, &config.url)).unwrap();
+    let ship = || {
+        let mut command = yingku(folder.path(), &["ship"]);
+        command.env("YINGKU__OBJECTS__ENDPOINT", &config.endpoint);
+        command.env("YINGKU__OBJECTS__ACCESS_KEY_ID", &config.access_key_id);
+        command.env("YINGKU__OBJECTS__SECRET_ACCESS_KEY", &config.secret_access_key);
+        command.env("YINGKU__OBJECTS__JOURNAL", config.journal.as_ref().unwrap());
+        command
+    };
+    let bucket = Objects::open(&ObjectsConfig { journal: None, ..store.config() }).unwrap();
+    let from = oldest.offset + oldest.length / 2;
+    let bad = Bad { library: library(folder.path()), file: oldest.key.clone(), from, to: from + 100 };
+
+    let shipped = bad.output_of(&mut ship());
+
+    assert!(!shipped.status.success(), "who asked is told: {}", text(&shipped));
+    for place in others {
+        assert_eq!(bucket.read(place).await.unwrap().len() as u64, place.length, "it came, behind the bad one");
+    }
+    assert_eq!(bucket.length(&oldest.key).await.unwrap(), None);
+    // The disk gives it back, and it comes too.
+    run(&mut ship());
+    assert_eq!(bucket.read(oldest).await.unwrap(), vec![1; 200_000]);
 }

@@ -106,7 +106,7 @@ async fn the_demo_shows_reports_with_their_code_and_images() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let demo = Demo::start().await;
     let links = demo.links();
-    assert_eq!(links.len(), 6, "{}", demo.text);
+    assert_eq!(links.len(), 7, "{}", demo.text);
 
     // The first exam: its report page carries a code that leads to its own landing page.
     let shown = || async { qr_text(&demo.screenshot(&links[0])) };
@@ -131,13 +131,13 @@ async fn the_demo_shows_reports_with_their_code_and_images() {
     let drawn = || async { (grey_dots(&demo.screenshot(&images)) > 20_000).then_some(()) };
     eventually(Duration::from_secs(120), "the CT slice is there", drawn).await;
 
-    // Everybody else's links open as well, and the list shows the patient's three records.
-    for link in &links[1..5] {
+    // Everybody else's links open as well, and the list shows the patient's records.
+    for link in &links[1..6] {
         let page = reqwest::get(link).await.unwrap();
         assert_eq!(page.status(), 200, "{link}");
     }
-    let list = reqwest::get(&links[5]).await.unwrap().text().await.unwrap();
-    for number in ["DEMO0001", "DEMO0005", "LB0001"] {
+    let list = reqwest::get(&links[6]).await.unwrap().text().await.unwrap();
+    for number in ["DEMO0001", "DEMO0005", "DEMO0006", "LB0001", "LB0006"] {
         assert!(list.contains(number), "{number} is missing in the list");
     }
     assert!(!list.contains("DEMO0002"), "another patient's exam is not in the list");

@@ -203,6 +203,53 @@ async fn questions_and_answers_are_in_the_requesters_character_set() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_japanese_name_is_found_and_told_in_each_of_the_japanese_sets() {
+    let listener = world(DicomConfig::default()).await;
+    let mut set = DataSet::ct("2.25.5.1.1");
+    set.text(0x0008_0005, "CS", "ISO_IR 192")
+        .text(0x0010_0010, "PN", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう")
+        .text(0x0010_0020, "LO", "L0005")
+        .text(0x0020_000D, "UI", "2.25.5")
+        .text(0x0020_000E, "UI", "2.25.5.1");
+    let mut association = listener.connect().await.unwrap();
+    association.store(&file_of("2.25.5.1.1", &set.encode())).await.unwrap();
+    association.release().await.unwrap();
+
+    let katakana: &[u8] = b"\xD4\xCF\xC0\xDE^\xC0\xDB\xB3";
+    let told = |katakana: &[u8], back: &str| {
+        let rest = ["=\x1b$B;3ED", "^\x1b$BB@O:", "=\x1b$B$d$^$@", "^\x1b$B$?$m$&"];
+        hex_of(&[katakana, rest.map(|part| format!("{part}{back}")).concat().as_bytes()].concat())
+    };
+    let by_escapes = b"\x1b)I\xD4\xCF\xC0\xDE^\x1b)I\xC0\xDB\xB3";
+    for (charset, declared, raw) in [
+        (json!(["ISO 2022 IR 13", "ISO 2022 IR 87"]), "ISO 2022 IR 13\\ISO 2022 IR 87", told(katakana, "\x1b(J")),
+        (
+            json!(["", "ISO 2022 IR 87", "ISO 2022 IR 13"]),
+            "\\ISO 2022 IR 87\\ISO 2022 IR 13",
+            told(by_escapes, "\x1b(B"),
+        ),
+    ] {
+        let keys = json!([["QueryRetrieveLevel", "STUDY"], ["PatientName", "山田^太郎"], ["StudyInstanceUID", ""]]);
+        let answer = ask(&listener, json!({ "charset": charset, "keys": keys })).await;
+        assert_eq!(values(&answer, "StudyInstanceUID"), ["2.25.5"], "{answer}");
+        assert_eq!(values(&answer, "SpecificCharacterSet"), [declared]);
+        assert_eq!(values(&answer, "raw_name"), [raw]);
+        assert_eq!(values(&answer, "PatientName"), ["ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"], "as pydicom reads it");
+    }
+    // Kanji alone have no half-width katakana: this name, and only this, comes in UTF-8.
+    let keys = json!([["QueryRetrieveLevel", "STUDY"], ["PatientName", ""], ["PatientID", "L0005"]]);
+    let answer = ask(&listener, json!({ "charset": ["", "ISO 2022 IR 87"], "keys": keys })).await;
+    assert_eq!(values(&answer, "SpecificCharacterSet"), ["ISO_IR 192"]);
+    assert_eq!(values(&answer, "PatientName"), ["ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"]);
+    let keys = json!([["QueryRetrieveLevel", "STUDY"], ["PatientName", "王*"], ["StudyInstanceUID", ""]]);
+    let answer = ask(&listener, json!({ "charset": ["", "ISO 2022 IR 87", "ISO 2022 IR 159"], "keys": keys })).await;
+    assert_eq!(values(&answer, "StudyInstanceUID"), ["2.25.1"]);
+    assert_eq!(values(&answer, "SpecificCharacterSet"), ["\\ISO 2022 IR 87\\ISO 2022 IR 159"]);
+    assert_eq!(values(&answer, "PatientName"), ["Wang^Xiaoming=王^小明"]);
+    listener.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_of_the_model_is_refused_unless_relational_queries_were_negotiated() {
     let listener = world(DicomConfig::default()).await;
     let series = json!([["QueryRetrieveLevel", "SERIES"], ["Modality", "CT"], ["StudyDate", "20240102-20240103"]]);

@@ -2,6 +2,7 @@
 
 mod crash;
 mod shares;
+mod silent;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

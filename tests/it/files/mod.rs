@@ -20,4 +20,6 @@ pub mod server;
 mod shares;
 mod stamp;
 mod tiffs;
+mod two_nodes;
+mod unstamped;
 mod workers;

@@ -5,6 +5,7 @@ mod convert;
 mod crashes;
 mod orthanc;
 mod purge;
+mod reports;
 mod tls;
 mod web;
 

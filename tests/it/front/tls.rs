@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use yingku::config::Config;
-use yingku::integrations::front::{UpstreamConfig, Way};
+use yingku::integrations::front::{UpstreamConfig, UpstreamReportsConfig, Way};
 use yingku::tls::{ClientCertificate, PeerTlsConfig, TlsConfig};
 
+use super::reports::register;
 use super::web::Service;
 use super::{ae, files, forward_to, in_state, upstream};
+use crate::api::containers;
 use crate::archive::sender::send_all;
 use crate::harness::{Authority, Certificate, TestServer, count_rows, data_set_of, eventually, small_instance};
 
@@ -216,6 +218,44 @@ async fn by_c_store_over_tls_nothing_goes_or_is_lost_until_both_certificates_are
     // Storage commitment is asked for and reported over TLS as well.
     in_state(&front.database(), "purged", i64::from(FILES)).await;
     assert_has_all(&region).await;
+    front.stop().await;
+    region.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reports_go_by_https_to_an_archive_that_knows_the_front_by_its_certificate_alone() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let region = TestServer::start_with(|config| {
+        config.http.tls = listener(&authority.issue("region"), authority.certificate());
+        config.sender[0].addresses.clear();
+        config.sender[0].certificate = vec!["cn:front".to_owned().try_into().unwrap()];
+        assert_eq!(config.faults(), []);
+    })
+    .await;
+    let (way, calls) = counted_way(region.https().unwrap()).await;
+    let files = Files::of(authority.certificate(), &other.issue("front"));
+    let front = TestServer::start_with(|config| {
+        let url = format!("https://localhost:{}/sehr.service.auto/IAutoReport.asmx", way.port());
+        let reports = UpstreamReportsConfig { url, tls: Some(files.tls()), ..UpstreamReportsConfig::default() };
+        let upstream = UpstreamConfig { reports, max_attempts: 1000, ..upstream() };
+        forward_to(config, region.dicom(), upstream);
+        assert_eq!(config.faults(), []);
+    })
+    .await;
+    register(front.http(), &[containers::exam(&[])]).await;
+    let exams = "SELECT COUNT(*) AS n FROM exam_report";
+    eventually(Duration::from_secs(120), "the upstream was called again", || async {
+        (calls.load(Ordering::Relaxed) >= 2).then_some(())
+    })
+    .await;
+    assert_eq!(count_rows(&region.database(), exams).await, 0, "a stranger's certificate registers nothing");
+
+    files.replace(authority.certificate(), &authority.issue("front"));
+
+    eventually(Duration::from_secs(120), "the report arrives", || async {
+        (count_rows(&region.database(), exams).await == 1).then_some(())
+    })
+    .await;
     front.stop().await;
     region.stop().await;
 }

@@ -77,7 +77,7 @@ async fn fill(index: &Index) {
         .unwrap();
 }
 
-fn whole(organizations: Option<&[&str]>) -> Scope {
+pub(super) fn whole(organizations: Option<&[&str]>) -> Scope {
     Scope {
         free_search: true,
         organizations: organizations.map(|codes| codes.iter().map(|code| (*code).to_owned()).collect()),

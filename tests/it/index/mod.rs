@@ -11,4 +11,5 @@ mod posted;
 mod postgres_plans;
 mod statements;
 mod transactions;
+mod unnumbered;
 mod walks;

@@ -7,9 +7,12 @@ use std::path::Path;
 use yingku::demo;
 use yingku::domain::customer::{Customer, Permission};
 
-use super::hospital::{EVIL, EVIL_TITLE, ID, Page, QR_LINK, hospital, hospital_for, operations, pages, staff};
+use super::hospital::{
+    EVIL, EVIL_TITLE, ID, OBJECTS, Page, QR_LINK, hospital, hospital_for, hospital_saying, operations, pages, staff,
+};
+use super::hostile_words::{CORPUS, Words};
 use super::world::{Exam, NOW_S, World, customer, link, link_at, uid};
-use crate::harness::free_port;
+use crate::harness::{free_port, python_script};
 use crate::viewer::browser::{Renderer, spec};
 
 /// What of it is to be read on a page.
@@ -106,6 +109,20 @@ async fn whatever_a_hospital_sends_is_text_on_every_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_markup_from_anywhere_is_text_on_every_page_with_scripts_and_without() {
+    let words = Words::corpus();
+    let world = hospital_saying(staff(), Some(&words)).await;
+    let pages: Vec<Page> = pages(&world, &words.persons[0]).await.into_iter().map(Page::saying).collect();
+    let environment = [
+        ("BASE", format!("http://{}", world.address)),
+        ("PAGES", serde_json::to_string(&pages).unwrap()),
+        ("CORPUS", serde_json::to_string(&CORPUS).unwrap()),
+        ("OUT", pictures()),
+    ];
+    spec("pages-hostile", Renderer::Cpu, &environment).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_are_used_by_mouse_by_keyboard_without_scripts_and_in_a_frame() {
     let port = free_port();
     let sites = vec![format!("http://localhost:{port}")];
@@ -169,4 +186,18 @@ async fn a_page_shows_what_its_link_asks_for_says_its_state_and_prints_what_was_
         ("LIST", list),
     ];
     spec("pages-shows", Renderer::Cpu, &environment).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_class_of_electrocardiogram_is_true_to_the_millimetre_as_the_browser_lays_it_out() {
+    let world = World::start().await;
+    world.exam(Exam::new(1)).await;
+    let folder = tempfile::tempdir().unwrap();
+    python_script(OBJECTS, &[folder.path().to_str().unwrap(), "2.25.1"]);
+    for name in ["twelve.dcm", "general.dcm", "ambulatory.dcm"] {
+        world.store_file(std::fs::read(folder.path().join(name)).unwrap(), 1).await;
+    }
+    let exam = world.open("ClinicExam", &[("AccessionNumber", "A0001"), ("ShowType", "2")]).await;
+    let environment = [("BASE", format!("http://{}", world.address)), ("EXAM", exam), ("OUT", pictures())];
+    spec("pages-waves", Renderer::Cpu, &environment).await;
 }

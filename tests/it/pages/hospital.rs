@@ -4,11 +4,14 @@ use std::io::Cursor;
 
 use serde::Serialize;
 use yingku::demo;
+use yingku::domain::Actor;
 use yingku::domain::attachment::{AttachmentKind, AttachmentType};
 use yingku::domain::customer::Customer;
+use yingku::domain::dictionary::{Entry, RECOGNITION};
 use yingku::params;
 use yingku::web::pages::PagesConfig;
 
+use super::hostile_words::{Words, rotated};
 use super::world::{Exam, NOW_S, OPERATIONS_KEY, World, customer, link, link_at, uid};
 use crate::harness::{TestDatabase, python_script};
 
@@ -20,7 +23,7 @@ pub const EVIL: &str = concat!(
 );
 /// The longest that fits in a title, and in most elements of DICOM.
 pub const EVIL_TITLE: &str = "\"'><img src=x onerror=evil=1><x-evil>";
-const OBJECTS: &str = include_str!("objects.py");
+pub const OBJECTS: &str = include_str!("objects.py");
 pub const QR_LINK: &str = "abcdefghijklmnopqrstuvwxy4";
 
 /// A page for the spec.
@@ -38,6 +41,9 @@ pub struct Page {
     /// The key of the system that asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<&'static str>,
+    /// Where on it, as a CSS selector, words of the hospital are to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<&'static str>,
 }
 
 impl Page {
@@ -50,6 +56,7 @@ impl Page {
             shows: None,
             types: None,
             key: None,
+            within: None,
         }
     }
 
@@ -67,6 +74,22 @@ impl Page {
 
     fn of_operations(self) -> Self {
         Self { key: Some(OPERATIONS_KEY), ..self }
+    }
+
+    /// The same, and where words of the hospital are to be read.
+    pub fn saying(self) -> Self {
+        let within = match self.name.split('-').next().unwrap_or_default() {
+            "empty" | "code" | "refused" => None,
+            "view" if self.name == "view-searched" => Some(".search"),
+            "list" | "view" | "related" => Some("table.exams"),
+            "text" | "version" | "request" | "waveform" | "document" => Some(".content"),
+            "lab" if self.name == "lab" => Some(".content"),
+            "images" | "film" => Some(".strip-label"),
+            "video" | "attachments" => Some("figcaption"),
+            "trend" => Some("main"),
+            _ => Some(".patient"),
+        };
+        Self { within, ..self }
     }
 
     /// The same, and that the text is to be read on it.
@@ -87,35 +110,88 @@ pub fn staff() -> Customer {
 
 /// The same for a customer of the test's.
 pub async fn hospital_for(customer: Customer, text: Option<&str>) -> World {
+    hospital_saying(customer, text.map(Words::one).as_ref()).await
+}
+
+/// The same with these words instead of its own.
+pub async fn hospital_saying(customer: Customer, words: Option<&Words>) -> World {
     // Each screen gives the printed code a wrong answer.
     let config = PagesConfig { page_size: 20, qr_attempts_per_hour_link: 30, ..PagesConfig::default() };
-    let world = World::with(TestDatabase::sqlite(), customer, config).await;
-    let own = text.map(str::to_owned);
+    let name = words.map_or("示例医院", |words| words.organization.as_str());
+    let world = World::named(TestDatabase::sqlite(), customer, config, name).await;
     for id in 1..=26 {
-        world.exam(Exam { text: own.clone(), reviewed: id != 2, ..Exam::new(id) }).await;
+        world.exam(Exam { reviewed: id != 2, ..Exam::new(id) }).await;
     }
-    exam_with_everything(&world, text).await;
+    exam_with_everything(&world, words).await;
     laboratory(&world).await;
-    if let Some(text) = text {
-        for sql in [
-            "UPDATE exam_report SET class_name = $1, pacs_id = CASE id WHEN 1 THEN pacs_id ELSE $1 END, patient_local_id = $1, \
-             apply_form_no = $1, order_id = $1, outpat_diag_name = $1, patient_condition_descr = $1, exam_purpose = $1, \
-             performer_dept_name = $1, playing_device = $1, report_title = $1",
-            "UPDATE lab_report SET name = $1, report_title = $1, class_name = $1, \
-             participant_dept = $1, author_name = $1",
-            "UPDATE lab_item SET class_local_name = $1, result_unit = $1, norm_value_notes = $1, examine_way = $1, \
-             result_value = CASE WHEN lab_report_pk = 103 THEN $1 ELSE result_value END",
-            "UPDATE series SET series_description = $1",
-            "UPDATE study SET study_description = $1",
-        ] {
-            world.execute(sql, params![text]).await;
-        }
+    if let Some(words) = words {
+        say(&world, words).await;
     }
     world
 }
 
+/// Puts the words into every column that pages show.
+async fn say(world: &World, words: &Words) {
+    const EXAM: [&str; 17] = [
+        "exam_item_name",
+        "body_part_name",
+        "class_name",
+        "patient_local_id",
+        "apply_form_no",
+        "order_id",
+        "order_priority_name",
+        "outpat_diag_name",
+        "patient_condition_descr",
+        "exam_purpose",
+        "performer_dept_name",
+        "playing_device",
+        "report_title",
+        "image_descr",
+        "conclusion",
+        "participant_dept",
+        "performer_doctor",
+    ];
+    const LAB: [&str; 9] = [
+        "report_title",
+        "class_name",
+        "participant_dept",
+        "apply_form_no",
+        "order_id",
+        "specimen_determiner_name",
+        "specimen_quantity_descr",
+        "performer_dept_name",
+        "playing_device",
+    ];
+    const PERSONS: [&str; 4] = ["name", "author_name", "authenticator_name", "participant_name"];
+    const SERIES: [&str; 6] =
+        ["series_description", "body_part_examined", "protocol_name", "station_name", "manufacturer", "model_name"];
+    let [any, persons] = [&words.any, &words.persons].map(|texts| serde_json::json!(texts).to_string());
+    let (any, persons) = (any.as_str(), persons.as_str());
+    for (sql, values) in [
+        (rotated("exam_report", &EXAM, "id > 0"), any),
+        (rotated("exam_report", &PERSONS, "id > 0"), persons),
+        // By this number the links find exam 1.
+        (rotated("exam_report", &["pacs_id"], "id <> 1"), any),
+        (rotated("lab_report", &LAB, "id > 0"), any),
+        (rotated("lab_report", &PERSONS, "id > 0"), persons),
+        (rotated("lab_item", &["class_local_name", "result_unit", "norm_value_notes", "examine_way"], "id > 0"), any),
+        // The others are numbers with a curve.
+        (rotated("lab_item", &["result_value"], "lab_report_pk = 103"), any),
+        (rotated("series", &SERIES, "id > 0"), any),
+        (rotated("study", &["study_description", "institution_name"], "id > 0"), any),
+    ] {
+        world.execute(sql, params![values]).await;
+    }
+    for sql in ["UPDATE exam_report SET recognition = '3'", "UPDATE lab_item SET recognition = '3'"] {
+        world.execute(sql, params![]).await;
+    }
+    let entry = Entry { code: "3".into(), meaning: words.title(8).to_owned(), aliases: Vec::new() };
+    let imported = vec![(RECOGNITION.to_owned(), vec![entry])];
+    world.archive.import_dictionaries(Actor::system("test"), imported).await.unwrap();
+}
+
 /// Exam 1: a report in three versions, images, film, ECG, video, documents, papers, a printed code.
-async fn exam_with_everything(world: &World, text: Option<&str>) {
+async fn exam_with_everything(world: &World, hostile: Option<&Words>) {
     let exams = demo::exams(NOW_S * 1000);
     let of = |kind| exams.iter().find(|exam| exam.kind == kind).unwrap();
     let (ct, ecg, mr) = (of(demo::Kind::CtWithFilm), of(demo::Kind::Ecg), of(demo::Kind::Mr));
@@ -128,7 +204,7 @@ async fn exam_with_everything(world: &World, text: Option<&str>) {
     let folder = tempfile::tempdir().unwrap();
     let slice = demo::object(ct, 1).unwrap().sop_instance_uid;
     let mut arguments = vec![folder.path().to_str().unwrap(), slice.as_str()];
-    arguments.extend(text.map(|_| EVIL_TITLE));
+    arguments.extend(hostile.into_iter().flat_map(|words| words.titles.iter().map(String::as_str)));
     python_script(OBJECTS, &arguments);
     for name in ["report.dcm", "key_objects.dcm", "pdf.dcm", "cda.dcm", "mp4.dcm", "raw.dcm", "curves.dcm"] {
         world.store_file(std::fs::read(folder.path().join(name)).unwrap(), 1).await;
@@ -136,7 +212,7 @@ async fn exam_with_everything(world: &World, text: Option<&str>) {
     world.report_file(1, "application/pdf", demo::report_file(ct).unwrap(), 1).await;
     for (version, state, words) in [(1, "2", "初步：右肺上叶小结节？"), (2, "3", "右肺上叶小结节，直径约4mm。")]
     {
-        let words = text.unwrap_or(words);
+        let words = hostile.map_or(words, |hostile| hostile.text(version as usize));
         let content = serde_json::json!({ "state": state, "image_descr": words, "conclusion": words }).to_string();
         let sql = "INSERT INTO report_version (id, kind, report_pk, version, content, replaced_at) \
                    VALUES ($1, 'exam', 1, $1, $2, 1780711200000)";
@@ -147,13 +223,15 @@ async fn exam_with_everything(world: &World, text: Option<&str>) {
     let mut scan = Vec::new();
     let paper = image::DynamicImage::new_rgb8(620, 877);
     paper.write_to(&mut Cursor::new(&mut scan), image::ImageFormat::Jpeg).unwrap();
-    for (kind, media_type, bytes) in [
+    let papers = [
         (AttachmentKind::RequestForm, AttachmentType::Jpeg, scan.clone()),
         (AttachmentKind::Consent, AttachmentType::Jpeg, scan),
         (AttachmentKind::Video, AttachmentType::Mp4, film),
         (AttachmentKind::Ecg, AttachmentType::Xml, b"<AnnotatedECG/>".to_vec()),
-    ] {
-        world.attachment(kind, media_type, text.map_or("第1页", |_| EVIL_TITLE), &bytes).await;
+    ];
+    for (turn, (kind, media_type, bytes)) in papers.into_iter().enumerate() {
+        let title = hostile.map_or("第1页", |words| words.title(turn));
+        world.attachment(kind, media_type, title, &bytes).await;
     }
     let sql =
         "INSERT INTO qr_link (id, exam_report_pk, created_at, expires_at, revoked_at) VALUES ($1, 1, 0, NULL, NULL)";

@@ -8,6 +8,7 @@ mod dicomweb;
 mod documents;
 pub(crate) mod hospital;
 mod hostile_objects;
+pub(crate) mod hostile_words;
 mod kept_pictures;
 mod lab_versions;
 mod links;

@@ -1,9 +1,12 @@
-"""Writes DICOM objects that are no images into a folder, by pydicom: objects.py FOLDER IMAGE [WORDS].
+"""Writes DICOM objects that are no images into a folder, by pydicom: objects.py FOLDER IMAGE [WORDS...].
 
-Reports and key images refer to IMAGE; WORDS stand wherever the author of an object may write what he likes, instead of ours.
+Reports and key images refer to IMAGE; WORDS stand, one after the other, wherever the author of an object may write what he
+likes, instead of ours.
 """
 
 import base64
+import itertools
+import struct
 import sys
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -15,11 +18,18 @@ from pydicom.sequence import Sequence
 
 FOLDER = Path(sys.argv[1])
 ROOT = "1.2.840.10008.5.1.4.1.1."
-WORDS = sys.argv[3] if len(sys.argv) > 3 else None
+HOSTILE = len(sys.argv) > 3
+WORDS = itertools.cycle(sys.argv[3:])
+# A name is divided by these signs.
+NAMES = itertools.cycle([word for word in sys.argv[3:] if not set(word) & set("^=\\")] or sys.argv[3:])
 
 
 def said(own):
-    return own if WORDS is None else WORDS
+    return next(WORDS) if HOSTILE else own
+
+
+def called(own):
+    return next(NAMES) if HOSTILE else own
 
 
 def start(sop_class, uid, modality, syntax="1.2.840.10008.1.2.1", series=1):
@@ -44,7 +54,7 @@ def save(ds, name):
 
 def code(value, scheme, meaning):
     item = Dataset()
-    if WORDS is not None and scheme in ("DCM", "SCT"):
+    if HOSTILE and scheme in ("DCM", "SCT"):
         # What a known code means is said by us, not by the object.
         value, scheme = "X1", "99TEST"
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, said(meaning)
@@ -87,7 +97,7 @@ def report(uid, image, name="report.dcm"):
         content("IMAGE", None, ReferencedSOPSequence=referenced("2.25.999999")),
     ])
     observer = content("PNAME", ("121008", "DCM", "Person Observer Name"), "HAS OBS CONTEXT",
-                       PersonName=said("Ceshi^Yi=测试^医生乙"))
+                       PersonName=called("Ceshi^Yi=测试^医生乙"))
     ds.ContentSequence = Sequence([observer, findings])
     save(ds, name)
 
@@ -153,12 +163,85 @@ def still(name, uid, sop_class, modality, series, number):
     save(ds, name)
 
 
+# The film: ten frames of 200 ms, 48 columns by 32 rows, each of one grey, 20 brighter than the one before.
+COLUMNS, ROWS, FRAMES, FRAME_MS = 48, 32, 10, 200
+
+
+def unit(header, *fields):
+    """A NAL unit of H.264: pairs of value and width in bits, numbers as Exp-Golomb codes (9.1), bytes where the next byte begins."""
+    bits = ""
+    for field in fields:
+        if isinstance(field, bytes):
+            bits += "0" * (-len(bits) % 8) + "".join(f"{byte:08b}" for byte in field)
+        elif isinstance(field, tuple):
+            bits += f"{field[0]:0{field[1]}b}"
+        else:
+            code = f"{field + 1:b}"
+            bits += "0" * (len(code) - 1) + code
+    bits += "1"
+    bits += "0" * (-len(bits) % 8)
+    out, zeros = bytes([header]), 0
+    for byte in int(bits, 2).to_bytes(len(bits) // 8, "big"):
+        if zeros == 2 and byte <= 3:
+            out, zeros = out + b"\x03", 0  # what looks like the start of a unit is none (7.4.1)
+        out += bytes([byte])
+        zeros = zeros + 1 if byte == 0 else 0
+    return out
+
+
+def frame(number):
+    """One picture that needs no other: macroblocks of samples as they are (I_PCM, 7.3.5)."""
+    picture = bytes([40 + 20 * number]) * 256 + b"\x80" * 128
+    head = [0, 7, 0, (0, 4), number % 2, (0, 2), 0, 1]
+    return unit(0x65, *head, *[25, picture] * (COLUMNS // 16 * ROWS // 16))
+
+
+def box(kind, *parts):
+    body = b"".join(parts)
+    return struct.pack(">I4s", len(body) + 8, kind.encode()) + body
+
+
+def mp4():
+    """An MP4 file (ISO/IEC 14496-12, 14496-15) of H.264 in the constrained baseline profile, which every decoder knows."""
+    sequence = unit(0x67, (0x42C01E, 24), 0, 0, 2, 1, (0, 1), COLUMNS // 16 - 1, ROWS // 16 - 1, (1, 1), (1, 1), (0, 1), (0, 1))
+    picture = unit(0x68, 0, 0, (0, 1), (0, 1), 0, 0, 0, (0, 1), (0, 2), 0, 0, 0, (1, 1), (0, 1), (0, 1))
+    frames = [struct.pack(">I", len(one)) + one for one in map(frame, range(FRAMES))]
+    matrix = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+    length, full = FRAMES * FRAME_MS, struct.pack(">I", 0)
+    coding = b"\1" + sequence[1:4] + b"\xff\xe1" + struct.pack(">H", len(sequence)) + sequence
+    coding += b"\1" + struct.pack(">H", len(picture)) + picture
+    entry = struct.pack(">6xH16xHHII4xH32xHH", 1, COLUMNS, ROWS, 0x480000, 0x480000, 1, 24, 0xFFFF)
+    kind = box("ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
+
+    def movie(at):
+        table = box("stbl",
+            box("stsd", full, struct.pack(">I", 1), box("avc1", entry, box("avcC", coding))),
+            box("stts", full, struct.pack(">3I", 1, FRAMES, FRAME_MS)),
+            box("stsc", full, struct.pack(">4I", 1, 1, FRAMES, 1)),
+            box("stsz", full, struct.pack(">2I", 0, FRAMES), *[struct.pack(">I", len(one)) for one in frames]),
+            box("stco", full, struct.pack(">2I", 1, at)))
+        place = box("dinf", box("dref", full, struct.pack(">I", 1), box("url ", struct.pack(">I", 1))))
+        media = box("mdia",
+            box("mdhd", full, struct.pack(">4I2H", 0, 0, 1000, length, 0x55C4, 0)),
+            box("hdlr", full, b"\0\0\0\0vide" + bytes(13)),
+            box("minf", box("vmhd", struct.pack(">I8x", 1)), place, table))
+        track = box("tkhd", struct.pack(">6I8x4H", 7, 0, 0, 1, 0, length, 0, 0, 0, 0), matrix,
+                    struct.pack(">2I", COLUMNS << 16, ROWS << 16))
+        head = box("mvhd", full, struct.pack(">4IIH10x", 0, 0, 1000, length, 0x10000, 0x100), matrix, bytes(24), struct.pack(">I", 2))
+        return box("moov", head, box("trak", track, media))
+
+    start = len(kind) + len(movie(0)) + 8
+    data = b"".join(frames)
+    # A piece in a DICOM object has an even length.
+    return kind + movie(start) + box("mdat", data + b"\0" * ((start + len(data)) % 2))
+
+
 def film(name, uid, syntax, data, pieces, series, sop_class="77.1.1.1", modality="ES"):
     ds = start(sop_class, uid, modality, syntax, series)
     ds.SeriesDescription = said("胃镜录像")
-    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = 16, 16, 3, "YBR_PARTIAL_420"
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = ROWS, COLUMNS, 3, "YBR_PARTIAL_420"
     ds.PlanarConfiguration, ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 0, 8, 8, 7, 0
-    ds.NumberOfFrames, ds.FrameTime = 25, "40"
+    ds.NumberOfFrames, ds.FrameTime = FRAMES, str(FRAME_MS)
     size = len(data) // pieces // 2 * 2  # a piece of odd length would be padded in the film's middle (PS3.5 section A.4)
     parts = [data[at:at + size] for at in range(0, len(data), size)]
     ds.PixelData = encapsulate(parts, has_bot=False)
@@ -201,21 +284,55 @@ def curves():
     (FOLDER / "curves.txt").write_text(" ".join(f"{value / 1000:.6f}" for value in microvolts[:1000]))
 
 
+def recording(name, uid, sop_class, modality, series, leads, hertz, seconds):
+    """Curves of their own class: in each lead 0.2 s of 1 mV every second, of 2 mV in the second half; one step is 2.5 uV."""
+    ds = start(sop_class, uid, modality, series=series)
+    t = np.arange(seconds * hertz) / hertz
+    wave = np.where(t % 1 < 0.2, np.where(t < seconds / 2, 400, 800), 0).astype("<i2")
+    group = Dataset()
+    group.WaveformOriginality, group.SamplingFrequency = "ORIGINAL", hertz
+    group.NumberOfWaveformChannels, group.NumberOfWaveformSamples = len(leads), len(t)
+    group.WaveformBitsAllocated, group.WaveformSampleInterpretation = 16, "SS"
+    definitions = []
+    for lead, value in leads.items():
+        item = Dataset()
+        item.ChannelSourceSequence = code(value, "MDC" if value.startswith("2:") else "99TEST", f"Lead {lead}")
+        item.ChannelSensitivity, item.ChannelSensitivityCorrectionFactor = "2.5", "1"
+        item.ChannelSensitivityUnitsSequence = code("uV", "UCUM", "microvolt")
+        item.ChannelBaseline, item.ChannelSampleSkew, item.WaveformBitsStored = "0", "0", 16
+        definitions.append(item)
+    group.ChannelDefinitionSequence = Sequence(definitions)
+    group.WaveformData = np.repeat(wave, len(leads)).tobytes()
+    group["WaveformData"].VR = "OW"
+    ds.WaveformSequence = Sequence([group])
+    save(ds, name)
+
+
 image = sys.argv[2]
 report("2.25.8802", image)
 key_objects("2.25.8803", image)
 encapsulated("pdf.dcm", "2.25.8804", "104.1", "application/pdf", pdf(), 4)
 encapsulated("cda.dcm", "2.25.8805", "104.2", "text/XML", CDA, 5)
 encapsulated("bomb.dcm", "2.25.8806", "104.2", "text/XML", BOMB, 6)
-MP4 = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 40
-film("mp4.dcm", "2.25.8807", "1.2.840.10008.1.2.4.102", MP4 + b"\0" * (len(MP4) % 2), 1, 7)
+MP4 = mp4()
+film("mp4.dcm", "2.25.8807", "1.2.840.10008.1.2.4.102", MP4, 1, 7)
 film("pieces.dcm", "2.25.8808", "1.2.840.10008.1.2.4.102.1", MP4, 4, 8)
 film("raw.dcm", "2.25.8809", "1.2.840.10008.1.2.4.107", b"\0\0\0\1\x67" + bytes(995), 1, 10)
 (FOLDER / "film.bin").write_bytes(MP4)
 # A clip of an ultrasound device, before the still of its series; an endoscope whose films are pictures; a film as a document.
-film("clip.dcm", "2.25.8810", "1.2.840.10008.1.2.4.102", MP4 + b"\0" * (len(MP4) % 2), 1, 11, "3.1", "US")
+film("clip.dcm", "2.25.8810", "1.2.840.10008.1.2.4.102", MP4, 1, 11, "3.1", "US")
 still("still.dcm", "2.25.8811", "6.1", "US", 11, 2)
 still("endoscopy.dcm", "2.25.8812", "77.1.1.1", "ES", 12, 1)
 encapsulated("cda_pdf.dcm", "2.25.8814", "104.2", "text/XML", CDA_PDF, 14)
 encapsulated("film_pdf.dcm", "2.25.8813", "104.1", "application/pdf", pdf(), 13, "EFILM")
 curves()
+# Twelve leads, three of another kind, and twenty minutes of two: each class of electrocardiogram; one that says it is something
+# else; and curves that are none.
+TWELVE = {"I": "2:1", "II": "2:2", "III": "2:61", "aVR": "2:62", "aVL": "2:63", "aVF": "2:64", "V1": "2:3", "V2": "2:4", "V3": "2:5",
+          "V4": "2:6", "V5": "2:7", "V6": "2:8"}
+recording("twelve.dcm", "2.25.8821", "9.1.1", "ECG", 21, TWELVE, 500, 10)
+recording("general.dcm", "2.25.8822", "9.1.2", "ECG", 22, {"X": "X", "Y": "Y", "Z": "Z"}, 250, 10)
+recording("ambulatory.dcm", "2.25.8823", "9.1.3", "ECG", 23, {"CM5": "CM5", "CC5": "CC5"}, 100, 1200)
+recording("other.dcm", "2.25.8824", "9.1.1", "OT", 24, TWELVE, 500, 10)
+for number, (sop_class, modality) in enumerate([("9.2.1", "HD"), ("9.7.4", "EEG"), ("9.6.1", "RESP")], 25):
+    recording(f"{modality}.dcm", f"2.25.88{number}", sop_class, modality, number, {"A": "A"}, 100, 12)

@@ -107,13 +107,19 @@ impl World {
         config: PagesConfig,
         documents: DocumentsConfig,
     ) -> Self {
-        Self::build(database, customer, config, documents, DicomwebConfig::default()).await
+        Self::build(database, customer, config, documents, DicomwebConfig::default(), "示例医院").await
     }
 
     /// The same with these limits of DICOMweb.
     pub async fn with_dicomweb(web: DicomwebConfig) -> Self {
         let (pages, documents) = (PagesConfig::default(), DocumentsConfig::default());
-        Self::build(TestDatabase::sqlite(), customer(), pages, documents, web).await
+        Self::build(TestDatabase::sqlite(), customer(), pages, documents, web, "示例医院").await
+    }
+
+    /// The same with a hospital of this name.
+    pub async fn named(database: TestDatabase, customer: Customer, config: PagesConfig, name: &str) -> Self {
+        let (documents, web) = (DocumentsConfig::default(), DicomwebConfig::default());
+        Self::build(database, customer, config, documents, web, name).await
     }
 
     async fn build(
@@ -122,13 +128,13 @@ impl World {
         config: PagesConfig,
         documents: DocumentsConfig,
         web: DicomwebConfig,
+        name: &str,
     ) -> Self {
         let store = TestStore::folder();
         let (index, ids) = database.open_with_ids().await;
         let objects = store.open();
         let clock = Clock::fixed(NOW_S * 1000);
-        let names =
-            [("ORG-T01", "示例医院"), ("ORG-T02", "示例二院")].map(|(code, name)| (code.to_owned(), name.to_owned()));
+        let names = [("ORG-T01", name), ("ORG-T02", "示例二院")].map(|(code, name)| (code.to_owned(), name.to_owned()));
         let parts = (index.clone(), objects.clone(), clock.clone(), ids);
         let archive = archive::build_with(parts, LinkRules::default(), documents).naming(names.into());
         let http = HttpConfig::default();

@@ -1,10 +1,14 @@
 //! Registration of lab reports and their lines.
 
+use std::time::Duration;
+
 use futures_util::future::{join, join_all};
+use tokio::sync::oneshot;
 
 use super::{Service, lab, line, root};
 use crate::each_database;
-use crate::harness::TestDatabase;
+use crate::harness::{TestDatabase, eventually};
+use yingku::index::Error;
 use yingku::params;
 
 const BY_HEAD: &str = "SELECT patient_id, event_type, result_value FROM lab_item JOIN lab_report \
@@ -43,6 +47,45 @@ async fn d_r10_a_head_and_lines_that_come_at_the_same_moment_find_each_other_on_
         }
     }
     assert_eq!(service.count("SELECT id FROM lab_item").await, 160);
+    assert_eq!(service.count("SELECT id FROM lab_item WHERE lab_report_pk IS NULL").await, 0);
+}
+
+/// Whichever comes first, the other looks at what is stored only after it: here both have begun before either may look.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d_r10_a_head_and_its_lines_wait_for_each_other_before_they_look_on_postgres() {
+    const WAITING: &str = "SELECT COUNT(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+                           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let service = Service::start(TestDatabase::postgres()).await;
+    let of = [("report_form_no", "LB7")];
+    let (head, lines) = (root(&[lab(&of)]), root(&[line("1", &of), line("2", &of)]));
+    let (hold, held) = oneshot::channel();
+    let (let_go, gone) = oneshot::channel::<()>();
+    let in_the_way = service.index.write(move |tx| {
+        Box::pin(async move {
+            tx.hold(&["lab ORG-T01 LB7".to_owned()]).await?;
+            hold.send(()).unwrap();
+            gone.await.unwrap();
+            Ok::<_, Error>(())
+        })
+    });
+    let both = async {
+        held.await.unwrap();
+        join(service.register(&head), service.register(&lines)).await
+    };
+    let gate = async {
+        eventually(Duration::from_secs(120), "both wait", || async {
+            (service.row(WAITING).await.int("n").unwrap() == 2).then_some(())
+        })
+        .await;
+        let_go.send(()).unwrap();
+    };
+
+    let (ended, ((head, lines), ())) = join(in_the_way, join(both, gate)).await;
+
+    ended.unwrap();
+    assert!(head.contains("<succeeded>1</succeeded>"), "{head}");
+    assert!(lines.contains("<succeeded>2</succeeded>"), "{lines}");
+    assert_eq!(lines_by_head(&service).await.len(), 2, "no line is without its head");
     assert_eq!(service.count("SELECT id FROM lab_item WHERE lab_report_pk IS NULL").await, 0);
 }
 

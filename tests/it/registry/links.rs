@@ -56,6 +56,10 @@ pub(super) async fn rules(service: &Service) -> Vec<String> {
     rows.iter().map(|row| row.text("rule").unwrap()).collect()
 }
 
+fn by_accession() -> LinkRules {
+    LinkRules { accession_only: true, ..LinkRules::default() }
+}
+
 async fn conflicts(service: &Service) -> Vec<String> {
     let rows = service.rows("SELECT detail FROM conflict", Vec::new()).await;
     rows.iter().map(|row| row.text("detail").unwrap()).collect()
@@ -145,6 +149,73 @@ each_database! {
         let service = Service::start(database).await;
         register(&service, "", &[("patient_local_id", "L7777")]).await;
         store(&service, "ORG-T01", |_| ()).await;
+        assert_eq!(rules(&service).await, Vec::<String>::new());
+    }
+
+    async fn d_i3_accession_alone_does_not_link_images_that_were_there_before_either(database: TestDatabase) {
+        let service = Service::start(database).await;
+        store(&service, "ORG-T01", |_| ()).await;
+        register(&service, "", &[("patient_local_id", "L7777")]).await;
+        assert_eq!(rules(&service).await, Vec::<String>::new());
+    }
+
+    async fn d_i3_a_unique_accession_links_a_report_and_images_that_come_later_when_so_configured(database: TestDatabase) {
+        let service = Service::start_linking(database, by_accession(), |_| {}).await;
+        register(&service, "", &[("patient_local_id", "L7777")]).await;
+        store(&service, "ORG-T01", |_| ()).await;
+        assert_eq!(rules(&service).await, ["accession"]);
+        let row = service.row("SELECT study_instance_uid, origin FROM exam_study_uid").await;
+        assert_eq!(row.text("study_instance_uid").unwrap(), "2.25.1000");
+        assert_eq!(row.text("origin").unwrap(), "dicom");
+    }
+
+    async fn d_i3_a_unique_accession_links_images_and_a_report_that_comes_later_when_so_configured(database: TestDatabase) {
+        let service = Service::start_linking(database, by_accession(), |_| {}).await;
+        store(&service, "ORG-T01", |_| ()).await;
+        register(&service, "", &[("patient_local_id", "L7777")]).await;
+        assert_eq!(rules(&service).await, ["accession"]);
+    }
+
+    async fn d_i3_an_accession_of_two_reports_links_neither_whichever_comes_first(database: TestDatabase) {
+        let service = Service::start_linking(database, by_accession(), |_| {}).await;
+        let of = |number, patient| [("report_form_no", number), ("patient_local_id", patient)];
+        register(&service, "", &of("EX0001", "L7777")).await;
+        register(&service, "", &of("EX0002", "L8888")).await;
+        store(&service, "ORG-T01", |_| ()).await;
+        assert_eq!(rules(&service).await, Vec::<String>::new());
+
+        // Images between the two: what was unique is no more.
+        let number = [("pacs_id", "A2")];
+        let mut other = DataSet::ct("2.25.5");
+        other.text(0x0020_000D, "UI", "2.25.5000").text(0x0020_000E, "UI", "2.25.5000.1").text(0x0008_0050, "SH", "A2");
+        assert_eq!(store_as(&service, "ORG-T01", "2.25.5", &other).await, StoreOutcome::Stored);
+        register(&service, "", &[&of("EX0003", "L7777")[..], &number].concat()).await;
+        assert_eq!(rules(&service).await, ["accession"]);
+        register(&service, "", &[&of("EX0004", "L8888")[..], &number].concat()).await;
+        assert_eq!(rules(&service).await, Vec::<String>::new());
+        assert_eq!(service.count("SELECT study_instance_uid FROM exam_study_uid").await, 0, "nor do they name the study");
+        // More of them change nothing.
+        other.text(0x0008_0018, "UI", "2.25.6");
+        assert_eq!(store_as(&service, "ORG-T01", "2.25.6", &other).await, StoreOutcome::Stored);
+        assert_eq!(rules(&service).await, Vec::<String>::new());
+
+        // Who has the patient's number, too, is linked all the same.
+        register(&service, "", &[&of("EX0005", "L0001")[..], &number].concat()).await;
+        assert_eq!(rules(&service).await, ["patient_and_accession"]);
+    }
+
+    async fn d_i3_an_accession_of_two_studies_links_neither_whichever_comes_first(database: TestDatabase) {
+        let service = Service::start_linking(database, by_accession(), |_| {}).await;
+        let mut other = DataSet::ct("2.25.5");
+        other.text(0x0020_000D, "UI", "2.25.5000").text(0x0020_000E, "UI", "2.25.5000.1");
+        register(&service, "", &[("patient_local_id", "L7777")]).await;
+        store(&service, "ORG-T01", |_| ()).await;
+        assert_eq!(rules(&service).await, ["accession"]);
+
+        assert_eq!(store_as(&service, "ORG-T01", "2.25.5", &other).await, StoreOutcome::Stored);
+
+        assert_eq!(rules(&service).await, Vec::<String>::new());
+        register(&service, "", &[("patient_local_id", "L7777"), ("last_update_dtime", "2024/3/24")]).await;
         assert_eq!(rules(&service).await, Vec::<String>::new());
     }
 

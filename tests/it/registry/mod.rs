@@ -4,6 +4,7 @@ mod bus;
 mod by_hand;
 mod callers;
 mod decisions;
+mod decisions_on_fields;
 mod dictionaries;
 mod exams;
 mod inbox;
@@ -45,6 +46,7 @@ struct Service {
     archive: Archive,
     settings: Settings,
     index: Index,
+    clock: Clock,
     http: reqwest::Client,
     _database: TestDatabase,
     _store: TestStore,
@@ -86,7 +88,8 @@ impl Service {
         let (index, ids) = database.open_with_ids().await;
         let store = TestStore::folder();
         let objects = Objects::open(&store.config()).unwrap();
-        let archive = archive::build_linking(index.clone(), objects, Clock::fixed(NOW), ids, rules);
+        let clock = Clock::fixed(NOW);
+        let archive = archive::build_linking(index.clone(), objects, clock.clone(), ids, rules);
         let archive = archive.fetching_for(BTreeSet::from(["ORG-T02".to_owned()]));
         let mut settings = settings();
         change(&mut settings);
@@ -97,7 +100,7 @@ impl Service {
         let service = routes.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         let url = format!("http://{address}/sehr.service.auto/IAutoReport.asmx");
-        Self { url, archive, settings, index, http: reqwest::Client::new(), _database: database, _store: store }
+        Self { url, archive, settings, index, clock, http: reqwest::Client::new(), _database: database, _store: store }
     }
 
     async fn post(&self, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {

@@ -186,6 +186,18 @@ async fn the_page_the_table_and_the_data_are_shown_to_whoever_may_look() {
     let now = yingku::domain::Clock::System.now_ms();
     let inserted = index.write(move |tx| Box::pin(async move { tx.execute(by_hand, yingku::params![now, now]).await }));
     inserted.await.map_err(|error: yingku::index::Error| error.to_string()).unwrap();
+    let locked = "INSERT INTO report_file (id, exam_report_pk, revision, is_current, source, media_type, original_key, \
+                  original_length, original_hash, stamp_state, stamp_reason, page_count, fetched_at) \
+                  SELECT 1, id, 1, 1, '', 'application/pdf', 'k', 1, '', 'unstampable', 'encrypted', 1, 0 FROM exam_report";
+    let inserted = index.write(move |tx| Box::pin(async move { tx.execute(locked, Vec::new()).await }));
+    inserted.await.map_err(|error: yingku::index::Error| error.to_string()).unwrap();
+    let (_, unstamped) = ask("", key).await;
+    let unstamped: serde_json::Value = serde_json::from_str(&unstamped).unwrap();
+    assert_eq!(unstamped["organizations"]["ORG-T01"]["unstamped"], serde_json::json!({ "encrypted": 1 }));
+    let (_, csv) = ask("?format=csv", key).await;
+    assert!(csv.contains("ORG-T01,exam,,,,unstamped_encrypted,1,\r\n"), "{csv}");
+    let (_, page) = ask("?format=html", key).await;
+    assert!(page.contains("未能加盖二维码的报告文件 · 已加密 1"), "{page}");
     assert_eq!(recognition("html", "unit-test-key-0001").await.0, StatusCode::UNAUTHORIZED);
     let (_, figures) = recognition("json", "unit-test-key-0009").await;
     let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();

@@ -1,6 +1,6 @@
 //! GetLabInfo and GetExamInfo.
 
-use super::{KEY, NOW, Service, Settings, exam, lab, line, root};
+use super::{Answer, KEY, NOW, Service, Settings, exam, form, lab, line, root};
 use crate::each_database;
 use yingku::integrations::report_registry::ErrorStyle;
 
@@ -119,6 +119,58 @@ each_database! {
         assert!(answer.contains("<IMAGE_DESCR>描述一\n描述二</IMAGE_DESCR>"), "{answer}");
         assert!(answer.contains("<BIRTH_DATE>1990-01-01 00:00:00</BIRTH_DATE>"));
         assert!(!answer.contains("AP0001") && !answer.contains("XMAN_TYPE"));
+    }
+
+    async fn d_q9_the_same_question_is_answered_in_every_wire_form_and_on_an_alias(database: TestDatabase) {
+        let alias = |settings: &mut Settings| settings.registry.aliases = vec!["/services/LabQuery".to_owned()];
+        let service = Service::start_with(database, alias).await;
+        service.register(&root(&[exam(&[]), lab(&[]), line("1", &[])])).await;
+        let asked = [CARD_NO, ("strCredential", "region"), ("strKey", KEY)];
+        let elements: String = asked.iter().map(|(name, value)| format!("<{name}>{value}</{name}>")).collect();
+        let envelope = |version: &str, method: &str| {
+            format!("<s:Envelope xmlns:s=\"{version}\"><s:Body><{method} xmlns=\"urn:any\">{elements}</{method}></s:Body></s:Envelope>")
+        };
+        let (soap_11, soap_12) = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope");
+        let members: Vec<String> = asked.iter().map(|(name, value)| format!("\"{name}\":\"{value}\"")).collect();
+        let json = format!("{{{}}}", members.join(","));
+        let site = service.url.strip_suffix("/sehr.service.auto/IAutoReport.asmx").unwrap();
+        let plain = |text: &str| text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+
+        for (method, container) in [("GetLabInfo", "<labmaster>"), ("GetExamInfo", "<exammaster>")] {
+            let expected = service.ask(method, &[CARD_NO]).await;
+            assert!(expected.starts_with(&format!("<root>{container}")), "{expected}");
+            let document = format!("<{method}>{elements}</{method}>");
+            let form = form(&asked);
+            let (own, alias) = (service.url.as_str(), format!("{site}/services/LabQuery"));
+            let by_name = format!("{own}/{method}");
+            for (url, kind, body) in [
+                (own, "application/soap+xml; charset=utf-8", envelope(soap_12, method)),
+                (own, "text/xml; charset=utf-8", envelope(soap_11, method)),
+                (alias.as_str(), "text/xml", envelope(soap_11, method)),
+                (by_name.as_str(), "application/x-www-form-urlencoded", form),
+                (own, "application/xml", document.clone()),
+                (alias.as_str(), "application/xml", document),
+                (by_name.as_str(), "application/json", json.clone()),
+            ] {
+                let request = service.http.post(url).header("content-type", kind).body(body);
+                let answer = Answer::of(request).await;
+                let (begin, end) = match kind.split(';').next() {
+                    Some("application/soap+xml" | "text/xml") => {
+                        let version = if kind.starts_with("text") { soap_11 } else { soap_12 };
+                        assert!(answer.text.contains(version), "{kind}: {}", answer.text);
+                        (format!("<{method}Response xmlns=\"urn:any\"><{method}Result>"), format!("</{method}Result>"))
+                    }
+                    Some("application/x-www-form-urlencoded") => {
+                        ("<string xmlns=\"http://tempuri.org/\">".to_owned(), "</string>".to_owned())
+                    }
+                    _ => (String::new(), String::new()),
+                };
+                let told = answer.text.split_once(&begin).and_then(|(_, rest)| rest.rsplit_once(&end));
+                let told = told.unwrap_or_else(|| panic!("{url} {kind}: {}", answer.text)).0;
+                let told = if begin.is_empty() { told.to_owned() } else { plain(told) };
+                assert_eq!((answer.status, told.as_str()), (200, expected.as_str()), "{url} {kind}");
+            }
+        }
     }
 
     async fn d_q10_withdrawn_unreviewed_and_confidential_reports_are_not_shared(database: TestDatabase) {

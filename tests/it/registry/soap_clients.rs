@@ -1,5 +1,5 @@
-//! SOAP clients of other makes: zeep and gSOAP read the WSDL, register and ask, in both versions of SOAP; a form is
-//! posted as .NET programs do.
+//! SOAP clients of other makes: zeep and gSOAP read the WSDL, register and ask, in both versions of SOAP; a program of .NET
+//! does so by forms and by SOAP that it writes itself.
 
 use std::path::Path;
 use std::process::Command;
@@ -77,4 +77,41 @@ async fn d_r2_a_form_that_waits_for_the_word_to_continue_is_taken_as_dot_net_pos
     let kept = service.row("SELECT image_descr, notes FROM exam_report").await;
     assert_eq!(kept.text("image_descr").unwrap(), long);
     assert!(kept.text("notes").unwrap().contains("E1004:Image_Descr"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d_r2_d_q9_a_program_of_dot_net_registers_and_asks_by_form_and_by_soap() {
+    let service = Service::start(TestDatabase::sqlite()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (document, program) = (folder.path().join("report.xml"), folder.path().join("client.exe"));
+    std::fs::write(&document, exam(&[])).unwrap();
+    let url = service.url.clone();
+
+    let told = tokio::task::spawn_blocking(move || {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/registry/dot_net_client.cs");
+        let compiler = tool("mcs", Package::Debian("mono-mcs"));
+        run(Command::new(compiler).arg(format!("-out:{}", program.display())).arg(source));
+        let mut client = Command::new(tool("mono", Package::Debian("mono-runtime")));
+        client.arg(program).arg(url).arg(document).args([KEY, "990101199001010019"]);
+        String::from_utf8(run(&mut client).stdout).unwrap()
+    });
+
+    let told = told.await.unwrap();
+    let told: Vec<&str> = told.lines().collect();
+    let [form, soap, form_query, soap_query] = told[..] else { panic!("{told:#?}") };
+    assert!(told.iter().all(|answer| answer.starts_with("200 ")), "{told:#?}");
+    assert!(form.contains("<string xmlns=") && form.contains("status=&quot;stored&quot;"), "{form}");
+    assert!(soap.contains("<ArchiveAutoReportResult>") && soap.contains("status=&quot;duplicate&quot;"), "{soap}");
+    for answer in [form_query, soap_query] {
+        assert!(answer.contains("&lt;REPORT_FORM_NO&gt;EX0001&lt;/"), "{answer}");
+        assert!(answer.contains("&lt;NAME&gt;测试甲&lt;/"), "{answer}");
+    }
+    assert!(soap_query.contains("<GetExamInfoResult>"), "{soap_query}");
+    let kept = service.rows("SELECT headers FROM inbox_message", Vec::new()).await;
+    let kept: Vec<String> = kept.iter().map(|row| row.text("headers").unwrap()).collect();
+    assert_eq!(kept.iter().filter(|headers| headers.contains(r#""expect":"100-continue""#)).count(), 4, "{kept:#?}");
+    for method in ["ArchiveAutoReport", "GetExamInfo"] {
+        let action = format!(r#"\"http://tempuri.org/{method}\""#);
+        assert_eq!(kept.iter().filter(|headers| headers.contains(&action)).count(), 1, "{kept:#?}");
+    }
 }

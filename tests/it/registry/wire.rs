@@ -120,7 +120,7 @@ each_database! {
         assert_eq!(service.row("SELECT result FROM inbox_message").await.text("result").unwrap(), "refused: E2001");
     }
 
-    async fn d_r33_records_depth_attributes_and_elements_have_limits_of_the_configuration(database: TestDatabase) {
+    async fn d_r33_d_x5_records_depth_attributes_and_elements_have_limits_of_the_configuration(database: TestDatabase) {
         let tight = |settings: &mut Settings| {
             settings.registry.max_items = 2;
             settings.registry.xml_depth = 5;
@@ -146,7 +146,7 @@ each_database! {
         assert_eq!(service.count("SELECT id FROM inbox_message WHERE state = 'failed'").await, 5);
     }
 
-    async fn d_r33_no_entity_is_ever_expanded_or_fetched(database: TestDatabase) {
+    async fn d_r33_d_x5_no_entity_is_ever_expanded_or_fetched(database: TestDatabase) {
         let service = Service::start(database).await;
         let outside = "<!DOCTYPE r [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>";
         let document = exam(&[("conclusion", "&x;")]);

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use yingku::web::{HttpConfig, app};
 
+use crate::api::containers::exam;
 use crate::archive::sender::send_all;
 use crate::harness::{Limit, ServerProcess, TestServer, TestStore, eventually, free_port, http_get, small_instance};
 
@@ -73,6 +74,55 @@ async fn a_stored_instance_is_counted_and_leaves_nothing_of_its_patient_in_the_l
     let log = server.log();
     assert!(!log.is_empty());
     for secret in ["Ceshi", "测试^甲", "L0001", "19900101"] {
+        assert!(!log.contains(secret), "the log tells {secret}:\n{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d_x4_registrations_queries_and_fetches_leave_no_person_no_key_and_no_whole_address_in_the_log() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut server = ServerProcess::start_with("\n[log]\nfilter = \"info,yingku=trace\"\n").await;
+    let file = format!("http://reader:word-in-address@127.0.0.1:{}/rpt/EX0001.pdf?token=token-in-address", free_port());
+    let http = reqwest::Client::new();
+    let post = async |method: &str, kind: &str, body: String| {
+        let url = format!("http://{}/sehr.service.auto/IAutoReport.asmx{method}", server.http());
+        http.post(url).header("content-type", kind).body(body).send().await.unwrap().text().await.unwrap()
+    };
+    let ask = async |key: &str| {
+        let window = [("strStartTime", "2024-03-01"), ("strEndTime", "2024-04-01")];
+        let fields = [("strIDNO", "990101199001010019"), ("strCredential", "region"), ("strKey", key)];
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        let body = body.extend_pairs(fields).extend_pairs(window).finish();
+        post("/GetExamInfo", "application/x-www-form-urlencoded", body).await
+    };
+
+    let told = post("", "text/xml", format!("<root>{}</root>", exam(&[("reportfilepath", &file)]))).await;
+    let known = ask("synthetic-region-key-0001").await;
+    let unknown = ask("another-key-of-nobody").await;
+    eventually(Duration::from_secs(120), "nobody answers where the file is", || async {
+        let log = server.log();
+        (log.contains("job failed") || log.contains("job given up")).then_some(())
+    })
+    .await;
+
+    assert!(
+        told.contains("stored") && known.contains("EX0001") && unknown.contains("E3002"),
+        "{told} {known} {unknown}"
+    );
+    assert!(server.terminate().await.success());
+    let log = server.log();
+    for secret in [
+        "990101199001010019",
+        "C00000001",
+        "测试甲",
+        "1990-01-01",
+        "胸部CT平扫未见异常",
+        "synthetic-region-key-0001",
+        "another-key-of-nobody",
+        "word-in-address",
+        "token-in-address",
+        "/rpt/EX0001.pdf",
+    ] {
         assert!(!log.contains(secret), "the log tells {secret}:\n{log}");
     }
 }

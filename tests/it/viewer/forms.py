@@ -88,13 +88,15 @@ def drawn(values, center, width):
     return np.floor(np.clip(share, 0, 1) * 255 + 0.5).astype(int)
 
 
-def case(ds, frames, tolerance=0, marks=()):
-    """`frames`: for each frame what its pixels say (`values`) and how they look (`grays` or `colors`)."""
+def case(ds, frames, tolerance=0, marks=(), server=False):
+    """`frames`: for each frame what its pixels say (`values`) and how they look (`grays` or `colors`), on request of the
+    server's own picture too."""
     flat = lambda frame: {key: np.asarray(value).reshape(-1).tolist() if key in ("values", "grays", "colors") else value
                           for key, value in frame.items()}
     CASES.append({
         "name": str(ds.SeriesDescription), "series": str(ds.SeriesInstanceUID), "tolerance": tolerance,
         "lossy": ds.get("LossyImageCompression") == "01", "frames": [flat(frame) for frame in frames], "marks": list(marks),
+        "server": server,
     })
 
 
@@ -245,6 +247,44 @@ def enhanced():
     case(ds, frames)
 
 
-for make in [grays, pictures, palettes, planes, enhanced]:
+def padded():
+    """No window: one over all values that are values. Padding is one number of a signed image, and a range of an unsigned one."""
+    kinds = [("padded-number", -100, 40, [-2000], True, 2), ("padded-range", 1000, 30, [60000, 65535], False, 1)]
+    for name, start, step, padding, signed, slope in kinds:
+        ds = header(name, EXPLICIT, "MONOCHROME2", 16)
+        ds.PixelRepresentation = int(signed)
+        ds.RescaleSlope, ds.RescaleIntercept = slope, -1000
+        is_padding = (PLACE == 0) | (PLACE == 5)
+        stored = np.where(is_padding, np.where(PLACE == 5, padding[0], padding[-1]), start + step * PLACE)
+        native(ds, stored)
+        # The value, and where it is a range its other end.
+        ds.add_new((0x0028, 0x0120), "SS" if signed else "US", padding[-1])
+        if len(padding) > 1:
+            ds.add_new((0x0028, 0x0121), "US", padding[0])
+        save(ds)
+        values = stored * slope - 1000
+        low, high = values[~is_padding].min(), values[~is_padding].max()
+        case(ds, [{"values": values, "grays": drawn(values, (low + high) / 2 + 0.5, high - low + 1)}], server=True)
+
+
+def shuttered():
+    """What lies outside of any of three shapes is covered by a dark grey, of an image that is bright where little is stored."""
+    ds = header("shuttered", EXPLICIT, "MONOCHROME1", 12)
+    native(ds, GRAY)
+    ds.WindowCenter, ds.WindowWidth = 2048, 4096
+    ds.ShutterShape = ["RECTANGULAR", "CIRCULAR", "POLYGONAL"]
+    ds.ShutterLeftVerticalEdge, ds.ShutterRightVerticalEdge = 33, EDGE
+    ds.ShutterUpperHorizontalEdge, ds.ShutterLowerHorizontalEdge = 1, EDGE
+    ds.CenterOfCircularShutter, ds.RadiusOfCircularShutter = [80, 80], 60
+    ds.VerticesOfThePolygonalShutter = [1, 1, 1, EDGE, 80, EDGE, EDGE, 80, EDGE, 1]
+    ds.ShutterPresentationValue = 64 << 8
+    save(ds)
+    row, column = Y + 1, X + 1
+    seen = (column >= 33) & (np.hypot(row - 80, column - 80) <= 60) & (row + column <= EDGE + 80)
+    grays = np.where(seen, 255 - drawn(GRAY.astype(int), 2048, 4096), 64)
+    case(ds, [{"values": GRAY, "grays": grays}], server=True)
+
+
+for make in [grays, pictures, palettes, planes, enhanced, padded, shuttered]:
     make()
 (FOLDER / "cases.json").write_text(json.dumps({"edge": EDGE, "block": BLOCK, "cases": CASES}))

@@ -5,6 +5,7 @@ mod block;
 pub(crate) mod browser;
 mod forms;
 mod marked;
+mod oblong;
 mod page;
 mod phantom;
 mod specs;

@@ -5,7 +5,7 @@ use std::process::Command;
 use yingku::domain::customer::Customer;
 
 use super::browser::{Renderer, spec};
-use super::{block, marked, phantom, report};
+use super::{block, marked, oblong, phantom, report};
 use crate::harness::{Package, free_port, run, tool};
 use crate::pages::hospital::{EVIL, EVIL_TITLE, ID, hospital};
 use crate::pages::world::{Exam, World, customer, uid};
@@ -94,6 +94,18 @@ async fn the_mouse_does_what_its_reader_is_used_to_with_a_graphics_processor() {
     spec("mouse", Renderer::Gpu, &[("URL", address)]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn bars_lines_drags_and_files_are_held_to_numbers_without_a_graphics_processor() {
+    let (_world, address) = world().await;
+    spec("tools", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bars_lines_drags_and_files_are_held_to_numbers_with_a_graphics_processor() {
+    let (_world, address) = world().await;
+    spec("tools", Renderer::Gpu, &[("URL", address)]).await;
+}
+
 async fn beside(renderer: Renderer) {
     let (world, address) = with_prior().await;
     spec("beside", renderer, &[("URL", address)]).await;
@@ -123,9 +135,15 @@ async fn a_picture_is_kept_and_printed_as_it_is_seen_with_a_graphics_processor()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_phone_leafs_with_one_finger_and_zooms_with_two() {
+async fn a_phone_leafs_and_measures_with_one_finger_and_zooms_with_two_without_a_graphics_processor() {
     let (_world, address) = with_prior().await;
     spec("phone", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_leafs_and_measures_with_one_finger_and_zooms_with_two_with_a_graphics_processor() {
+    let (_world, address) = with_prior().await;
+    spec("phone", Renderer::Gpu, &[("URL", address)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,18 +156,36 @@ async fn the_page_of_another_host_shows_it_without_cookies() {
     spec("frame", Renderer::Cpu, &[("URL", address), ("HOST_PORT", port.to_string())]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn key_images_are_marked_and_stepped_through() {
+async fn key_images(renderer: Renderer) {
     let (world, address) = world().await;
     marked::store_key_objects(&world, 1).await;
-    spec("keys", Renderer::Cpu, &[("URL", address)]).await;
+    spec("keys", renderer, &[("URL", address)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn presentation_states_are_listed_applied_and_taken_off() {
+async fn key_images_are_marked_and_stepped_through_without_a_graphics_processor() {
+    key_images(Renderer::Cpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_images_are_marked_and_stepped_through_with_a_graphics_processor() {
+    key_images(Renderer::Gpu).await;
+}
+
+async fn presentation_states(renderer: Renderer) {
     let (world, address) = world().await;
     marked::store_presentation_states(&world, 1).await;
-    spec("states", Renderer::Cpu, &[("URL", address)]).await;
+    spec("states", renderer, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn presentation_states_are_listed_applied_and_taken_off_without_a_graphics_processor() {
+    presentation_states(Renderer::Cpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn presentation_states_are_listed_applied_and_taken_off_with_a_graphics_processor() {
+    presentation_states(Renderer::Gpu).await;
 }
 
 async fn shades(renderer: Renderer) {
@@ -168,6 +204,22 @@ async fn tables_and_functions_give_the_greys_of_the_server_without_a_graphics_pr
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_and_functions_give_the_greys_of_the_server_with_a_graphics_processor() {
     shades(Renderer::Gpu).await;
+}
+
+async fn oblong_pixels(renderer: Renderer) {
+    let (world, address) = world().await;
+    oblong::store(&world, 1).await;
+    spec("oblong", renderer, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pixels_that_are_not_square_are_drawn_and_measured_as_they_are_without_a_graphics_processor() {
+    oblong_pixels(Renderer::Cpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pixels_that_are_not_square_are_drawn_and_measured_as_they_are_with_a_graphics_processor() {
+    oblong_pixels(Renderer::Gpu).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,11 +259,20 @@ async fn a_browser_of_2020_shows_every_way_of_compression() {
     spec("old", Renderer::Gpu, &borrowed(&environment)).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn segmented_palettes_overlays_in_the_pixels_and_lengths_in_regions_are_shown() {
+async fn hidden(renderer: Renderer) {
     let (world, address) = world().await;
     marked::store_hidden(&world, 1).await;
-    spec("hidden", Renderer::Cpu, &[("URL", address)]).await;
+    spec("hidden", renderer, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segmented_palettes_overlays_in_the_pixels_and_lengths_in_regions_are_shown_without_a_graphics_processor() {
+    hidden(Renderer::Cpu).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segmented_palettes_overlays_in_the_pixels_and_lengths_in_regions_are_shown_with_a_graphics_processor() {
+    hidden(Renderer::Gpu).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,21 +316,39 @@ async fn a_session_stays_awake_while_somebody_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_magnifier_shows_twice_as_much() {
+async fn the_magnifier_shows_twice_as_much_without_a_graphics_processor() {
     let (_world, address) = world().await;
     spec("lens", Renderer::Cpu, &[("URL", address)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_reached_by_keys_and_axe_finds_nothing_serious() {
+async fn the_magnifier_shows_twice_as_much_with_a_graphics_processor() {
+    let (_world, address) = world().await;
+    spec("lens", Renderer::Gpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_reached_by_keys_and_axe_finds_nothing_but_trifles() {
     let (_world, address) = world().await;
     spec("access", Renderer::Cpu, &[("URL", address)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_way_of_compression_gives_the_same_numbers() {
+async fn nothing_jumps_while_images_come_and_a_report_menus_and_an_earlier_exam_open() {
+    let (_world, address) = with_prior().await;
+    spec("still", Renderer::Cpu, &[("URL", address)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_of_compression_gives_the_same_numbers_without_a_graphics_processor() {
     let (_world, environment) = compressed().await;
     spec("syntaxes", Renderer::Cpu, &borrowed(&environment)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_of_compression_gives_the_same_numbers_with_a_graphics_processor() {
+    let (_world, environment) = compressed().await;
+    spec("syntaxes", Renderer::Gpu, &borrowed(&environment)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 // Fetches frames in a form that this browser decodes rightly, and has them decoded by a few workers.
 
 import { getBytes } from '../net.ts';
+import { paddingOf } from './automatic.ts';
 import { decodeBase64, number, numbers, text } from './json.ts';
 import { type Table, tableOf } from './lookup.ts';
 import { planesInPixels } from './overlay.ts';
@@ -51,7 +52,7 @@ async function load(slice: Slice, takesFractions: boolean): Promise<Frame> {
   const pixels = (number(slice.data, '00280010') ?? 0) * (number(slice.data, '00280011') ?? 0);
   if (pixels * 8 > frameBound()) throw new TooLarge(slice.imageId);
   const table = slice.values.hasVoiTable ? await tableOf(slice.data, '00283010', isSigned) : undefined;
-  return { pixels: await pixelsFrom(slice, await headerOf(slice, takesFractions)), table };
+  return { pixels: await pixelsFrom(slice, await headerOf(slice, takesFractions, !slice.values.window && !table)), table };
 }
 
 async function pixelsFrom(slice: Slice, header: FrameHeader): Promise<Pixels> {
@@ -84,7 +85,7 @@ async function pixelsFrom(slice: Slice, header: FrameHeader): Promise<Pixels> {
   }
 }
 
-async function headerOf(slice: Slice, takesFractions: boolean): Promise<FrameHeader> {
+async function headerOf(slice: Slice, takesFractions: boolean, needsWindow: boolean): Promise<FrameHeader> {
   const { data, values } = slice;
   const photometric = text(data, '00280004').trim();
   const bitsAllocated = number(data, '00280100') ?? 16;
@@ -105,6 +106,8 @@ async function headerOf(slice: Slice, takesFractions: boolean): Promise<FrameHea
     modality: values.hasModalityTable ? await tableOf(data, '00283000', isSigned) : undefined,
     palette: photometric === 'PALETTE COLOR' && data['00281201'] ? await palettesOf(slice) : undefined,
     overlayBits: planesInPixels(data).map(({ bit }) => bit),
+    padding: paddingOf(data, isSigned),
+    needsWindow,
     takesFractions,
   };
 }

@@ -2,6 +2,7 @@
 //
 // Values come out in the unit of the object (Hounsfield units and the like), so that nothing behind has to scale again.
 
+import { automaticWindow } from './automatic.ts';
 import { lookUp, type Table } from './lookup.ts';
 import { packedBit } from './overlay.ts';
 
@@ -22,6 +23,10 @@ export interface FrameHeader {
   palette?: Palette[];
   /** Bits of the values in which overlay planes lie. */
   overlayBits?: number[];
+  /** Lowest and highest stored value that is no value but pads the image out. */
+  padding?: [number, number];
+  /** Whether the object says nothing of how its values are looked at. */
+  needsWindow: boolean;
   /** Whether what draws can take fractions; else whole numbers stay unscaled. */
   takesFractions: boolean;
 }
@@ -43,6 +48,8 @@ export interface Gray {
   intercept: number;
   /** The planes of `overlayBits`, in their order. */
   overlays?: Uint8Array[];
+  /** Where the header needs one. */
+  window?: { center: number; width: number };
 }
 
 export interface Color {
@@ -62,7 +69,8 @@ export function pixelsOf(stored: Numbers, header: FrameHeader): Pixels {
   }
   if (stored.length < wanted) throw new Unreadable('the frame is too short');
   if (header.samples >= 3 || header.photometric === 'PALETTE COLOR') return { kind: 'color', rgba: colorOf(stored, header) };
-  return grayOf(stored, header);
+  const gray = grayOf(stored, header);
+  return header.needsWindow ? { ...gray, window: automaticWindow(gray, stored, header.padding) } : gray;
 }
 
 /** A frame of native pixel data, with the overlay planes that lie in its values. */

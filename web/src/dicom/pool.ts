@@ -28,6 +28,11 @@ export function decode(bytes: Uint8Array, form: string, header: FrameHeader): Pr
   });
 }
 
+/** Has a worker come that will be wanted: it loads beside the page. */
+export function awaken(): void {
+  if (members.length === 0) begin();
+}
+
 function leastBusy(): Member {
   const most = Math.min(4, Math.max(1, (navigator.hardwareConcurrency || 2) - 1));
   const idle = members.find((one) => one.jobs.size === 0);

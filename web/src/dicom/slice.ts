@@ -123,8 +123,10 @@ function spacingOf(data: DataSet, measures: DataSet | undefined, isKnown: boolea
     return { spacing: [spacing[0]!, spacing[1]!], scale };
   }
   if (isSize(imager)) return { spacing: [imager[0]!, imager[1]!], scale: 'detector' };
-  const aspect = numbers(data, '00280034', 2);
-  const edges: [number, number] = isSize(aspect) ? [aspect[0]! / aspect[1]!, 1] : [1, 1];
+  // The spacing of a film that was scanned is none of the patient's; a ratio alone is for images without any spacing (PS3.3
+  // section C.7.6.3.1.7). The server has the same order (src/dicom/render/header.rs).
+  const aspect = [numbers(data, '00182010', 2), numbers(data, '00280034', 2)].find(isSize);
+  const edges: [number, number] = aspect ? [aspect[0]! / aspect[1]!, 1] : [1, 1];
   return { spacing: edges, scale: items(data, '00186011').length > 0 ? 'regions' : 'none' };
 }
 

@@ -1,3 +1,3 @@
-// In the place of a package that vtk.js names and a viewer never calls.
+// In the place of what vtk.js names and a viewer never calls.
 export const create = undefined;
 export default {};

@@ -5,10 +5,11 @@ import { TooLarge } from '../dicom/frames.ts';
 import { covers, type Presentation } from '../dicom/presentation.ts';
 import type { Slice } from '../dicom/slice.ts';
 import { type Renderer, switchRenderer } from './capability.ts';
+import { cover } from './cover.ts';
 import { crossing, nearest, type Segment } from './geometry.ts';
 import { layOut, lookOfState, move, presentationOn } from './layout.ts';
 import { watchLens } from './lens.ts';
-import { installLoader, register } from './loader.ts';
+import { installLoader, register, sliceById } from './loader.ts';
 import { drawMarks, magnification, placementOf, sidesOf } from './marks.ts';
 import { toolUnder } from './mouse.ts';
 import { change, EMPTY, type Pane, panes, type PaneView, useEngine, viewportOf } from './pane.ts';
@@ -93,7 +94,13 @@ export function attach(id: string, parts: PaneParts, onChange: (view: PaneView) 
     if (pane.pressed === 'window') pane.window = { center: windowCenter, width: windowWidth };
     darken(pane, windowCenter, windowWidth);
   }) as EventListener);
-  element.addEventListener(Events.IMAGE_RENDERED, () => drawn(pane));
+  element.addEventListener(Events.IMAGE_RENDERED, () => {
+    // Whichever image that is: another one may be on its way.
+    const viewport = viewportOf(pane.id);
+    const slice = viewport && sliceById(viewport.getCurrentImageId());
+    if (viewport && slice) cover(viewport, slice);
+    drawn(pane);
+  });
   // A click is held back for a while, for it might become a double one. Who has left the pane means it.
   element.addEventListener('mouseleave', ({ buttons, clientX, clientY }) => {
     if (buttons === 0) element.dispatchEvent(new MouseEvent('mousemove', { clientX, clientY }));

@@ -1,6 +1,7 @@
 // A magnifying glass: while a button or a finger is down, the pixels around it, as large as they are stored and larger.
 
 import { cache } from '@cornerstonejs/core';
+import { isSeen, shutterOf } from '../dicom/shutter.ts';
 import { placementOf } from './marks.ts';
 import { type Pane, panes, viewportOf } from './pane.ts';
 import { level, lookFor } from './shade.ts';
@@ -51,6 +52,7 @@ function draw(pane: Pane, lens: HTMLCanvasElement, x: number, y: number): void {
   const times = Math.max(2, 1 / Math.hypot(...column));
   lens.dataset['times'] = times.toFixed(2);
   const out = context.createImageData(side, side);
+  const shutter = shutterOf(slice.data);
   const shown = pixelsOf(slice.imageId, viewport.getProperties().voiRange, viewport.getProperties().invert ?? false);
   for (let down = 0; down < side; down += 1) {
     for (let across = 0; across < side; across += 1) {
@@ -59,7 +61,9 @@ function draw(pane: Pane, lens: HTMLCanvasElement, x: number, y: number): void {
       const at = Math.round((dx * row[1] - dy * row[0]) / size);
       const line = Math.round((dy * column[0] - dx * column[1]) / size);
       const to = (down * side + across) * 4;
-      if (at >= 0 && line >= 0 && at < image.columns && line < image.rows) shown(line * image.columns + at, out.data, to);
+      const isInside = at >= 0 && line >= 0 && at < image.columns && line < image.rows;
+      if (isInside && shutter && !isSeen(shutter, line + 1, at + 1)) out.data.fill(shutter.level, to, to + 3);
+      else if (isInside) shown(line * image.columns + at, out.data, to);
       out.data[to + 3] = 255;
     }
   }

@@ -80,7 +80,7 @@ function common(slice: Slice) {
 function grayImage(slice: Slice, pixels: Gray, table: Table | undefined): Types.IImage {
   const shared = common(slice);
   rescaled.set(slice.imageId, { slope: pixels.slope, intercept: pixels.intercept });
-  const window = table ? lookOfTable(table, 'VOI LUT') : (slice.values.window ?? wholeWindow(pixels));
+  const window = table ? lookOfTable(table, 'VOI LUT') : (slice.values.window ?? pixels.window!);
   keepLook(slice.imageId, { function: slice.values.function, name: slice.values.windowName, ...window });
   const image = {
     ...shared,
@@ -107,22 +107,6 @@ function grayImage(slice: Slice, pixels: Gray, table: Table | undefined): Types.
     }),
   };
   return Object.assign(image, { cachedLut: new GrayLevels(image) }) as unknown as Types.IImage;
-}
-
-/** A window over nearly all values, for objects that bring none: a few outliers do not make everything grey. */
-function wholeWindow(pixels: Gray): { center: number; width: number } {
-  const bins = new Uint32Array(1024);
-  const step = (pixels.max - pixels.min) / 1023 || 1;
-  for (let at = 0; at < pixels.values.length; at += 1) bins[Math.floor((pixels.values[at]! - pixels.min) / step)]! += 1;
-  const few = pixels.values.length * 0.002;
-  let low = 0;
-  let high = 1023;
-  for (let sum = 0; low < 1023 && (sum += bins[low]!) < few; ) low += 1;
-  for (let sum = 0; high > low && (sum += bins[high]!) < few; ) high -= 1;
-  const from = (pixels.min + low * step) * pixels.slope + pixels.intercept;
-  const to = (pixels.min + (high + 1) * step) * pixels.slope + pixels.intercept;
-  const width = Math.max(1, Math.round(Math.abs(to - from)));
-  return { center: Math.round((from + to) / 2), width };
 }
 
 function colorImage(slice: Slice, pixels: Color, isCpu: boolean): Types.IImage {

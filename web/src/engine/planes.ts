@@ -37,22 +37,26 @@ export function drawPlanes(context: CanvasRenderingContext2D, slice: Slice, plac
     return;
   }
   if (found === 'loading') return;
-  const { origin, column, row } = placement;
   for (const plane of found) {
     context.save();
     context.imageSmoothingEnabled = false;
-    context.setTransform(
-      column[0] * ratio,
-      column[1] * ratio,
-      row[0] * ratio,
-      row[1] * ratio,
-      // The origin is the middle of the first pixel.
-      (origin[0] - (column[0] + row[0]) / 2) * ratio,
-      (origin[1] - (column[1] + row[1]) / 2) * ratio,
-    );
+    intoImage(context, placement, ratio);
     context.drawImage(plane.picture, plane.column - 1, plane.row - 1);
     context.restore();
   }
+}
+
+/** From here on one unit is one pixel of the image, counted from the outer corner of the first one. */
+export function intoImage(context: CanvasRenderingContext2D, { origin, column, row }: Placement, ratio: number): void {
+  context.setTransform(
+    column[0] * ratio,
+    column[1] * ratio,
+    row[0] * ratio,
+    row[1] * ratio,
+    // The origin is the middle of the first pixel.
+    (origin[0] - (column[0] + row[0]) / 2) * ratio,
+    (origin[1] - (column[1] + row[1]) / 2) * ratio,
+  );
 }
 
 async function planeOf(slice: Slice, group: string): Promise<OverlayPlane | undefined> {

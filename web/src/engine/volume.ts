@@ -116,7 +116,8 @@ export function open(slices: Slice[], elements: HTMLDivElement[], watch: Watch):
       thickness = millimetres;
       for (const viewport of viewports()) {
         viewport.setBlendMode(millimetres > 0 ? Enums.BlendModes.MAXIMUM_INTENSITY_BLEND : Enums.BlendModes.COMPOSITE);
-        viewport.setSlabThickness(millimetres > 0 ? millimetres : 0.1);
+        // Cornerstone goes as far as this to either side.
+        viewport.setSlabThickness(millimetres > 0 ? millimetres / 2 : 0.1);
       }
       if (isOn()) engine?.render();
     },

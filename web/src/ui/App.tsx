@@ -121,8 +121,8 @@ export function App({ description, engine, picture }: AppProps) {
   useEffect(() => {
     if (hasImage) statesOf(described(shelf)).then((found) => setStates((before) => [...new Set([...before, ...found])]), () => undefined);
   }, [hasImage, shelf?.exam]);
-  // New panes take the series that follow; those that are there keep theirs.
-  useEffect(() => {
+  // New panes take the series that follow; those that are there keep theirs. As soon as they are attached, before they are painted.
+  useLayoutEffect(() => {
     engine.resize();
     let last: Shelf | undefined;
     for (const id of ids) {

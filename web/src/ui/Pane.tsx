@@ -1,6 +1,6 @@
 // One window onto a stack: the image, what is written over it, its slider.
 
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Exam, KeyImage, Series } from '../exam.ts';
 import { number, text } from '../dicom/json.ts';
 import type { PaneView } from '../engine/index.ts';
@@ -65,7 +65,8 @@ export function Pane(props: PaneProps) {
   const probe = useRef<HTMLDivElement>(null);
   const latest = useRef(props);
   latest.current = props;
-  useEffect(() => {
+  // Before the page is painted: an image that is there already stands in its first frame, not in the one after.
+  useLayoutEffect(() => {
     const element = image.current!;
     engine.attach(id, { element, marks: marks.current!, probe: probe.current! }, (next) => latest.current.onView(next));
     const menu = (event: Event) => event.preventDefault();

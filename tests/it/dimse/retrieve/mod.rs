@@ -5,6 +5,7 @@ mod by_move;
 mod conversion;
 mod crashes;
 mod hostile;
+mod large;
 mod many;
 mod offline;
 mod orthanc;
