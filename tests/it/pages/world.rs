@@ -110,15 +110,16 @@ impl World {
         Self::build(database, customer, config, documents, DicomwebConfig::default(), "示例医院").await
     }
 
-    /// The same with a hospital of this name.
-    pub async fn named(database: TestDatabase, customer: Customer, config: PagesConfig, name: &str) -> Self {
-        Self::build(database, customer, config, DocumentsConfig::default(), DicomwebConfig::default(), name).await
-    }
-
     /// The same with these limits of DICOMweb.
     pub async fn with_dicomweb(web: DicomwebConfig) -> Self {
         let (pages, documents) = (PagesConfig::default(), DocumentsConfig::default());
         Self::build(TestDatabase::sqlite(), customer(), pages, documents, web, "示例医院").await
+    }
+
+    /// The same with a hospital of this name.
+    pub async fn named(database: TestDatabase, customer: Customer, config: PagesConfig, name: &str) -> Self {
+        let (documents, web) = (DocumentsConfig::default(), DicomwebConfig::default());
+        Self::build(database, customer, config, documents, web, name).await
     }
 
     async fn build(
