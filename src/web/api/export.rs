@@ -23,8 +23,8 @@ use crate::archive::reports::pull_reports::{KeptReport, ListPosition, ReportQuer
 use crate::archive::{Error, ReportCopy};
 use crate::web::zip::{OtherLength, ZipWriter};
 
-/// Reports that are in memory at a time.
-const PAGE: u32 = 200;
+/// Reports that are in memory at a time; the pieces that wait for a slow reader are as many each.
+const PAGE: u32 = 50;
 /// What is told of a file that the store does not give.
 const UNREADABLE: &str = "unreadable";
 /// After so many of them in a row it is the store that does not work, not a file, and the export is broken off.
