@@ -140,7 +140,11 @@ fn order_numbers_beside_the_request_belong_to_it() {
             filler_order: "FI1".to_owned(),
             ..RequestAttributes::default()
         };
-        assert_eq!(read(&numbered(Builder::new(uid).text(0x0008_0060, "CS", "CT"))), [alone.clone()], "{uid}");
+        assert_eq!(
+            read(&numbered(Builder::new(uid).text(0x0008_0060, "CS", "CT"))),
+            std::slice::from_ref(&alone),
+            "{uid}"
+        );
         let (step_id, procedure_id) = ("S1".to_owned(), "P12".to_owned());
         let whole = RequestAttributes { step_id, procedure_id, ..alone };
         assert_eq!(read(&numbered(request(uid, "SQ", true))), [whole], "{uid}");
