@@ -1,7 +1,7 @@
 // Whatever kind of markup a hospital, a device or a user sends is text on every page and tab, with scripts and without.
 //
 // BASE: the server; CORPUS: the payloads, each of which begins with § and its number; PAGES: a list of { name, path, status,
-// within?: where, as a selector, one of them is to be read }.
+// within?: where, as a selector, one of them is to be read, types?: what its form is sent with, for the page that comes then }.
 import { join } from 'node:path';
 import { assert, required, run } from './harness.mjs';
 
@@ -59,9 +59,15 @@ for (const [screen, javaScript] of [['hostile', true], ['hostile-plain', false]]
       const { protocol, origin } = new URL(request.url());
       if (protocol !== 'data:' && origin !== base) faults.push(`${shown}: asks for ${request.url()}`);
     });
-    for (const { name, path, status, within } of pages) {
+    for (const { name, path, status, within, types } of pages) {
       [shown, wanted] = [name, status];
-      const answer = await page.goto(`${base}${path}`, { waitUntil: 'load' });
+      let answer = await page.goto(`${base}${path}`, { waitUntil: 'load' });
+      if (types) {
+        const next = page.waitForNavigation({ waitUntil: 'load' });
+        await page.locator('.ask input').fill(types);
+        await page.locator('.ask button').click();
+        answer = await next;
+      }
       assert.equal(answer.status(), status, path);
       const found = await page.evaluate(look, [corpus, within ?? null]);
       faults.push(...found.faults.map((text) => `${name}: ${text}`));

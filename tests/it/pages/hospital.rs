@@ -82,7 +82,7 @@ impl Page {
             "empty" | "code" | "refused" => None,
             "view" if self.name == "view-searched" => Some(".search"),
             "list" | "view" | "related" => Some("table.exams"),
-            "text" | "version" | "request" | "waveform" | "document" => Some(".content"),
+            "text" | "version" | "request" | "document" => Some(".content"),
             "lab" if self.name == "lab" => Some(".content"),
             "images" | "film" => Some(".strip-label"),
             "video" | "attachments" => Some("figcaption"),
