@@ -45,10 +45,12 @@ await run('states', {}, async (page, viewer) => {
   await viewer.tool('states');
   await page.locator('[data-state-uid="2.25.7000.31.2"]').click();
   await viewer.shows({ presentation: '2.25.7000.31.2', sides: 'A P L R', width: 400 });
+  await viewer.settled();
   await viewer.picture('turned');
   await viewer.tool('states');
   await page.locator('[data-state-uid="2.25.7000.31.3"]').click();
   await viewer.shows({ presentation: '2.25.7000.31.3', sides: 'P A L R' });
+  await viewer.settled();
   await viewer.tool('states');
   await page.locator('[data-state-uid=""]').click();
   await viewer.shows({ presentation: '', sides: 'L R P A', width: 400, center: 40 });
