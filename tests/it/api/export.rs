@@ -55,7 +55,7 @@ each_database! {
         assert!(times.is_sorted(), "the oldest first");
         assert_eq!(numbers(&self::lines(&world, HOSPITAL, WINDOW).await), Vec::<String>::new());
         assert_eq!(numbers(&self::lines(&world, REGION, &format!("{WINDOW}&kind=lab")).await), ["LB0001"]);
-        assert_eq!(world.audits("list_reports").await.len(), 2 + 1 + 1, "one for each page");
+        assert_eq!(world.audits("list_reports").await.len(), 7 + 1 + 1, "one for each page of fifty");
     }
 
     async fn a_list_and_an_export_without_a_window_go_on_after_midnight(database: TestDatabase) {
