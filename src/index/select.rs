@@ -85,7 +85,7 @@ impl Select {
     }
 
     /// Appends ` column IN (…)` for a fixed column; no values give a condition that is never true. The last value comes again
-    /// until they are a power of two, as far as [`FEW_VALUES`]: a statement for each number of matches would be planned anew,
+    /// until they are a power of two, as far as 1024: a statement for each number of matches would be planned anew,
     /// and on PostgreSQL five times on each connection.
     pub fn push_in(&mut self, before: &'static str, mut values: Vec<Value>) -> &mut Self {
         self.sql.push_str(before);
